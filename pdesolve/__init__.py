@@ -1,0 +1,1 @@
+"""A physics-informed PDE solver with an error you can trust."""

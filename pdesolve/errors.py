@@ -1,0 +1,23 @@
+"""The errors a user can meet; each carries one sentence: what was received, expected, and what to try."""
+
+
+class PdesolveError(Exception):
+    """Base of every error raised on purpose; the command line prints it without a traceback."""
+
+    exit_code = 1
+
+
+class ProblemError(PdesolveError):
+    """The problem file states something that cannot be solved as written (exit code 2)."""
+
+    exit_code = 2
+
+
+class UsageError(PdesolveError):
+    """A command, setting or file name is wrong (exit code 2)."""
+
+    exit_code = 2
+
+
+class SolveError(PdesolveError):
+    """The run itself failed (exit code 1)."""

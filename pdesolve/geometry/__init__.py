@@ -1,0 +1,1 @@
+"""Domains, their boundary pieces and places on them."""

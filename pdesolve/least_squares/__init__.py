@@ -1,0 +1,1 @@
+"""Linear and nonlinear least squares; no PDE in it."""

@@ -1,0 +1,54 @@
+"""Progress, history, time limit and checkpoints of a run, behind one small object."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Monitor:
+    """What a method tells the outside world while it works.
+
+    Attributes:
+        time_limit: seconds after which `out_of_time` is true (None: no limit).
+        on_record: called with every history row (live bar, `history.jsonl`).
+        on_checkpoint: called with a state dict at most every `checkpoint_every` seconds.
+        resume_state: the state of an interrupted run of the same settings, or None.
+        history: one dict per recorded step, each with `seconds` since the start.
+    """
+
+    time_limit: float | None = None
+    on_record: Callable[[dict[str, Any]], None] | None = None
+    on_checkpoint: Callable[[dict[str, Any]], None] | None = None
+    checkpoint_every: float = 5.0
+    resume_state: dict[str, Any] | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+    _last_checkpoint: float = -math.inf
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds since the start (earlier parts of a resumed run included)."""
+        return time.perf_counter() - self.started
+
+    def record(self, **row: Any) -> None:
+        """Append one history row; `seconds` is added."""
+        row = {"seconds": self.seconds, **row}
+        self.history.append(row)
+        if self.on_record is not None:
+            self.on_record(row)
+
+    def out_of_time(self) -> bool:
+        """Whether the time limit has passed."""
+        return self.time_limit is not None and self.seconds > self.time_limit
+
+    def checkpoint(self, state: dict[str, Any], force: bool = False) -> None:
+        """Hand over a resumable state; written at most every `checkpoint_every` seconds unless forced."""
+        due = self.seconds - self._last_checkpoint >= self.checkpoint_every
+        if self.on_checkpoint is not None and (force or due):
+            self._last_checkpoint = self.seconds
+            self.on_checkpoint({"seconds": self.seconds, "history": self.history, **state})

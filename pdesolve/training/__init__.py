@@ -1,0 +1,1 @@
+"""Named optimisers behind one interface; no PDE in it."""

@@ -1,1 +1,37 @@
-"""A physics-informed PDE solver with an error you can trust."""
+"""A physics-informed PDE solver with an error you can trust.
+
+Everything public is imported on first use, so that `pdesolve --help` needs no torch.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "calculus": "Field Vector curl div grad laplace normal_derivative vector",
+    "conditions": "Condition Dirichlet Initial Integral Interface Neumann Observation Periodic Piecewise Robin",
+    "errors": "PdesolveError ProblemError SolveError UsageError",
+    "geometry": "Ball Box Disk Domain Interval Point Polygon Rectangle TimeInterval",
+    "problem": "Problem",
+    "quadrature": "gauss_hermite gauss_legendre",
+    "approximators": "GaussianMixture KAN MLP AutodiffJet Lifting PartitionedMixture",
+    "solution": "Solution",
+    "solve": "solve",
+    "export": "export",
+    "plotting": "plot",
+    "loading": "load_problem",
+    "check": "check",
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        message = f"module 'pdesolve' has no attribute '{name}'"
+        raise AttributeError(message)
+    return getattr(import_module(f"pdesolve.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

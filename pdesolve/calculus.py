@@ -94,9 +94,10 @@ class Frame:
 
     def unknown(self, name: str) -> Field:
         """The unknown called `name`, as a field whose derivatives come from the jet."""
-        return self._unknown_derivative(name, (0,) * len(self.names))
+        return Field(None, self, unknown=name, index=(0,) * len(self.names))
 
-    def _unknown_derivative(self, name: str, index: MultiIndex) -> Field:
+    def taylor(self, name: str, index: MultiIndex) -> Tensor:
+        """D^index of an unknown as its Taylor polynomial at the points; (n,)."""
         self.requested.add((name, index))
         value = None
         for gamma in multi_indices(len(self.names), self.depth):
@@ -108,17 +109,14 @@ class Frame:
                 if power:
                     term = term * offset**power / math.factorial(power)
             value = term if value is None else value + term
-        if value is None:
-            value = next(iter(self.coordinates.values())).new_zeros(self.size)
-        return Field(value, self, unknown=name, index=index)
+        return next(iter(self.coordinates.values())).new_zeros(self.size) if value is None else value
 
     def differentiate(self, field: Field, axis: str) -> Field:
         """∂/∂axis of any field; of an expression by autograd through the Taylor polynomials."""
         if field.unknown is not None:
             step = tuple(int(name == axis) for name in self.names)
-            return self._unknown_derivative(
-                field.unknown, tuple(map(sum, zip(field.index, step, strict=True)))
-            )
+            index = tuple(map(sum, zip(field.index, step, strict=True)))
+            return Field(None, self, unknown=field.unknown, index=index)
         nesting = field.nesting + 1
         self.deepest = max(self.deepest, nesting)
         value, gradient = field.tensor, None
@@ -150,19 +148,21 @@ class Field:
 
     def __init__(
         self,
-        tensor: Tensor,
+        tensor: Tensor | None,
         frame: Frame,
         unknown: str | None = None,
         index: MultiIndex = (),
         nesting: int = 0,
     ):
-        self.tensor, self.frame, self.unknown, self.index, self.nesting = (
-            tensor,
-            frame,
-            unknown,
-            index,
-            nesting,
-        )
+        self._tensor, self.frame, self.nesting = tensor, frame, nesting
+        self.unknown, self.index = unknown, index
+
+    @property
+    def tensor(self) -> Tensor:
+        """The values (n,); of an unknown only now taken from the jet, so that `u.xx` alone never asks for u."""
+        if self._tensor is None:
+            self._tensor = self.frame.taylor(self.unknown, self.index)  # type: ignore[arg-type]
+        return self._tensor
 
     def derivative(self, *axes: str) -> Field:
         """∂…∂ along the named coordinates, in order."""

@@ -1,0 +1,177 @@
+"""Conditions: what holds on boundaries, at the start, at points, and in the mean.
+
+Each condition is a frozen statement. `terms` of a problem turns it into a residual that must vanish.
+Values are numbers or functions of the coordinates, matched by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pdesolve.errors import ProblemError
+
+Value = Any  # a number, or a function of coordinates and constants by name
+
+
+def _check_value(value: Any, owner: str) -> None:
+    import torch
+
+    if callable(value) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+        return
+    if isinstance(value, torch.Tensor) and value.ndim == 0:
+        return
+    message = (
+        f"{owner} received a value of type {type(value).__name__}; expected a number or a function of the "
+        "coordinates, e.g. lambda x, y: x * y"
+    )
+    raise ProblemError(message)
+
+
+def _check_place(place: Any, owner: str) -> None:
+    if hasattr(place, "pieces_on") or hasattr(place, "coordinates_of_point") or hasattr(place, "coords"):
+        return
+    message = (
+        f"{owner} received on={place!r}; expected a place: square.boundary, square.left, "
+        "square.boundary.where(lambda x, y: x < 0) or Point((0, 0))"
+    )
+    raise ProblemError(message)
+
+
+@dataclass(frozen=True)
+class Dirichlet:
+    """u = value on a place."""
+
+    value: Value
+    on: Any
+    unknown: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_value(self.value, "Dirichlet")
+        _check_place(self.on, "Dirichlet")
+
+
+@dataclass(frozen=True)
+class Neumann:
+    """∂u/∂n = value on a place (n: outward unit normal)."""
+
+    value: Value
+    on: Any
+    unknown: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_value(self.value, "Neumann")
+        _check_place(self.on, "Neumann")
+
+
+@dataclass(frozen=True)
+class Robin:
+    """∂u/∂n + a u = value on a place."""
+
+    a: Value
+    value: Value
+    on: Any
+    unknown: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_value(self.a, "Robin (a)")
+        _check_value(self.value, "Robin")
+        _check_place(self.on, "Robin")
+
+
+@dataclass(frozen=True)
+class Initial:
+    """∂^order u/∂t^order = value at the start of the time interval."""
+
+    value: Value
+    unknown: str | None = None
+    order: int = 0
+
+    def __post_init__(self) -> None:
+        _check_value(self.value, "Initial")
+        if self.order not in (0, 1, 2, 3):
+            message = f"Initial received order={self.order!r}; expected 0 (the value) or 1 (the time derivative)"
+            raise ProblemError(message)
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """Every unknown and its derivatives agree at the two ends of an axis (optionally of one unknown)."""
+
+    axis: str
+    unknown: str | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`function(unknowns, coordinates, n, …)` vanishes on a place; its arguments are matched by name."""
+
+    function: Callable[..., Any]
+    on: Any
+    unknown: str | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            message = (
+                f"Condition received a {type(self.function).__name__}; expected a function of what must vanish, "
+                "e.g. Condition(lambda u, x: u.x - x, on=...)"
+            )
+            raise ProblemError(message)
+        _check_place(self.on, "Condition")
+
+
+@dataclass(frozen=True)
+class Integral:
+    """∫ u = value over the domain (in a cylinder: over the space domain at every time)."""
+
+    value: Value
+    unknown: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_value(self.value, "Integral")
+
+
+@dataclass(frozen=True)
+class Piecewise:
+    """A coefficient that is constant (or a function) on each of several sub-domains.
+
+    Called with coordinates, it gives the values there: `k(x, y)`.
+    """
+
+    values: Mapping[Any, Value]
+    otherwise: Value = 0.0
+
+    def __call__(self, *coordinates: Any) -> Any:
+        import torch
+
+        points = torch.stack(
+            [c.tensor if hasattr(c, "tensor") else torch.as_tensor(c) for c in coordinates], dim=1
+        ).detach()
+
+        def value_of(value: Value) -> Any:
+            return value(*coordinates) if callable(value) else points.new_full((len(points),), float(value))
+
+        result = value_of(self.otherwise)
+        for domain, value in self.values.items():
+            result = torch.where(domain.contains(points[:, : domain.dimension]), value_of(value), result)
+        return result
+
+
+@dataclass(frozen=True)
+class Interface:
+    """[u] = 0 and [k ∂u/∂n] = 0 across a surface inside the domain, where the unknown is split."""
+
+    k: Piecewise
+    on: Any
+    unknown: str | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Measured values of an unknown at points, with standard deviation sigma."""
+
+    points: Any
+    values: Any
+    unknown: str | None = None
+    sigma: float | None = field(default=None)

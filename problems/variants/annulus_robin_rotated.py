@@ -2,7 +2,8 @@
 
     -∇·((1 + u²) ∇u) = f
 
-Exact solution: u* = (X² - Y² + 1)/2, X = cx + sy, Y = cy - sx, c = cos 17°, s = sin 17° (f and the boundary data follow from it).
+Exact solution: u* = (X² - Y² + 1)/2, X = cx + sy, Y = cy - sx,
+c = cos 17°, s = sin 17° (f and the boundary data follow from it).
 """
 
 from math import cos, radians, sin

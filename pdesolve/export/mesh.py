@@ -1,0 +1,225 @@
+"""The mesh on which a solution is shown: lines, quads and hexahedra on boxes, simplices on anything else.
+
+Nothing is solved on it: the solution is a function, and these are the points at which it is written down.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdesolve.errors import UsageError
+
+DEFAULT_POINTS = {1: 500, 2: 20_000, 3: 50_000}
+DEFAULT_STEPS = 41
+CORNERS = {"line": 2, "triangle": 3, "quad": 4, "tetra": 4, "hexahedron": 8}
+_THINNEST = 0.1  # An axis gets at least this fraction of the points of the longest one.
+
+
+@dataclass(frozen=True)
+class OutputMesh:
+    """Points and cells of one kind.
+
+    Attributes:
+        points: (n, d) coordinates in the domain.
+        cells: (e, corners) indices into `points`, positively oriented in the order of VTK.
+        cell_type: `line`, `triangle`, `quad`, `tetra` or `hexahedron`.
+        names: the coordinate of each column of `points`.
+    """
+
+    points: NDArray[np.float64]
+    cells: NDArray[np.int64]
+    cell_type: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def measures(self) -> NDArray[np.float64]:
+        """Signed length, area or volume of every cell (e,); of a hexahedron by its corner at vertex 0."""
+        corner = self.points[self.cells]
+        if self.cell_type == "quad":  # shoelace: half the cross product of the diagonals
+            first, second = corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1]
+            return 0.5 * (first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0])
+        vertices = [1, 3, 4] if self.cell_type == "hexahedron" else list(range(1, self.points.shape[1] + 1))
+        volume = np.linalg.det(corner[:, vertices] - corner[:, :1])
+        return volume if self.cell_type == "hexahedron" else volume / math.factorial(self.points.shape[1])
+
+    @property
+    def centroids(self) -> NDArray[np.float64]:
+        """(e, d): the mean of the corners of every cell."""
+        return self.points[self.cells].mean(axis=1)
+
+
+def output_mesh(domain: Any, points: int | None = None) -> OutputMesh:
+    """Mesh of a domain, or of the space part of a space–time cylinder.
+
+    An interval, rectangle or box gets a structured grid, any other domain a boundary-fitted one of triangles
+    or tetrahedra whose boundary vertices lie on the boundary, so its measure is right to O(h²).
+
+    Args:
+        domain: a domain of one to three space dimensions, with or without time.
+        points: how many points, about; by default 500, 20,000 and 50,000 in one, two and three dimensions.
+
+    Returns:
+        The mesh, with every cell positively oriented.
+
+    Raises:
+        UsageError: in four or more space dimensions, or for fewer than two points.
+    """
+    space = space_of(domain)
+    dimension = space.dimension
+    check_dimension(space)
+    target = DEFAULT_POINTS[dimension] if points is None else points
+    if target < 2:
+        msg = f"received {target} points for the output mesh, expected at least 2: leave it out for the default."
+        raise UsageError(msg)
+    if dimension == 1:
+        return _lines(space, target)
+    if is_box(space):
+        lower, upper = corners_of(space)
+        return grid(lower, upper, _grid_shape(upper - lower, target), tuple(space.coordinates))
+    if dimension == 2:
+        from pdesolve.export.triangulation import triangulate
+
+        return triangulate(space, target)
+    from pdesolve.export.tetrahedra import tetrahedralise
+
+    return tetrahedralise(space, target)
+
+
+def spacetime_mesh(domain: Any, points: int | None = None) -> OutputMesh:
+    """The x–t surface of a domain with one space dimension and time: quads, twice as fine in x as in t.
+
+    Args:
+        domain: a cylinder over a one-dimensional space.
+        points: how many points, about (default 20,000).
+
+    Returns:
+        A mesh of quads in (x, t).
+
+    Raises:
+        UsageError: if the domain has no time or more than one space dimension.
+    """
+    if not is_cylinder(domain) or domain.space.dimension != 1:
+        msg = (
+            f"a space–time surface needs one space dimension and time, received the coordinates "
+            f"{', '.join(domain.coordinates)}: write a .pvd (one file per time) instead."
+        )
+        raise UsageError(msg)
+    steps = max(1, round(math.sqrt((points or DEFAULT_POINTS[2]) / 2)))
+    line = _lines(domain.space, 2 * steps + 1)
+    t = times(domain, steps + 1)
+    n = len(line.points)
+    surface = np.column_stack([np.tile(line.points[:, 0], len(t)), np.repeat(t, n)])
+    first, second = line.cells[:, 0], line.cells[:, 1]
+    layers = [np.column_stack([first, second, second + n, first + n]) + k * n for k in range(steps)]
+    return OutputMesh(surface, np.concatenate(layers), "quad", tuple(domain.coordinates))
+
+
+def times(domain: Any, steps: int | None = None) -> NDArray[np.float64]:
+    """The (steps,) equally spaced times of a cylinder, both ends included (default 41).
+
+    Raises:
+        UsageError: for fewer than two steps.
+    """
+    steps = DEFAULT_STEPS if steps is None else steps
+    if steps < 2:
+        msg = f"received {steps} time steps, expected at least 2 (the first and the last time)."
+        raise UsageError(msg)
+    lower, upper = corners_of(domain)
+    return np.linspace(lower[-1], upper[-1], steps)
+
+
+def grid(
+    lower: NDArray[np.float64],
+    upper: NDArray[np.float64],
+    shape: tuple[int, ...],
+    names: tuple[str, ...] = (),
+) -> OutputMesh:
+    """Structured grid of lines, quads or hexahedra with `shape` points per axis; x varies fastest."""
+    axes = [np.linspace(a, b, n) for a, b, n in zip(lower, upper, shape, strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    order = tuple(reversed(range(len(shape))))
+    points = points.transpose((*order, len(shape))).reshape(-1, len(shape))
+    strides = np.cumprod((1, *shape[:-1]))
+    origins = np.zeros(1, dtype=np.int64)
+    for stride, n in zip(strides, shape, strict=True):
+        origins = (origins[None, :] + stride * np.arange(n - 1)[:, None]).reshape(-1)
+    corner = np.array([0, 1])
+    for stride in strides[1:]:  # VTK walks round the face: 0 1 → 0 1 3 2, and a hexahedron is two faces
+        top = corner[::-1] if stride == strides[1] else corner
+        corner = np.concatenate([corner, top + stride])
+    kind = {1: "line", 2: "quad", 3: "hexahedron"}[len(shape)]
+    return OutputMesh(points, origins[:, None] + corner, kind, names)
+
+
+def space_of(domain: Any) -> Any:
+    """The space part of a cylinder; a domain without time itself."""
+    return domain.space if is_cylinder(domain) else domain
+
+
+def is_cylinder(domain: Any) -> bool:
+    """Whether the domain is space × time."""
+    return hasattr(domain, "space") and hasattr(domain, "time")
+
+
+def is_box(domain: Any) -> bool:
+    """Whether a domain is an axis-aligned box: 2d flat faces that enclose its bounding box."""
+    pieces = domain.pieces
+    if len(pieces) != 2 * domain.dimension or any(piece.plane is None for piece in pieces):
+        return False
+    lower, upper = corners_of(domain)
+    return math.isclose(float(domain.measure), float(np.prod(upper - lower)), rel_tol=1e-9)
+
+
+def corners_of(domain: Any) -> NDArray[np.float64]:
+    """(2, d): lower and upper corner of the bounding box."""
+    return np.asarray(domain.bounds.detach().cpu().numpy(), dtype=np.float64)
+
+
+def check_dimension(space: Any) -> None:
+    """Refuse what no viewer can show.
+
+    Raises:
+        UsageError: in four or more space dimensions.
+    """
+    if space.dimension > 3:
+        msg = (
+            f"the domain has {space.dimension} space dimensions ({', '.join(space.coordinates)}) and ParaView shows "
+            "at most 3: write points and values with a .csv or .npz file, or evaluate the solution on a slice."
+        )
+        raise UsageError(msg)
+
+
+def _grid_shape(widths: NDArray[np.float64], target: int) -> tuple[int, ...]:
+    """Points per axis for about `target` in total, with square cells unless the box is very thin."""
+    shares = np.maximum(widths / widths.max(), _THINNEST)
+    per_unit = (target / shares.prod()) ** (1 / len(widths))
+    return tuple(max(2, round(float(per_unit * share))) for share in shares)
+
+
+def _lines(space: Any, target: int) -> OutputMesh:
+    """Lines between the boundary points of a one-dimensional domain, wherever it lies inside."""
+    import torch
+
+    ends = []
+    for piece in space.pieces:
+        x = piece.map(torch.zeros(1, 0, dtype=torch.float64))
+        if bool(piece.active(x).all()):
+            ends.append(float(x[0, 0]))
+    ends = np.unique(ends)
+    middles = torch.as_tensor((ends[1:] + ends[:-1]) / 2)[:, None]
+    inside = (space.level(middles) < 0).cpu().numpy()
+    total = float((np.diff(ends) * inside).sum())
+    points, cells, start = [], [], 0
+    for a, b in zip(ends[:-1][inside], ends[1:][inside], strict=True):
+        n = max(2, round(target * (b - a) / total))
+        points.append(np.linspace(a, b, n))
+        cells.append(np.column_stack([np.arange(n - 1), np.arange(1, n)]) + start)
+        start += n
+    return OutputMesh(
+        np.concatenate(points)[:, None], np.concatenate(cells), "line", tuple(space.coordinates)
+    )

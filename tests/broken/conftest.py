@@ -1,0 +1,3 @@
+"""The generated files are data, not modules: most of them cannot be imported."""
+
+collect_ignore_glob = ["rejected/*", "warned/*"]

@@ -1,0 +1,210 @@
+"""The gated Gaussian mixture with hard gates: each patch holds a coalesced local mixture.
+
+    u(y) = Σ_j c_ej φ_j((y - X_e)/H_e)        on patch e,   φ_j a Gaussian envelope times Legendre polynomials
+
+in grid coordinates y = R'x (space axes rotated into the frame of the domain's boundary, time as it is). See
+`local_basis` for φ. Continuity across patches is not built in; it is part of the least-squares problem.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.approximators.local_basis import basis_size, basis_table
+from pdesolve.calculus import MultiIndex, multi_indices
+from pdesolve.least_squares.row_blocks import Columns
+from pdesolve.partition import Partition
+
+CHUNK = 4_000_000  # numbers per table: 32 MB
+
+
+@dataclass(frozen=True, eq=False)
+class PartitionedMixture:
+    """Patches, their local frames and orders, and the coefficients of u unknowns.
+
+    Attributes:
+        partition: cells in grid coordinates.
+        host: (e,) patch that serves each cell (itself, unless the cell was merged into a neighbour).
+        centre, half: (e, d) local frames X, H of the patches.
+        q: (e,) orders; total degree < q.
+        sigma: (d,) width of the Gaussian envelope.
+        rotation: (d, d) orthogonal; y = x @ rotation.
+        outputs: u, the number of unknowns.
+        coefficients: (p,) patch by patch, unknown by unknown.
+    """
+
+    partition: Partition
+    host: np.ndarray
+    centre: Tensor
+    half: Tensor
+    q: np.ndarray
+    sigma: Tensor
+    rotation: Tensor
+    outputs: int
+    coefficients: Tensor
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates d."""
+        return self.partition.dimension
+
+    @cached_property
+    def layout(self) -> Columns:
+        """Columns of each cell (none for a merged cell)."""
+        own = self.host == np.arange(len(self.host))
+        sizes = [
+            self.outputs * basis_size(self.dimension, int(q)) if o else 0
+            for q, o in zip(self.q, own, strict=True)
+        ]
+        return Columns(torch.tensor(sizes, dtype=torch.long))
+
+    def with_coefficients(self, coefficients: Tensor) -> PartitionedMixture:
+        """The same patches with other coefficients."""
+        return PartitionedMixture(
+            self.partition,
+            self.host,
+            self.centre,
+            self.half,
+            self.q,
+            self.sigma,
+            self.rotation,
+            self.outputs,
+            coefficients,
+        )
+
+    def patch_of(self, y: Tensor) -> np.ndarray:
+        """The patch that serves each point (n, d) in grid coordinates; -1 outside all cells."""
+        cell = self.partition.locate(y.detach().cpu().numpy())
+        return np.where(cell >= 0, self.host[cell], -1)
+
+    def jet(self, x: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
+        """Derivatives at points x (n, d): (n, u, a); NaN outside all patches."""
+        y = x @ self.rotation
+        return self.jet_on(self.patch_of(y), y, indices)
+
+    def jet_on(self, patch: np.ndarray, y: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
+        """As `jet`, with the patch of each point given (points outside a patch extrapolate it)."""
+        grid_indices, transform = rotate_indices(tuple(indices), self._rotation_key)
+        result = y.new_full((len(y), self.outputs, len(indices)), torch.nan)
+        order = np.argsort(patch, kind="stable")
+        order = order[patch[order] >= 0]
+        for q in np.unique(self.q[patch[order]]):
+            chosen = order[self.q[patch[order]] == q]
+            size = basis_size(self.dimension, int(q))
+            step = max(1, CHUNK // (size * len(grid_indices)))
+            for start in range(0, len(chosen), step):
+                part = chosen[start : start + step]
+                values = self._values(patch[part], y[torch.from_numpy(part).to(y.device)], int(q), grid_indices)
+                index = torch.from_numpy(part).to(y.device)
+                result[index] = values if transform is None else values @ transform.to(values).T
+        return result
+
+    def _values(self, patch: np.ndarray, y: Tensor, q: int, indices: tuple[MultiIndex, ...]) -> Tensor:
+        """(n, u, a) for points sorted by patch, all of order q; one GEMV per patch through padding-free gather."""
+        which = torch.from_numpy(patch)
+        half = self.half[which.to(self.half.device)]
+        t = (y - self.centre[which.to(self.centre.device)]) / half
+        table = basis_table(t[:, None, :], half, self.sigma, q, indices)[:, :, 0]  # (a, n, k)
+        c = self.coefficients[self.layout.of(which).to(self.coefficients.device)]
+        return torch.einsum("ank,nuk->nua", table, c.view(len(patch), self.outputs, -1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Values (n, u)."""
+        return self.jet(x, ((0,) * self.dimension,))[:, :, 0]
+
+    __call__ = forward
+
+    @cached_property
+    def _rotation_key(self) -> tuple[tuple[float, ...], ...]:
+        return rotation_key(self.rotation)
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to rebuild it, as tensors and numbers."""
+        return {
+            "breaks": [torch.from_numpy(b) for b in self.partition.breaks],
+            "level": torch.from_numpy(self.partition.level),
+            "index": torch.from_numpy(self.partition.index),
+            "periodic": list(self.partition.periodic),
+            "host": torch.from_numpy(self.host),
+            "centre": self.centre,
+            "half": self.half,
+            "q": torch.from_numpy(self.q),
+            "sigma": self.sigma,
+            "rotation": self.rotation,
+            "outputs": self.outputs,
+            "coefficients": self.coefficients,
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> PartitionedMixture:
+        """Rebuild from `state()`."""
+        partition = Partition(
+            tuple(b.numpy() for b in state["breaks"]),
+            state["level"].numpy(),
+            state["index"].numpy(),
+            tuple(state["periodic"]),
+        )
+        names = ("centre", "half", "sigma", "rotation", "coefficients")
+        tensors = {name: state[name] for name in names}
+        return cls(
+            partition,
+            host=state["host"].numpy(),
+            q=state["q"].numpy(),
+            outputs=state["outputs"],
+            **tensors,
+        )
+
+
+def rotation_key(rotation: Tensor) -> tuple[tuple[float, ...], ...]:
+    """A hashable form of a rotation."""
+    return tuple(map(tuple, rotation.tolist()))
+
+
+@lru_cache
+def rotate_indices(
+    indices: tuple[MultiIndex, ...], rotation: tuple[tuple[float, ...], ...]
+) -> tuple[tuple[MultiIndex, ...], Tensor | None]:
+    """Express derivatives in x by those in y = R'x.
+
+    With ∂/∂x_i = Σ_j R_ij ∂/∂y_j, D_x^α is a combination of the D_y^β with |β| = |α|.
+
+    Returns:
+        The β that occur, and the matrix (a, b) with D_x = matrix @ D_y; None where R is the identity.
+    """
+    d = len(rotation)
+    if all(rotation[i][j] == float(i == j) for i in range(d) for j in range(d)):
+        return indices, None
+    rows: list[dict[MultiIndex, float]] = []
+    for alpha in indices:
+        row: dict[MultiIndex, float] = {(0,) * d: 1.0}
+        for i, power in enumerate(alpha):
+            for _ in range(power):
+                grown: dict[MultiIndex, float] = {}
+                for beta, value in row.items():
+                    for j in range(d):
+                        if rotation[i][j] != 0.0:
+                            key = tuple(b + (k == j) for k, b in enumerate(beta))
+                            grown[key] = grown.get(key, 0.0) + value * rotation[i][j]
+                row = grown
+        rows.append(row)
+    highest = max(sum(alpha) for alpha in indices)
+    used = tuple(beta for beta in multi_indices(d, highest) if any(beta in row for row in rows))
+    matrix = torch.tensor([[row.get(beta, 0.0) for beta in used] for row in rows], dtype=torch.float64)
+    return used, matrix
+
+
+def default_sigma(lower: np.ndarray, upper: np.ndarray) -> Tensor:
+    """Width of the Gaussian envelope: the extent of the domain along each axis.
+
+    Fixed in absolute terms, so that s = σ/H grows as patches shrink and refinement does not saturate; on the
+    coarsest partitions s is about 2 to 4.
+    """
+    return torch.from_numpy(np.maximum(upper - lower, math.ulp(1.0)))

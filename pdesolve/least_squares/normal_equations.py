@@ -1,0 +1,82 @@
+"""Least squares in blocks: factor the scaled normal equations once, then refine against the rows themselves.
+
+The normal equations square the condition number, so their factor M ≈ D AᵀA D is used only as a preconditioner: conjugate
+gradients on the rows (CGLS) correct the solution with residuals b - A x computed from A. A few corrected semi-normal
+steps restore the accuracy of an orthogonal factorisation (Björck, Numerical Methods for Least Squares Problems, §2.9.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.least_squares.block_cholesky import BlockCholesky
+from pdesolve.least_squares.row_blocks import Columns, RowBlocks
+
+
+@dataclass(frozen=True)
+class LinearSolve:
+    """What a solve returns: x (p,), refinement steps taken, stored numbers of the factor."""
+
+    x: Tensor
+    steps: int
+    factor_entries: int
+
+
+class NormalEquations:
+    """min ‖A x - b‖ for fixed block rows A and any number of right-hand sides."""
+
+    def __init__(self, layout: Columns, centres: np.ndarray, rows: list[RowBlocks]):
+        self.layout, self.rows = layout, rows
+        sample = rows[0].matrices[0]
+        norms = sample.new_zeros(layout.total)
+        for block in rows:
+            block.add_squared_norms(norms)
+        norms = norms.sqrt()
+        floor = torch.finfo(norms.dtype).eps * norms.max()
+        self.scale = 1 / norms.clamp_min(floor)
+        gram = (part for block in rows for part in block.gram(self.scale))
+        self.factor = BlockCholesky(layout, centres, gram)
+
+    def apply(self, x: Tensor) -> list[Tensor]:
+        """A x, one (b, m) per block."""
+        return [block.apply(x) for block in self.rows]
+
+    def apply_transposed(self, r: list[Tensor]) -> Tensor:
+        """Aᵀ r (p,)."""
+        out = torch.zeros_like(self.scale)
+        for block, part in zip(self.rows, r, strict=True):
+            block.add_transposed(part, out)
+        return out
+
+    def solve(self, b: list[Tensor], max_steps: int = 30, tolerance: float = 1e-15) -> LinearSolve:
+        """CGLS preconditioned by the Cholesky factor, until the gradient stagnates.
+
+        Args:
+            b: right-hand sides (b, m), one per block of rows.
+            max_steps: bound on the refinement steps.
+            tolerance: stop when a step is this small relative to the solution, in the norm of the preconditioner.
+        """
+        x, r = torch.zeros_like(self.scale), [part.clone() for part in b]
+        size, direction, previous, best = 0.0, None, None, float("inf")
+        for step in range(1, max_steps + 1):
+            s = self.scale * self.apply_transposed(r)
+            z = self.factor.solve(s)
+            energy = float(s @ z)
+            if not energy > 0 or (energy > 0.25 * best and step > 3) or energy <= tolerance**2 * size:
+                break
+            best = min(best, energy)
+            direction = z if direction is None else z + (energy / previous) * direction
+            image = self.apply(self.scale * direction)
+            curvature = float(sum((q * q).sum() for q in image))
+            if not curvature > 0:
+                break
+            alpha = energy / curvature
+            x = x + alpha * direction
+            r = [part - alpha * q for part, q in zip(r, image, strict=True)]
+            size = max(size, energy)
+            previous = energy
+        return LinearSolve(self.scale * x, step, self.factor.entries)

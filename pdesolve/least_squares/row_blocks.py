@@ -1,0 +1,78 @@
+"""Least-squares rows in dense blocks: every batch of rows touches one patch, or two.
+
+A sparse matrix A whose columns come in groups (one group per patch) and whose rows come in batches: b blocks of m rows
+that touch the same number of groups. Products are batched GEMM, Gram matrices are scattered like element matrices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Layout of the unknowns: group e owns the columns offset[e] … offset[e] + size[e] - 1."""
+
+    sizes: Tensor  # (e,) long, on the CPU
+
+    @property
+    def offsets(self) -> Tensor:
+        """First column of each group (e,)."""
+        return torch.cumsum(self.sizes, 0) - self.sizes
+
+    @property
+    def total(self) -> int:
+        """Number of columns p."""
+        return int(self.sizes.sum())
+
+    def of(self, groups: Tensor) -> Tensor:
+        """Column numbers (b, k) of groups that all have the same size."""
+        k = int(self.sizes[groups[0]]) if len(groups) else 0
+        return self.offsets[groups][:, None] + torch.arange(k)
+
+
+@dataclass(frozen=True)
+class RowBlocks:
+    """b blocks of m rows: Σ_i matrices[i] (b, m, k_i) applied to the columns of groups[i] (b,)."""
+
+    groups: tuple[Tensor, ...]
+    matrices: tuple[Tensor, ...]
+    columns: tuple[Tensor, ...]  # (b, k_i) column numbers, on the device of the matrices
+
+    @classmethod
+    def make(cls, layout: Columns, groups: tuple[Tensor, ...], matrices: tuple[Tensor, ...]) -> RowBlocks:
+        """Rows touching `groups` of a column layout."""
+        columns = tuple(layout.of(g).to(m.device) for g, m in zip(groups, matrices, strict=True))
+        return cls(groups, matrices, columns)
+
+    def apply(self, x: Tensor) -> Tensor:
+        """A x, (b, m)."""
+        return sum(
+            torch.bmm(m, x[c][:, :, None])[:, :, 0] for m, c in zip(self.matrices, self.columns, strict=True)
+        )
+
+    def add_transposed(self, r: Tensor, out: Tensor) -> None:
+        """out += Aᵀ r for r (b, m)."""
+        for m, c in zip(self.matrices, self.columns, strict=True):
+            out.index_add_(0, c.flatten(), torch.bmm(r[:, None, :], m)[:, 0].flatten())
+
+    def add_squared_norms(self, out: Tensor) -> None:
+        """out += squared Euclidean norms of the columns."""
+        for m, c in zip(self.matrices, self.columns, strict=True):
+            out.index_add_(0, c.flatten(), (m * m).sum(1).flatten())
+
+    def gram(self, scale: Tensor) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
+        """Blocks of D AᵀA D: (row groups, column groups, (b, k_i, k_j)) for i ≤ j; D = diag(scale)."""
+        scaled = [m * scale[c][:, None, :] for m, c in zip(self.matrices, self.columns, strict=True)]
+        for i in range(len(scaled)):
+            for j in range(i, len(scaled)):
+                yield self.groups[i], self.groups[j], torch.bmm(scaled[i].mT, scaled[j])
+
+
+def squared_norm(residuals: list[Tensor]) -> float:
+    """Σ r² over all blocks."""
+    return float(sum((r * r).sum() for r in residuals))

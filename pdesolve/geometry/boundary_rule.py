@@ -1,0 +1,206 @@
+"""Quadrature and sampling on the trimmed pieces of a boundary."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from pdesolve.quadrature import bisect, cut_rule, distinct, gauss_legendre, sobol, tensor_rule
+
+if TYPE_CHECKING:
+    from pdesolve.geometry.place import Piece
+
+GRID = 65  # first samples of a level along a curve
+REFINEMENTS = 6  # halvings of the intervals that may hold a root
+FILTER_GRID = 1025  # samples of a predicate along a curve
+CANDIDATES = 4096  # Sobol points that decide whether a trimmed surface has any boundary
+ROUNDING = 1e-12  # levels below this, relative to the domain, are zero
+
+
+def is_plain(piece: "Piece") -> bool:
+    """Tell whether the whole surface is boundary: not trimmed, hidden or filtered."""
+    return not (piece.trimmed or piece.hidden_by or piece.filters)
+
+
+def is_empty(piece: "Piece") -> bool:
+    """Tell whether no part of the piece is boundary (by sampling, from two parameters on)."""
+    if is_plain(piece):
+        return False
+    if piece.dimension == 2:
+        return len(piece.intervals) == 0
+    return not bool(
+        piece.active(piece.map(sobol(CANDIDATES if piece.dimension > 1 else 1, piece.dimension - 1))).any()
+    )
+
+
+def active_intervals(piece: "Piece") -> Tensor:
+    """Split a curve at every trim point and return the parameter intervals (e, 2) that are boundary."""
+    surface = piece.surface
+    ends = torch.tensor(surface.breaks, dtype=torch.float64)
+    if not is_plain(piece):
+        cuts = piece.domain.cuts(surface)
+        found = [level_changes(piece, level) for level in cuts]
+        found += [flag_changes(piece, other.claims) for other in piece.hidden_by]
+        found += [flag_changes(piece, accept) for accept in piece.filters]
+        ends = distinct(torch.cat([ends, *found]), 10 * ROUNDING)
+    intervals = torch.stack([ends[:-1], ends[1:]], dim=1)
+    if is_plain(piece):
+        return intervals
+    return intervals[piece.active(piece.map(intervals.mean(dim=1, keepdim=True)))]
+
+
+def level_changes(piece: "Piece", level: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the parameters where a level along a curve changes between negative, zero and positive.
+
+    Levels have Lipschitz constant 1, so an interval whose end values exceed its length in sum holds no
+    root: only the others are halved, and a small hole between two samples is not missed.
+    """
+
+    def along(t: Tensor) -> Tensor:
+        return level(piece.map(t[:, None]))
+
+    t = torch.linspace(0, 1, GRID, dtype=torch.float64)
+    a, b = t[:-1], t[1:]
+    speed = 1.01 * float(piece.area(t[:, None]).max())
+    for _ in range(REFINEMENTS):
+        near = along(a).abs() + along(b).abs() <= speed * (b - a)
+        a, b = a[near], b[near]
+        middle = (a + b) / 2
+        a, b = torch.cat([a, middle]), torch.cat([middle, b])
+    zero = ROUNDING * float((piece.domain.bounds[1] - piece.domain.bounds[0]).norm())
+
+    def state(t: Tensor) -> Tensor:
+        value = along(t)
+        return torch.where(value.abs() <= zero, 0.0, value.sign())
+
+    at_a, at_b = state(a), state(b)
+    through = at_a * at_b < 0
+    grazing = (at_a != at_b) & ~through
+    left = at_a[grazing]
+    return torch.cat(
+        [
+            bisect(lambda t: along(t) > 0, a[through], b[through]),
+            bisect(lambda t: state(t) == left, a[grazing], b[grazing]),
+        ]
+    )
+
+
+def flag_changes(piece: "Piece", flag: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the parameters where a predicate of the points changes along a curve."""
+
+    def along(t: Tensor) -> Tensor:
+        return flag(piece.map(t[:, None]))
+
+    t = torch.linspace(0, 1, FILTER_GRID, dtype=torch.float64)
+    value = along(t)
+    i = (value[1:] != value[:-1]).nonzero()[:, 0]
+    return bisect(along, t[i], t[i + 1])
+
+
+def piece_rule(piece: "Piece", order: int) -> tuple[Tensor, Tensor]:
+    """Return points (n, d) and weights (n,) of ∫ f dS over the active part of a piece."""
+    if piece.dimension == 1:
+        return _point_rule(piece)
+    if piece.dimension >= 3 and hasattr(piece.surface, "rule"):
+        return piece.surface.rule(piece, order)
+    if piece.dimension == 2 and not (is_plain(piece) and piece.surface.periodic[0]):
+        parameters, weights = _curve_rule(piece.intervals, order)
+    elif piece.dimension > 3:
+        parameters = sobol(sobol_size(order), piece.dimension - 1)
+        weights = torch.full((len(parameters),), 1 / len(parameters), dtype=torch.float64)
+        keep = piece.active(piece.map(parameters))
+        parameters, weights = parameters[keep], weights[keep]
+    elif is_plain(piece):
+        parameters, weights = tensor_rule(*(_axis(closed, order) for closed in piece.surface.periodic))
+    else:
+        parameters, weights = _trimmed_rule(piece, order)
+    return piece.map(parameters), weights * piece.area(parameters)
+
+
+def sobol_size(order: int) -> int:
+    """Return how many Sobol points stand for `order` points on an axis in high dimension: order³, a power of two."""
+    return 2 ** min(17, max(6, (order**3 - 1).bit_length()))
+
+
+def _point_rule(piece: "Piece") -> tuple[Tensor, Tensor]:
+    x = piece.map(torch.zeros(1, 0, dtype=torch.float64))
+    x = x[piece.active(x)]
+    return x, torch.ones(len(x), dtype=torch.float64)
+
+
+def _axis(closed: bool, order: int) -> tuple[Tensor, Tensor]:
+    """Gauss on an interval, equally spaced points on a closed curve: spectrally accurate, both."""
+    if not closed:
+        return gauss_legendre(order, 0.0, 1.0)
+    n = 4 * order
+    return (torch.arange(n, dtype=torch.float64) + 0.5) / n, torch.full((n,), 1 / n, dtype=torch.float64)
+
+
+def _curve_rule(intervals: Tensor, order: int) -> tuple[Tensor, Tensor]:
+    s, w = gauss_legendre(order, 0.0, 1.0)
+    length = (intervals[:, 1] - intervals[:, 0])[:, None]
+    return (intervals[:, :1] + length * s).reshape(-1, 1), (length * w).reshape(-1)
+
+
+def _trimmed_rule(piece: "Piece", order: int) -> tuple[Tensor, Tensor]:
+    """Apply the height-function rule to the active part of the parameter square."""
+    cuts = piece.domain.cuts(piece.surface)
+    flags = (*(other.claims for other in piece.hidden_by), *piece.filters)
+
+    def levels(parameters: Tensor) -> Tensor:
+        x = piece.map(parameters)
+        values = [level(x) for level in cuts] + [flag(x).to(x.dtype) - 0.5 for flag in flags]
+        return torch.stack(values, dim=1)
+
+    square = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    return cut_rule(levels, lambda p: piece.active(piece.map(p)), square, order)
+
+
+def spread(pieces: tuple["Piece", ...], n: int, seed: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Return points, outward normals and equal weights for each piece, about n points in all."""
+    if not pieces:
+        return []
+    if pieces[0].dimension == 1:
+        parts = [_point_rule(piece) for piece in pieces]
+    elif pieces[0].dimension == 2:
+        parts = _spread_on_curves(pieces, n, seed)
+    else:
+        parts = _spread_on_surfaces(pieces, n, seed)
+    return [(x, piece.normal_at(x), w) for piece, (x, w) in zip(pieces, parts, strict=True)]
+
+
+def _spread_on_curves(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
+    """Place points at equal distances along all active intervals, one after the other, from a random start."""
+    generator = torch.Generator().manual_seed(seed)
+    shift = torch.rand((), generator=generator, dtype=torch.float64)
+    intervals = torch.cat([piece.intervals for piece in pieces])
+    owner = torch.cat([torch.full((len(p.intervals),), i) for i, p in enumerate(pieces)])
+    speed = torch.cat([piece.area(piece.intervals[:, :1]) for piece in pieces])
+    length = speed * (intervals[:, 1] - intervals[:, 0])
+    end = length.cumsum(0)
+    s = (torch.arange(n, dtype=torch.float64) + shift) / n * end[-1]
+    e = torch.searchsorted(end, s).clamp(max=len(end) - 1)
+    t = intervals[e, 0] + (s - end[e] + length[e]) / speed[e]
+    points = [piece.map(t[owner[e] == i][:, None]) for i, piece in enumerate(pieces)]
+    return [(x, torch.full((len(x),), float(end[-1]) / n, dtype=torch.float64)) for x in points]
+
+
+def _spread_on_surfaces(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
+    """Sobol points in the parameters, thinned to uniform density; as many on each piece as it has area."""
+    drawn = [_uniform_on_surface(piece, 4 * n + CANDIDATES, seed + i) for i, piece in enumerate(pieces)]
+    total = sum(measure for _, measure in drawn)
+    parts = []
+    for x, measure in drawn:
+        count = min(len(x), max(1, round(n * measure / total))) if len(x) else 0
+        parts.append((x[:count], torch.full((count,), measure / max(count, 1), dtype=torch.float64)))
+    return parts
+
+
+def _uniform_on_surface(piece, candidates: int, seed: int) -> tuple[Tensor, float]:
+    draw = sobol(candidates, piece.dimension, seed)
+    parameters, lot = draw[:, :-1], draw[:, -1]
+    x, area = piece.map(parameters), piece.area(parameters)
+    active = piece.active(x)
+    measure = float((area * active).mean())
+    return x[active & (lot * area.max() <= area)], measure

@@ -1,0 +1,179 @@
+"""Domain: what every shape, set operation and space–time cylinder has in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from pdesolve.errors import ProblemError
+from pdesolve.geometry.place import Boundary, Piece, assemble
+from pdesolve.geometry.surfaces import Surface
+from pdesolve.quadrature import Rule
+
+if TYPE_CHECKING:
+    from pdesolve.geometry.spacetime import Cylinder, TimeInterval
+
+
+def coordinate_names(dimension: int) -> tuple[str, ...]:
+    """Return the names of space coordinates: x; x, y; x, y, z; and x1 … xd from four dimensions on."""
+    return ("x", "y", "z")[:dimension] if dimension <= 3 else tuple(f"x{i + 1}" for i in range(dimension))
+
+
+def numbers(values, what: str) -> tuple[float, ...]:
+    """Return a sequence of finite numbers (or one number) as a tuple of floats.
+
+    Raises:
+        ProblemError: something in it is no number, or not finite.
+    """
+    try:
+        tensor = torch.as_tensor(values, dtype=torch.float64).reshape(-1)
+    except (TypeError, ValueError, RuntimeError):
+        message = f"{what} received {values!r}, expected numbers such as (0, 0)."
+        raise ProblemError(message) from None
+    if not torch.isfinite(tensor).all():
+        message = f"{what} received {values!r}, expected finite numbers."
+        raise ProblemError(message)
+    return tuple(tensor.tolist())
+
+
+def short(values) -> str:
+    """Write numbers as the user would: (0, 0.5)."""
+    body = ", ".join(f"{v:g}" for v in values)
+    return f"({body},)" if len(values) == 1 else f"({body})"
+
+
+class Domain(ABC):
+    """A bounded open set of ℝ^d, given by a level function and by the smooth pieces of its boundary.
+
+    Domains are values: two with the same numbers are equal, and so are their places. Everything that takes
+    time is computed on first use. Tensors are float64 on the CPU.
+    """
+
+    @property
+    @abstractmethod
+    def bounds(self) -> Tensor:
+        """Lower and upper corner of the bounding box, (2, d)."""
+
+    @property
+    @abstractmethod
+    def surfaces(self) -> tuple[Surface, ...]:
+        """Untrimmed surfaces in which the whole boundary lies."""
+
+    @abstractmethod
+    def level(self, x: Tensor) -> Tensor:
+        """Return a continuous function (n,) of points x (n, d): < 0 inside, > 0 outside, Lipschitz constant 1.
+
+        Near the boundary it is the signed distance, except beside corners and seams of set operations.
+        """
+
+    @abstractmethod
+    def rule(self, order: int) -> Rule:
+        """Return an interior quadrature rule with about `order` points on each axis of each panel."""
+
+    @property
+    @abstractmethod
+    def measure(self) -> float:
+        """Length, area, volume."""
+
+    @property
+    def leaves(self) -> tuple["Domain", ...]:
+        """The simple shapes that it is made of."""
+        return (self,)
+
+    def cuts(self, surface: Surface) -> tuple[Callable[[Tensor], Tensor], ...]:
+        """Return level functions whose zeros may trim one of its surfaces; none if all of it is boundary."""
+        del surface
+        return ()
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates d, time included."""
+        return self.bounds.shape[1]
+
+    @property
+    def space_dimension(self) -> int:
+        """Number of space coordinates."""
+        return self.dimension
+
+    @property
+    def space_coordinates(self) -> tuple[str, ...]:
+        """Names of the space coordinates."""
+        return coordinate_names(self.space_dimension)
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """Names of all coordinates; the last is t in a space–time cylinder."""
+        return self.space_coordinates
+
+    @cached_property
+    def rotation(self) -> Tensor:
+        """Orthogonal matrix whose columns are the axes along which most of the boundary lies.
+
+        Coordinates in that frame are `x @ rotation`, and `y @ rotation.T` goes back.
+        """
+        return torch.eye(self.space_dimension, dtype=torch.float64)
+
+    def contains(self, x: Tensor, tolerance: float = 0.0) -> Tensor:
+        """Tell which points x (n, d) have level ≤ tolerance, booleans (n,)."""
+        return self.level(x) <= tolerance
+
+    def rule_through(self, point: tuple[float, ...], order: int) -> Rule:
+        """Return the rule of a single space point: itself, or Gauss points in time for a cylinder."""
+        del order
+        return Rule(torch.tensor([point], dtype=torch.float64), torch.ones(1, dtype=torch.float64))
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Smooth pieces of the whole boundary."""
+        return assemble(Piece(surface, self) for surface in self.surfaces)
+
+    @property
+    def boundary(self) -> Boundary:
+        """All of the boundary, as a place for conditions (of a cylinder: the lateral boundary)."""
+        return Boundary(self)
+
+    def sample(self, n: int, sampler: str = "sobol", seed: int = 0) -> Tensor:
+        """Return points (n', d) strictly inside, n' = n for the random samplers and about n for grids.
+
+        Args:
+            n: how many points.
+            sampler: "uniform", "sobol", "gauss", "chebyshev" or "boundary-fitted".
+            seed: of the random samplers.
+
+        Raises:
+            UsageError: no such sampler, or n is not positive.
+        """
+        from pdesolve.geometry.samplers import sample
+
+        return sample(self, n, sampler, seed)
+
+    def __sub__(self, other: "Domain") -> "Domain":
+        from pdesolve.geometry.set_operations import Difference
+
+        return Difference(self, other) if isinstance(other, Domain) else NotImplemented
+
+    def __or__(self, other: "Domain") -> "Domain":
+        from pdesolve.geometry.set_operations import Union
+
+        return Union(self, other) if isinstance(other, Domain) else NotImplemented
+
+    def __and__(self, other: "Domain") -> "Domain":
+        from pdesolve.geometry.set_operations import Intersection
+
+        return Intersection(self, other) if isinstance(other, Domain) else NotImplemented
+
+    def __mul__(self, time: "TimeInterval") -> "Cylinder":
+        from pdesolve.geometry.spacetime import Cylinder, TimeInterval
+
+        return Cylinder(self, time) if isinstance(time, TimeInterval) else NotImplemented
+
+    def __getstate__(self) -> dict:
+        # Only the defining numbers travel; what was cached is computed again.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __str__(self) -> str:
+        return repr(self)

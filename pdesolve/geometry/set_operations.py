@@ -1,0 +1,206 @@
+"""Difference, union and intersection of domains."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from pdesolve.errors import ProblemError
+from pdesolve.geometry.boundary_rule import sobol_size
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.place import PROBE
+from pdesolve.geometry.planar_rule import planar_rule
+from pdesolve.geometry.polygon import frame
+from pdesolve.geometry.surfaces import Segment, Sphere, Surface
+from pdesolve.quadrature import Rule, cut_rule, distinct, gauss_legendre, sobol
+
+SAMPLES = 4096  # Sobol points that look for an inside
+MEASURE_ORDER = 24
+
+
+class SetOperation(Domain):
+    """A domain made of two others; its boundary lies in theirs and is trimmed point by point."""
+
+    left: Domain
+    right: Domain
+    symbol: str
+
+    def _check(self) -> None:
+        for part in (self.left, self.right):
+            if hasattr(part, "time"):
+                message = (
+                    f"a space–time cylinder took part in {self}; combine the domains in space first, "
+                    f"then multiply: (a - b) * TimeInterval(0, 1)."
+                )
+                raise ProblemError(message)
+        if self.left.dimension != self.right.dimension:
+            message = (
+                f"{self} combines {self.left.dimension} and {self.right.dimension} dimensions, "
+                f"expected two domains of the same dimension."
+            )
+            raise ProblemError(message)
+        if bool((self.bounds[0] >= self.bounds[1]).any()) or not self._has_inside():
+            message = f"{self} leaves nothing inside; check positions and sizes of both domains."
+            raise ProblemError(message)
+
+    def _has_inside(self) -> bool:
+        lower, upper = self.bounds
+        x = lower + (upper - lower) * sobol(SAMPLES, self.dimension)
+        if bool((self.level(x) < 0).any()):
+            return True
+        # A sliver that all samples miss still has a side of some surface inside.
+        for surface in self.surfaces:
+            y = surface.map(sobol(SAMPLES, self.dimension - 1) if self.dimension > 1 else x.new_zeros(1, 0))
+            step = 100 * PROBE * float((upper - lower).norm()) * surface.normal_at(y)
+            if bool((self.level(y + step) < 0).any() | (self.level(y - step) < 0).any()):
+                return True
+        return False
+
+    def __repr__(self) -> str:
+        parts = (f"({p})" if isinstance(p, SetOperation) else f"{p}" for p in (self.left, self.right))
+        return f" {self.symbol} ".join(parts)
+
+    def __str__(self) -> str:
+        return f"({self!r})"
+
+    @cached_property
+    def leaves(self) -> tuple[Domain, ...]:
+        """The simple shapes that it is made of, each once."""
+        return tuple(dict.fromkeys(self.left.leaves + self.right.leaves))
+
+    @cached_property
+    def surfaces(self) -> tuple[Surface, ...]:
+        """Surfaces of all leaves."""
+        return tuple(surface for leaf in self.leaves for surface in leaf.surfaces)
+
+    def cuts(self, surface: Surface):
+        """Return the levels of all leaves but the surface's own."""
+        return tuple(leaf.level for leaf in self.leaves if leaf != surface.owner[0])
+
+    @cached_property
+    def rotation(self) -> Tensor:
+        """Frame along most of the straight boundary that is left."""
+        if self.dimension != 2 or all(torch.equal(leaf.rotation, torch.eye(2)) for leaf in self.leaves):
+            return torch.eye(self.dimension, dtype=torch.float64)
+        straight = [
+            (piece, piece.intervals) for piece in self.pieces if not isinstance(piece.surface, Sphere)
+        ]
+        return frame(
+            (_tangent(p.surface), float(p.area(e[:, :1]) @ (e[:, 1] - e[:, 0]))) for p, e in straight
+        )
+
+    @cached_property
+    def measure(self) -> float:
+        """By quadrature."""
+        return float(self.rule(MEASURE_ORDER).weights.sum())
+
+    def rule(self, order: int) -> Rule:
+        """Strips between the boundary arcs in the plane, the height-function rule in space, Sobol beyond."""
+        if self.dimension == 1:
+            return self._interval_rule(order)
+        if self.dimension == 2:
+            return planar_rule(self, order)
+        if self.dimension == 3:
+            levels = [leaf.level for leaf in self.leaves]
+            return cut_rule(
+                lambda x: torch.stack([level(x) for level in levels], dim=1),
+                lambda x: self.level(x) < 0,
+                self.bounds,
+                order,
+                torch.cat([leaf.bounds[:, 0] for leaf in self.leaves]),
+            )
+        lower, upper = self.bounds
+        n = sobol_size(order)
+        x = lower + (upper - lower) * sobol(n, self.dimension)
+        x = x[self.level(x) < 0]
+        return Rule(x, torch.full((len(x),), float((upper - lower).prod()) / n, dtype=torch.float64))
+
+    def _interval_rule(self, order: int) -> Rule:
+        ends = torch.cat([leaf.bounds[:, 0] for leaf in self.leaves])
+        ends = distinct(ends, 1e-12 * float(self.bounds[1] - self.bounds[0]))
+        a, b = ends[:-1], ends[1:]
+        keep = self.level(((a + b) / 2)[:, None]) < 0
+        a, length = a[keep, None], (b - a)[keep, None]
+        s, w = gauss_legendre(order, 0.0, 1.0)
+        return Rule((a + length * s).reshape(-1, 1), (length * w).reshape(-1))
+
+
+def _tangent(surface: Surface) -> tuple[float, float]:
+    if isinstance(surface, Segment):
+        return surface.tangent
+    axis, _ = surface.plane
+    return (0.0, 1.0) if axis == 0 else (1.0, 0.0)
+
+
+@dataclass(frozen=True, repr=False)
+class Difference(SetOperation):
+    """left - right = {x in left : x not in the closure of right}."""
+
+    left: Domain
+    right: Domain
+    symbol = "-"
+
+    def __post_init__(self):
+        self._check()
+
+    @property
+    def bounds(self) -> Tensor:
+        """Those of the left domain."""
+        return self.left.bounds
+
+    def level(self, x: Tensor) -> Tensor:
+        """max(left, -right)."""
+        return torch.maximum(self.left.level(x), -self.right.level(x))
+
+
+@dataclass(frozen=True, repr=False)
+class Union(SetOperation):
+    """left | right: the inside of the closure of both, so that a shared face disappears."""
+
+    left: Domain
+    right: Domain
+    symbol = "|"
+
+    def __post_init__(self):
+        self._check()
+
+    @cached_property
+    def bounds(self) -> Tensor:
+        """Bounding box of both."""
+        both = (
+            torch.stack([self.left.bounds, self.right.bounds])
+            if self.left.dimension == self.right.dimension
+            else None
+        )
+        return torch.stack([both[:, 0].amin(dim=0), both[:, 1].amax(dim=0)])
+
+    def level(self, x: Tensor) -> Tensor:
+        """min(left, right); zero, not negative, on a face that both share."""
+        return torch.minimum(self.left.level(x), self.right.level(x))
+
+
+@dataclass(frozen=True, repr=False)
+class Intersection(SetOperation):
+    """left & right = {x in left and in right}."""
+
+    left: Domain
+    right: Domain
+    symbol = "&"
+
+    def __post_init__(self):
+        self._check()
+
+    @cached_property
+    def bounds(self) -> Tensor:
+        """Intersection of both bounding boxes."""
+        return torch.stack(
+            [
+                torch.maximum(self.left.bounds[0], self.right.bounds[0]),
+                torch.minimum(self.left.bounds[1], self.right.bounds[1]),
+            ]
+        )
+
+    def level(self, x: Tensor) -> Tensor:
+        """max(left, right)."""
+        return torch.maximum(self.left.level(x), self.right.level(x))

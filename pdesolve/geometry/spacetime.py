@@ -1,0 +1,280 @@
+"""Time intervals and space–time cylinders."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pdesolve.errors import ProblemError
+from pdesolve.geometry.box import AxisAligned
+from pdesolve.geometry.domain import Domain, numbers
+from pdesolve.geometry.place import Boundary, Piece
+from pdesolve.geometry.surfaces import Surface
+from pdesolve.quadrature import Rule, gauss_legendre
+
+
+@dataclass(frozen=True, repr=False)
+class TimeInterval:
+    """Times from t0 to t1; `space * TimeInterval(t0, t1)` is a space–time cylinder.
+
+    Raises:
+        ProblemError: t0 or t1 is not a finite number, or t0 ≥ t1.
+    """
+
+    t0: float
+    t1: float
+
+    def __post_init__(self):
+        ends = numbers((self.t0, self.t1), "TimeInterval")
+        if not ends[0] < ends[1]:
+            message = f"TimeInterval received {self.t0!r} and {self.t1!r}, expected the earlier time first."
+            raise ProblemError(message)
+        object.__setattr__(self, "t0", ends[0])
+        object.__setattr__(self, "t1", ends[1])
+
+    def __repr__(self) -> str:
+        return f"TimeInterval({self.t0:g}, {self.t1:g})"
+
+    def __rmul__(self, space):
+        message = f"a TimeInterval was multiplied by {space!r}, expected a domain in space."
+        raise ProblemError(message)
+
+    @property
+    def length(self) -> float:
+        """t1 - t0."""
+        return self.t1 - self.t0
+
+
+@dataclass(frozen=True)
+class Lateral(Surface):
+    """A surface of the space domain at all times; its last parameter is (t - t0)/(t1 - t0)."""
+
+    base: Surface
+    time: TimeInterval
+
+    @property
+    def owner(self) -> tuple[Any, str]:
+        """Owner of the space surface, so that a place of the space domain selects it."""
+        return self.base.owner
+
+    @property
+    def dimension(self) -> int:
+        """Space dimension plus one."""
+        return self.base.dimension + 1
+
+    @property
+    def plane(self) -> tuple[int, float] | None:
+        """The hyperplane of the space surface."""
+        return self.base.plane
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """As in space; not in time."""
+        return (*self.base.periodic, False)
+
+    def map(self, parameters: Tensor) -> Tensor:
+        """Return (x, t)."""
+        t = self.time.t0 + self.time.length * parameters[:, -1:]
+        return torch.cat([self.base.map(parameters[:, :-1]), t], dim=1)
+
+    def normal_at(self, x: Tensor) -> Tensor:
+        """Return (n, 0)."""
+        return torch.cat([self.base.normal_at(x[:, :-1]), torch.zeros_like(x[:, -1:])], dim=1)
+
+    def area(self, parameters: Tensor) -> Tensor:
+        """Return the area element in space times the length of the time interval."""
+        return self.base.area(parameters[:, :-1]) * self.time.length
+
+    def carrier(self) -> tuple[str, tuple[float, ...]]:
+        """As in space."""
+        kind, values = self.base.carrier()
+        return f"{kind} in time" if kind != "plane" else kind, (*values[:-1], 0.0, values[-1])
+
+    def covers(self, x: Tensor) -> Tensor:
+        """As in space, at all times."""
+        return self.base.covers(x[:, :-1])
+
+    def rule(self, piece: Piece, order: int) -> Rule:
+        """Rule of the space piece times Gauss in time; predicates that mention t only select points."""
+        own = Piece(
+            self.base,
+            piece.domain.space,
+            tuple(_in_space(p, self.time) for p in piece.hidden_by),
+            tuple(_frozen(f, self.time) for f in piece.filters if "t" not in getattr(f, "names", ())),
+        )
+        x, _, w = own.rule(order)
+        points, weights = times_time(Rule(x, w), self.time, order)
+        for accept in piece.filters:
+            if "t" in getattr(accept, "names", ()):
+                keep = accept(points)
+                points, weights = points[keep], weights[keep]
+        return Rule(points, weights)
+
+
+def _in_space(piece: Piece, time: TimeInterval) -> Piece:
+    filters = tuple(_frozen(f, time) for f in piece.filters)
+    return replace(
+        piece, surface=piece.surface.base, domain=piece.domain.space, hidden_by=(), filters=filters
+    )
+
+
+def _frozen(accept: Callable[[Tensor], Tensor], time: TimeInterval) -> Callable[[Tensor], Tensor]:
+    """Turn a predicate of (x, t) into one of x, at the middle of the time interval."""
+    return lambda x: accept(torch.cat([x, torch.full_like(x[:, :1], (time.t0 + time.t1) / 2)], dim=1))
+
+
+@dataclass(frozen=True)
+class TimeEnd(Surface):
+    """All of the space domain at the first or last time, parametrised by its bounding box."""
+
+    space: Domain
+    time: TimeInterval
+    last: bool
+
+    @property
+    def owner(self) -> tuple[Any, str]:
+        """The space domain and "initial" or "final"."""
+        return self.space, "final" if self.last else "initial"
+
+    @property
+    def dimension(self) -> int:
+        """Space dimension plus one."""
+        return self.space.dimension + 1
+
+    @property
+    def plane(self) -> tuple[int, float]:
+        """The hyperplane t = t0 or t = t1."""
+        return self.space.dimension, self.time.t1 if self.last else self.time.t0
+
+    def map(self, parameters: Tensor) -> Tensor:
+        """Return the bounding box of the space domain, at this time."""
+        lower, upper = self.space.bounds.to(parameters.dtype)
+        t = torch.full_like(parameters[:, :1], self.plane[1])
+        return torch.cat([lower + (upper - lower) * parameters, t], dim=1)
+
+    def normal_at(self, x: Tensor) -> Tensor:
+        """Return (0, ±1)."""
+        normal = torch.zeros_like(x)
+        normal[:, -1] = 1.0 if self.last else -1.0
+        return normal
+
+    def area(self, parameters: Tensor) -> Tensor:
+        """Return the volume of the bounding box, constant."""
+        lower, upper = self.space.bounds
+        return parameters.new_full((len(parameters),), float((upper - lower).prod()))
+
+    def carrier(self) -> tuple[str, tuple[float, ...]]:
+        """Return the hyperplane of this time."""
+        return "plane", (*(0.0,) * self.space.dimension, 1.0, self.plane[1])
+
+    def rule(self, piece: Piece, order: int) -> Rule:
+        """Rule of the space domain at this time; predicates select points."""
+        x, w = self.space.rule(order)
+        points = torch.cat([x, torch.full_like(x[:, :1], self.plane[1])], dim=1)
+        keep = torch.ones(len(points), dtype=torch.bool)
+        for accept in piece.filters:
+            keep &= accept(points)
+        return Rule(points[keep], w[keep])
+
+
+def times_time(rule: Rule, time: TimeInterval, order: int) -> Rule:
+    """Return the product of a rule in space and Gauss in time."""
+    t, w = gauss_legendre(order, time.t0, time.t1)
+    points = torch.cat(
+        [rule.points.repeat_interleave(order, dim=0), t.repeat(len(rule.points))[:, None]], dim=1
+    )
+    return Rule(points, (rule.weights[:, None] * w).reshape(-1))
+
+
+@dataclass(frozen=True, repr=False)
+class Cylinder(Domain):
+    """Space–time cylinder {(x, t) : x in space, t0 < t < t1}; the last coordinate is t.
+
+    Its `boundary` is the lateral boundary; `initial` and `final` are its ends. Places of the space domain
+    stand for these places at all times.
+    """
+
+    space: Domain
+    time: TimeInterval
+
+    def __post_init__(self):
+        if isinstance(self.space, Cylinder):
+            message = (
+                f"{self.space} has a time axis already, expected a domain in space times a TimeInterval."
+            )
+            raise ProblemError(message)
+
+    def __repr__(self) -> str:
+        return f"{self.space} * {self.time}"
+
+    @cached_property
+    def bounds(self) -> Tensor:
+        """Bounding box in space and time, (2, d)."""
+        t = torch.tensor([[self.time.t0], [self.time.t1]], dtype=torch.float64)
+        return torch.cat([self.space.bounds, t], dim=1)
+
+    @property
+    def space_dimension(self) -> int:
+        """Number of space coordinates."""
+        return self.space.dimension
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """Space coordinates and t."""
+        return (*self.space_coordinates, "t")
+
+    @cached_property
+    def rotation(self) -> Tensor:
+        """Frame of the space domain."""
+        return self.space.rotation
+
+    def level(self, x: Tensor) -> Tensor:
+        """max(level in space, |t - middle| - half length)."""
+        t = x[:, -1]
+        return torch.maximum(self.space.level(x[:, :-1]), torch.maximum(self.time.t0 - t, t - self.time.t1))
+
+    @cached_property
+    def time_ends(self) -> tuple[TimeEnd, TimeEnd]:
+        """Surfaces at the first and last time."""
+        return TimeEnd(self.space, self.time, False), TimeEnd(self.space, self.time, True)
+
+    @cached_property
+    def surfaces(self) -> tuple[Surface, ...]:
+        """Lateral surfaces, then both ends."""
+        return (*(Lateral(s, self.time) for s in self.space.surfaces), *self.time_ends)
+
+    def cuts(self, surface: Surface):
+        """As in space; the ends are cut by the whole boundary in space, unless it is a box."""
+        if isinstance(surface, Lateral):
+            levels = self.space.cuts(surface.base)
+        elif isinstance(self.space, AxisAligned):
+            levels = ()
+        else:
+            levels = tuple(leaf.level for leaf in self.space.leaves)
+        return tuple((lambda x, level=level: level(x[:, :-1])) for level in levels)
+
+    @property
+    def initial(self) -> Boundary:
+        """All of space at t = t0."""
+        return Boundary(self, ("initial",), "initial")
+
+    @property
+    def final(self) -> Boundary:
+        """All of space at t = t1."""
+        return Boundary(self, ("final",), "final")
+
+    def rule(self, order: int) -> Rule:
+        """Rule in space times Gauss in time."""
+        return times_time(self.space.rule(order), self.time, order)
+
+    def rule_through(self, point: tuple[float, ...], order: int) -> Rule:
+        """Return Gauss points in time at one point of space."""
+        return times_time(self.space.rule_through(point, order), self.time, order)
+
+    @property
+    def measure(self) -> float:
+        """Measure in space times the length of the time interval."""
+        return self.space.measure * self.time.length

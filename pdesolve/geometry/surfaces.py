@@ -1,0 +1,241 @@
+"""Smooth untrimmed hypersurfaces: the faces, edges and spheres that bound the simple shapes.
+
+Each maps parameters (n, d-1) in the unit cube to points (n, d). The normal, a function of the point, is
+the outward one of the shape it bounds.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SAME = 1e-10  # relative distance below which two carriers (planes, spheres) are the same
+
+
+class Surface(ABC):
+    """One smooth hypersurface; `owner` = (shape, name) is equal exactly for the same part of equal shapes."""
+
+    owner: tuple[Any, str]
+    dimension: int
+    plane: tuple[int, float] | None = None
+    breaks: tuple[float, ...] = (0.0, 1.0)  # of the first parameter: no panel of a rule spans these
+
+    @property
+    def name(self) -> str:
+        """What the shape calls this part of its boundary."""
+        return self.owner[1]
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """Tell for each parameter whether the surface closes upon itself."""
+        return (False,) * (self.dimension - 1)
+
+    @abstractmethod
+    def map(self, parameters: Tensor) -> Tensor:
+        """Return the points (n, d) of the parameters (n, d-1)."""
+
+    @abstractmethod
+    def normal_at(self, x: Tensor) -> Tensor:
+        """Return the shape's unit outward normals (n, d) at points x (n, d) of the surface."""
+
+    @abstractmethod
+    def area(self, parameters: Tensor) -> Tensor:
+        """Return the area element (n,): area of the image of a unit of parameter volume."""
+
+    @abstractmethod
+    def carrier(self) -> tuple[str, tuple[float, ...]]:
+        """Return the unbounded set it lies in: a plane (normal, offset) or a sphere (centre, radius)."""
+
+    def covers(self, x: Tensor) -> Tensor:
+        """Tell which points x (n, d) of its carrier it contains, ends included."""
+        return torch.ones(len(x), dtype=torch.bool)
+
+    def coincides(self, other: "Surface") -> bool:
+        """Tell whether both lie in the same plane or sphere, so that they may overlap."""
+        (kind, a), (other_kind, b) = self.carrier(), other.carrier()
+        if kind != other_kind or len(a) != len(b):
+            return False
+        tolerance = SAME * max(1.0, *map(abs, a)) if kind == "plane" else SAME * max(map(abs, a))
+        signs = (1, -1) if kind == "plane" else (1,)
+        return any(all(abs(p - s * q) <= tolerance for p, q in zip(a, b, strict=True)) for s in signs)
+
+
+@dataclass(frozen=True)
+class Face(Surface):
+    """Face {x_axis = value} of the box [lower, upper]; a single point in one dimension."""
+
+    owner: tuple[Any, str]
+    axis: int
+    upper_side: bool
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates d."""
+        return len(self.lower)
+
+    @property
+    def value(self) -> float:
+        """The coordinate that all its points share."""
+        return (self.upper if self.upper_side else self.lower)[self.axis]
+
+    @property
+    def plane(self) -> tuple[int, float]:
+        """The hyperplane (axis, value)."""
+        return self.axis, self.value
+
+    @property
+    def _others(self) -> list[int]:
+        return [i for i in range(self.dimension) if i != self.axis]
+
+    def map(self, parameters: Tensor) -> Tensor:
+        """x_axis = value, the other coordinates linear in the parameters."""
+        x = parameters.new_empty(len(parameters), self.dimension)
+        x[:, self.axis] = self.value
+        for j, i in enumerate(self._others):
+            x[:, i] = self.lower[i] + (self.upper[i] - self.lower[i]) * parameters[:, j]
+        return x
+
+    def normal_at(self, x: Tensor) -> Tensor:
+        """± the unit vector of the axis."""
+        normal = torch.zeros_like(x)
+        normal[:, self.axis] = 1.0 if self.upper_side else -1.0
+        return normal
+
+    def area(self, parameters: Tensor) -> Tensor:
+        """Return the area of the face, constant."""
+        return parameters.new_full(
+            (len(parameters),), math.prod(self.upper[i] - self.lower[i] for i in self._others)
+        )
+
+    def carrier(self) -> tuple[str, tuple[float, ...]]:
+        """Return the plane x_axis = value."""
+        return "plane", (*(1.0 if i == self.axis else 0.0 for i in range(self.dimension)), self.value)
+
+    def covers(self, x: Tensor) -> Tensor:
+        """Within the other coordinates' bounds."""
+        mask = torch.ones(len(x), dtype=torch.bool)
+        for i in self._others:
+            slack = SAME * (self.upper[i] - self.lower[i])
+            mask &= (x[:, i] >= self.lower[i] - slack) & (x[:, i] <= self.upper[i] + slack)
+        return mask
+
+
+@dataclass(frozen=True)
+class Segment(Surface):
+    """Straight edge from `start` to `stop`; `side` = +1 puts the outward normal on its right, -1 on its left."""
+
+    owner: tuple[Any, str]
+    start: tuple[float, float]
+    stop: tuple[float, float]
+    side: int
+    dimension: int = 2
+
+    @property
+    def length(self) -> float:
+        """Distance of its ends."""
+        return math.dist(self.start, self.stop)
+
+    @property
+    def tangent(self) -> tuple[float, float]:
+        """Unit vector from start to stop."""
+        return tuple((b - a) / self.length for a, b in zip(self.start, self.stop, strict=True))
+
+    @property
+    def plane(self) -> tuple[int, float] | None:
+        """The line (axis, value) if it is parallel to an axis."""
+        for axis in (0, 1):
+            if self.start[axis] == self.stop[axis]:
+                return axis, self.start[axis]
+        return None
+
+    def map(self, parameters: Tensor) -> Tensor:
+        """X = (1 - s) start + s stop."""
+        start, stop = parameters.new_tensor(self.start), parameters.new_tensor(self.stop)
+        return (1 - parameters) * start + parameters * stop
+
+    @property
+    def _normal(self) -> tuple[float, float]:
+        tx, ty = self.tangent
+        return self.side * ty, -self.side * tx
+
+    def normal_at(self, x: Tensor) -> Tensor:
+        """Return the tangent turned by a right angle, constant."""
+        return x.new_tensor(self._normal).expand(len(x), 2)
+
+    def area(self, parameters: Tensor) -> Tensor:
+        """Return the length of the edge, constant."""
+        return parameters.new_full((len(parameters),), self.length)
+
+    def carrier(self) -> tuple[str, tuple[float, ...]]:
+        """Return the line through both ends."""
+        nx, ny = self._normal
+        return "plane", (nx, ny, nx * self.start[0] + ny * self.start[1])
+
+    def covers(self, x: Tensor) -> Tensor:
+        """Between both ends."""
+        s = (x - x.new_tensor(self.start)) @ x.new_tensor(self.tangent) / self.length
+        return (s >= -SAME) & (s <= 1 + SAME)
+
+
+@dataclass(frozen=True)
+class Sphere(Surface):
+    """Sphere |x - centre| = radius in d ≥ 2 dimensions by hyperspherical angles (a circle for d = 2).
+
+    Angles θ_1 … θ_{d-2} in (0, π) and φ in (0, 2π):  x_d = r cos θ_1, x_{d-1} = r sin θ_1 cos θ_2, …,
+    (x_1, x_2) = r ∏ sin θ_i (cos φ, sin φ);  area element r^{d-1} ∏ sin^{d-1-i} θ_i · π^{d-2} · 2π.
+    """
+
+    owner: tuple[Any, str]
+    centre: tuple[float, ...]
+    radius: float
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates d."""
+        return len(self.centre)
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Return quarters of a circle: panels short enough for a Gauss rule."""
+        return (0.0, 0.25, 0.5, 0.75, 1.0) if self.dimension == 2 else (0.0, 1.0)
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """Only the last angle closes."""
+        return (*((False,) * (self.dimension - 2)), True)
+
+    def map(self, parameters: Tensor) -> Tensor:
+        """Hyperspherical coordinates, last coordinate first."""
+        d = self.dimension
+        x = parameters.new_empty(len(parameters), d)
+        radius = parameters.new_full((len(parameters),), self.radius)
+        for i in range(d - 2):
+            theta = torch.pi * parameters[:, i]
+            x[:, d - 1 - i] = radius * theta.cos()
+            radius = radius * theta.sin()
+        phi = 2 * torch.pi * parameters[:, -1]
+        x[:, 0], x[:, 1] = radius * phi.cos(), radius * phi.sin()
+        return x + x.new_tensor(self.centre)
+
+    def normal_at(self, x: Tensor) -> Tensor:
+        """(x - centre) / |x - centre|."""
+        y = x - x.new_tensor(self.centre)
+        return y / y.norm(dim=1, keepdim=True)
+
+    def area(self, parameters: Tensor) -> Tensor:
+        """r^{d-1} ∏ sin^{d-1-i} θ_i · π^{d-2} · 2π."""
+        d = self.dimension
+        constant = self.radius ** (d - 1) * math.pi ** (d - 2) * 2 * math.pi
+        area = parameters.new_full((len(parameters),), constant)
+        for i in range(d - 2):
+            area = area * torch.sin(torch.pi * parameters[:, i]) ** (d - 2 - i)
+        return area
+
+    def carrier(self) -> tuple[str, tuple[float, ...]]:
+        """Return the sphere itself."""
+        return "sphere", (*self.centre, self.radius)

@@ -1,0 +1,245 @@
+"""The shapes of a mixture's components: what the projection A_k is, and what its parameters' derivatives are.
+
+Every kind offers, for one set of shape parameters and points x (n, d):
+
+    value(parameters, x)                       φ as (n, k), for a plain forward pass
+    table(parameters, x, indices)              φ's derivatives as ``Components``
+and on the components
+    derivative(α) (n, k),  jacobian(α) {name: (n, k, …)},  gradient(weights) {name: (k, …)}.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from math import prod
+
+import torch
+from torch import Tensor
+
+from pdesolve.approximators.gaussian_moments import (
+    Derivatives,
+    WeightedMoments,
+    first_moment,
+    gaussian_derivatives,
+    second_moment,
+)
+from pdesolve.approximators.multi_index import Index, Indices, lower_closure, lowered
+
+Parameters = Mapping[str, Tensor]
+
+
+class Components(ABC):
+    """Derivatives of all components at some points."""
+
+    @abstractmethod
+    def derivative(self, alpha: Index) -> Tensor:
+        """D^α φ_k, (n, k)."""
+
+    @abstractmethod
+    def jacobian(self, alpha: Index) -> dict[str, Tensor]:
+        """∂D^α φ_k/∂(shape parameters of component k), (n, k, …) by parameter name."""
+
+    @abstractmethod
+    def gradient(self, weights: Derivatives) -> dict[str, Tensor]:
+        """Σ_nα w_α ∂D^α φ_k/∂(shape parameters of component k), (k, …); the weights are (n, k) or (n, 1)."""
+
+
+class Kind(ABC):
+    """A shape of components."""
+
+    @abstractmethod
+    def value(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """φ_k(x), (n, k)."""
+
+    @abstractmethod
+    def table(self, parameters: Parameters, x: Tensor, indices: Indices) -> Components:
+        """Derivatives for ``indices`` and their lower closure."""
+
+
+class AxisAligned(Kind):
+    """y_k = (x - μ_k)/s_k, one width per axis (``diagonal``) or in all (``isotropic``); log s is kept."""
+
+    def value(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """exp(-½ Σ_i (x_i - μ_i)²/s_i²), (n, k)."""
+        inverse = _columns(torch.exp(-parameters["log_widths"]), x.shape[1])
+        squares = None
+        for i in range(x.shape[1]):
+            y = (x[:, i, None] - parameters["centres"][:, i]) * inverse[i]
+            squares = y * y if squares is None else torch.addcmul(squares, y, y)
+        return torch.exp(-0.5 * squares)
+
+    def table(self, parameters: Parameters, x: Tensor, indices: Indices) -> Components:
+        """Hermite recursion along each axis."""
+        return _AxisAlignedComponents(parameters, x, indices)
+
+
+class _AxisAlignedComponents(Components):
+    def __init__(self, parameters: Parameters, x: Tensor, indices: Indices):
+        d = x.shape[1]
+        self.isotropic = parameters["log_widths"].ndim == 1
+        self.precision = _columns(torch.exp(-2 * parameters["log_widths"]), d)
+        self.xi = [x[:, i, None] - parameters["centres"][:, i] for i in range(d)]
+        v = [xi * p for xi, p in zip(self.xi, self.precision, strict=True)]
+        g = torch.exp(-0.5 * _dot(v, self.xi))
+        self.derivatives = gaussian_derivatives(
+            g, v, lambda i, j: self.precision[i] if i == j else None, indices
+        )
+
+    def derivative(self, alpha: Index) -> Tensor:
+        return self.derivatives[alpha]
+
+    def jacobian(self, alpha: Index) -> dict[str, Tensor]:
+        table, xi = self.derivatives, self.xi
+        axes = range(len(xi))
+        centres = [self.precision[i] * first_moment(table, xi, alpha, i) for i in axes]
+        widths = [self.precision[i] * second_moment(table, xi, alpha, i, i) for i in axes]
+        return self._named(centres, widths)
+
+    def gradient(self, weights: Derivatives) -> dict[str, Tensor]:
+        moments = WeightedMoments(self.derivatives, self.xi, weights)
+        axes = range(len(self.xi))
+        centres = [self.precision[i] * moments.first(i) for i in axes]
+        widths = [self.precision[i] * moments.second(i, i) for i in axes]
+        return self._named(centres, widths)
+
+    def _named(self, centres: list[Tensor], widths: list[Tensor]) -> dict[str, Tensor]:
+        log_widths = sum(widths) if self.isotropic else torch.stack(widths, dim=-1)
+        return {"centres": torch.stack(centres, dim=-1), "log_widths": log_widths}
+
+
+class Mahalanobis(Kind):
+    """y_k = A_k (x - μ_k), A_k of d rows (``full``) or fewer (``low-rank``)."""
+
+    def value(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """exp(-½ |A_k (x - μ_k)|²), (n, k)."""
+        y = torch.einsum("nkd,krd->nkr", x[:, None, :] - parameters["centres"], parameters["projections"])
+        return torch.exp(-0.5 * y.square().sum(-1))
+
+    def table(self, parameters: Parameters, x: Tensor, indices: Indices) -> Components:
+        """The recursion for a general precision P = AᵀA."""
+        return _MahalanobisComponents(parameters, x, indices)
+
+
+class _MahalanobisComponents(Components):
+    def __init__(self, parameters: Parameters, x: Tensor, indices: Indices):
+        d = x.shape[1]
+        self.projections = parameters["projections"]
+        self.precision = torch.einsum("kri,krj->kij", self.projections, self.projections)
+        self.xi = [x[:, i, None] - parameters["centres"][:, i] for i in range(d)]
+        v = [_dot([self.precision[:, i, j] for j in range(d)], self.xi) for i in range(d)]
+        g = torch.exp(-0.5 * _dot(v, self.xi))
+        self.derivatives = gaussian_derivatives(g, v, lambda i, j: self.precision[:, i, j], indices)
+
+    def derivative(self, alpha: Index) -> Tensor:
+        return self.derivatives[alpha]
+
+    def jacobian(self, alpha: Index) -> dict[str, Tensor]:
+        table, xi = self.derivatives, self.xi
+        axes = range(len(xi))
+        first = torch.stack([first_moment(table, xi, alpha, i) for i in axes], dim=-1)
+        second = self._symmetric(lambda i, j: second_moment(table, xi, alpha, i, j))
+        return self._named(first, second)
+
+    def gradient(self, weights: Derivatives) -> dict[str, Tensor]:
+        moments = WeightedMoments(self.derivatives, self.xi, weights)
+        first = torch.stack([moments.first(i) for i in range(len(self.xi))], dim=-1)
+        return self._named(first, self._symmetric(moments.second))
+
+    def _symmetric(self, entry) -> Tensor:
+        axes = range(len(self.xi))
+        upper = {(i, j): entry(i, j) for i in axes for j in axes if i <= j}
+        rows = [torch.stack([upper[min(i, j), max(i, j)] for j in axes], dim=-1) for i in axes]
+        return torch.stack(rows, dim=-2)
+
+    def _named(self, first: Tensor, second: Tensor) -> dict[str, Tensor]:
+        return {
+            "centres": torch.einsum("...kij,...kj->...ki", self.precision, first),
+            "projections": -torch.einsum("krj,...kji->...kri", self.projections, second),
+        }
+
+
+class Ridge(Kind):
+    """One projection y_k = w_k·x - b_k: D^α φ = w^α f^(|α|)(y_k).
+
+    f = exp(-½y²), and f^(m+1) = -y f^(m) - m f^(m-1).
+    """
+
+    def value(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """exp(-½ (w_k·x - b_k)²), (n, k)."""
+        y = torch.nn.functional.linear(x, parameters["directions"], -parameters["offsets"])
+        return torch.exp(-0.5 * y * y)
+
+    def table(self, parameters: Parameters, x: Tensor, indices: Indices) -> Components:
+        """The profile f and its derivatives at the projections."""
+        return _RidgeComponents(parameters, x, indices)
+
+
+class _RidgeComponents(Components):
+    def __init__(self, parameters: Parameters, x: Tensor, indices: Indices):
+        self.x, self.directions = x, parameters["directions"]
+        self.y = torch.nn.functional.linear(x, self.directions, -parameters["offsets"])
+        self.f = [torch.exp(-0.5 * self.y * self.y)]
+        for _ in range(max(sum(alpha) for alpha in indices)):
+            self._extend()
+        self.powers = {beta: self._power(beta) for beta in lower_closure(indices)}
+
+    def derivative(self, alpha: Index) -> Tensor:
+        return self.powers[alpha] * self.f[sum(alpha)]
+
+    def jacobian(self, alpha: Index) -> dict[str, Tensor]:
+        # ∂φ/∂b = -f'(y) and ∂φ/∂w_j = x_j f'(y), then D^α of both.
+        order = sum(alpha)
+        rise = self.powers[alpha] * self._f(order + 1)
+        directions = self.x[:, None, :] * rise[..., None]
+        for j, times in enumerate(alpha):
+            if times:
+                directions[..., j] += times * self.powers[lowered(alpha, j)] * self.f[order]
+        return {"directions": directions, "offsets": -rise}
+
+    def gradient(self, weights: Derivatives) -> dict[str, Tensor]:
+        slope = None
+        directions = torch.zeros_like(self.directions)
+        for alpha, weight in weights.items():
+            order = sum(alpha)
+            term = (weight * self.powers[alpha]) * self._f(order + 1)
+            slope = term if slope is None else slope + term
+            if order:
+                column = (weight * self.f[order]).sum(0)
+                for j, times in enumerate(alpha):
+                    if times:
+                        directions[:, j] += times * self.powers[lowered(alpha, j)] * column
+        return {"directions": directions + slope.T @ self.x, "offsets": -slope.sum(0)}
+
+    def _f(self, order: int) -> Tensor:
+        while len(self.f) <= order:
+            self._extend()
+        return self.f[order]
+
+    def _extend(self) -> None:
+        m = len(self.f) - 1
+        product = -self.y * self.f[m]
+        self.f.append(product if m == 0 else torch.add(product, self.f[m - 1], alpha=-m))
+
+    def _power(self, beta: Index) -> Tensor:
+        factors = [self.directions[:, i] ** order for i, order in enumerate(beta) if order]
+        return prod(factors[1:], start=factors[0]) if factors else torch.ones_like(self.directions[:, 0])
+
+
+KINDS: dict[str, Kind] = {
+    "isotropic": AxisAligned(),
+    "diagonal": AxisAligned(),
+    "full": Mahalanobis(),
+    "low-rank": Mahalanobis(),
+    "ridge": Ridge(),
+}
+
+
+def _columns(values: Tensor, d: int) -> list[Tensor]:
+    """Per-axis columns (k,) of (k, d), or the same (k,) d times."""
+    return [values] * d if values.ndim == 1 else [values[:, i] for i in range(d)]
+
+
+def _dot(a: list[Tensor], b: list[Tensor]) -> Tensor:
+    total = a[0] * b[0]
+    for left, right in zip(a[1:], b[1:], strict=True):
+        total = torch.addcmul(total, left, right)
+    return total

@@ -1,0 +1,93 @@
+"""The multilayer perceptron of physics-informed neural networks."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import sqrt
+from typing import Any
+
+import torch
+
+from pdesolve.approximators.approximator import as_dtype, dtype_name
+from pdesolve.approximators.taylor_network import TaylorNetwork
+from pdesolve.approximators.univariate import Sine, Tanh
+from pdesolve.errors import UsageError
+
+ACTIVATIONS = {"tanh": Tanh, "sine": Sine}
+
+
+class MLP(TaylorNetwork):
+    """u(x) = W_L f(… f(W_1 x̂ + b_1) …) + b_L, x̂ the point taken from [lower, upper] to [-1, 1].
+
+    Weights start by Glorot & Bengio (2010) for tanh, as Raissi et al. (2019) do, and by Sitzmann et al.
+    (2020) for sine, whose first layer is multiplied by ``frequency``; biases start at zero for tanh.
+
+    Args:
+        inputs: Coordinates d.
+        outputs: Unknowns u.
+        hidden: Widths of the hidden layers.
+        activation: ``"tanh"`` or ``"sine"``.
+        lower: Lower corner of the points' bounding box; no normalisation without it.
+        upper: Upper corner.
+        frequency: Scale of the first layer's weights (sine only).
+        seed: Of the initial weights.
+        dtype: ``float64`` (default) or ``float32``.
+
+    Raises:
+        UsageError: If the activation is unknown or the bounds do not fit.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int = 1,
+        hidden: Sequence[int] = (64, 64, 64, 64),
+        activation: str = "tanh",
+        lower: Sequence[float] | None = None,
+        upper: Sequence[float] | None = None,
+        frequency: float = 1.0,
+        seed: int = 0,
+        dtype: torch.dtype | str = torch.float64,
+    ):
+        dtype = as_dtype(dtype)
+        super().__init__(inputs, outputs, lower, upper, dtype)
+        if activation not in ACTIVATIONS:
+            message = f"received activation {activation!r}, expected one of {', '.join(sorted(ACTIVATIONS))}."
+            raise UsageError(message)
+        self._settings = {
+            "hidden": [int(width) for width in hidden],
+            "activation": activation,
+            "lower": None if lower is None else [float(value) for value in lower],
+            "upper": None if upper is None else [float(value) for value in upper],
+            "frequency": float(frequency),
+            "seed": int(seed),
+        }
+        widths = [inputs, *hidden, outputs]
+        for fan_in, fan_out in pairwise(widths[:-1]):
+            self.steps.append(torch.nn.Linear(fan_in, fan_out, dtype=dtype))
+            self.steps.append(ACTIVATIONS[activation]())
+        self.steps.append(torch.nn.Linear(widths[-2], outputs, dtype=dtype))
+        self._initialise(torch.Generator().manual_seed(seed))
+
+    def config(self) -> dict[str, Any]:
+        """JSON-able constructor arguments."""
+        return {
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            **self._settings,
+            "dtype": dtype_name(self.shift.dtype),
+        }
+
+    @torch.no_grad()
+    def _initialise(self, generator: torch.Generator) -> None:
+        layers = [step for step in self.steps if isinstance(step, torch.nn.Linear)]
+        for position, layer in enumerate(layers):
+            fan_out, fan_in = layer.weight.shape
+            if self._settings["activation"] == "tanh":
+                bound, bias_bound = sqrt(6 / (fan_in + fan_out)), 0.0
+            else:
+                bound = self._settings["frequency"] if position == 0 else sqrt(6 / fan_in)
+                bias_bound = 1 / sqrt(fan_in)
+            # Drawn in float64 whatever the dtype, so that both start at the same point.
+            for tensor, limit in ((layer.weight, bound), (layer.bias, bias_bound)):
+                draw = torch.rand(tensor.shape, generator=generator, dtype=torch.float64)
+                tensor.copy_((2 * draw - 1) * limit)

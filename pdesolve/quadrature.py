@@ -1,4 +1,4 @@
-"""Quadrature rules: Gauss and Chebyshev in one dimension, their tensor products, and rules on cut rectangles."""
+"""Quadrature rules: Gauss and Chebyshev, their tensor products, and rules on cut rectangles and boxes."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -73,7 +73,7 @@ def chebyshev(n: int, a: float = -1.0, b: float = 1.0) -> tuple[Tensor, Tensor]:
         UsageError: n is not a positive whole number.
 
     Source:
-        Waldvogel, Fast construction of the Fejér and Clenshaw–Curtis quadrature rules, BIT 46 (2006), eq. 2.3.
+        Waldvogel, Fast construction of the Fejér and Clenshaw–Curtis quadrature rules, BIT 46 (2006).
     """
     n = _check_count(n, "chebyshev")
     theta = (2 * torch.arange(n, 0, -1, dtype=torch.float64) - 1) * (torch.pi / (2 * n))

@@ -106,7 +106,7 @@ class Ball(Round):
     """Ball in three or more dimensions.
 
     Raises:
-        ProblemError: the centre has fewer than three or non-finite coordinates, or the radius is not positive.
+        ProblemError: the centre has fewer than three finite coordinates, or the radius is not positive.
 
     >>> round(Ball((0, 0, 0), 1).measure, 6)
     4.18879

@@ -1,5 +1,6 @@
 """Quadrature and sampling on the trimmed pieces of a boundary."""
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ def is_empty(piece: "Piece") -> bool:
         return False
     if piece.dimension == 2:
         return len(piece.intervals) == 0
+    if hasattr(piece.surface, "is_empty"):
+        return piece.surface.is_empty(piece)
     return not bool(
         piece.active(piece.map(sobol(CANDIDATES if piece.dimension > 1 else 1, piece.dimension - 1))).any()
     )
@@ -119,7 +122,7 @@ def piece_rule(piece: "Piece", order: int) -> tuple[Tensor, Tensor]:
 
 
 def sobol_size(order: int) -> int:
-    """Return how many Sobol points stand for `order` points on an axis in high dimension: order³, a power of two."""
+    """Return how many Sobol points stand for `order` points on each axis: order³, to a power of two."""
     return 2 ** min(17, max(6, (order**3 - 1).bit_length()))
 
 
@@ -171,7 +174,7 @@ def spread(pieces: tuple["Piece", ...], n: int, seed: int) -> list[tuple[Tensor,
 
 
 def _spread_on_curves(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
-    """Place points at equal distances along all active intervals, one after the other, from a random start."""
+    """Place points at equal distances along all active intervals, one after another, from a random start."""
     generator = torch.Generator().manual_seed(seed)
     shift = torch.rand((), generator=generator, dtype=torch.float64)
     intervals = torch.cat([piece.intervals for piece in pieces])
@@ -191,8 +194,12 @@ def _spread_on_surfaces(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
     drawn = [_uniform_on_surface(piece, 4 * n + CANDIDATES, seed + i) for i, piece in enumerate(pieces)]
     total = sum(measure for _, measure in drawn)
     parts = []
-    for x, measure in drawn:
-        count = min(len(x), max(1, round(n * measure / total))) if len(x) else 0
+    for i, (x, measure) in enumerate(drawn):
+        count = max(1, round(n * measure / total)) if len(x) else 0
+        if count > len(x):  # little of the surface is boundary: as many candidates as it takes
+            more = math.ceil(1.2 * (4 * n + CANDIDATES) * count / max(len(x), 1))
+            x, _ = _uniform_on_surface(pieces[i], more, seed + i)
+        count = min(count, len(x))
         parts.append((x[:count], torch.full((count,), measure / max(count, 1), dtype=torch.float64)))
     return parts
 

@@ -35,8 +35,8 @@ class AxisAligned(Domain):
         for name, a, b in zip(coordinate_names(len(lower)), lower, upper, strict=True):
             if not a < b:
                 message = (
-                    f"{what} received the bounds {a:g} and {b:g} for {name}, expected the lower one first and "
-                    f"the upper one larger."
+                    f"{what} received the bounds {a:g} and {b:g} for {name}, expected the lower one first "
+                    f"and the upper one larger."
                 )
                 raise ProblemError(message)
         object.__setattr__(self, "lower", lower)
@@ -72,7 +72,7 @@ class AxisAligned(Domain):
         return tuple(Boundary(self, (s.name,), s.name) for s in self.surfaces)
 
     def rule(self, order: int) -> Rule:
-        """Return the tensor Gauss rule; from four dimensions on, order³ scrambled Sobol points of equal weight."""
+        """Return the tensor Gauss rule; from four dimensions on, order³ scrambled Sobol points."""
         d = len(self.lower)
         if d <= 3:
             axes = zip(self.lower, self.upper, strict=True)

@@ -65,9 +65,10 @@ class Domain(ABC):
 
     @abstractmethod
     def level(self, x: Tensor) -> Tensor:
-        """Return a continuous function (n,) of points x (n, d): < 0 inside, > 0 outside, Lipschitz constant 1.
+        """Return a continuous function (n,) of points x (n, d), < 0 inside and > 0 outside.
 
-        Near the boundary it is the signed distance, except beside corners and seams of set operations.
+        Its Lipschitz constant is 1. Near the boundary it is the signed distance, except beside corners and
+        seams of set operations.
         """
 
     @abstractmethod
@@ -154,22 +155,25 @@ class Domain(ABC):
     def __sub__(self, other: "Domain") -> "Domain":
         from pdesolve.geometry.set_operations import Difference
 
-        return Difference(self, other) if isinstance(other, Domain) else NotImplemented
+        return Difference(self, _checked(self, other, "-"))
 
     def __or__(self, other: "Domain") -> "Domain":
         from pdesolve.geometry.set_operations import Union
 
-        return Union(self, other) if isinstance(other, Domain) else NotImplemented
+        return Union(self, _checked(self, other, "|"))
 
     def __and__(self, other: "Domain") -> "Domain":
         from pdesolve.geometry.set_operations import Intersection
 
-        return Intersection(self, other) if isinstance(other, Domain) else NotImplemented
+        return Intersection(self, _checked(self, other, "&"))
 
     def __mul__(self, time: "TimeInterval") -> "Cylinder":
         from pdesolve.geometry.spacetime import Cylinder, TimeInterval
 
-        return Cylinder(self, time) if isinstance(time, TimeInterval) else NotImplemented
+        if not isinstance(time, TimeInterval):
+            message = f"{self} * {time!r} was written, expected {self} * TimeInterval(t0, t1)."
+            raise ProblemError(message)
+        return Cylinder(self, time)
 
     def __getstate__(self) -> dict:
         # Only the defining numbers travel; what was cached is computed again.
@@ -177,3 +181,10 @@ class Domain(ABC):
 
     def __str__(self) -> str:
         return repr(self)
+
+
+def _checked(domain: Domain, other, symbol: str) -> Domain:
+    if not isinstance(other, Domain):
+        message = f"{domain} {symbol} {other!r} was written, expected another domain on the right."
+        raise ProblemError(message)
+    return other

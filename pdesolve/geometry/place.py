@@ -22,7 +22,10 @@ CLOSED = 1e-2  # of that distance, the tolerance that makes corners belong to th
 
 
 class BoundaryRule(NamedTuple):
-    """Rule ∫ f dS ≈ Σ weights f(points): points (n, d), outward normals (n, d), weights (n,), piece numbers (n,)."""
+    """Rule ∫ f dS ≈ Σ_n weights[n] f(points[n]).
+
+    Points (n, d), unit outward normals (n, d), weights (n,), and the number of the piece (n,) in `pieces_on`.
+    """
 
     points: Tensor
     normals: Tensor
@@ -146,7 +149,7 @@ def assemble(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
 
 
 def named_coordinates(x: Tensor, coordinates: tuple[str, ...]) -> dict[str, Tensor]:
-    """Return the columns of x (n, d) by name; from four space dimensions on, `x` is the matrix of them all."""
+    """Return the columns of x (n, d) by name; from four space dimensions on `x` is the matrix of all."""
     columns = dict(zip(coordinates, x.unbind(dim=1), strict=True))
     space = [name for name in coordinates if name != "t"]
     if len(space) >= 4:
@@ -167,6 +170,7 @@ class Filter:
         return tuple(inspect.signature(self.predicate).parameters)
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Return the truth values (n,) at points x (n, d)."""
         known = named_coordinates(x, self.coordinates)
         for name in self.names:
             if name not in known:
@@ -178,8 +182,8 @@ class Filter:
         value = torch.as_tensor(self.predicate(**{name: known[name] for name in self.names}))
         if value.dtype != torch.bool or value.shape not in ((), (len(x),)):
             message = (
-                f"the predicate of where(…) returned {value.dtype} of shape {tuple(value.shape)}, expected one "
-                f"truth value for each of {len(x)} points; write it like `lambda x: x < 0.5`."
+                f"the predicate of where(…) returned {value.dtype} of shape {tuple(value.shape)}, expected "
+                f"one truth value for each of {len(x)} points; write it like `lambda x: x < 0.5`."
             )
             raise ProblemError(message)
         return value.expand(len(x))

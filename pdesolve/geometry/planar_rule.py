@@ -70,7 +70,7 @@ def _monotone(piece: "Piece", frame: Tensor) -> list[Tensor]:
     for a, b in piece.intervals.tolist():
         inner = turns[(turns > a) & (turns < b)]
         ends = distinct(torch.cat([torch.tensor([a, b], dtype=torch.float64), inner]), 1e-12)
-        arcs += [torch.stack([p, q]) for p, q in zip(ends[:-1], ends[1:], strict=True)]
+        arcs += list(torch.stack([ends[:-1], ends[1:]], dim=1))
     return arcs
 
 

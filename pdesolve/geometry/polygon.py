@@ -70,7 +70,7 @@ class Polygon(Domain):
         return frame([(s.tangent, s.length) for s in self.surfaces])
 
     def level(self, x: Tensor) -> Tensor:
-        """Return the signed distance: to the nearest edge, negative where a ray crosses an odd number of edges."""
+        """Return the signed distance to the nearest edge, negative where a ray crosses an odd number."""
         return torch.cat([self._level(part) for part in x.split(CHUNK)]) if len(x) > CHUNK else self._level(x)
 
     def _level(self, x: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class Polygon(Domain):
 
 
 def frame(edges: Iterable[tuple[tuple[float, float], float]]) -> Tensor:
-    """Return the rotation (2, 2) whose columns lie along most of the edges (tangent, length) modulo 90 degrees."""
+    """Return the rotation (2, 2) whose columns lie, modulo 90°, along most of the edges (tangent, length)."""
     bins: list[list[float]] = []  # angle, total length
     for (tx, ty), length in edges:
         angle = math.atan2(ty, tx) % (math.pi / 2)

@@ -78,8 +78,12 @@ def _chebyshev(domain: "Domain", n: int, seed: int) -> Tensor:
 
 
 def _boundary_fitted(domain: "Domain", n: int, seed: int) -> Tensor:
-    """Uniform grid of spacing h = (measure / n)^{1/d} without points nearer than h/2 to the boundary."""
-    del seed
+    """Uniform grid of spacing h = (measure / n)^{1/d} without points nearer than h/2 to the boundary.
+
+    Points on the boundary itself come from `Place.sample`.
+    """
+    if hasattr(domain, "time"):
+        return _boundary_fitted_in_time(domain, n, seed)
     lower, upper = domain.bounds
     extent = upper - lower
     h = (domain.measure / n) ** (1 / domain.dimension)
@@ -92,6 +96,14 @@ def _boundary_fitted(domain: "Domain", n: int, seed: int) -> Tensor:
     level = domain.level(x)
     fitted = x[level <= -0.499 * min(h, float((extent / torch.tensor(counts)).min()))]
     return fitted if len(fitted) else x[level < 0]
+
+
+def _boundary_fitted_in_time(domain: "Domain", n: int, seed: int) -> Tensor:
+    """Boundary-fitted in space times evenly spaced in time: lengths and times have no common unit."""
+    steps = max(1, round(n ** (1 / domain.dimension)))
+    x = _boundary_fitted(domain.space, max(1, round(n / steps)), seed)
+    t = domain.time.t0 + domain.time.length * (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
+    return torch.cat([x.repeat(steps, 1), t.repeat_interleave(len(x))[:, None]], dim=1)
 
 
 SAMPLERS: dict[str, Callable[["Domain", int, int], Tensor]] = {

@@ -58,7 +58,7 @@ class SetOperation(Domain):
         return False
 
     def __repr__(self) -> str:
-        parts = (f"({p})" if isinstance(p, SetOperation) else f"{p}" for p in (self.left, self.right))
+        parts = (f"({p!r})" if isinstance(p, SetOperation) else repr(p) for p in (self.left, self.right))
         return f" {self.symbol} ".join(parts)
 
     def __str__(self) -> str:
@@ -168,11 +168,7 @@ class Union(SetOperation):
     @cached_property
     def bounds(self) -> Tensor:
         """Bounding box of both."""
-        both = (
-            torch.stack([self.left.bounds, self.right.bounds])
-            if self.left.dimension == self.right.dimension
-            else None
-        )
+        both = torch.stack([self.left.bounds, self.right.bounds])
         return torch.stack([both[:, 0].amin(dim=0), both[:, 1].amax(dim=0)])
 
     def level(self, x: Tensor) -> Tensor:

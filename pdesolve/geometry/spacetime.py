@@ -1,7 +1,7 @@
 """Time intervals and space–time cylinders."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,8 @@ from pdesolve.geometry.domain import Domain, numbers
 from pdesolve.geometry.place import Boundary, Piece
 from pdesolve.geometry.surfaces import Surface
 from pdesolve.quadrature import Rule, gauss_legendre
+
+PROBES = 16  # nodes on each axis that decide whether a predicate leaves anything of a lateral piece
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,8 +40,12 @@ class TimeInterval:
     def __repr__(self) -> str:
         return f"TimeInterval({self.t0:g}, {self.t1:g})"
 
-    def __rmul__(self, space):
-        message = f"a TimeInterval was multiplied by {space!r}, expected a domain in space."
+    def __mul__(self, other):
+        message = f"{self} * {other!r} was written, expected space * {self}: space first, then time."
+        raise ProblemError(message)
+
+    def __rmul__(self, other):
+        message = f"{other!r} * {self} was written, expected a domain in space times {self}."
         raise ProblemError(message)
 
     @property
@@ -99,26 +105,34 @@ class Lateral(Surface):
 
     def rule(self, piece: Piece, order: int) -> Rule:
         """Rule of the space piece times Gauss in time; predicates that mention t only select points."""
-        own = Piece(
+        x, _, w = self.in_space(piece).rule(order)
+        points, weights = times_time(Rule(x, w), self.time, order)
+        keep = torch.ones(len(points), dtype=torch.bool)
+        for accept in filter(_mentions_time, piece.filters):
+            keep &= accept(points)
+        for other in piece.hidden_by:
+            if any(map(_mentions_time, other.filters)):
+                keep &= ~other.claims(points)
+        return Rule(points[keep], weights[keep])
+
+    def in_space(self, piece: Piece) -> Piece:
+        """Return the space piece of a lateral piece, with those of its filters that do not mention t."""
+        steady = (p for p in piece.hidden_by if not any(map(_mentions_time, p.filters)))
+        filters = (f for f in piece.filters if not _mentions_time(f))
+        return Piece(
             self.base,
             piece.domain.space,
-            tuple(_in_space(p, self.time) for p in piece.hidden_by),
-            tuple(_frozen(f, self.time) for f in piece.filters if "t" not in getattr(f, "names", ())),
+            tuple(p.surface.in_space(p) for p in steady),
+            tuple(_frozen(f, self.time) for f in filters),
         )
-        x, _, w = own.rule(order)
-        points, weights = times_time(Rule(x, w), self.time, order)
-        for accept in piece.filters:
-            if "t" in getattr(accept, "names", ()):
-                keep = accept(points)
-                points, weights = points[keep], weights[keep]
-        return Rule(points, weights)
+
+    def is_empty(self, piece: Piece) -> bool:
+        """Tell whether no part of the lateral piece is boundary."""
+        return self.in_space(piece).is_empty or len(self.rule(piece, PROBES).weights) == 0
 
 
-def _in_space(piece: Piece, time: TimeInterval) -> Piece:
-    filters = tuple(_frozen(f, time) for f in piece.filters)
-    return replace(
-        piece, surface=piece.surface.base, domain=piece.domain.space, hidden_by=(), filters=filters
-    )
+def _mentions_time(accept: Callable[[Tensor], Tensor]) -> bool:
+    return "t" in getattr(accept, "names", ())
 
 
 def _frozen(accept: Callable[[Tensor], Tensor], time: TimeInterval) -> Callable[[Tensor], Tensor]:
@@ -174,9 +188,7 @@ class TimeEnd(Surface):
         """Rule of the space domain at this time; predicates select points."""
         x, w = self.space.rule(order)
         points = torch.cat([x, torch.full_like(x[:, :1], self.plane[1])], dim=1)
-        keep = torch.ones(len(points), dtype=torch.bool)
-        for accept in piece.filters:
-            keep &= accept(points)
+        keep = piece.active(points)
         return Rule(points[keep], w[keep])
 
 
@@ -209,6 +221,9 @@ class Cylinder(Domain):
 
     def __repr__(self) -> str:
         return f"{self.space} * {self.time}"
+
+    def __str__(self) -> str:
+        return f"({self!r})"
 
     @cached_property
     def bounds(self) -> Tensor:

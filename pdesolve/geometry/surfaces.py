@@ -127,7 +127,7 @@ class Face(Surface):
 
 @dataclass(frozen=True)
 class Segment(Surface):
-    """Straight edge from `start` to `stop`; `side` = +1 puts the outward normal on its right, -1 on its left."""
+    """Straight edge from `start` to `stop`; the outward normal is on its right for `side` = +1."""
 
     owner: tuple[Any, str]
     start: tuple[float, float]

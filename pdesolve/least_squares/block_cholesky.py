@@ -44,7 +44,11 @@ def nested_dissection(centres: np.ndarray, pairs: np.ndarray, sizes: np.ndarray)
         if sizes[groups].sum() <= LEAF_COLUMNS or len(groups) == 1:
             fronts.append(Front(groups, []))
             return len(fronts) - 1
-        left, right, separator = _separate(groups, edges, centres, sizes)
+        halves = _separate(groups, edges, centres, sizes)
+        if halves is None:
+            fronts.append(Front(groups, []))
+            return len(fronts) - 1
+        left, right, separator = halves
         parts = []
         for part in (left, right):
             if len(part):
@@ -61,15 +65,16 @@ def nested_dissection(centres: np.ndarray, pairs: np.ndarray, sizes: np.ndarray)
 
 def _separate(
     groups: np.ndarray, edges: np.ndarray, centres: np.ndarray, sizes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Halve the groups along the axis with the smallest separator."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Halve the groups along the axis with the smallest separator; None where all centres coincide."""
     best = None
     for axis in range(centres.shape[1]):
         x = centres[groups, axis]
         cut = np.partition(x, len(x) // 2)[len(x) // 2]
         low = x < cut
-        if not low.any():
-            low = x <= cut
+        low = low if low.any() else x <= cut
+        if low.all():
+            continue
         is_low = np.zeros(len(centres), dtype=bool)
         is_low[groups[low]] = True
         crossing = edges[is_low[edges[:, 0]] != is_low[edges[:, 1]]]
@@ -80,7 +85,9 @@ def _separate(
         cost = sizes[separator].sum() / max(min(balance, 1 - balance), 1e-3)
         if best is None or cost < best[0]:
             best = (cost, groups[low], groups[~low], separator)
-    _, low_groups, high_groups, separator = best  # type: ignore[misc]
+    if best is None:
+        return None
+    _, low_groups, high_groups, separator = best
     return np.setdiff1d(low_groups, separator), np.setdiff1d(high_groups, separator), separator
 
 

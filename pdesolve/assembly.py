@@ -1,0 +1,351 @@
+"""Where jets of a partitioned mixture meet the residuals of a problem: θ ↦ rows r, J in dense blocks.
+
+Rows and their weights, in units of the unknown itself (H: half widths of the patch, β: derivatives in grid axes):
+
+* equation: divided by max |∂F/∂u_β| H^{-β} over the cell, times the root of the reference quadrature weight;
+* boundary, initial and other conditions: divided alike, times 10 where only values enter, 1 where derivatives do;
+* continuity of ∂^k/∂n^k across faces, k = 0 … order of that unknown along the face normal minus 1:
+  H^k times 10, 1, 0.3, 0.1, … .
+
+Values are weighted above fluxes because the discrete trace of a value controls the solution (the factor 10 is that of
+a collocation penalty; results move little between 3 and 100), and all rows scale with u, never with the size of a
+cell or the units of the equation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.approximators.local_basis import basis_size, basis_table
+from pdesolve.approximators.partitioned_mixture import PartitionedMixture, default_sigma, rotate_indices, rotation_key
+from pdesolve.boundary_points import boundary_points
+from pdesolve.calculus import MultiIndex
+from pdesolve.errors import SolveError
+from pdesolve.least_squares.row_blocks import Columns, RowBlocks
+from pdesolve.patches import FacePoints, Patches, Points, face_points, interior_points
+from pdesolve.problem import Problem
+from pdesolve.residual import ResidualOperator, compile_problem
+
+VALUE_WEIGHT = 10.0
+FLUX_WEIGHTS = (10.0, 1.0, 0.3, 0.1, 0.03, 0.01)
+BATCH_NUMBERS = 24_000_000  # matrix entries in one batch of rows: 192 MB
+
+
+@dataclass(frozen=True)
+class GridTerm:
+    """A compiled term with its derivatives expressed along the grid axes.
+
+    Attributes:
+        operator: the residual of the term.
+        slots: (unknown, β) along grid axes.
+        transform: (s_x, s_y) with jets_x = jets_y @ transform', dF_y = dF_x @ transform; None: identity.
+    """
+
+    operator: ResidualOperator
+    slots: tuple[tuple[int, MultiIndex], ...]
+    transform: Tensor | None
+
+
+def grid_term(operator: ResidualOperator, rotation: Tensor) -> GridTerm:
+    """Rotate the derivatives of a term into the grid axes."""
+    key = rotation_key(rotation)
+    _, matrix = rotate_indices(tuple(a for _, a in operator.slots), key)
+    if matrix is None:
+        return GridTerm(operator, operator.slots, None)
+    rows = []
+    for unknown, alpha in operator.slots:
+        betas, weights = rotate_indices((alpha,), key)
+        rows.append({(unknown, b): float(w) for b, w in zip(betas, weights[0], strict=True)})  # type: ignore[index]
+    slots = tuple(sorted({s for row in rows for s in row}, key=lambda s: (s[0], sum(s[1]), s[1][::-1])))
+    transform = torch.tensor([[row.get(s, 0.0) for s in slots] for row in rows], dtype=torch.float64)
+    return GridTerm(operator, slots, transform)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A problem compiled for a grid frame: terms, and the order of each unknown along each axis."""
+
+    problem: Problem
+    terms: tuple[GridTerm, ...]
+    orders: np.ndarray  # (u, d)
+
+    @classmethod
+    def of(cls, problem: Problem, rotation: Tensor) -> Statement:
+        """Compile all terms and find the orders that rule continuity."""
+        operators = compile_problem(problem)
+        terms = tuple(grid_term(operator, rotation) for operator in operators)
+        return cls(problem, terms, _orders(problem, terms[0]))
+
+    @cached_property
+    def linear(self) -> bool:
+        """Whether every term is affine in the jets."""
+        return all(term.operator.linear for term in self.terms)
+
+
+def _orders(problem: Problem, term: GridTerm) -> np.ndarray:
+    """Highest derivative of each unknown along each grid axis, where its coefficient does not vanish."""
+    points = problem.domain.sample(64, sampler="sobol", seed=1)
+    generator = torch.Generator().manual_seed(1)
+    jets = torch.rand(len(points), len(term.operator.slots), generator=generator, dtype=torch.float64) + 0.5
+    parameters = {k: torch.tensor(v, dtype=torch.float64) for k, v in problem.parameters.items()}
+    _, sensitivity = term.operator.linearise(points, jets, None, parameters)
+    if term.transform is not None:
+        sensitivity = sensitivity @ term.transform
+    strength = sensitivity.abs().amax((0, 1))
+    orders = np.zeros((len(problem.unknowns), problem.domain.dimension), dtype=int)
+    for (unknown, beta), s in zip(term.slots, strength.tolist(), strict=True):
+        if s > 1e-12 * float(strength.max()):
+            orders[unknown] = np.maximum(orders[unknown], beta)
+    return orders
+
+
+class Assembly:
+    """Rows of one problem on one set of patches with given orders.
+
+    Args:
+        statement: the compiled problem.
+        patches: the patches.
+        q: (e,) their orders.
+        device: where tables and matrices live.
+    """
+
+    def __init__(self, statement: Statement, patches: Patches, q: np.ndarray, device: str = "cpu"):
+        self.statement, self.patches, self.q, self.device = statement, patches, q, device
+        problem = statement.problem
+        frame = patches.frame
+        self.unknowns, self.dimension = len(problem.unknowns), patches.dimension
+        sizes = [self.unknowns * basis_size(self.dimension, int(k)) for k in q]
+        self.layout = Columns(torch.tensor(sizes, dtype=torch.long))
+        self.sigma = default_sigma(frame.lower, frame.upper).to(device)
+        self.half = torch.from_numpy(patches.half).to(device)
+        self.centre = torch.from_numpy(patches.centre).to(device)
+        self.rotation = frame.rotation.to(device)
+        width = self.unknowns * max(sizes)
+        points = max(1, int(q.max() + 1) ** self.dimension * (2**self.dimension if patches.cut.any() else 1))
+        batch = max(1, BATCH_NUMBERS // (width * points))
+        self.points: list[tuple[GridTerm, Points]] = []
+        for term in statement.terms:
+            place = term.operator.term.place
+            if place is None:
+                found = interior_points(patches, q, self._per_axis, batch)
+                self.interior = found
+            else:
+                found = boundary_points(patches, place, q, batch)
+            self.points += [(term, self._to_device(p)) for p in found]
+        self.faces = face_points(patches, q, batch * 8)
+        self._face_rows: list[RowBlocks] | None = None
+        self._tables: dict[int, Tensor] = {}
+
+    def _per_axis(self, q: int) -> int:
+        """Gauss points per axis: at least 1.6 rows per basis function, and enough for the residual's degree."""
+        enough = math.ceil((1.6 * basis_size(self.dimension, q)) ** (1 / self.dimension))
+        return max(q - 2, enough, 2)
+
+    def _to_device(self, p: Points) -> Points:
+        if self.device == "cpu":
+            return p
+        normals = None if p.normals is None else p.normals.to(self.device)
+        return Points(p.cells, p.y.to(self.device), p.weight.to(self.device), p.congruent, normals)
+
+    def mixture(self, coefficients: Tensor | None = None) -> PartitionedMixture:
+        """The approximator with these coefficients (zero by default)."""
+        if coefficients is None:
+            coefficients = torch.zeros(self.layout.total, dtype=self.half.dtype, device=self.device)
+        return PartitionedMixture(
+            self.patches.partition,
+            np.arange(len(self.patches)),
+            self.centre,
+            self.half,
+            self.q,
+            self.sigma,
+            self.rotation,
+            self.unknowns,
+            coefficients,
+        )
+
+    # ---------------------------------------------------------------- rows of terms
+
+    def linearise(
+        self, coefficients: Tensor
+    ) -> tuple[list[RowBlocks], list[Tensor], list[Tensor]]:
+        """All rows at given coefficients.
+
+        Returns:
+            The Jacobian in blocks, the weighted residuals (b, m) of each block, and the row scales used
+            (for `residuals` along a line search).
+
+        Raises:
+            SolveError: a residual is not finite.
+        """
+        rows, residuals, scales = [], [], []
+        for number, (term, points) in enumerate(self.points):
+            table = self._table(number, term, points)
+            r, dF = self._evaluate(term, points, self._jets(term, points, table, coefficients), True)
+            scale = self._row_scale(term, points, dF)
+            weight = points.weight[:, :, None] * scale
+            rows.append(self._jacobian(term, points, table, dF * weight[..., None]))
+            residuals.append((r * weight).flatten(1))
+            scales.append(scale)
+        for block in self.face_rows():
+            rows.append(block)
+            residuals.append(block.apply(coefficients))
+        return rows, residuals, scales
+
+    def residuals(self, coefficients: Tensor, scales: Sequence[Tensor]) -> list[Tensor]:
+        """Weighted residuals only, with row scales from `linearise`."""
+        found = []
+        for number, (term, points) in enumerate(self.points):
+            table = self._table(number, term, points)
+            r, _ = self._evaluate(term, points, self._jets(term, points, table, coefficients), False)
+            found.append((r * points.weight[:, :, None] * scales[number]).flatten(1))
+        return found + [block.apply(coefficients) for block in self.face_rows()]
+
+    def _table(self, number: int, term: GridTerm, points: Points) -> Tensor:
+        """Basis tables (s, b or 1, m, k) of a batch; kept where all cells share one."""
+        if number in self._tables:
+            return self._tables[number]
+        cells = torch.from_numpy(points.cells).to(self.device)
+        if points.congruent:
+            cells, y = cells[:1], points.y[:1]
+        else:
+            y = points.y
+        half = self.half[cells]
+        t = (y - self.centre[cells][:, None]) / half[:, None]
+        betas = tuple(dict.fromkeys(beta for _, beta in term.slots))
+        table = basis_table(t, half, self.sigma, int(self.q[points.cells[0]]), betas)
+        place = [betas.index(beta) for _, beta in term.slots]
+        if points.congruent or not self.statement.linear:
+            self._tables[number] = table[place]
+        return table[place]
+
+    def _jets(self, term: GridTerm, points: Points, table: Tensor, coefficients: Tensor) -> Tensor:
+        """Jets along grid axes (b, m, s)."""
+        c = coefficients[self._columns(points.cells)].view(len(points.cells), self.unknowns, -1)
+        per_slot = c[:, [u for u, _ in term.slots]]  # (b, s, k)
+        if points.congruent:
+            return torch.einsum("smk,bsk->bms", table[:, 0], per_slot)
+        return torch.einsum("sbmk,bsk->bms", table, per_slot)
+
+    def _columns(self, cells: np.ndarray) -> Tensor:
+        return self.layout.of(torch.from_numpy(cells)).to(self.device)
+
+    def _evaluate(
+        self, term: GridTerm, points: Points, jets: Tensor, derivatives: bool
+    ) -> tuple[Tensor, Tensor]:
+        """r (b, m, c) and dF along grid axes (b, m, c, s)."""
+        b, m, _ = jets.shape
+        jets = jets.reshape(b * m, -1)
+        if term.transform is not None:
+            jets = jets @ term.transform.to(jets).T
+        x = points.y.reshape(b * m, -1) @ self.rotation.T
+        normals = None if points.normals is None else points.normals.reshape(b * m, -1)
+        if not derivatives:
+            with torch.no_grad() if term.operator.depth == 0 else torch.enable_grad():
+                r = term.operator.residual(x, jets, normals, self._parameters()).detach()
+            return r.view(b, m, -1), r
+        r, dF = term.operator.linearise(x, jets, normals, self._parameters())
+        if term.transform is not None:
+            dF = dF @ term.transform.to(dF)
+        used = points.weight.reshape(-1) > 0
+        _require_finite(term, x, r, used)
+        _require_finite(term, x, dF.sum((1, 2))[:, None], used)
+        r = torch.where(used[:, None], r, 0.0)
+        dF = torch.where(used[:, None, None], dF, 0.0)
+        return r.view(b, m, -1), dF.view(b, m, r.shape[1], -1)
+
+    def _parameters(self) -> dict[str, Tensor]:
+        found = self.statement.problem.parameters
+        return {k: torch.tensor(v, dtype=self.half.dtype, device=self.device) for k, v in found.items()}
+
+    def _row_scale(self, term: GridTerm, points: Points, dF: Tensor) -> Tensor:
+        """(b, 1, c): the reciprocal of max |∂F/∂u_β| H^{-β} over the cell, times 10 for values on a boundary."""
+        half = self.half[torch.from_numpy(points.cells).to(self.device)]  # (b, d)
+        beta = torch.tensor([list(b) for _, b in term.slots], dtype=half.dtype, device=half.device)
+        reach = torch.exp(-(half.log() @ beta.T))  # (b, s)
+        size = (dF.abs() * reach[:, None, None, :]).amax((1, 3))
+        floor = torch.finfo(size.dtype).tiny
+        scale = torch.where(size > floor, 1 / size.clamp_min(floor), 0.0)
+        if points.normals is not None and not bool(beta.any()):
+            scale = scale * VALUE_WEIGHT
+        return scale[:, None]
+
+    def _jacobian(self, term: GridTerm, points: Points, table: Tensor, dF: Tensor) -> RowBlocks:
+        """Rows (b, m c, u k) from weighted sensitivities dF (b, m, c, s)."""
+        b, m, components, _ = dF.shape
+        k = table.shape[-1]
+        matrix = dF.new_zeros(b, m, components, self.unknowns, k)
+        for u in range(self.unknowns):
+            mine = [i for i, (v, _) in enumerate(term.slots) if v == u]
+            for i in mine:
+                part = table[i, 0] if points.congruent else table[i]
+                matrix[:, :, :, u].addcmul_(dF[..., i, None], part[..., :, None, :].expand(b, m, components, k))
+        groups = (torch.from_numpy(points.cells),)
+        return RowBlocks.make(self.layout, groups, (matrix.view(b, m * components, -1),))
+
+    # ---------------------------------------------------------------- rows of faces
+
+    def face_rows(self) -> list[RowBlocks]:
+        """Continuity of every unknown and its normal derivatives below the order of the equation."""
+        if self._face_rows is None:
+            self._face_rows = [row for f in self.faces if (row := self._continuity(f)) is not None]
+        return self._face_rows
+
+    def _continuity(self, f: FacePoints) -> RowBlocks | None:
+        orders = self.statement.orders[:, f.axis]
+        if orders.max() == 0:
+            return None
+        sides = []
+        y, weight, half = (a.to(self.device) for a in (f.y, f.weight, f.half))
+        for cells, points, sign in ((f.minus, y, 1.0), (f.plus, y - f.shift.to(self.device)[:, None], -1.0)):
+            sides.append(self._traces(cells, points, f.axis, orders, half, weight, sign))
+        groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
+        return RowBlocks.make(self.layout, groups, tuple(sides))
+
+    def _traces(
+        self,
+        cells: np.ndarray,
+        y: Tensor,
+        axis: int,
+        orders: np.ndarray,
+        face_half: Tensor,
+        weight: Tensor,
+        sign: float,
+    ) -> Tensor:
+        """Weighted traces of all normal derivatives of all unknowns from one side: (b, rows, u k)."""
+        index = torch.from_numpy(cells).to(self.device)
+        half = self.half[index]
+        t = (y - self.centre[index][:, None]) / half[:, None]
+        betas = _powers(self.dimension, axis, int(orders.max()))
+        table = basis_table(t, half, self.sigma, int(self.q[cells[0]]), betas)  # (a, b, m, k)
+        b, m, k = table.shape[1:]
+        matrix = table.new_zeros(b, int(orders.sum()), m, self.unknowns, k)
+        row = 0
+        for u, order in enumerate(orders):
+            for power in range(int(order)):
+                factor = sign * FLUX_WEIGHTS[power] * face_half**power
+                matrix[:, row, :, u] = table[power] * (weight * factor[:, None])[..., None]
+                row += 1
+        return matrix.view(b, row * m, -1)
+
+
+@lru_cache
+def _powers(dimension: int, axis: int, count: int) -> tuple[MultiIndex, ...]:
+    return tuple(tuple(k if i == axis else 0 for i in range(dimension)) for k in range(count))
+
+
+def _require_finite(term: GridTerm, x: Tensor, r: Tensor, used: Tensor) -> None:
+    bad = ~torch.isfinite(r).all(1) & used
+    if bool(bad.any()):
+        where = ", ".join(f"{v:.4g}" for v in x[bad][0].tolist())
+        message = (
+            f"{term.operator.term.name} is not finite at {int(bad.sum())} of {len(x)} points, first at ({where}); "
+            "look for a division by zero, a root or logarithm of a negative number, or start nearer with guess="
+        )
+        raise SolveError(message)

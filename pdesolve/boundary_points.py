@@ -1,0 +1,243 @@
+"""Collocation points of a solve on boundaries: every piece cut at the cells it passes through.
+
+A curve is bisected until each parameter interval lies in one cell, which finds the crossings to machine precision;
+each interval gets Gauss points by arc length. A surface in a grid plane takes Gauss points on the cell faces in that
+plane; any other surface is divided into panels smaller than the cells they lie in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.patches import Frame, Patches, Points, gauss_grid
+
+NUDGE = 1e-8  # relative step inwards that decides which of two cells a boundary point belongs to
+DEPTHS = (NUDGE, 1e-6, 1e-4, 1e-3, 3e-3, 1e-2, 2e-2, 4e-2)
+
+
+def boundary_points(patches: Patches, place: Any, q: np.ndarray, batch: int) -> list[Points]:
+    """Points of one place, batched by the patches they belong to.
+
+    Args:
+        patches: the patches.
+        place: where a condition holds.
+        q: (e,) orders of the patches.
+        batch: at most so many cells in a batch.
+    """
+    domain, frame = patches.frame.domain, patches.frame
+    n = int(q.max())
+    pieces = place.pieces_on(domain)
+    if not pieces:
+        return _point_batches(patches, place, n)
+    parts = []
+    for piece in pieces:
+        plane = frame.plane(piece)
+        if domain.dimension == 1:
+            parts.append(_ends(patches, piece))
+        elif domain.dimension == 2:
+            parts.append(_on_curve(patches, piece, n))
+        elif plane is not None and not _between_grid_planes(patches, plane):
+            parts.append(_on_plane(patches, piece, plane, n))
+        else:
+            parts.append(_on_surface(patches, piece, n))
+    x, normals, cells, weight = (torch.cat(column) for column in zip(*parts, strict=True))
+    return _batches(x @ frame.rotation, normals, cells, weight, batch)
+
+
+def owners(patches: Patches, x: Tensor, normals: Tensor) -> Tensor:
+    """The patch just inside each boundary point, -1 where none is near."""
+    frame = patches.frame
+    found = torch.full((len(x),), -1, dtype=torch.long)
+    size = float(frame.extent.max())
+    for depth in DEPTHS:
+        lost = torch.nonzero(found < 0)[:, 0]
+        if not len(lost):
+            break
+        y = (x[lost] - depth * size * normals[lost]) @ frame.rotation
+        y = y.clamp(torch.from_numpy(frame.lower), torch.from_numpy(frame.upper))
+        found[lost] = torch.from_numpy(patches.partition.locate(y.numpy()))
+    return found
+
+
+Part = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def _ends(patches: Patches, piece: Any) -> Part:
+    nothing = torch.zeros(1, 0, dtype=torch.float64)
+    x, normals = piece.map(nothing), piece.normal(nothing)
+    keep = piece.active(x)
+    x, normals = x[keep], normals[keep]
+    return x, normals, owners(patches, x, normals), torch.ones(len(x), dtype=torch.float64)
+
+
+def _on_curve(patches: Patches, piece: Any, n: int) -> Part:
+    """Bisect parameter intervals until both ends and the inside lie in one cell, then Gauss points."""
+    intervals, cells = _intervals_in_cells(patches, piece)
+    t, w = gauss_grid(1, n)
+    a, b = intervals[:, :1], intervals[:, 1:]
+    parameter = (a + b) / 2 + (b - a) / 2 * t[:, 0]
+    flat = parameter.reshape(-1, 1)
+    half = torch.from_numpy(patches.half)[cells].amax(1)[:, None]
+    length = piece.area(flat).reshape(parameter.shape) * (b - a)
+    weight = (w / 2 * (length / half)).sqrt()
+    x = piece.map(flat)
+    return x, piece.normal(flat), cells.repeat_interleave(len(t)), weight.reshape(-1)
+
+
+def _intervals_in_cells(patches: Patches, piece: Any) -> tuple[Tensor, Tensor]:
+    """Maximal parameter intervals (k, 2) inside one cell, no longer than a cell, and those cells (k,)."""
+    active = piece.intervals
+    pieces = 16
+    steps = torch.linspace(0, 1, pieces + 1, dtype=torch.float64)
+    ends = active[:, :1] + (active[:, 1:] - active[:, :1]) * steps
+    pending = torch.stack([ends[:, :-1].reshape(-1), ends[:, 1:].reshape(-1)], dim=1)
+    inner = torch.tensor([1e-6, 0.3, 0.5, 0.7, 1 - 1e-6], dtype=torch.float64)
+    done, owner = [], []
+    for depth in range(44):
+        parameter = (pending[:, :1] + (pending[:, 1:] - pending[:, :1]) * inner).reshape(-1, 1)
+        x, normals = piece.map(parameter), piece.normal(parameter)
+        cell = owners(patches, x, normals).reshape(-1, len(inner))
+        chord = (x.reshape(-1, len(inner), x.shape[1])[:, -1] - x.reshape(-1, len(inner), x.shape[1])[:, 0]).norm(dim=1)
+        size = torch.from_numpy(patches.half)[cell[:, 2].clamp_min(0)].norm(dim=1)
+        same = (cell == cell[:, :1]).all(1) & (cell[:, 0] >= 0) & (chord <= 1.5 * size)
+        done.append(pending[same])
+        owner.append(cell[same, 0])
+        rest = pending[~same]
+        if not len(rest) or depth == 43:
+            break
+        middle = rest.mean(1)
+        pending = torch.stack([rest[:, 0], middle, middle, rest[:, 1]], 1).reshape(-1, 2)
+    found, cells = torch.cat(done), torch.cat(owner)
+    order = torch.argsort(found[:, 0])
+    return _join(patches, piece, found[order], cells[order])
+
+
+def _join(patches: Patches, piece: Any, intervals: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+    """Merge neighbours in the same cell, then cut what is longer than the cell into equal parts."""
+    fresh = torch.ones(len(cells), dtype=torch.bool)
+    touching = (intervals[1:, 0] - intervals[:-1, 1]).abs() < 1e-11
+    fresh[1:] = (cells[1:] != cells[:-1]) | ~touching
+    first = torch.nonzero(fresh)[:, 0]
+    last = torch.cat([first[1:] - 1, torch.tensor([len(cells) - 1])])
+    a, b, cells = intervals[first, 0], intervals[last, 1], cells[first]
+    middle = ((a + b) / 2)[:, None]
+    length = piece.area(middle) * (b - a)
+    size = 2 * torch.from_numpy(patches.half)[cells].amax(1)
+    keep = length > 1e-7 * size
+    a, b, cells, length, size = a[keep], b[keep], cells[keep], length[keep], size[keep]
+    count = (length / size / 1.2).ceil().clamp_min(1).long()
+    index = torch.repeat_interleave(torch.arange(len(count)), count)
+    position = torch.arange(len(index)) - torch.repeat_interleave(torch.cumsum(count, 0) - count, count)
+    step = ((b - a) / count)[index]
+    start = a[index] + position * step
+    return torch.stack([start, start + step], 1), cells[index]
+
+
+def _between_grid_planes(patches: Patches, plane: tuple[int, float, int]) -> bool:
+    """Whether a plane runs through the inside of cells."""
+    axis, value, _ = plane
+    lower, upper = patches.partition.bounds
+    slack = 1e-9 * patches.frame.extent[axis]
+    return bool(((lower[:, axis] < value - slack) & (upper[:, axis] > value + slack)).any())
+
+
+def _on_plane(patches: Patches, piece: Any, plane: tuple[int, float, int], n: int) -> Part:
+    axis, value, sign = plane
+    frame, d = patches.frame, patches.dimension
+    lower, upper = patches.partition.bounds
+    edge = upper[:, axis] if sign > 0 else lower[:, axis]
+    cells = np.flatnonzero(np.abs(edge - value) < 1e-9 * frame.extent[axis])
+    low, high = lower[cells].copy(), upper[cells].copy()
+    low[:, axis] = high[:, axis] = value
+    crowded = patches.cut[cells]
+    parts = []
+    for cut in (False, True):
+        mine = cells[crowded == cut]
+        if not len(mine):
+            continue
+        t, w = gauss_grid(d - 1, 2 * n if cut else n)
+        full = torch.zeros(len(t), d, dtype=torch.float64)
+        full[:, [i for i in range(d) if i != axis]] = t
+        a, b = torch.from_numpy(low[crowded == cut]), torch.from_numpy(high[crowded == cut])
+        y = ((a + b)[:, None] / 2 + (b - a)[:, None] / 2 * full).reshape(-1, d)
+        x = y @ frame.rotation.T
+        keep = piece.active(x)
+        owner = torch.from_numpy(mine).repeat_interleave(len(t))
+        normal = torch.zeros(d, dtype=torch.float64)
+        normal[axis] = sign
+        normals = (normal @ frame.rotation.T).expand(len(x), -1)
+        parts.append((x[keep], normals[keep], owner[keep], w.sqrt().repeat(len(mine))[keep]))
+    return tuple(torch.cat(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
+
+
+def _on_surface(patches: Patches, piece: Any, n: int) -> Part:
+    """Panels of the parameter square, quartered until smaller than the cells they lie in."""
+    k = piece.dimension - 1
+    low = torch.zeros(1, k, dtype=torch.float64)
+    high = torch.ones(1, k, dtype=torch.float64)
+    done = []
+    for depth in range(12):
+        corners = gauss_grid(k, 2)[0] / 0.57735026919 / 2 + 0.5
+        x = piece.map((low[:, None] + (high - low)[:, None] * corners).reshape(-1, k)).reshape(len(low), -1, k + 1)
+        middle = (low + high) / 2
+        cell = owners(patches, piece.map(middle), piece.normal(middle))
+        size = torch.from_numpy(patches.half)[cell.clamp_min(0)].amin(1)
+        small = (x - x.mean(1, keepdim=True)).norm(dim=2).amax(1) < 0.75 * size
+        if depth == 11:
+            small[:] = True
+        done.append((low[small], high[small]))
+        low, high = low[~small], high[~small]
+        if not len(low):
+            break
+        for axis in range(k):
+            half = (low[:, axis] + high[:, axis]) / 2
+            left_high, right_low = high.clone(), low.clone()
+            left_high[:, axis] = right_low[:, axis] = half
+            low, high = torch.cat([low, right_low]), torch.cat([left_high, high])
+    low, high = (torch.cat(column) for column in zip(*done, strict=True))
+    t, w = gauss_grid(k, max(3, round(0.6 * n)))
+    parameter = ((low + high)[:, None] / 2 + (high - low)[:, None] / 2 * t).reshape(-1, k)
+    x = piece.map(parameter)
+    keep = piece.active(x)
+    x, parameter = x[keep], parameter[keep]
+    normals = piece.normal(parameter)
+    cells = owners(patches, x, normals)
+    area = ((high - low).prod(1)[:, None] * w / 2**k).reshape(-1)[keep] * piece.area(parameter)
+    half = torch.from_numpy(patches.half)[cells.clamp_min(0)].amax(1)
+    return x, normals, cells, (area / half**k).sqrt()
+
+
+def _point_batches(patches: Patches, place: Any, n: int) -> list[Points]:
+    rule = place.rule(patches.frame.domain, n)
+    x = rule.points
+    y = (x @ patches.frame.rotation).numpy()
+    middle = (patches.frame.lower + patches.frame.upper) / 2
+    cells = torch.from_numpy(patches.partition.locate(y + 1e-7 * (middle - y)))
+    weight = torch.ones(len(x), dtype=torch.float64)
+    return _batches(x @ patches.frame.rotation, torch.zeros_like(x), cells, weight, len(x) + 1)
+
+
+def _batches(y: Tensor, normals: Tensor, cells: Tensor, weight: Tensor, batch: int) -> list[Points]:
+    """Group points by cell; cells with like counts share a batch, padded with zero weights."""
+    known = cells >= 0
+    y, normals, cells, weight = y[known], normals[known], cells[known], weight[known]
+    order = torch.argsort(cells, stable=True)
+    y, normals, cells, weight = y[order], normals[order], cells[order], weight[order]
+    unique, count = torch.unique_consecutive(cells, return_counts=True)
+    start = torch.cumsum(count, 0) - count
+    result = []
+    for m in torch.unique(count).tolist():
+        chosen = torch.nonzero(count == m)[:, 0]
+        for part in torch.split(chosen, max(1, batch)):
+            index = start[part][:, None] + torch.arange(m)
+            result.append(
+                Points(unique[part].numpy(), y[index], weight[index], normals=normals[index])
+            )
+    return result
+
+
+__all__ = ["Frame", "boundary_points", "owners"]

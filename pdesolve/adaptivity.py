@@ -1,0 +1,374 @@
+"""Solve, look at the decay of the coefficients, refine, and stop when a better solution confirms the tolerance.
+
+On every level the problem is solved on the current patches. Where the local expansion decays fast, the order of a
+patch is raised; where it does not, the patch is split. Once the predicted truncation error is below the tolerance, the
+problem is solved again with all orders raised by two. The difference of the two solutions is the error estimate of the
+first, and nothing is returned as converged without it. The exact solution is never looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.approximators.local_basis import basis_size, basis_table, degrees
+from pdesolve.approximators.partitioned_mixture import PartitionedMixture
+from pdesolve.assembly import Assembly, Statement
+from pdesolve.least_squares.normal_equations import NormalEquations
+from pdesolve.least_squares.row_blocks import squared_norm
+from pdesolve.monitor import Monitor
+from pdesolve.partition import Partition
+from pdesolve.patches import Frame, Patches
+from pdesolve.problem import Problem
+
+FIRST_ORDER = {1: 10, 2: 8, 3: 6}
+HIGHEST_ORDER = {1: 20, 2: 16, 3: 11}
+FIRST_CELLS = {1: 3, 2: 3, 3: 2}
+SAFETY = 0.3  # predicted truncation error over tolerance at which a solution is worth verifying
+SLOW_DECAY = 0.35  # per two degrees: slower than this, a patch is split
+FINEST_TOLERANCE = 1e-13
+MOST_UNKNOWNS = 250_000
+
+
+@dataclass(frozen=True, eq=False)
+class Discrete:
+    """A discrete solution: rows, coefficients, and how Gauss–Newton ended."""
+
+    assembly: Assembly
+    coefficients: Tensor
+    converged: bool
+    residual: float
+    steps: int
+
+    @property
+    def mixture(self) -> PartitionedMixture:
+        """The approximator."""
+        return self.assembly.mixture(self.coefficients)
+
+
+@dataclass(frozen=True)
+class AdaptiveResult:
+    """What `solve_adaptively` returns; estimates are relative L2 errors per unknown."""
+
+    mixture: PartitionedMixture
+    estimates: tuple[float, ...]
+    converged: bool
+    status: str
+    residual: float
+
+
+@dataclass(frozen=True)
+class Decay:
+    """Truncation of the local expansions.
+
+    Attributes:
+        error: (e,) predicted L2 error of each patch, relative to the norm of the unknown, the largest over unknowns.
+        rate: (e,) decay of the coefficients per two degrees.
+    """
+
+    error: np.ndarray
+    rate: np.ndarray
+
+
+def solve_adaptively(
+    problem: Problem, tol: float, monitor: Monitor | None = None, device: str = "cpu", **settings: int
+) -> AdaptiveResult:
+    """Solve to an estimated relative L2 error of at most `tol`.
+
+    Args:
+        problem: the problem.
+        tol: relative L2 tolerance for every unknown, at least 1e-13 in double precision.
+        monitor: progress and time limit.
+        device: where the linear algebra runs.
+        **settings: `cells` (root cells on the longest side), `order` (first order), `max_order`, `max_unknowns`.
+
+    Returns:
+        The solution on the last level that could be estimated, its estimate, and why it stopped.
+    """
+    return _Adaptive(problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), device, settings).run()
+
+
+@dataclass
+class _Adaptive:
+    problem: Problem
+    tol: float
+    monitor: Monitor
+    device: str
+    settings: dict[str, int]
+    level: int = 0
+    frame: Frame = field(init=False)
+    statement: Statement = field(init=False)
+
+    def __post_init__(self) -> None:
+        d = self.problem.domain.dimension
+        self.frame = Frame.of(self.problem.domain)
+        self.statement = Statement.of(self.problem, self.frame.rotation)
+        self.first_order = self.settings.get("order", FIRST_ORDER.get(d, 5))
+        self.highest_order = max(self.first_order, self.settings.get("max_order", HIGHEST_ORDER.get(d, 8)))
+        self.most_unknowns = self.settings.get("max_unknowns", MOST_UNKNOWNS)
+
+    def run(self) -> AdaptiveResult:
+        """The loop: solve, predict, then refine or verify."""
+        patches, q = self._start()
+        current = self._solve(patches, q, None)
+        verified: tuple[Discrete, np.ndarray] | None = None
+        while True:
+            decay = predict(current)
+            predicted = float(np.sqrt((decay.error**2).sum()))
+            self._record(current, predicted, verified)
+            if (why := self._must_stop(current)) is not None:
+                return self._give_up(current, why)
+            if predicted > SAFETY * self.tol:
+                refined = self._refine(current, decay)
+                if refined is not None:
+                    current = self._solve(*refined, current)
+                    continue
+            finer = self._solve(current.assembly.patches, current.assembly.q + 2, current)
+            estimates = difference(current, finer)
+            if estimates.max() <= self.tol and current.converged:
+                self._record(current, predicted, (current, estimates))
+                return self._finish(current, estimates, True, "tolerance met: confirmed by the next order")
+            verified = (current, estimates)
+            if refined_stuck(estimates, self.tol, current, self.highest_order):
+                return self._finish(
+                    current,
+                    estimates,
+                    False,
+                    f"stalled at {estimates.max():.1e}: rounding or the highest order; try a looser --tol",
+                )
+            current = finer
+
+    def _start(self) -> tuple[Patches, np.ndarray]:
+        problem, d = self.problem, self.problem.domain.dimension
+        breaks = self.frame.breaks(self.settings.get("cells", FIRST_CELLS.get(d, 1)), problem.periodic_axes)
+        periodic = [i in problem.periodic_axes for i in range(d)]
+        patches, _ = Patches.over(self.frame, Partition.grid(breaks, periodic))
+        return patches, np.full(len(patches), self.first_order)
+
+    def _solve(self, patches: Patches, q: np.ndarray, previous: Discrete | None) -> Discrete:
+        assembly = Assembly(self.statement, patches, q, self.device)
+        start = None
+        if not self.statement.linear:
+            source = previous.mixture if previous is not None else None
+            start = project(assembly, source, self.problem)
+        stop = max(1e-2 * self.tol, 1e-13)
+        return gauss_newton(assembly, start, stop, self.monitor)
+
+    def _record(
+        self, current: Discrete, predicted: float, verified: tuple[Discrete, np.ndarray] | None
+    ) -> None:
+        estimate = None if verified is None else float(verified[1].max())
+        self.level += 1
+        self.monitor.record(
+            level=self.level,
+            patches=len(current.assembly.patches),
+            unknowns=current.assembly.layout.total,
+            predicted=predicted,
+            estimate=estimate,
+            residual=current.residual,
+            steps=current.steps,
+        )
+
+    def _must_stop(self, current: Discrete) -> str | None:
+        if self.monitor.out_of_time():
+            return f"the time limit of {self.monitor.time_limit:g} s passed; raise --time-limit"
+        if current.assembly.layout.total > self.most_unknowns:
+            return f"{current.assembly.layout.total} unknowns passed the limit; raise --set max_unknowns"
+        return None
+
+    def _give_up(self, current: Discrete, why: str) -> AdaptiveResult:
+        """Estimate what there is by one verifying solve, and say why it ended."""
+        finer = self._solve(current.assembly.patches, current.assembly.q + 2, current)
+        estimates = difference(current, finer)
+        met = bool(estimates.max() <= self.tol) and current.converged
+        return self._finish(current, estimates, met, "tolerance met" if met else f"stopped early: {why}")
+
+    def _finish(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> AdaptiveResult:
+        return AdaptiveResult(current.mixture, tuple(estimates.tolist()), met, status, current.residual)
+
+    def _refine(self, current: Discrete, decay: Decay) -> tuple[Patches, np.ndarray] | None:
+        """Mark the patches that hold the error back; raise their order or split them."""
+        assembly = current.assembly
+        goal = SAFETY * self.tol
+        order = np.argsort(decay.error)
+        harmless = np.sqrt(np.cumsum(decay.error[order] ** 2)) <= 0.7 * goal
+        marked = np.ones(len(order), dtype=bool)
+        marked[order[harmless]] = False
+        if not marked.any():
+            return None
+        target = 0.7 * goal / np.sqrt(len(order))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            raises = np.ceil(np.log(target / decay.error) / np.log(decay.rate))
+        wanted = assembly.q + 2 * np.clip(np.nan_to_num(raises, nan=1, posinf=50), 1, 50).astype(int)
+        split = marked & ((decay.rate > SLOW_DECAY) | (wanted > self.highest_order))
+        q = np.where(marked & ~split, np.minimum(wanted, assembly.q + 6), assembly.q)
+        if not split.any():
+            return assembly.patches, q
+        axes = np.repeat(split[:, None], assembly.dimension, axis=1)
+        partition, parent = assembly.patches.partition.split(axes)
+        patches, kept = Patches.over(self.frame, partition)
+        return patches, q[parent[kept]]
+
+
+def refined_stuck(estimates: np.ndarray, tol: float, current: Discrete, highest: int) -> bool:
+    """Whether another level cannot help: all orders exhausted although the prediction was met."""
+    return bool((current.assembly.q + 2 > highest + 8).all()) and float(estimates.max()) > tol
+
+
+# -------------------------------------------------------------------- Gauss–Newton on the rows
+
+
+def gauss_newton(
+    assembly: Assembly, start: Tensor | None, stop: float, monitor: Monitor, max_steps: int = 25
+) -> Discrete:
+    """Minimise ½‖r‖² over the coefficients; one step where the problem is linear.
+
+    Stops when a full step changes the coefficients by less than `stop`, relatively.
+    """
+    size = assembly.layout.total
+    c = torch.zeros(size, dtype=assembly.half.dtype, device=assembly.device) if start is None else start
+    for step in range(1, max_steps + 1):
+        rows, residuals, scales = assembly.linearise(c)
+        move = NormalEquations(assembly.layout, assembly.patches.centre, rows).solve([-r for r in residuals]).x
+        before = squared_norm(residuals)
+        if assembly.statement.linear:
+            c = c + move
+            after = squared_norm(assembly.residuals(c, scales))
+            return Discrete(assembly, c, True, after**0.5, step)
+        length, after = _line_search(assembly, c, move, before, scales)
+        c = c + length * move
+        change = float(length * move.norm() / c.norm().clamp_min(1e-300))
+        if (change <= stop and length == 1.0) or after == 0.0:
+            return Discrete(assembly, c, True, after**0.5, step)
+        if length == 0.0:
+            small = float(move.norm() / c.norm().clamp_min(1e-300)) <= max(1e3 * stop, 1e-10)
+            return Discrete(assembly, c, small, after**0.5, step)
+        if monitor.out_of_time():
+            break
+    return Discrete(assembly, c, False, after**0.5, step)
+
+
+def _line_search(
+    assembly: Assembly, c: Tensor, move: Tensor, before: float, scales: list[Tensor]
+) -> tuple[float, float]:
+    """Backtracking from the full step until the residual falls (Armijo)."""
+    length = 1.0
+    while length > 1e-3:
+        after = squared_norm(assembly.residuals(c + length * move, scales))
+        if after <= (1 - 1e-4 * length) * before or (length == 1.0 and after <= before * (1 + 1e-6)):
+            return length, after
+        length /= 2
+    return 0.0, before
+
+
+# -------------------------------------------------------------------- warm starts, norms, decay
+
+
+def project(assembly: Assembly, source: PartitionedMixture | None, problem: Problem) -> Tensor | None:
+    """Coefficients of the best local fit to an earlier solution, or to the problem's `guess`."""
+    if source is None and problem.guess is None:
+        return None
+    c = torch.zeros(assembly.layout.total, dtype=assembly.half.dtype, device=assembly.device)
+    zero = ((0,) * assembly.dimension,)
+    for points in assembly.interior:
+        b, m, d = points.y.shape
+        y = points.y.to(assembly.device).reshape(-1, d)
+        if source is not None:
+            values = source.jet_on(source.patch_of(y), y, zero)[:, :, 0].nan_to_num(0.0)
+        else:
+            guessed = problem.values(problem.guess, (y @ assembly.rotation.T).cpu(), "guess")  # type: ignore[arg-type]
+            values = guessed.to(y).nan_to_num(0.0)
+        table = value_table(assembly, points) * points.weight.to(y)[..., None]  # (b or 1, m, k)
+        rhs = values.view(b, m, -1) * points.weight.to(y)[..., None]
+        gram = table.mT @ table
+        gram = gram + 1e-12 * gram.diagonal(dim1=1, dim2=2).amax() * torch.eye(gram.shape[1]).to(gram)
+        fit = torch.linalg.solve(gram, table.mT @ rhs)  # (b, k, u)
+        columns = assembly.layout.of(torch.from_numpy(points.cells)).to(assembly.device)
+        c[columns] = fit.mT.reshape(b, -1)
+    return c
+
+
+def value_table(assembly: Assembly, points: object, q: int | None = None) -> Tensor:
+    """Basis values at the points of a batch: (b or 1, m, k)."""
+    cells = torch.from_numpy(points.cells).to(assembly.device)  # type: ignore[attr-defined]
+    y = points.y.to(assembly.device)  # type: ignore[attr-defined]
+    if points.congruent:  # type: ignore[attr-defined]
+        cells, y = cells[:1], y[:1]
+    half = assembly.half[cells]
+    t = (y - assembly.centre[cells][:, None]) / half[:, None]
+    order = q or int(assembly.q[points.cells[0]])  # type: ignore[attr-defined]
+    return basis_table(t, half, assembly.sigma, order, ((0,) * assembly.dimension,))[0]
+
+
+def difference(coarse: Discrete, fine: Discrete) -> np.ndarray:
+    """‖v - u‖/‖v‖ per unknown, for two solutions on the same patches with q_v ≥ q_u."""
+    squares = fine.coefficients.new_zeros(2, fine.assembly.unknowns)
+    for points in fine.assembly.interior:
+        v = _coefficients(fine, points.cells)
+        u = _coefficients(coarse, points.cells)
+        e = v.clone()
+        e[..., : u.shape[2]] -= u
+        table = value_table(fine.assembly, points)
+        volume = _volume_weights(fine.assembly, points)
+        for row, c in enumerate((e, v)):
+            values = torch.einsum("bmk,buk->bmu", table.expand(len(c), -1, -1), c)
+            squares[row] += (volume[..., None] * values**2).sum((0, 1))
+    return relative(squares[0].sqrt().cpu().numpy(), squares[1].sqrt().cpu().numpy())
+
+
+def relative(error: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Errors over norms; an unknown that vanishes is measured against the largest, and zero against one."""
+    largest = size.max()
+    reference = np.where(size > 1e-12 * largest, size, largest if largest > 0 else 1.0)
+    return error / reference
+
+
+def _coefficients(discrete: Discrete, cells: np.ndarray) -> Tensor:
+    """(b, u, k) of patches of equal order."""
+    columns = discrete.assembly.layout.of(torch.from_numpy(cells)).to(discrete.coefficients.device)
+    return discrete.coefficients[columns].view(len(cells), discrete.assembly.unknowns, -1)
+
+
+def _volume_weights(assembly: Assembly, points: object) -> Tensor:
+    half = assembly.half[torch.from_numpy(points.cells).to(assembly.device)]  # type: ignore[attr-defined]
+    return points.weight.to(half) ** 2 * half.prod(1)[:, None]  # type: ignore[attr-defined]
+
+
+def predict(discrete: Discrete) -> Decay:
+    """Truncation error and decay rate of every patch, from the three highest pairs of degrees.
+
+    With T₀, T₁, T₂ the L2 norms on the patch of the parts of degrees {q-1, q-2}, {q-3, q-4}, {q-5, q-6} and the rate
+    ρ = max(T₀/T₁, √(T₀/T₂)), the first neglected pair is predicted as ρ T₀.
+    """
+    assembly = discrete.assembly
+    e, u = len(assembly.patches), assembly.unknowns
+    parts = discrete.coefficients.new_zeros(e, u, 4)
+    for points in assembly.interior:
+        q = int(assembly.q[points.cells[0]])
+        total = torch.tensor([sum(j) for j in degrees(assembly.dimension, q)], device=assembly.device)
+        pair = ((q - 1 - total) // 2).clamp_max(3)
+        c = _coefficients(discrete, points.cells)
+        table = value_table(assembly, points)
+        volume = _volume_weights(assembly, points)
+        for k in range(4):
+            mine = pair == k
+            values = torch.einsum("bmk,buk->bmu", table[..., mine].expand(len(c), -1, -1), c[..., mine])
+            parts[torch.from_numpy(points.cells).to(parts.device), :, k] = (
+                (volume[..., None] * values**2).sum(1).sqrt()
+            )
+    squares = parts.square()
+    norm = squares.sum((0, 2)).sqrt()
+    norm = torch.where(norm > 1e-12 * norm.max(), norm, norm.max().clamp_min(1e-300))
+    t = (parts / norm[None, :, None]).cpu().numpy()
+    tiny = 1e-17
+    rate = np.maximum(t[..., 0] / (t[..., 1] + tiny), np.sqrt(t[..., 0] / (t[..., 2] + tiny)))
+    rate = np.clip(rate, 0.0, 1.0)
+    error = t[..., 0] * np.maximum(rate, 0.02)
+    worst = error.argmax(axis=1)
+    return Decay(error.max(axis=1), np.maximum(rate[np.arange(e), worst], 1e-3))
+
+
+__all__ = ["AdaptiveResult", "Decay", "Discrete", "basis_size", "gauss_newton", "predict", "solve_adaptively"]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import importlib.util
+import inspect
+import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 
 import torch
 
+import pdesolve
 from pdesolve.errors import PdesolveError, ProblemError, UsageError
 from pdesolve.problem import Problem
 
@@ -118,10 +122,33 @@ def _sentence(error: BaseException, path: Path) -> str:
         return f"{place}: {error}"
     if isinstance(error, SystemExit):
         return f"{place}: the file stopped Python (SystemExit); a problem file only defines `problem`"
-    cause = "".join(traceback.TracebackException.from_exception(error).format_exception_only()).strip()
-    cause = cause.replace(".__init__()", "(…)").replace("__init__()", "it")
-    hint = "; is it installed, or misspelled?" if isinstance(error, ModuleNotFoundError) else ""
-    return f"{place}: {cause}{hint}"
+    cause = f"{type(error).__name__}: {error}".replace(".__init__()", "(…)")
+    return f"{place}: {cause}{_suggestion(error)}"
+
+
+def _suggestion(error: BaseException) -> str:
+    """What may have been meant by a name that does not exist."""
+    wrong, known = _unknown_name(error)
+    near = get_close_matches(wrong, [name for name in known if not name.startswith("_")], n=1)
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return "; is it installed, or misspelled?" if isinstance(error, ModuleNotFoundError) else ""
+
+
+def _unknown_name(error: BaseException) -> tuple[str, Iterable[str]]:
+    """The name that was not found, and those that there are."""
+    if isinstance(error, AttributeError) and error.name and error.obj is not None:
+        return error.name, dir(error.obj)
+    if isinstance(error, NameError) and error.name:
+        frame = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
+        return error.name, [*frame.f_locals, *frame.f_globals, *vars(builtins)]
+    found = re.search(r"cannot import name '(\w+)'", str(error))
+    if isinstance(error, ImportError) and found:
+        return found[1], dir(sys.modules.get(error.name or ""))
+    found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    if isinstance(error, TypeError) and found and found[1] in pdesolve.__all__:
+        return found[2], inspect.signature(getattr(pdesolve, found[1])).parameters
+    return "", ()
 
 
 def _find_problem(module: ModuleType, path: Path) -> Problem:

@@ -33,4 +33,4 @@ problem = Problem(
     exact=exact,
 )
 
-# Made from burgers_1d.py by generate.py; check must say: 1 residual; 2 unknowns; viscosity; constants
+# Made from burgers_1d.py by generate.py; check must say: Initial; unknown=; viscosity; constants

@@ -34,4 +34,4 @@ problem = Problem(
     exact=exact,
 )
 
-# Made from annulus_robin.py by generate.py; check must say: empty
+# Made from annulus_robin.py by generate.py; check must say: line 28; nothing inside

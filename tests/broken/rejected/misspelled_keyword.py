@@ -26,4 +26,4 @@ problem = Problem(
     exact=exact,
 )
 
-# Made from poisson_2d.py by generate.py; check must say: line; condition
+# Made from poisson_2d.py by generate.py; check must say: line 22; condition; did you mean 'conditions'

@@ -26,4 +26,4 @@ problem = Problem(
     exact=exact,
 )
 
-# Made from poisson_2d.py by generate.py; check must say: line; Dirichelt
+# Made from poisson_2d.py by generate.py; check must say: line 9; Dirichelt; did you mean 'Dirichlet'

@@ -34,4 +34,4 @@ problem = Problem(
     exact=exact,
 )
 
-# Made from annulus_robin.py by generate.py; check must say: radius; nan
+# Made from annulus_robin.py by generate.py; check must say: Disk; nan; finite

@@ -8,7 +8,7 @@ No closed form. Near the re-entrant corner u ~ r^(2/3) sin(2θ/3), near the othe
 
 from pdesolve import Dirichlet, Polygon, Problem, laplace
 
-lshape = Polygon([(0, 0), (1, 0), (-1, 1), (1, 1), (-1, -1), (0, -1)])
+lshape = Polygon([(0, 0), (1, 1), (1, 0), (-1, 1), (-1, -1), (0, -1)])
 
 
 def poisson(u):
@@ -21,4 +21,4 @@ problem = Problem(
     conditions=[Dirichlet(0, on=lshape.boundary)],
 )
 
-# Made from poisson_lshape_f1.py by generate.py; check must say: Polygon; intersect
+# Made from poisson_lshape_f1.py by generate.py; check must say: Polygon; edges; cross

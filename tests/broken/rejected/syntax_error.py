@@ -26,4 +26,4 @@ problem = Problem(
     exact=exact,
 )
 
-# Made from poisson_2d.py by generate.py; check must say: line 17; ':'
+# Made from poisson_2d.py by generate.py; check must say: line 18; ':'

@@ -26,4 +26,4 @@ problem = Problem(
     exact=exact,
 )
 
-# Made from poisson_2d.py by generate.py; check must say: scale; 1e+07
+# Made from poisson_2d.py by generate.py; check must say: scale of u; e+06

@@ -1,0 +1,259 @@
+"""Does `exact` satisfy the equation and the conditions?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from pdesolve.calculus import Frame, MultiIndex
+from pdesolve.checks.report import Findings, at
+from pdesolve.checks.terms import Sample
+from pdesolve.errors import PdesolveError
+from pdesolve.problem import Problem
+from pdesolve.residual import Slot
+
+TOLERANCE = 1e-6  # of the largest term; a wrong coefficient is larger, rounding far smaller
+POINTS = 1000
+
+
+def exact_jets(problem: Problem, points: Tensor, slots: Sequence[Slot]) -> Tensor:
+    """Derivatives of the exact solution by nested autograd.
+
+    Args:
+        problem: with an exact solution.
+        points: (n, d).
+        slots: (unknown index, multi-index) of each wanted derivative.
+
+    Returns:
+        (n, s); not finite where the exact solution cannot be differentiated.
+
+    Raises:
+        ProblemError: the exact solution returned a wrong type or shape.
+    """
+    with torch.enable_grad():
+        frame = Frame(problem.coordinates, points, depth=1)
+        with frame:
+            found: dict[Slot, Tensor] = {}
+            for unknown in {slot[0] for slot in slots}:
+                name = problem.unknowns[unknown]
+                value = problem.value(problem.exact[name], frame, f"exact of '{name}'")
+                found[unknown, (0,) * len(frame.names)] = value
+            columns = [_derivative(found, slot, frame).detach() for slot in slots]
+    return torch.stack([column.to(points) for column in columns], dim=1) if columns else points[:, :0]
+
+
+def _derivative(found: dict[Slot, Tensor], slot: Slot, frame: Frame) -> Tensor:
+    """D^α from D^(α - e_i) by one more autograd pass; what is found once is kept."""
+    if slot not in found:
+        unknown, index = slot
+        axis = max(i for i, order in enumerate(index) if order)
+        below: MultiIndex = tuple(order - (i == axis) for i, order in enumerate(index))
+        value, gradient = _derivative(found, (unknown, below), frame), None
+        if value.requires_grad:
+            (gradient,) = torch.autograd.grad(
+                value.sum(), frame.coordinates[frame.names[axis]], create_graph=True, allow_unused=True
+            )
+        found[slot] = torch.zeros_like(value) if gradient is None else gradient
+    return found[slot]
+
+
+def check_functions(problem: Problem, findings: Findings) -> bool:
+    """Evaluate exact, reference and guess; whether `exact` can be differentiated, too."""
+    points = problem.domain.sample(POINTS // 4)
+    usable = problem.exact is not None
+    for owner in ("exact", "reference", "guess"):
+        functions = getattr(problem, owner)
+        for name, function in (functions or {}).items():
+            fine = _check_function(problem, {name: function}, owner, points, findings)
+            usable = usable and (fine or owner != "exact")
+    return usable and all(_differentiable(problem, name, points, findings) for name in problem.unknowns)
+
+
+def _check_function(problem: Problem, function: dict, owner: str, points: Tensor, findings: Findings) -> bool:
+    (name,) = function
+    column = problem.unknowns.index(name)
+    label = owner if len(problem.unknowns) == 1 else f"{owner} of '{name}'"
+
+    shuffled = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
+
+    def evaluate(x: Tensor) -> Tensor:
+        return problem.values(function, x, owner)[:, column]
+
+    try:
+        values = evaluate(points)
+        halves = torch.cat([evaluate(points[half]) for half in shuffled.chunk(2)])
+    except PdesolveError as error:
+        findings.error(str(error))
+        return False
+    except Exception as error:
+        findings.error(f"{label} failed: {type(error).__name__}: {error}; write it with torch functions")
+        return False
+    if not values.isfinite().all():
+        bad = ~values.isfinite()
+        findings.error(
+            f"{label} is not finite at {int(bad.sum())} of {len(bad)} interior points, e.g. "
+            f"{float(values[bad][0])} {at(problem.coordinates, points[bad][0])}"
+        )
+        return False
+    if not torch.allclose(values[shuffled], halves, rtol=1e-9, atol=1e-9 * float(values.abs().max())):
+        findings.error(
+            f"{label} is not pointwise: on half the points it gives other values than on all of them; it "
+            "must depend on the coordinates of one point only, so write x, not x[0] or x.max()"
+        )
+        return False
+    return True
+
+
+def _differentiable(problem: Problem, name: str, points: Tensor, findings: Findings) -> bool:
+    advice = "; write it with torch functions, or give it as reference=, which need not be differentiable"
+    label = "exact" if len(problem.unknowns) == 1 else f"exact of '{name}'"
+    try:
+        with torch.enable_grad(), Frame(problem.coordinates, points, depth=1) as frame:
+            value = problem.value(problem.exact[name], frame, label)
+    except PdesolveError as error:
+        findings.error(str(error))
+        return False
+    except Exception as error:
+        findings.error(f"{label} cannot be differentiated: {type(error).__name__}: {error}{advice}")
+        return False
+    if not value.requires_grad and bool((value != value[0]).any()):
+        findings.error(f"{label} cannot be differentiated: its result is not connected to x{advice}")
+        return False
+    return True
+
+
+def check_exact(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
+    """Evaluate every term with the jets of the exact solution; they must vanish up to rounding."""
+    slots = sorted({slot for sample in samples for slot in sample.operator.slots})
+    interior = problem.domain.sample(POINTS)
+    sizes = _amplitudes(exact_jets(problem, interior, slots))
+    size_of = dict(zip(slots, sizes.tolist(), strict=True))
+    worst = 0.0
+    for sample in samples:
+        if problem.parameters and sample.term.kind == "equation":
+            findings.note("exact was not put into the equation: its parameters are still to be identified")
+            continue
+        sample = _finer(problem, sample, interior)
+        worst = max(worst, _check_term(problem, sample, size_of, findings))
+    for axis in problem.periodic_axes:
+        _check_periodic(problem, axis, interior, slots, size_of, findings)
+    _check_integrals(problem, findings)
+    if not findings.errors:
+        findings.note(f"exact satisfies the equation and the conditions up to {worst:.1e} of their terms")
+
+
+def _finer(problem: Problem, sample: Sample, interior: Tensor) -> Sample:
+    """The same term at more points."""
+    if sample.term.place is None:
+        return Sample(sample.operator, interior, None, sample.parameters)
+    rule = sample.term.place.sample(problem.domain, POINTS // 2)
+    return (
+        Sample(sample.operator, rule.points, rule.normals, sample.parameters) if len(rule.points) else sample
+    )
+
+
+def _amplitudes(jets: Tensor) -> Tensor:
+    """Largest finite size of each column, (s,)."""
+    return jets.nan_to_num(0.0, 0.0, 0.0).abs().amax(dim=0)
+
+
+def _check_term(problem: Problem, sample: Sample, size_of: dict[Slot, float], findings: Findings) -> float:
+    """Relative size of the largest residual of a term at the exact solution."""
+    term, operator = sample.term, sample.operator
+    jets = exact_jets(problem, sample.points, operator.slots)
+    usable = jets.isfinite().all(dim=1)
+    if not usable.any():
+        findings.error(
+            f"exact could not be put into {term.name}: it cannot be differentiated at any of "
+            f"{len(usable)} points; its derivatives are not finite there"
+        )
+        return math.inf
+    points, jets = sample.points[usable], jets[usable]
+    normals = None if sample.normals is None else sample.normals[usable]
+    r, dF = operator.linearise(points, jets, normals, sample.parameters)
+    usable = (r.isfinite() & dF.isfinite().all(dim=2)).all(dim=1)
+    if not usable.any():
+        return 0.0  # reported as not finite elsewhere
+    points, jets, r, dF = points[usable], jets[usable], r[usable], dF[usable]
+    scale = _term_sizes(operator.slots, jets, r, dF, size_of if term.kind != "equation" else {})
+    relative = r.abs() / scale.clamp_min(torch.finfo(r.dtype).tiny)
+    worst = int(relative.amax(dim=1).argmax())
+    component = int(relative[worst].argmax())
+    if relative[worst, component] > TOLERANCE:
+        which = f" (equation {component + 1})" if operator.components > 1 else ""
+        findings.error(
+            f"exact does not satisfy {term.name}{which}: {at(problem.coordinates, points[worst])} the "
+            f"residual is {float(r[worst, component]):.3g} where the largest term is "
+            f"{float(scale[component]):.3g}; check signs, coefficients and sources, or give a solution known only "
+            "roughly as reference="
+        )
+    return float(relative[worst, component])
+
+
+def _term_sizes(
+    slots: Sequence[Slot], jets: Tensor, r: Tensor, dF: Tensor, size_of: dict[Slot, float]
+) -> Tensor:
+    """Size of the largest term of each residual (m,): ∂F/∂u_s u_s, and what is left without them."""
+    data = (r - torch.einsum("nms,ns->nm", dF, jets)).abs().amax(dim=0)
+    sizes = _amplitudes(jets)
+    known = sizes.new_tensor([size_of.get(slot, 0.0) for slot in slots])
+    terms = dF.abs().amax(dim=0) * torch.maximum(sizes, known)
+    return torch.maximum(terms.amax(dim=1), data) if len(slots) else data
+
+
+def _check_periodic(
+    problem: Problem,
+    axis: int,
+    interior: Tensor,
+    slots: Sequence[Slot],
+    size_of: dict[Slot, float],
+    findings: Findings,
+) -> None:
+    """Compare the derivatives below the highest of the axis at both of its ends."""
+    lower, upper = (problem.domain.bounds[side, axis] for side in (0, 1))
+    start, end = interior[:100].clone(), interior[:100].clone()
+    start[:, axis], end[:, axis] = lower, upper
+    orders = {u: max((a[axis] for v, a in slots if v == u), default=0) for u, _ in slots}
+    d = problem.domain.dimension
+    wanted = [
+        (u, tuple(k * (i == axis) for i in range(d))) for u, top in orders.items() for k in range(max(top, 1))
+    ]
+    difference = exact_jets(problem, start, wanted) - exact_jets(problem, end, wanted)
+    sizes = _amplitudes(exact_jets(problem, interior, wanted))
+    wrong = _amplitudes(difference) > TOLERANCE * sizes.clamp_min(size_of.get(wanted[0], 0.0) * 1e-6)
+    if wrong.any():
+        first = int(wrong.nonzero()[0])
+        unknown, index = wanted[first]
+        name, coordinate = problem.unknowns[unknown], problem.coordinates[axis]
+        shown = name if not sum(index) else f"{name}_{coordinate * sum(index)}"
+        gap = float(difference[:, first].abs().amax())
+        findings.error(
+            f"exact does not satisfy Periodic('{coordinate}'): {shown} differs by {gap:.3g} "
+            f"between {coordinate} = {float(lower):g} and {float(upper):g}"
+        )
+
+
+def _check_integrals(problem: Problem, findings: Findings) -> None:
+    if "t" in problem.coordinates:
+        return
+    for condition in problem.integrals:
+        unknown = problem.unknown_of(condition)
+        rule = problem.domain.rule(24)
+        column = problem.unknowns.index(unknown)
+        integral = float(rule.weights @ problem.values(problem.exact, rule.points)[:, column])
+        value = float(_constant(problem, condition.value, rule.points))
+        size = float(rule.weights @ problem.values(problem.exact, rule.points)[:, column].abs())
+        if abs(integral - value) > 1e-4 * max(size, abs(value)):
+            findings.error(
+                f"exact does not satisfy Integral of {unknown}: it integrates to {integral:.6g}, "
+                f"expected {value:.6g}"
+            )
+
+
+def _constant(problem: Problem, value: float | Callable, points: Tensor) -> Tensor:
+    frame = Frame(problem.coordinates, points[:1])
+    with frame:
+        return problem.value(value, frame, "the value of Integral")[0]

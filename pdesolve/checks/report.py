@@ -1,0 +1,77 @@
+"""The outcome of a check: sentences, sorted by weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found; each entry is a sentence: what was received, what was expected, what to try.
+
+    Attributes:
+        name: of the problem or file.
+        errors: the problem cannot be solved as written (exit code 2).
+        warnings: it can, but probably says something else than was meant.
+        notes: what was found out about it.
+    """
+
+    name: str
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are no errors."""
+        return not self.errors
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 2 where there are errors."""
+        return 0 if self.ok else 2
+
+    def lines(self) -> list[str]:
+        """The report as lines of text, errors first."""
+        kinds = (("error", self.errors), ("warning", self.warnings), ("note", self.notes))
+        return [f"{kind}: {sentence}" for kind, sentences in kinds for sentence in sentences]
+
+    def __str__(self) -> str:
+        verdict = "can be solved as written" if self.ok else "cannot be solved as written"
+        return "\n".join([*self.lines(), f"{self.name} {verdict}"])
+
+
+@dataclass
+class Findings:
+    """Collects sentences while a check runs; the same sentence counts once."""
+
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def error(self, sentence: str) -> None:
+        """Add an error."""
+        if sentence not in self.errors:
+            self.errors.append(sentence)
+
+    def warn(self, sentence: str) -> None:
+        """Add a warning."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
+    def note(self, sentence: str) -> None:
+        """Add a note."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def report(self, name: str) -> Report:
+        """Freeze what was found."""
+        return Report(name, tuple(self.errors), tuple(self.warnings), tuple(self.notes))
+
+
+def at(names: tuple[str, ...], point: Tensor) -> str:
+    """A point in words: "at (x, y) = (0.5, 0.25)", "at x = 0.5"."""
+    numbers = ", ".join(f"{value:.4g}" for value in (point + 0.0).tolist())
+    return f"at {names[0]} = {numbers}" if len(names) == 1 else f"at ({', '.join(names)}) = ({numbers})"

@@ -1,0 +1,143 @@
+"""Data: single precision, scales far from one, names that nothing uses, observations that do not fit."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pdesolve.checks.report import Findings
+from pdesolve.checks.terms import Sample
+from pdesolve.problem import Problem
+
+LENGTHS = (1e-3, 1e3)  # extents of the domain outside these are worth a warning
+VALUES = (1e-4, 1e4)  # sizes of values, likewise
+RATIO = 1e3
+
+
+def functions_of(problem: Problem) -> Iterator[Callable]:
+    """All functions that the user wrote."""
+    yield problem.equation
+    for condition in problem.conditions:
+        for name in ("value", "a", "function"):
+            if callable(getattr(condition, name, None)):
+                yield getattr(condition, name)
+    for group in (problem.exact, problem.reference, problem.guess):
+        yield from (function for function in (group or {}).values() if callable(function))
+
+
+def check_precision(problem: Problem, findings: Findings) -> None:
+    """Warn about float32 arrays that the functions of the problem use."""
+    found = {name for function in functions_of(problem) for name in _single_precision(function, depth=3)}
+    for i, observation in enumerate(problem.data):
+        if any(_is_single(part) for part in (observation.points, observation.values)):
+            found.add(f"data[{i}]")
+    if found:
+        findings.warn(
+            f"{', '.join(sorted(found))} is of type float32 and good to 7 digits only; make it float64, "
+            "e.g. torch.tensor(…, dtype=torch.float64)"
+        )
+
+
+def _is_single(value: Any) -> bool:
+    return str(getattr(value, "dtype", "")) in ("torch.float32", "torch.float16", "float32", "float16")
+
+
+def _single_precision(function: Callable, depth: int) -> Iterator[str]:
+    """Names of float32 arrays that a function, or a function it calls, refers to."""
+    code = getattr(function, "__code__", None)
+    if code is None or depth == 0:
+        return
+    try:
+        scope = inspect.getclosurevars(function)
+    except (TypeError, ValueError):
+        return
+    for name, value in {**scope.globals, **scope.nonlocals}.items():
+        if _is_single(value) and getattr(value, "ndim", 0):
+            yield name
+        elif inspect.isfunction(value):
+            yield from _single_precision(value, depth - 1)
+
+
+def check_scales(problem: Problem, samples: Sequence[Sample], interior: Tensor, findings: Findings) -> None:
+    """Warn about lengths, values and aspect ratios far from one."""
+    lower, upper = problem.domain.bounds
+    extents = dict(zip(problem.coordinates, (upper - lower).tolist(), strict=True))
+    for name, extent in extents.items():
+        if not LENGTHS[0] <= extent <= LENGTHS[1]:
+            findings.warn(
+                f"the scale of {name} is far from one: it extends over {extent:.4g}; solving works in scaled "
+                "coordinates, but other units would make numbers easier to judge"
+            )
+    space = [extents[name] for name in problem.domain.space_coordinates]
+    if max(space) > RATIO * min(space):
+        findings.warn(f"the domain is {max(space) / min(space):.0f} times as long as wide; is that meant?")
+    for unknown, size in _sizes(problem, samples, interior).items():
+        if size and not VALUES[0] <= size <= VALUES[1]:
+            findings.warn(
+                f"the scale of {unknown} is far from one: its prescribed or exact values reach {size:.4g}; "
+                "solving works with scaled unknowns, but other units would make numbers easier to judge"
+            )
+
+
+def _sizes(problem: Problem, samples: Sequence[Sample], interior: Tensor) -> dict[str, float]:
+    """Largest known value of each unknown: of the exact solution, else of Dirichlet and initial data."""
+    sizes = dict.fromkeys(problem.unknowns, 0.0)
+    if problem.exact:
+        values = problem.values(problem.exact, interior).nan_to_num(0.0, 0.0, 0.0).abs().amax(dim=0)
+        return dict(zip(problem.unknowns, values.tolist(), strict=True))
+    for sample in samples:
+        if sample.term.kind == "dirichlet" or sample.term.name == f"Initial of {sample.term.unknown}":
+            zero = torch.zeros(len(sample.points), len(sample.operator.slots)).to(sample.points)
+            data = sample.residual(zero).nan_to_num(0.0, 0.0, 0.0).abs().amax()
+            sizes[sample.term.unknown] = max(sizes[sample.term.unknown], float(data))
+    return sizes
+
+
+def check_names(problem: Problem, findings: Findings) -> None:
+    """Warn about constants and parameters that no function asks for, and parameters without data."""
+    used = {name for function in functions_of(problem) for name in _arguments(function)}
+    for name in problem.constants:
+        if name not in used:
+            findings.warn(f"the constant {name} is not used: no function has an argument of that name")
+    for name in problem.parameters:
+        if name not in used:
+            findings.warn(f"the parameter {name} is not used: no function has an argument of that name")
+        elif not problem.data:
+            findings.warn(
+                f"the parameter {name} is to be identified, but there is no data; add data=[Observation(…)], "
+                f"or make it a constant: constants={{'{name}': {problem.parameters[name]:g}}}"
+            )
+
+
+def _arguments(function: Callable) -> Sequence[str]:
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def check_data(problem: Problem, findings: Findings) -> None:
+    """Observations need points (n, d) in the domain and values (n,)."""
+    for i, observation in enumerate(problem.data):
+        points, values = (
+            torch.as_tensor(part, dtype=torch.float64) for part in (observation.points, observation.values)
+        )
+        problem.unknown_of(observation, "Observation")
+        d = problem.domain.dimension
+        if points.ndim == 1 and d == 1:
+            points = points[:, None]
+        if points.ndim != 2 or points.shape[1] != d or values.shape != points.shape[:1]:
+            findings.error(
+                f"data[{i}] has points of shape {tuple(points.shape)} and values of shape "
+                f"{tuple(values.shape)}, expected (n, {d}) and (n,): one row per observation with the columns "
+                f"{', '.join(problem.coordinates)}"
+            )
+        elif not (points.isfinite().all() and values.isfinite().all()):
+            findings.error(f"data[{i}] holds numbers that are not finite; remove those observations")
+        elif not problem.domain.contains(points, 1e-9).all():
+            outside = int((~problem.domain.contains(points, 1e-9)).sum())
+            findings.warn(f"data[{i}] has {outside} of {len(points)} points outside the domain")

@@ -1,0 +1,161 @@
+"""Each equation and condition by itself: does it evaluate, is it pointwise, is it finite?"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pdesolve.checks.report import Findings, at
+from pdesolve.errors import PdesolveError, ProblemError
+from pdesolve.geometry import Point
+from pdesolve.problem import Problem, Term
+from pdesolve.residual import ResidualOperator, compile_term, sample_points
+
+POINTS = 64
+POINTWISE = 1e-9  # relative difference between half the points and all of them that is more than rounding
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A compiled term with points (n, d) where it holds, normals (n, d) there, and the parameters' values."""
+
+    operator: ResidualOperator
+    points: Tensor
+    normals: Tensor | None
+    parameters: dict[str, Tensor]
+
+    @property
+    def term(self) -> Term:
+        """The term itself."""
+        return self.operator.term
+
+    def residual(self, jets: Tensor, chosen: Tensor | slice = slice(None)) -> Tensor:
+        """Residuals (n, m) at the chosen points."""
+        normals = None if self.normals is None else self.normals[chosen]
+        with torch.enable_grad():  # derivatives of expressions are taken by autograd
+            r = self.operator.residual(self.points[chosen], jets[chosen], normals, self.parameters)
+        return r.detach()
+
+
+def compile_samples(problem: Problem, findings: Findings) -> list[Sample]:
+    """Compile every term that can be compiled, and report the others as errors."""
+    samples = []
+    for term in problem.terms:
+        try:
+            _check_place(problem, term)
+            points, normals = sample_points(problem, term, POINTS)
+            operator = compile_term(problem, term, points, normals)
+        except PdesolveError as error:
+            findings.error(_with_name(str(error), term.name))
+        else:
+            parameters = {k: points.new_tensor(v) for k, v in problem.parameters.items()}
+            samples.append(Sample(operator, points, normals, parameters))
+    return samples
+
+
+def _check_place(problem: Problem, term: Term) -> None:
+    if isinstance(term.place, Point) and not term.place.meets(problem.domain):
+        message = f"{term.name} lies outside the domain {problem.domain}; move it inside or onto the boundary"
+        raise ProblemError(message)
+
+
+def _with_name(sentence: str, name: str) -> str:
+    return sentence if name in sentence else f"{name}: {sentence}"
+
+
+def check_pointwise(sample: Sample, findings: Findings) -> None:
+    """A residual at a point may depend on the jet there only: half the points must give the same as all."""
+    if len(sample.points) < 4:
+        return
+    jets = _random_jets(sample, seed=1)
+    shuffled = torch.randperm(len(sample.points), generator=torch.Generator().manual_seed(0))
+    try:
+        whole = sample.residual(jets)[shuffled]
+        part = torch.cat([sample.residual(jets, half) for half in shuffled.chunk(2)])
+    except PdesolveError as error:
+        findings.error(_with_name(str(error), sample.term.name))
+        return
+    scale = whole[whole.isfinite()].abs().amax() if whole.isfinite().any() else 0.0
+    same = (whole - part).abs() <= POINTWISE * scale
+    if not (same | (whole == part) | (whole.isnan() & part.isnan())).all():
+        findings.error(
+            f"{sample.term.name} is not pointwise: on half the points it gives other values than on all of "
+            "them. A residual may use the unknown and its derivatives at its own point only, without max, "
+            "mean, sum or x[0] over the points, and without random numbers; write ∫ u as Integral(…)"
+        )
+
+
+def check_dependence(sample: Sample, findings: Findings) -> None:
+    """An equation must depend on each unknown in fact, not only mention it."""
+    operator, names = sample.operator, sample.operator.problem.unknowns
+    if sample.term.kind != "equation":
+        return
+    _, dF = operator.linearise(sample.points, _random_jets(sample, seed=5), None, sample.parameters)
+    strength = dF.nan_to_num(1.0).abs().amax(dim=(0, 1))
+    for i, name in enumerate(names):
+        if not any(
+            size > 0 for (unknown, _), size in zip(operator.slots, strength, strict=True) if unknown == i
+        ):
+            findings.error(
+                f"{sample.term.name} does not depend on its unknown {name}: all its coefficients vanish; "
+                "check the constants and the signs, or leave the unknown out"
+            )
+
+
+def check_finite(sample: Sample, findings: Findings, exact: Tensor | None = None) -> None:
+    """Report points where the residual is not finite, whatever the unknown (several trial jets).
+
+    An equation that is finite there is also tried at simple points such as the centre.
+    """
+    trials = [
+        _random_jets(sample, seed=2),
+        1e-2 * _random_jets(sample, seed=3),
+        -_random_jets(sample, seed=4),
+    ]
+    trials += [torch.zeros_like(trials[0])] + ([exact] if exact is not None else [])
+    try:
+        values = torch.stack([sample.residual(jets) for jets in trials])
+    except PdesolveError as error:
+        findings.error(_with_name(str(error), sample.term.name))
+        return
+    bad = ~values.isfinite().all(dim=2).any(dim=0)
+    if bad.any():
+        first = int(bad.nonzero()[0])
+        worst = values[0, first][~values[0, first].isfinite()][0]
+        where = at(sample.operator.problem.coordinates, sample.points[first])
+        findings.error(
+            f"{sample.term.name} is not finite at {int(bad.sum())} of {len(bad)} points, e.g. {float(worst)} "
+            f"{where}; look for a division by zero, or the root or logarithm of a negative number"
+        )
+    elif sample.term.kind == "equation":
+        _check_simple_points(sample, findings)
+
+
+def _check_simple_points(sample: Sample, findings: Findings) -> None:
+    problem = sample.operator.problem
+    lower, upper = problem.domain.bounds
+    d = problem.domain.dimension
+    if d > 3:
+        return
+    fractions = torch.tensor(list(itertools.product((0.25, 0.5, 0.75), repeat=d)), dtype=lower.dtype)
+    points = torch.cat([lower + fractions * (upper - lower), torch.zeros(1, d, dtype=lower.dtype)])
+    points = points[problem.domain.contains(points, -1e-6 * float((upper - lower).min()))]
+    if not len(points):
+        return
+    inside = Sample(sample.operator, points, None, sample.parameters)
+    values = inside.residual(_random_jets(inside, seed=2))
+    bad = ~values.isfinite().all(dim=1)
+    if bad.any():
+        findings.warn(
+            f"{sample.term.name} is not finite {at(problem.coordinates, points[bad][0])}; a collocation "
+            "point may fall there: give its limit, e.g. with torch.where on both numerator and denominator"
+        )
+
+
+def _random_jets(sample: Sample, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (len(sample.points), len(sample.operator.slots))
+    return torch.rand(shape, generator=generator, dtype=torch.float64).to(sample.points) + 0.5

@@ -66,7 +66,9 @@ class Term:
             except PdesolveError:
                 raise
             except Exception as error:
-                message = f"{self.name} failed: {type(error).__name__}: {error}{_location(error)}"
+                message = (
+                    f"{self.name} failed: {type(error).__name__}: {error}{_location(error)}{_hint(error)}"
+                )
                 raise ProblemError(message) from error
             parts = result if isinstance(result, (tuple, list)) else (result,)
             if not parts:
@@ -83,6 +85,12 @@ def _location(error: BaseException) -> str:
             found = f" (line {trace.tb_lineno} of {file.rsplit('/', 1)[-1]})"
         trace = trace.tb_next
     return found
+
+
+def _hint(error: BaseException) -> str:
+    if any(word in str(error) for word in ("Python scalar", "ufunc", "must be real number")):
+        return "; use torch's functions on coordinates and unknowns: torch.sin, not math.sin or numpy.sin"
+    return ""
 
 
 def _residual(part: Any, size: int, name: str) -> Tensor:
@@ -162,10 +170,14 @@ class Problem:
             )
             raise ProblemError(message)
         if not callable(equation):
-            message = f"equation is a {type(equation).__name__}; expected a function that returns what must vanish"
+            message = (
+                f"equation is a {type(equation).__name__}; expected a function that returns what must vanish"
+            )
             raise ProblemError(message)
         if not isinstance(conditions, (list, tuple)):
-            message = f"conditions is a {type(conditions).__name__}; expected a list: conditions=[Dirichlet(...)]"
+            message = (
+                f"conditions is a {type(conditions).__name__}; expected a list: conditions=[Dirichlet(...)]"
+            )
             raise ProblemError(message)
         self.domain, self.equation, self.conditions = domain, equation, tuple(conditions)
         self.constants, self.parameters = dict(constants or {}), dict(parameters or {})
@@ -194,7 +206,9 @@ class Problem:
         for kind, names in (("constants", self.constants), ("parameters", self.parameters)):
             for name, value in names.items():
                 if RESERVED.fullmatch(name) or name in self.coordinates:
-                    message = f"{kind} has the key '{name}', a reserved name (x y z t n, x1, x2, …); rename it"
+                    message = (
+                        f"{kind} has the key '{name}', a reserved name (x y z t n, x1, x2, …); rename it"
+                    )
                     raise ProblemError(message)
                 if isinstance(value, bool) or not isinstance(value, (int, float)):
                     message = f"{kind}['{name}'] is a {type(value).__name__}; expected a number"
@@ -260,7 +274,11 @@ class Problem:
         kind = kind or type(condition).__name__
         if condition.unknown is None:
             if len(self.unknowns) > 1:
-                message = f"{kind} does not say which unknown it prescribes; add unknown= one of {', '.join(self.unknowns)}"
+                message = (
+                    f"{kind} does not say which unknown it prescribes; add unknown= one of "
+                    f"{', '.join(self.unknowns)} (an argument of the equation that is meant as a constant "
+                    "belongs in constants={…})"
+                )
                 raise ProblemError(message)
             return self.unknowns[0]
         if condition.unknown not in self.unknowns:
@@ -282,7 +300,9 @@ class Problem:
         missing = [u for u in self.unknowns if u not in functions and not partial]
         extra = [u for u in functions if u not in self.unknowns]
         if missing or extra:
-            message = f"{owner} has the keys {', '.join(functions)}; the unknowns are {', '.join(self.unknowns)}"
+            message = (
+                f"{owner} has the keys {', '.join(functions)}; the unknowns are {', '.join(self.unknowns)}"
+            )
             raise ProblemError(message)
         for name, function in functions.items():
             if callable(function):
@@ -375,7 +395,9 @@ class Problem:
     def terms(self) -> tuple[Term, ...]:
         """Everything pointwise that must vanish: the equation first, then the conditions."""
         label = f"equation '{getattr(self.equation, '__name__', 'equation')}'"
-        first = Term(label, "equation", None, lambda frame: self.call(self.equation, frame, frame_parameters(frame)))
+        first = Term(
+            label, "equation", None, lambda frame: self.call(self.equation, frame, frame_parameters(frame))
+        )
         return (first, *(t for c in self.conditions if (t := self._term(c)) is not None))
 
     def _term(self, condition: Any) -> Term | None:
@@ -446,5 +468,3 @@ def _has_signature(function: Callable) -> bool:
 def frame_parameters(frame: Frame) -> Mapping[str, Any]:
     """Parameters to be identified that travel with a frame."""
     return getattr(frame, "parameters", None) or {}
-
-

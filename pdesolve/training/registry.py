@@ -1,0 +1,42 @@
+"""The optimisers by name."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from pdesolve.errors import UsageError
+from pdesolve.training import adam, lbfgs, self_scaled_broyden
+from pdesolve.training.minimiser import Result, settings_from
+from pdesolve.training.self_scaled_broyden import BroydenSettings
+
+
+def _broyden(update: str) -> Callable[..., Result]:
+    @functools.wraps(self_scaled_broyden.minimise)
+    def minimise(loss_and_gradient, theta0, monitor=None, settings=None) -> Result:
+        if settings is None or isinstance(settings, dict):
+            settings = settings_from(BroydenSettings, {"update": update, **(settings or {})})
+        return self_scaled_broyden.minimise(loss_and_gradient, theta0, monitor, settings)
+
+    return minimise
+
+
+MINIMISERS: dict[str, Callable[..., Result]] = {
+    "adam": adam.minimise,
+    "lbfgs": lbfgs.minimise,
+    "bfgs": _broyden("bfgs"),
+    "ssbfgs": _broyden("ssbfgs"),
+    "ssbroyden": _broyden("ssbroyden"),
+}
+
+
+def minimiser(name: str) -> Callable[..., Result]:
+    """The optimiser of that name: (loss_and_gradient, theta0, monitor, settings) → Result.
+
+    Raises:
+        UsageError: if there is none; the message lists the known ones.
+    """
+    if name not in MINIMISERS:
+        message = f"unknown optimiser {name!r}: known are {', '.join(sorted(MINIMISERS))}"
+        raise UsageError(message)
+    return MINIMISERS[name]

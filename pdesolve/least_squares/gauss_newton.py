@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pdesolve.least_squares.linear import solve_rank_revealing
 from pdesolve.least_squares.stopping import (
+    FAILED_AT_START,
     Result,
     Tolerances,
     all_finite,
@@ -78,8 +79,7 @@ def gauss_newton(
     r = residual(state.theta)
     loss = half_square(r)
     if not all_finite(r):
-        status = "failed at the start: the residual is not finite there; change the starting point."
-        return Result(state.theta, loss, 0, status, converged=False)
+        return Result(state.theta, loss, 0, FAILED_AT_START, converged=False)
     state.initial_loss = state.initial_loss or loss
     status, converged = "", loss == 0.0
     while not converged:
@@ -92,15 +92,12 @@ def gauss_newton(
         J = jacobian(state.theta)
         step = solve(J, -r)
         slope = float(r @ (J @ step))
-        length, trial, new = _backtrack(residual, state.theta, step, loss, slope, settings)
+        length, trial, moved = _backtrack(residual, state.theta, step, loss, slope, settings)
         if length == 0.0:
             status, converged = _no_decrease(loss, slope, settings.tolerances)
             break
-        decrease = 1 - new / loss if loss > 0 else 0.0
-        size = float(
-            length * torch.linalg.vector_norm(step) / torch.linalg.vector_norm(trial).clamp_min(1e-300)
-        )
-        state.theta, r, loss = trial, residual(trial), new
+        decrease, size = 1 - half_square(moved) / loss, length * _norm(step) / max(_norm(trial), 1e-300)
+        state.theta, r, loss = trial, moved, half_square(moved)
         state.iteration += 1
         monitor.record(iteration=state.iteration, loss=loss, step_length=length)
         monitor.checkpoint(_saved(state))
@@ -111,20 +108,24 @@ def gauss_newton(
     return Result(state.theta, loss, state.iteration, status, converged)
 
 
+def _norm(vector: Tensor) -> float:
+    return float(torch.linalg.vector_norm(vector))
+
+
 def _solve_dense(J: Tensor, b: Tensor) -> Tensor:
     return solve_rank_revealing(J, b).solution
 
 
-def _backtrack(residual, theta, step, loss, slope, settings) -> tuple[float, Tensor, float]:
-    """The first t = 1, ½, ¼, … that satisfies Armijo's condition, with θ + tδ and its loss; t = 0 if none."""
+def _backtrack(residual, theta, step, loss, slope, settings) -> tuple[float, Tensor, Tensor]:
+    """The first t = 1, ½, ¼, … that satisfies Armijo's condition, with θ + tδ and r there; t = 0 if none."""
     t = 1.0
     while t >= settings.shortest and slope < 0:
         trial = theta + t * step
-        new = half_square(residual(trial))
-        if new <= loss + settings.sufficient_decrease * t * slope:
-            return t, trial, new
+        moved = residual(trial)
+        if half_square(moved) <= loss + settings.sufficient_decrease * t * slope:
+            return t, trial, moved
         t *= 0.5
-    return 0.0, theta, loss
+    return 0.0, theta, theta.new_zeros(0)
 
 
 def _no_decrease(loss: float, slope: float, tolerances: Tolerances) -> tuple[str, bool]:

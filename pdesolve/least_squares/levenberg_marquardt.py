@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pdesolve.least_squares.linear import column_norms
 from pdesolve.least_squares.stopping import (
+    FAILED_AT_START,
     Result,
     Tolerances,
     all_finite,
@@ -152,15 +153,13 @@ def levenberg_marquardt(
         residual: θ (p,) → r (m,).
         jacobian: θ (p,) → J (m, p).
         theta0: starting point, shape (p,).
-        monitor: history, time limit, checkpoints; its `resume_state` continues an interrupted run to the
-            same numbers.
+        monitor: history, time limit, checkpoints and resumption.
         settings: limits and constants.
 
     Returns:
         The last iterate with a finite residual, and why the iteration stopped there.
 
-    Source: Moré 1978 (scaling, stopping); Nielsen 1999 (gain ratio); Transtrum & Sethna 2012,
-    arXiv:1201.5885 (geodesic acceleration).
+    Source: Moré 1978 (scaling, stopping), Nielsen 1999 (gain ratio), arXiv:1201.5885 (acceleration).
     """
     monitor, settings = monitor or Monitor(), settings or LevenbergMarquardtSettings()
     state = _initial_state(theta0, monitor)
@@ -169,10 +168,9 @@ def levenberg_marquardt(
     r = residual(state.theta)
     loss = half_square(r)
     if not math.isfinite(loss):
-        status = "failed at the start: the residual is not finite there; change the starting point."
-        return Result(state.theta, loss, state.iteration, status, converged=False)
+        return Result(state.theta, loss, state.iteration, FAILED_AT_START, converged=False)
     state.initial_loss = state.initial_loss or loss
-    status, converged = "", False
+    converged = False
     while not (status := _limit(state, loss, monitor, settings)):
         if state.iteration and settings.on_iteration is not None and settings.on_iteration(state.iteration):
             r = residual(state.theta)
@@ -181,26 +179,21 @@ def levenberg_marquardt(
         if not all_finite(J):
             status = _not_finite("Jacobian", state.iteration, loss)
             break
-        norms = column_norms(J)
-        state.scale = torch.maximum(state.scale, norms)  # Moré 1978, §3
-        problem = decompose(J, r, state.scale, settings.factorisation)
-        cosine = _cosine(problem, norms, loss)
+        problem, cosine = _linear_model(J, r, loss, state, settings)
         if status := settings.tolerances.met_at(cosine, loss, state.initial_loss):
             converged = True
             break
-        trial, failure = _search_damping(residual, J, problem, state, loss, settings)
+        trial, (status, converged) = _search_damping(residual, J, problem, state, loss, settings)
         if trial is None:
-            status, converged = failure
             break
-        decrease = 1 - trial.loss / loss
-        size = _relative_step(trial.theta - state.theta, trial.theta, state.scale)
+        changes = _relative_step(trial.theta - state.theta, trial.theta, state.scale), 1 - trial.loss / loss
         state.theta, r, loss, state.damping = trial.theta, trial.residual, trial.loss, trial.damping
         state.iteration += 1
         if state.iteration % settings.record_every == 0:
             monitor.record(iteration=state.iteration, loss=loss, gradient=cosine, damping=trial.damping)
         monitor.checkpoint(_saved(state))
         # A step that had to be shortened says nothing about convergence, however small it is.
-        if not trial.raised and (status := settings.tolerances.met_by(size, decrease)):
+        if not trial.raised and (status := settings.tolerances.met_by(*changes)):
             converged = True
             break
     monitor.checkpoint(_saved(state), force=True)
@@ -270,10 +263,13 @@ def _acceleration(residual, J, problem, theta, δ, damping, limit) -> Tensor:
     return 0.5 * a if float(ratio) <= limit else torch.zeros_like(δ)
 
 
-def _cosine(problem: DampedProblem, norms: Tensor, loss: float) -> float:
-    """max_j |J_jᵀ r| / (|J_j| |r|), from the decomposition: Jᵀr = D V γ."""
+def _linear_model(J, r, loss, state, settings) -> tuple[DampedProblem, float]:
+    """The decomposition, and the cosine max_j |J_jᵀ r| / (|J_j| |r|) that follows from Jᵀr = D V γ."""
+    norms = column_norms(J)
+    state.scale = torch.maximum(state.scale, norms)  # Moré 1978, §3
+    problem = decompose(J, r, state.scale, settings.factorisation)
     gradient = problem.scale * (problem.V @ problem.gamma)
-    return float((gradient / norms).abs().max()) / math.sqrt(2 * loss) if loss > 0 else 0.0
+    return problem, float((gradient / norms).abs().max()) / math.sqrt(2 * loss) if loss > 0 else 0.0
 
 
 def _relative_step(δ: Tensor, theta: Tensor, scale: Tensor) -> float:

@@ -82,6 +82,9 @@ def half_square(residual: Tensor) -> float:
     return loss if loss == loss else float("inf")
 
 
+FAILED_AT_START = "failed at the start: the residual is not finite there; change the starting point."
+
+
 def out_of_iterations(iterations: int, loss: float) -> str:
     """The sentence for an exhausted iteration count."""
     return (

@@ -280,6 +280,6 @@ def _check_constants(problem: Problem, samples: Sequence[Sample], findings: Find
         itself = (i, (0,) * len(problem.coordinates))
         if itself not in occurring and unknown not in fixed and _is_mentioned(problem, unknown):
             findings.warn(
-                f"only derivatives of {unknown} occur in the equation and the conditions, so it is "
-                f"determined up to a constant; add Integral(0, unknown='{unknown}') or a Dirichlet value at a Point"
+                f"only derivatives of {unknown} occur in equation and conditions, so it is determined "
+                f"up to a constant; add Integral(0, unknown='{unknown}') or a Dirichlet value at a Point"
             )

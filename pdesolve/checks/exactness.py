@@ -16,6 +16,7 @@ from pdesolve.problem import Problem
 from pdesolve.residual import Slot
 
 TOLERANCE = 1e-6  # of the largest term; a wrong coefficient is larger, rounding far smaller
+FLOOR = 1e-2
 POINTS = 1000
 
 
@@ -178,7 +179,10 @@ def _check_term(problem: Problem, sample: Sample, size_of: dict[Slot, float], fi
     if not usable.any():
         return 0.0  # reported as not finite elsewhere
     points, jets, r, dF = points[usable], jets[usable], r[usable], dF[usable]
-    scale = _term_sizes(operator.slots, jets, r, dF, size_of if term.kind != "equation" else {})
+    if term.kind == "equation":
+        scale = _sizes_at_points(jets, r, dF)
+    else:
+        scale = _size_anywhere(operator.slots, jets, r, dF, size_of).expand_as(r)
     relative = r.abs() / scale.clamp_min(torch.finfo(r.dtype).tiny)
     worst = int(relative.amax(dim=1).argmax())
     component = int(relative[worst].argmax())
@@ -187,16 +191,26 @@ def _check_term(problem: Problem, sample: Sample, size_of: dict[Slot, float], fi
         findings.error(
             f"exact does not satisfy {term.name}{which}: {at(problem.coordinates, points[worst])} the "
             f"residual is {float(r[worst, component]):.3g} where the largest term is "
-            f"{float(scale[component]):.3g}; check signs, coefficients and sources, or give a solution known only "
-            "roughly as reference="
+            f"{float(scale[worst, component]):.3g}; check signs, coefficients and sources, or give a "
+            "solution known only roughly as reference="
         )
     return float(relative[worst, component])
 
 
-def _term_sizes(
+def _sizes_at_points(jets: Tensor, r: Tensor, dF: Tensor) -> Tensor:
+    """Size (n, m) of the largest term, ∂F/∂u_s u_s or what is left without them, at each point.
+
+    A hundredth of the largest anywhere is added: where all terms nearly vanish, rounding is no error.
+    """
+    terms = dF * jets[:, None, :]
+    sizes = torch.cat([terms, (r - terms.sum(dim=2))[:, :, None]], dim=2).abs().amax(dim=2)
+    return sizes + FLOOR * sizes.amax(dim=0)
+
+
+def _size_anywhere(
     slots: Sequence[Slot], jets: Tensor, r: Tensor, dF: Tensor, size_of: dict[Slot, float]
 ) -> Tensor:
-    """Size of the largest term of each residual (m,): ∂F/∂u_s u_s, and what is left without them."""
+    """Size (m,) of the largest term of a condition, with the derivatives as large as they get anywhere."""
     data = (r - torch.einsum("nms,ns->nm", dF, jets)).abs().amax(dim=0)
     sizes = _amplitudes(jets)
     known = sizes.new_tensor([size_of.get(slot, 0.0) for slot in slots])

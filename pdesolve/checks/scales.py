@@ -133,7 +133,7 @@ def check_data(problem: Problem, findings: Findings) -> None:
         if points.ndim != 2 or points.shape[1] != d or values.shape != points.shape[:1]:
             findings.error(
                 f"data[{i}] has points of shape {tuple(points.shape)} and values of shape "
-                f"{tuple(values.shape)}, expected (n, {d}) and (n,): one row per observation with the columns "
+                f"{tuple(values.shape)}, expected (n, {d}) and (n,): one row per observation, columns "
                 f"{', '.join(problem.coordinates)}"
             )
         elif not (points.isfinite().all() and values.isfinite().all()):

@@ -1,0 +1,133 @@
+"""The problem files: each passes its check, and its exact solution, where there is one, is exact."""
+
+import copy
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from pdesolve.check import check
+from pdesolve.checks.exactness import exact_jets
+from pdesolve.loading import load_problem
+from pdesolve.residual import compile_problem, compile_term, sample_points
+
+FOLDER = Path(__file__).resolve().parents[2] / "problems"
+FILES = sorted([*FOLDER.glob("*.py"), *FOLDER.glob("variants/*.py")])
+WITH_EXACT = [path for path in FILES if re.search(r"\bexact\b *=|def exact", path.read_text("utf-8"))]
+MOVED = sorted(path.stem for path in FOLDER.glob("variants/*.py"))
+SHIFT, ANGLE, FACTOR = torch.tensor([0.137, -0.071], dtype=torch.float64), math.radians(17), 1.3
+ROTATION = torch.tensor(
+    [[math.cos(ANGLE), -math.sin(ANGLE)], [math.sin(ANGLE), math.cos(ANGLE)]], dtype=torch.float64
+)
+
+
+def by_name(path: Path) -> str:
+    return path.stem
+
+
+def terms_at_the_exact_solution(problem, n):
+    """(term name, residual (n, m), size of its largest term) for the equation and every condition."""
+    for term in problem.terms:
+        points, normals = sample_points(problem, term, n)
+        operator = compile_term(problem, term, points, normals)
+        jets = exact_jets(problem, points, operator.slots)
+        r, dF = operator.linearise(points, jets, normals, {})
+        largest = torch.einsum("nms,ns->nms", dF, jets).abs().amax()
+        yield term.name, r, max(1.0, float(largest))
+
+
+@pytest.mark.parametrize("path", WITH_EXACT, ids=by_name)
+def test_exact_solution_annihilates_the_residual(path):
+    for name, r, size in terms_at_the_exact_solution(load_problem(path), 200):
+        assert float(r.abs().max()) < 1e-12 * size, name
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_a_good_file_passes_its_check_without_complaint(path):
+    report = check(load_problem(path))
+    assert report.ok, report
+    assert not report.warnings, report
+    assert report.name == path.stem
+
+
+@pytest.mark.parametrize("path", WITH_EXACT, ids=by_name)
+def test_an_exact_solution_off_by_a_ten_thousandth_is_noticed(path):
+    problem = copy.copy(load_problem(path))
+
+    def enlarged(function):
+        def larger(frame):
+            return 1.0001 * problem.value(function, frame, "exact")
+
+        return larger
+
+    problem.exact = {name: enlarged(function) for name, function in problem.exact.items()}
+    original = problem.value
+    problem.value = lambda value, frame, owner: (
+        value(frame) if getattr(value, "__name__", "") == "larger" else original(value, frame, owner)
+    )
+    report = check(problem)
+    assert any("exact does not satisfy" in error for error in report.errors), report
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_a_problem_file_is_short_and_holds_no_method(path):
+    text = path.read_text("utf-8")
+    assert 15 <= len(text.splitlines()) <= 41
+    assert text.startswith('"""')
+    assert not re.search(r"epochs|optimi[sz]er|network|learning|weights?=|points=|torch\.nn|method", text)
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_a_variant_is_its_base_moved(name):
+    base_name, _, change = name.rpartition("_")
+    base = load_problem(FOLDER / f"{base_name}.py")
+    variant = load_problem(FOLDER / "variants" / f"{name}.py")
+    move = {
+        "shifted": lambda x: x + SHIFT,
+        "rotated": lambda x: x @ ROTATION.T,
+        "faster": lambda x: x / FACTOR,
+    }
+    x = base.domain.sample(200)
+    there = move[change](x)
+    if change != "faster":  # the domain moves, too
+        assert variant.domain.contains(there).all()
+        assert variant.domain.measure == pytest.approx(base.domain.measure, rel=1e-9)
+    difference = variant.values(variant.exact, there) - base.values(base.exact, x)
+    assert float(difference.abs().max()) < 1e-12
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_every_equation_compiles_to_as_many_residuals_as_unknowns(path):
+    problem = load_problem(path)
+    equation, *conditions = compile_problem(problem)
+    assert equation.components == len(problem.unknowns)
+    assert {operator.components for operator in conditions} == {1}
+
+
+@pytest.mark.parametrize(
+    ("name", "corner_value"),
+    [("poisson_lshape", 0.0), ("peak_2d", 1.0)],
+)
+def test_exact_solution_is_finite_at_the_corner(name, corner_value):
+    problem = load_problem(FOLDER / f"{name}.py")
+    value = problem.values(problem.exact, torch.zeros(1, 2, dtype=torch.float64))
+    assert float(value) == pytest.approx(corner_value, abs=1e-12)
+
+
+def test_the_lshape_solution_vanishes_on_both_edges_of_the_corner():
+    problem = load_problem(FOLDER / "poisson_lshape.py")
+    s = torch.linspace(0.01, 1, 50, dtype=torch.float64)
+    edges = torch.cat([torch.stack([s, 0 * s], 1), torch.stack([0 * s, -s], 1)])
+    assert float(problem.values(problem.exact, edges).abs().max()) < 1e-15
+
+
+def test_burgers_layer_is_as_steep_as_published():
+    """|u_x(0, t)| peaks at 152.00516 near t = 0.5105 (Basdevant et al., Computers & Fluids 14 (1986) 23)."""
+    problem = load_problem(FOLDER / "burgers_1d.py")
+    times = torch.linspace(0.500, 0.520, 81, dtype=torch.float64)
+    points = torch.stack([torch.zeros_like(times), times], dim=1)
+    slope = exact_jets(problem, points, [(0, (1, 0))])[:, 0].abs()
+    assert float(slope.max()) == pytest.approx(152.00516, abs=1e-3)
+    assert float(times[slope.argmax()]) == pytest.approx(0.5105, abs=1e-3)

@@ -11,6 +11,7 @@ from pdesolve.checks.report import Findings, Report
 from pdesolve.checks.scales import check_data, check_names, check_precision, check_scales
 from pdesolve.checks.terms import (
     Sample,
+    active_slots,
     check_dependence,
     check_finite,
     check_pointwise,
@@ -77,9 +78,8 @@ def _broken(findings: Findings) -> bool:
 
 
 def _describe(problem: Problem, samples: list[Sample], findings: Findings) -> None:
-    operator = samples[0].operator
     names = []
-    for unknown, index in operator.slots:
+    for unknown, index in active_slots(samples[0]):
         axes = "".join(name * k for name, k in zip(problem.coordinates, index, strict=True))
         names.append(problem.unknowns[unknown] + (f"_{axes}" if axes else ""))
     kind = "linear" if all(sample.operator.linear for sample in samples) else "nonlinear"

@@ -43,14 +43,18 @@ class Held:
         order = self.term.name.rpartition("order ")[2]
         return f"time derivative {order}" if order.isdigit() else "value"
 
+    @property
+    def near(self) -> float:
+        """Distance below which two points are the same."""
+        return NEAR * float((self.problem.domain.bounds[1] - self.problem.domain.bounds[0]).norm())
+
     def holds_at(self, x: Tensor) -> Tensor:
         """Which points x (n, d) of the closed domain lie where the condition holds, ends included."""
-        size = float((self.problem.domain.bounds[1] - self.problem.domain.bounds[0]).norm())
         if not self.pieces:
-            return (torch.cdist(x, self.points) <= NEAR * size).any(dim=1)
+            return (torch.cdist(x, self.points) <= self.near).any(dim=1)
         mask = torch.zeros(len(x), dtype=torch.bool)
         for piece in self.pieces:
-            near = distance(piece.surface, x) <= NEAR * size
+            near = distance(piece.surface, x) <= self.near
             mask |= near & piece.claims(x) & piece.active(x)
         return mask
 
@@ -105,6 +109,9 @@ def check_conditions(problem: Problem, samples: Sequence[Sample], findings: Find
     for first, second in itertools.combinations(held, 2):
         if first.term.unknown == second.term.unknown:
             _compare(first, second, orders, findings)
+    for one in held:
+        if one.term.kind == "initial":
+            _check_seam(one, findings)
     if len(samples) < len(problem.terms):
         return  # what is missing may be what could not be compiled
     _check_time(problem, orders, findings)
@@ -138,7 +145,7 @@ def _compare(first: Held, second: Held, orders: dict[str, tuple[int, int]], find
     if len(shared):
         if first.quantity == second.quantity:
             _check_contradiction(first, second, shared, findings)
-        elif orders[first.term.unknown][0] <= 2 and "initial" not in (first.term.kind, second.term.kind):
+        elif orders[first.term.unknown][0] <= 2 and _on_pieces(first) and _on_pieces(second):
             findings.warn(
                 f"{first.term.name} and {second.term.name} both hold on '{_part(first, shared)}': two "
                 f"conditions on {first.term.unknown} where an equation of order "
@@ -146,6 +153,11 @@ def _compare(first: Held, second: Held, orders: dict[str, tuple[int, int]], find
             )
     elif first.quantity == second.quantity == "value":
         _check_jump(first, second, findings)
+
+
+def _on_pieces(held: Held) -> bool:
+    """Whether it is a condition on parts of the boundary, not at a point or at the start."""
+    return bool(held.pieces) and held.term.kind != "initial"
 
 
 def _check_contradiction(first: Held, second: Held, x: Tensor, findings: Findings) -> None:
@@ -169,7 +181,12 @@ def _check_contradiction(first: Held, second: Held, x: Tensor, findings: Finding
 
 def _check_jump(first: Held, second: Held, findings: Findings) -> None:
     x = torch.cat([first.rim, second.rim])
-    x = x[first.holds_at(x) & second.holds_at(x)] if len(x) else x
+    if not len(x):
+        return
+    ends_of_both = (torch.cdist(x, first.rim) <= first.near).any(1) & (
+        torch.cdist(x, second.rim) <= first.near
+    ).any(1)
+    x = x[ends_of_both | (first.holds_at(x) & second.holds_at(x))]
     if not len(x):
         return
     a, b = first.value(x), second.value(x)
@@ -181,6 +198,22 @@ def _check_jump(first: Held, second: Held, findings: Findings) -> None:
             f"({first.term.name}) to {float(b[i]):.4g} ({second.term.name}): legal, but derivatives are "
             "infinite there and no method is accurate near it"
         )
+
+
+def _check_seam(held: Held, findings: Findings) -> None:
+    """On a periodic axis, initial values must agree at both ends."""
+    for axis in held.problem.periodic_axes:
+        ends = [held.points.clone(), held.points.clone()]
+        for x, bound in zip(ends, held.problem.domain.bounds[:, axis], strict=True):
+            x[:, axis] = bound
+        a, b = (held.value(x) for x in ends)
+        wrong = _differ(a, b)
+        if wrong.any():
+            i, name = int(wrong.nonzero()[0]), held.problem.coordinates[axis]
+            findings.warn(
+                f"{held.term.unknown} jumps at the periodic seam in {name}: {held.term.name} gives "
+                f"{float(a[i]):.4g} at one end and {float(b[i]):.4g} at the other"
+            )
 
 
 def _differ(a: Tensor, b: Tensor) -> Tensor:

@@ -73,5 +73,6 @@ class Findings:
 
 def at(names: tuple[str, ...], point: Tensor) -> str:
     """A point in words: "at (x, y) = (0.5, 0.25)", "at x = 0.5"."""
-    numbers = ", ".join(f"{value:.4g}" for value in (point + 0.0).tolist())
+    rounding = 1e-12 * max(1.0, float(point.abs().max()))
+    numbers = ", ".join(f"{0.0 if abs(value) < rounding else value:.4g}" for value in point.tolist())
     return f"at {names[0]} = {numbers}" if len(names) == 1 else f"at ({', '.join(names)}) = ({numbers})"

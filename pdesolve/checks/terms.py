@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from pdesolve.checks.report import Findings, at
 from pdesolve.errors import PdesolveError, ProblemError
 from pdesolve.geometry import Point
 from pdesolve.problem import Problem, Term
-from pdesolve.residual import ResidualOperator, compile_term, sample_points
+from pdesolve.residual import ResidualOperator, Slot, compile_term, sample_points
 
 POINTS = 64
 POINTWISE = 1e-9  # relative difference between half the points and all of them that is more than rounding
@@ -90,19 +91,23 @@ def check_pointwise(sample: Sample, findings: Findings) -> None:
 
 def check_dependence(sample: Sample, findings: Findings) -> None:
     """An equation must depend on each unknown in fact, not only mention it."""
-    operator, names = sample.operator, sample.operator.problem.unknowns
     if sample.term.kind != "equation":
         return
-    _, dF = operator.linearise(sample.points, _random_jets(sample, seed=5), None, sample.parameters)
-    strength = dF.nan_to_num(1.0).abs().amax(dim=(0, 1))
-    for i, name in enumerate(names):
-        if not any(
-            size > 0 for (unknown, _), size in zip(operator.slots, strength, strict=True) if unknown == i
-        ):
+    present = {unknown for unknown, _ in active_slots(sample)}
+    for i, name in enumerate(sample.operator.problem.unknowns):
+        if i not in present:
             findings.error(
                 f"{sample.term.name} does not depend on its unknown {name}: all its coefficients vanish; "
                 "check the constants and the signs, or leave the unknown out"
             )
+
+
+def active_slots(sample: Sample) -> list[Slot]:
+    """The derivatives on which a term depends in fact (coefficients may vanish)."""
+    jets = _random_jets(sample, seed=5)
+    _, dF = sample.operator.linearise(sample.points, jets, sample.normals, sample.parameters)
+    strength = dF.nan_to_num(1.0).abs().amax(dim=(0, 1)).tolist()
+    return [slot for slot, size in zip(sample.operator.slots, strength, strict=True) if size > 0]
 
 
 def check_finite(sample: Sample, findings: Findings, exact: Tensor | None = None) -> None:
@@ -110,14 +115,8 @@ def check_finite(sample: Sample, findings: Findings, exact: Tensor | None = None
 
     An equation that is finite there is also tried at simple points such as the centre.
     """
-    trials = [
-        _random_jets(sample, seed=2),
-        1e-2 * _random_jets(sample, seed=3),
-        -_random_jets(sample, seed=4),
-    ]
-    trials += [torch.zeros_like(trials[0])] + ([exact] if exact is not None else [])
     try:
-        values = torch.stack([sample.residual(jets) for jets in trials])
+        values = _trial_residuals(sample, [] if exact is None else [exact])
     except PdesolveError as error:
         findings.error(_with_name(str(error), sample.term.name))
         return
@@ -134,6 +133,12 @@ def check_finite(sample: Sample, findings: Findings, exact: Tensor | None = None
         _check_simple_points(sample, findings)
 
 
+def _trial_residuals(sample: Sample, more_jets: Sequence[Tensor] = ()) -> Tensor:
+    """Residuals (trials, n, m) at jets of different size and sign, so that √(1 - u²) is finite for some."""
+    jets = _random_jets(sample, seed=2)
+    return torch.stack([sample.residual(j) for j in (jets, 1e-2 * jets, -jets, 0 * jets, *more_jets)])
+
+
 def _check_simple_points(sample: Sample, findings: Findings) -> None:
     problem = sample.operator.problem
     lower, upper = problem.domain.bounds
@@ -146,8 +151,7 @@ def _check_simple_points(sample: Sample, findings: Findings) -> None:
     if not len(points):
         return
     inside = Sample(sample.operator, points, None, sample.parameters)
-    values = inside.residual(_random_jets(inside, seed=2))
-    bad = ~values.isfinite().all(dim=1)
+    bad = ~_trial_residuals(inside).isfinite().all(dim=2).any(dim=0)
     if bad.any():
         findings.warn(
             f"{sample.term.name} is not finite {at(problem.coordinates, points[bad][0])}; a collocation "

@@ -12,6 +12,9 @@ from pdesolve.errors import UsageError
 
 SAMPLES_PER_LINE = 64
 LINES_PER_SLICE = 48
+CHANGES_PER_LINE = 6  # changes of signature between two neighbouring lines that are told apart
+BREAK_BISECTIONS = 32  # a break may be off by δ: the area beyond it is of order δ^{3/2}
+TERNARY_STEPS = 24
 BISECTIONS = 52  # halvings until an interval of length one is as short as its rounding error
 
 
@@ -181,16 +184,14 @@ def _lines(levels, inside, box, order, prefix, weight) -> tuple[Tensor, Tensor]:
         dim=1,
     )
     signature = _signature(levels, inside, box, at).reshape(len(prefix), len(grid))
-    i, j = (signature[:, 1:] != signature[:, :-1]).nonzero(as_tuple=True)
-    left = signature[i, j]
 
-    def unchanged(v: Tensor) -> Tensor:
-        return _signature(levels, inside, box, torch.cat([prefix[i], v[:, None]], dim=1)) == left
+    def signature_at(i: Tensor, v: Tensor) -> Tensor:
+        return _signature(levels, inside, box, torch.cat([prefix[i], v[:, None]], dim=1))
 
-    breaks = bisect(unchanged, grid[j], grid[j + 1])
+    i, breaks = _changes(signature_at, signature, grid)
     starts, stops, owner = [], [], []
     for k in range(len(prefix)):
-        ends = torch.cat([box.new_tensor([low]), breaks[i == k], box.new_tensor([high])])
+        ends = torch.cat([box.new_tensor([low]), breaks[i == k].sort().values, box.new_tensor([high])])
         starts.append(ends[:-1])
         stops.append(ends[1:])
         owner.append(torch.full((len(ends) - 1,), k))
@@ -199,21 +200,69 @@ def _lines(levels, inside, box, order, prefix, weight) -> tuple[Tensor, Tensor]:
     return torch.cat([prefix[owner], node.reshape(-1, 1)], dim=1), weight[owner] * w.reshape(-1)
 
 
+def _changes(signature_at, signature: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+    """Return slice numbers and abscissae at which the signature (slices, grid) changes between grid lines."""
+    i, j = (signature[:, 1:] != signature[:, :-1]).nonzero(as_tuple=True)
+    a, b, left, right = grid[j], grid[j + 1], signature[i, j], signature[i, j + 1]
+    step = 1e-9 * (grid[-1] - grid[0])
+    slices, breaks = [], []
+    for _ in range(CHANGES_PER_LINE):
+        if len(i) == 0:
+            break
+        at = bisect(lambda v, i=i, left=left: signature_at(i, v) == left, a, b, BREAK_BISECTIONS)
+        slices.append(i)
+        breaks.append(at)
+        # Where the signature behind the change is not yet that of the next grid line, there is another.
+        a = at + step
+        left = signature_at(i, a)
+        more = (left != right) & (a < b)
+        i, a, b, left, right = i[more], a[more], b[more], left[more], right[more]
+    return torch.cat([i[:0], *slices]), torch.cat([grid[:0], *breaks])
+
+
 def _roots(levels, box, lines) -> tuple[Tensor, Tensor, Tensor]:
     """Return line numbers, abscissae and level numbers of all roots along the last axis, in order."""
     low, high = float(box[0, -1]), float(box[1, -1])
     s = low + (high - low) * torch.linspace(0, 1, SAMPLES_PER_LINE + 1, dtype=box.dtype)
     at = torch.cat([lines.repeat_interleave(len(s), dim=0), s.repeat(len(lines))[:, None]], dim=1)
-    positive = (levels(at) > 0).reshape(len(lines), len(s), -1)
-    i, j, leaf = (positive[:, 1:] != positive[:, :-1]).nonzero(as_tuple=True)
+    value = levels(at).reshape(len(lines), len(s), -1)
+    i, j, leaf = ((value[:, 1:] > 0) != (value[:, :-1] > 0)).nonzero(as_tuple=True)
+    a, b = s[j], s[j + 1]
 
-    def sign(v: Tensor) -> Tensor:
-        return levels(torch.cat([lines[i], v[:, None]], dim=1)).gather(1, leaf[:, None])[:, 0] > 0
+    def level(i: Tensor, leaf: Tensor, v: Tensor) -> Tensor:
+        return levels(torch.cat([lines[i], v[:, None]], dim=1)).gather(1, leaf[:, None])[:, 0]
 
-    root = bisect(sign, s[j], s[j + 1])
+    i2, leaf2, a2, middle, b2 = _close_pairs(level, value, s)
+    i, leaf = torch.cat([i, i2, i2]), torch.cat([leaf, leaf2, leaf2])
+    a, b = torch.cat([a, a2, middle]), torch.cat([b, middle, b2])
+    root = bisect(lambda v: level(i, leaf, v) > 0, a, b)
     by_place = torch.argsort(root, stable=True)
     by_line = by_place[torch.argsort(i[by_place], stable=True)]
     return i[by_line], root[by_line], leaf[by_line]
+
+
+def _close_pairs(level, value: Tensor, s: Tensor) -> tuple[Tensor, ...]:
+    """Find pairs of roots between samples: line, level, and abscissae before, between and after the pair.
+
+    Where |level| has a local minimum no larger than its steps along the line, it is minimised by ternary
+    search; a minimum on the other side of zero separates two roots.
+    """
+    size = value.abs()
+    reach = 1.5 * (value[:, 1:] - value[:, :-1]).abs().amax(dim=1, keepdim=True)
+    dips = (size[:, 1:-1] <= size[:, :-2]) & (size[:, 1:-1] <= size[:, 2:]) & (size[:, 1:-1] <= reach)
+    positive = value > 0
+    dips &= (positive[:, 1:-1] == positive[:, :-2]) & (positive[:, 1:-1] == positive[:, 2:])
+    i, j, leaf = dips.nonzero(as_tuple=True)
+    side = torch.where(positive[i, j + 1, leaf], 1.0, -1.0)
+    a, b = s[j], s[j + 2]
+    low, high = a, b
+    for _ in range(TERNARY_STEPS if len(i) else 0):
+        left, right = low + (high - low) / 3, high - (high - low) / 3
+        closer = side * level(i, leaf, left) < side * level(i, leaf, right)
+        low, high = torch.where(closer, low, left), torch.where(closer, right, high)
+    middle = (low + high) / 2
+    crossed = (level(i, leaf, middle) > 0) != (side > 0) if len(i) else dips.new_zeros(0)
+    return i[crossed], leaf[crossed], a[crossed], middle[crossed], b[crossed]
 
 
 def _intervals(levels, inside, box, lines) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from pdesolve.geometry.place import Piece
 
 GRID = 65  # first samples of a level along a curve
-REFINEMENTS = 6  # halvings of the intervals that may hold a root
+REFINEMENTS = 24  # halvings of the intervals that may hold a root
+FEWEST_REFINEMENTS = 6  # … even where a whole stretch is near zero, which leaves more intervals than
+MANY = 512
 FILTER_GRID = 1025  # samples of a predicate along a curve
 CANDIDATES = 4096  # Sobol points that decide whether a trimmed surface has any boundary
+WITNESSES = (0.2113, 0.5571, 0.8137)  # where an interval is tested for being boundary
 ROUNDING = 1e-12  # levels below this, relative to the domain, are zero
 
 
@@ -50,7 +53,10 @@ def active_intervals(piece: "Piece") -> Tensor:
     intervals = torch.stack([ends[:-1], ends[1:]], dim=1)
     if is_plain(piece):
         return intervals
-    return intervals[piece.active(piece.map(intervals.mean(dim=1, keepdim=True)))]
+    # Two of three points decide: one alone may be where another surface touches the curve.
+    at = torch.stack([intervals @ ends.new_tensor([1 - s, s]) for s in WITNESSES])
+    votes = piece.active(piece.map(at.reshape(-1, 1))).reshape(at.shape).sum(dim=0)
+    return intervals[votes >= 2]
 
 
 def level_changes(piece: "Piece", level: Callable[[Tensor], Tensor]) -> Tensor:
@@ -63,15 +69,12 @@ def level_changes(piece: "Piece", level: Callable[[Tensor], Tensor]) -> Tensor:
     def along(t: Tensor) -> Tensor:
         return level(piece.map(t[:, None]))
 
-    t = torch.linspace(0, 1, GRID, dtype=torch.float64)
-    a, b = t[:-1], t[1:]
-    speed = 1.01 * float(piece.area(t[:, None]).max())
-    for _ in range(REFINEMENTS):
-        near = along(a).abs() + along(b).abs() <= speed * (b - a)
-        a, b = a[near], b[near]
-        middle = (a + b) / 2
-        a, b = torch.cat([a, middle]), torch.cat([middle, b])
+    a, b = _near_roots(
+        along, 1.01 * float(piece.area(torch.linspace(0, 1, GRID, dtype=torch.float64)[:, None]).max())
+    )
     zero = ROUNDING * float((piece.domain.bounds[1] - piece.domain.bounds[0]).norm())
+    # Levels are zero all along where another surface lies in the same plane or sphere, not only at a point.
+    zero = zero if any(s.coincides(piece.surface) for s in _others(piece)) else 0.0
 
     def state(t: Tensor) -> Tensor:
         value = along(t)
@@ -87,6 +90,27 @@ def level_changes(piece: "Piece", level: Callable[[Tensor], Tensor]) -> Tensor:
             bisect(lambda t: state(t) == left, a[grazing], b[grazing]),
         ]
     )
+
+
+def _others(piece: "Piece"):
+    return (s for s in piece.domain.surfaces if s.owner != piece.owner)
+
+
+def _near_roots(along: Callable[[Tensor], Tensor], speed: float) -> tuple[Tensor, Tensor]:
+    """Return short intervals a, b (e,) of the parameter that hold all roots of a level along a curve."""
+    t = torch.linspace(0, 1, GRID, dtype=torch.float64)
+    value = along(t)
+    a, b, at_a, at_b = t[:-1], t[1:], value[:-1], value[1:]
+    for step in range(REFINEMENTS):
+        near = at_a.abs() + at_b.abs() <= speed * (b - a)
+        a, b, at_a, at_b = a[near], b[near], at_a[near], at_b[near]
+        if len(a) == 0 or (step >= FEWEST_REFINEMENTS and len(a) > MANY):
+            break
+        middle = (a + b) / 2
+        between = along(middle)
+        a, b = torch.cat([a, middle]), torch.cat([middle, b])
+        at_a, at_b = torch.cat([at_a, between]), torch.cat([between, at_b])
+    return a, b
 
 
 def flag_changes(piece: "Piece", flag: Callable[[Tensor], Tensor]) -> Tensor:

@@ -90,6 +90,10 @@ class Domain(ABC):
         del surface
         return ()
 
+    def trims(self, surface: Surface) -> bool:
+        """Tell whether some of one of its surfaces may be no boundary."""
+        return bool(self.cuts(surface))
+
     @property
     def dimension(self) -> int:
         """Number of coordinates d, time included."""
@@ -117,6 +121,11 @@ class Domain(ABC):
         Coordinates in that frame are `x @ rotation`, and `y @ rotation.T` goes back.
         """
         return torch.eye(self.space_dimension, dtype=torch.float64)
+
+    @property
+    def rounding(self) -> float:
+        """Level below which a point is on the boundary (or on a seam of a union) to rounding."""
+        return 1e-12 * float((self.bounds[1] - self.bounds[0]).norm())
 
     def contains(self, x: Tensor, tolerance: float = 0.0) -> Tensor:
         """Tell which points x (n, d) have level ≤ tolerance, booleans (n,)."""
@@ -175,9 +184,9 @@ class Domain(ABC):
             raise ProblemError(message)
         return Cylinder(self, time)
 
-    def __getstate__(self) -> dict:
+    def __reduce__(self):
         # Only the defining numbers travel; what was cached is computed again.
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
     def __str__(self) -> str:
         return repr(self)

@@ -72,7 +72,7 @@ class Piece:
     @cached_property
     def trimmed(self) -> bool:
         """Whether some of the surface may not be boundary of the domain."""
-        return bool(self.domain.cuts(self.surface))
+        return self.domain.trims(self.surface)
 
     def map(self, parameters: Tensor) -> Tensor:
         """Return the points (n, d) of parameters (n, d-1) in the unit cube."""
@@ -260,7 +260,7 @@ class Boundary(Place):
 
     def _belongs(self, surface: Surface, domain: "Domain") -> tuple[Callable[[Tensor], Tensor], ...]:
         own = {s.owner: s for s in self.source.surfaces}[surface.owner]
-        if self.source in (domain, getattr(domain, "space", None)) or not self.source.cuts(own):
+        if self.source in (domain, getattr(domain, "space", None)) or not self.source.trims(own):
             return ()
         piece = Piece(own, self.source)
         return (lambda x: piece.active(x[:, : self.source.dimension]),)

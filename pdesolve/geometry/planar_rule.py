@@ -46,7 +46,8 @@ def _between(domain, frame, u, w, v, middle, order) -> Rule:
     real = torch.isfinite(high[:, :, -1])
     centre = torch.where(real, (low[:, :, -1] + high[:, :, -1]) / 2, 0.0)
     at = torch.stack([middle.expand_as(centre), centre], dim=-1)
-    keep = real & (domain.level((at.reshape(-1, 2)) @ frame.T) < 0).reshape(real.shape)
+    # With tolerance, as the middle may lie on a seam of a union, where the level is zero.
+    keep = real & domain.contains(at.reshape(-1, 2) @ frame.T, domain.rounding).reshape(real.shape)
     k, panel = keep.nonzero(as_tuple=True)
     low, high = low[k, panel, :-1], high[k, panel, :-1]
     s, ws = gauss_legendre(order, 0.0, 1.0)

@@ -141,9 +141,6 @@ def _check_simple(vertices) -> None:
     if short:
         message = f"Polygon received vertex {short[0]} equal to the next one, expected different vertices."
         raise ProblemError(message)
-    if abs(_signed_area(vertices)) <= 1e-12 * size**2:
-        message = "Polygon received vertices on one line, expected some area inside."
-        raise ProblemError(message)
     n, zero = len(v), 1e-12 * size
     i, j = torch.triu_indices(n, n, 1)
     neighbours = (j == i + 1) | ((i == 0) & (j == n - 1))
@@ -155,6 +152,9 @@ def _check_simple(vertices) -> None:
             f"Polygon received edges {p} and {q} that cross or touch, expected a chain that does not meet "
             f"itself; are the vertices in order around the shape?"
         )
+        raise ProblemError(message)
+    if abs(_signed_area(vertices)) <= 1e-12 * size**2:
+        message = "Polygon received vertices on one line, expected some area inside."
         raise ProblemError(message)
     ahead, back = b - a, a.roll(1, dims=0) - a
     cross = ahead[:, 0] * back[:, 1] - ahead[:, 1] * back[:, 0]

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from pdesolve.errors import ProblemError
 from pdesolve.geometry.boundary_rule import sobol_size
+from pdesolve.geometry.critical import critical_values
 from pdesolve.geometry.domain import Domain
-from pdesolve.geometry.place import PROBE
 from pdesolve.geometry.planar_rule import planar_rule
 from pdesolve.geometry.polygon import frame
 from pdesolve.geometry.surfaces import Segment, Sphere, Surface
@@ -49,13 +49,7 @@ class SetOperation(Domain):
         x = lower + (upper - lower) * sobol(SAMPLES, self.dimension)
         if bool((self.level(x) < 0).any()):
             return True
-        # A sliver that all samples miss still has a side of some surface inside.
-        for surface in self.surfaces:
-            y = surface.map(sobol(SAMPLES, self.dimension - 1) if self.dimension > 1 else x.new_zeros(1, 0))
-            step = 100 * PROBE * float((upper - lower).norm()) * surface.normal_at(y)
-            if bool((self.level(y + step) < 0).any() | (self.level(y - step) < 0).any()):
-                return True
-        return False
+        return bool(self.pieces)  # a sliver that all samples miss still has a boundary
 
     def __repr__(self) -> str:
         parts = (f"({p!r})" if isinstance(p, SetOperation) else repr(p) for p in (self.left, self.right))
@@ -77,6 +71,11 @@ class SetOperation(Domain):
     def cuts(self, surface: Surface):
         """Return the levels of all leaves but the surface's own."""
         return tuple(leaf.level for leaf in self.leaves if leaf != surface.owner[0])
+
+    def trims(self, surface: Surface) -> bool:
+        """Return true: even a - a has all of a's surfaces, and none of them is boundary."""
+        del surface
+        return True
 
     @cached_property
     def rotation(self) -> Tensor:
@@ -105,10 +104,10 @@ class SetOperation(Domain):
             levels = [leaf.level for leaf in self.leaves]
             return cut_rule(
                 lambda x: torch.stack([level(x) for level in levels], dim=1),
-                lambda x: self.level(x) < 0,
+                lambda x: self.contains(x, self.rounding),
                 self.bounds,
                 order,
-                torch.cat([leaf.bounds[:, 0] for leaf in self.leaves]),
+                critical_values(self),
             )
         lower, upper = self.bounds
         n = sobol_size(order)
@@ -120,7 +119,7 @@ class SetOperation(Domain):
         ends = torch.cat([leaf.bounds[:, 0] for leaf in self.leaves])
         ends = distinct(ends, 1e-12 * float(self.bounds[1] - self.bounds[0]))
         a, b = ends[:-1], ends[1:]
-        keep = self.level(((a + b) / 2)[:, None]) < 0
+        keep = self.contains(((a + b) / 2)[:, None], self.rounding)
         a, length = a[keep, None], (b - a)[keep, None]
         s, w = gauss_legendre(order, 0.0, 1.0)
         return Rule((a + length * s).reshape(-1, 1), (length * w).reshape(-1))

@@ -261,6 +261,12 @@ class Cylinder(Domain):
         """Lateral surfaces, then both ends."""
         return (*(Lateral(s, self.time) for s in self.space.surfaces), *self.time_ends)
 
+    def trims(self, surface: Surface) -> bool:
+        """As in space; the ends are trimmed unless the space domain is a box."""
+        if isinstance(surface, Lateral):
+            return self.space.trims(surface.base)
+        return not isinstance(self.space, AxisAligned)
+
     def cuts(self, surface: Surface):
         """As in space; the ends are cut by the whole boundary in space, unless it is a box."""
         if isinstance(surface, Lateral):

@@ -1,0 +1,103 @@
+"""Where the slices x = const of a solid change: at extreme points of spheres and edges, and at corners."""
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from pdesolve.geometry.domain import Domain
+
+ON_BOUNDARY = 1e-9  # level, relative to the domain, of a point on the boundary
+
+
+class Circle(NamedTuple):
+    """A circle in space."""
+
+    centre: Tensor
+    radius: float
+    axis: Tensor
+
+
+def critical_values(domain: "Domain") -> Tensor:
+    """Return first coordinates at which the slices of a 3-D domain bounded by planes and spheres change.
+
+    These are the bounds of the simple shapes, the extreme points of the circles in which two of the
+    surfaces meet, and the points in which three meet, so far as they lie on the boundary.
+    """
+    carriers = list(dict.fromkeys(surface.carrier() for surface in domain.surfaces))
+    points = []
+    for a, b in itertools.combinations(carriers, 2):
+        circle = _circle(a, b)
+        if circle is None:
+            continue
+        points += _extremes(circle)
+        for third in carriers:
+            if third not in (a, b):
+                points += _crossings(circle, third)
+    values = torch.cat([leaf.bounds[:, 0] for leaf in domain.leaves])
+    if not points:
+        return values
+    x = torch.stack(points)
+    size = float((domain.bounds[1] - domain.bounds[0]).norm())
+    return torch.cat([values, x[domain.level(x).abs() <= ON_BOUNDARY * size, 0]])
+
+
+def _vector(values) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def _circle(a, b) -> Circle | None:
+    """Return the circle in which a sphere meets a plane or a sphere."""
+    if a[0] != "sphere":
+        a, b = b, a
+    if a[0] != "sphere" or b[0] not in ("sphere", "plane"):
+        return None
+    centre, radius = _vector(a[1][:-1]), a[1][-1]
+    if b[0] == "plane":
+        axis = _vector(b[1][:-1])
+        height = b[1][-1] - float(axis @ centre)
+    else:
+        offset = _vector(b[1][:-1]) - centre
+        distance = float(offset.norm())
+        if distance == 0:
+            return None
+        axis = offset / distance
+        height = (distance**2 + radius**2 - b[1][-1] ** 2) / (2 * distance)
+    if abs(height) >= radius:
+        return None
+    return Circle(centre + height * axis, (radius**2 - height**2) ** 0.5, axis)
+
+
+def _extremes(circle: Circle) -> Iterator[Tensor]:
+    """Yield the points of least and largest first coordinate (any two if the circle lies in x = const)."""
+    along = -circle.axis[0] * circle.axis
+    along[0] += 1
+    if float(along.norm()) < 1e-12:
+        along = torch.linalg.cross(circle.axis, _vector((0.0, 1.0, 0.0)))
+    yield circle.centre - circle.radius * along / along.norm()
+    yield circle.centre + circle.radius * along / along.norm()
+
+
+def _crossings(circle: Circle, carrier) -> Iterator[Tensor]:
+    """Yield the points centre + ρ (u cos θ + v sin θ) on a plane or sphere: A cos θ + B sin θ = C."""
+    kind, values = carrier
+    u = torch.linalg.cross(circle.axis, torch.eye(3, dtype=torch.float64)[int(circle.axis.abs().argmin())])
+    u = u / u.norm()
+    v = torch.linalg.cross(circle.axis, u)
+    if kind == "plane":
+        normal = _vector(values[:-1])
+        c = values[-1] - float(normal @ circle.centre)
+    elif kind == "sphere":
+        normal = 2 * (circle.centre - _vector(values[:-1]))
+        c = values[-1] ** 2 - circle.radius**2 - float(normal @ normal) / 4
+    else:
+        return
+    a, b = circle.radius * normal @ u, circle.radius * normal @ v
+    size = torch.hypot(a, b)
+    if abs(c) < float(size):
+        for sign in (-1, 1):
+            theta = torch.atan2(b, a) + sign * torch.acos(c / size)
+            yield circle.centre + circle.radius * (theta.cos() * u + theta.sin() * v)

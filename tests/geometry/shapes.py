@@ -1,0 +1,108 @@
+"""Domains on which the theorems are tested, and the functions they are tested with."""
+
+import math
+
+import torch
+
+from pdesolve.geometry import Ball, Box, Disk, Interval, Polygon, Rectangle, TimeInterval
+
+SQUARE = Rectangle((0, 0), (1, 1))
+WIDE = Rectangle((-1, -1), (1, 1))
+TRIANGLE = Polygon([(0.1, 0), (1.3, 0.4), (0.2, 1.1)])
+ARROW = [(0, 0), (2, 0.3), (1.5, 1.2), (0.7, 0.6), (-0.2, 1.0)]
+
+
+def rotated_square(angle: float, side: float = 1.0):
+    """Return a square whose first edge makes this angle with the x axis."""
+    c, s = side * math.cos(angle), side * math.sin(angle)
+    return Polygon([(0, 0), (c, s), (c - s, c + s), (-s, c)])
+
+
+def four_holes():
+    """Return the square with four circular holes."""
+    domain = WIDE
+    for x in (-0.5, 0.5):
+        for y in (-0.4, 0.5):
+            domain = domain - Disk((x, y), 0.21)
+    return domain
+
+
+SIMPLE = {
+    "interval": Interval(-1, 2),
+    "square": SQUARE,
+    "far small rectangle": Rectangle((1000, 2000), (1000.01, 2000.02)),
+    "box": Box((0, 0, -1), (1, 2, 0.5)),
+    "disk": Disk((0.1, 0.2), 0.7),
+    "ball": Ball((0, 0.1, 0.2), 0.8),
+    "triangle": TRIANGLE,
+    "arrow": Polygon(ARROW),
+    "arrow clockwise": Polygon(ARROW[::-1]),
+    "rotated square": rotated_square(math.radians(17)),
+}
+PLANE_SETS = {
+    "hole": SQUARE - Disk((0.5, 0.5), 0.2),
+    "tiny hole": SQUARE - Disk((0.51, 0.52), 1e-3),
+    "annulus": Disk((0, 0), 1) - Disk((0, 0), 0.4),
+    "bitten corner": SQUARE - Disk((1, 1), 0.5),
+    "tiny bite": SQUARE - Disk((0.47, 1), 1e-4),
+    "bulge": SQUARE | Disk((1, 0.5), 0.3),
+    "quarter disk": SQUARE & Disk((0, 0), 0.9),
+    "lens": Disk((0, 0), 1) & Disk((1, 0.3), 0.8),
+    "l-shape by difference": WIDE - Rectangle((0, -1), (1, 0)),
+    "l-shape by union": Rectangle((-1, 0), (1, 1)) | Rectangle((-1, -1), (0, 0)),
+    "domino": SQUARE | Rectangle((1, 0), (2, 1)),
+    "overlapping on one line": SQUARE | Rectangle((0.5, 0), (1.5, 0.7)),
+    "two islands": SQUARE | Disk((3, 0), 0.5),
+    "four holes": four_holes(),
+    "touching disk": SQUARE - Disk((0.5, 0.7), 0.3),
+    "rotated hole": rotated_square(0.3, 2.0) - Disk((0.3, 1.4), 0.3),
+    "rotated domino": rotated_square(0.3) | Polygon(
+        [(math.cos(0.3) * a - math.sin(0.3) * b, math.sin(0.3) * a + math.cos(0.3) * b) for a, b in
+         [(1, 0), (2, 0), (2, 1), (1, 1)]]
+    ),
+    "nested": ((WIDE - Disk((0.3, 0.3), 0.2)) | Disk((1, 1), 0.3))
+    & Polygon([(-2, -1), (1.2, -1.4), (0.5, 2)]),
+}  # fmt: skip
+LINE_SETS = {
+    "two intervals": Interval(0, 1) | Interval(2, 3),
+    "joined intervals": Interval(0, 1) | Interval(1, 3),
+    "interval without its middle": Interval(0, 1) - Interval(0.4, 0.5),
+}
+CYLINDERS = {
+    "interval in time": Interval(-1, 1) * TimeInterval(0, 2),
+    "intervals in time": LINE_SETS["interval without its middle"] * TimeInterval(-1, 2),
+    "square in time": SQUARE * TimeInterval(0, 1),
+    "disk in time": Disk((0, 0), 1) * TimeInterval(1, 1.5),
+    "hole in time": PLANE_SETS["hole"] * TimeInterval(0, 0.5),
+    "domino in time": PLANE_SETS["domino"] * TimeInterval(0, 0.5),
+    "triangle in time": TRIANGLE * TimeInterval(0, 1e-3),
+    "ball in time": Ball((0, 0, 0), 1) * TimeInterval(0, 1),
+}
+SOLID_SETS = {
+    "cavity": Box((-1, -1, -1), (1, 1, 1)) - Ball((0.1, 0, 0), 0.5),
+    "bitten box": Box((-1, -1, -1), (1, 1, 1)) - Ball((1, 1, 1), 0.7),
+    "two balls": Ball((0, 0, 0), 1) | Ball((0.9, 0, 0), 0.7),
+    "fichera": Box((-1, -1, -1), (1, 1, 1)) - Box((0, 0, 0), (1, 1, 1)),
+}
+EXACT = SIMPLE | PLANE_SETS | LINE_SETS | CYLINDERS
+ALL = EXACT | SOLID_SETS
+
+
+def divergence_gap(domain, order: int) -> tuple[float, float]:
+    """Return ∫ div F dx - ∫ F·n dS for a smooth field on the domain's scale, and ∫ |F| dS for comparison."""
+    lower, upper = domain.bounds
+    d = domain.dimension
+    wave = 1.0 + torch.arange(d, dtype=torch.float64) / 2
+
+    def phases(x):
+        return [((x - lower) / (upper - lower)) @ wave + i for i in range(d)]
+
+    x, w = domain.rule(order)
+    divergence = sum(wave[i] / (upper - lower)[i] * torch.cos(p) for i, p in enumerate(phases(x)))
+    flux = size = 0.0
+    for piece in domain.pieces:
+        y, normal, weight = piece.rule(order)
+        field = torch.stack([torch.sin(p) for p in phases(y)], dim=1)
+        flux += float(weight @ (field * normal).sum(dim=1))
+        size += float(weight @ field.norm(dim=1))
+    return float(w @ divergence) - flux, size

@@ -3,6 +3,19 @@
 from pdesolve.approximators.approximator import Approximator, TrainableApproximator
 from pdesolve.approximators.autodiff_jet import AutodiffJet
 from pdesolve.approximators.gaussian_mixture import GaussianMixture
+from pdesolve.approximators.kan import KAN
+from pdesolve.approximators.lifting import Lifting, box_distance, box_extension, disk_distance
 from pdesolve.approximators.mlp import MLP
 
-__all__ = ["MLP", "Approximator", "AutodiffJet", "GaussianMixture", "TrainableApproximator"]
+__all__ = [
+    "KAN",
+    "MLP",
+    "Approximator",
+    "AutodiffJet",
+    "GaussianMixture",
+    "Lifting",
+    "TrainableApproximator",
+    "box_distance",
+    "box_extension",
+    "disk_distance",
+]

@@ -86,19 +86,31 @@ def compose_adjoint(
     ``compose`` needs.
     """
     h_bar: Jet = {}
+    orders: dict[
+        int, Tensor
+    ] = {}  # ⟨ȳ_α, f^(k+1)⟩ B_{α,k} for a plain f: Σ_α ȳ_α B_{α,k}, times f^(k+1) at the end
     value = next(iter(rule))
-    for alpha, y_bar in cotangent.items():
-        polynomials = bell[alpha]
+    for alpha in (alpha for alpha in rule if alpha in cotangent):  # lower orders first: fewer temporaries
+        y_bar, polynomials = cotangent[alpha], bell[alpha]
         if not polynomials:
             _add(h_bar, value, _contract(y_bar, f[1], expands))
-            continue
-        weights = [_contract(y_bar, f_k, expands) for f_k in f[1 : len(polynomials) + 2]]
         for k, b in enumerate(polynomials):
-            if b is not None:
-                _add(h_bar, value, weights[k + 1], b)
-            for multiplicity, parts in rule[alpha][k]:
-                _add_monomial_derivatives(h_bar, weights[k], multiplicity, parts, h)
+            if b is not None and expands:
+                _add(h_bar, value, _contract(y_bar, f[k + 2], True), b)
+            elif b is not None:
+                _add(orders, k, y_bar, b)
+            live = [term for term in rule[alpha][k] if _may_vary(term[1], h)]
+            weight = _contract(y_bar, f[k + 1], expands) if live else None
+            for multiplicity, parts in live:
+                _add_monomial_derivatives(h_bar, weight, multiplicity, parts, h)
+    for k, total in orders.items():
+        _add(h_bar, value, total, f[k + 2])
     return h_bar
+
+
+def _may_vary(parts: tuple, h: Jet) -> bool:
+    """Whether a monomial has a derivative: at most one of its factors is absent."""
+    return sum(part not in h for part in parts) <= 1
 
 
 def _add_monomial_derivatives(h_bar: Jet, weight: Tensor, multiplicity: int, parts: tuple, h: Jet) -> None:
@@ -108,11 +120,10 @@ def _add_monomial_derivatives(h_bar: Jet, weight: Tensor, multiplicity: int, par
         others.remove(beta)
         if not all(other in h for other in others):
             continue
-        factor = multiplicity * parts.count(beta)
-        term = weight if factor == 1 else weight * factor
+        term = weight
         for other in others[:-1]:
             term = term * h[other]
-        _add(h_bar, beta, term, h[others[-1]] if others else None)
+        _add(h_bar, beta, term, h[others[-1]] if others else None, multiplicity * parts.count(beta))
 
 
 def _monomial_sum(monomials: tuple, h: Jet) -> Tensor | None:
@@ -137,8 +148,13 @@ def _accumulate(total: Tensor | None, a: Tensor, b: Tensor | None) -> Tensor:
     return a * b if total is None else torch.addcmul(total, a, b)
 
 
-def _add(jet: Jet, key: Hashable, a: Tensor, b: Tensor | None = None) -> None:
-    jet[key] = _accumulate(jet.get(key), a, b)
+def _add(jet: dict, key: Hashable, a: Tensor, b: Tensor | None = None, scale: int = 1) -> None:
+    """Adds scale · a · b to an entry, in place: every entry begins as a product of its own."""
+    if key in jet:
+        _ = jet[key].add_(a, alpha=scale) if b is None else jet[key].addcmul_(a, b, value=scale)
+    else:
+        a = a if scale == 1 else scale * a
+        jet[key] = a if b is None else a * b
 
 
 def _contract(y_bar: Tensor, f_k: Tensor, expands: bool) -> Tensor:

@@ -95,7 +95,11 @@ class Piece:
         return torch.where((before & ~behind)[:, None], -normal, normal)
 
     def active(self, x: Tensor) -> Tensor:
-        """Tell which points x (n, d) of the surface are boundary of the domain and pass the filters."""
+        """Tell which points x (n, d) of the surface are boundary of the domain and pass the filters.
+
+        A point is boundary if exactly one of x ± εn is in the closed domain. Corners at the end of a seam
+        between two shapes are undecided: there both may be.
+        """
         mask = torch.ones(len(x), dtype=torch.bool)
         if self.trimmed:
             before, behind = self._sides(x, self.surface.normal_at(x))

@@ -67,13 +67,18 @@ class TrainableApproximator(torch.nn.Module, ABC):
         """
         with torch.enable_grad():
             jet = self.jet(x, indices)
-        parameters = [p for p in self.parameters() if p.requires_grad]
+        parameters = list(self.parameters())
+        free = [p for p in parameters if p.requires_grad]
 
         def pullback(cotangent: Tensor) -> Tensor:
-            gradients = torch.autograd.grad(
-                jet, parameters, cotangent, retain_graph=True, allow_unused=True, materialize_grads=True
+            gradients = dict(
+                zip(
+                    free,
+                    torch.autograd.grad(jet, free, cotangent, retain_graph=True, materialize_grads=True),
+                    strict=True,
+                )
             )
-            return torch.cat([gradient.reshape(-1) for gradient in gradients])
+            return torch.cat([gradients.get(p, torch.zeros_like(p)).reshape(-1) for p in parameters])
 
         return jet.detach(), pullback
 
@@ -116,7 +121,7 @@ def pointwise_jacobian(
         jacrev(lambda θ, point: functional_call(evaluation, θ, (point,))), (None, 0), chunk_size=512
     )
     blocks = jacobian(values, x)
-    return torch.cat([block.flatten(3) for block in blocks.values()], dim=-1)
+    return torch.cat([block.reshape(*block.shape[:3], -1) for block in blocks.values()], dim=-1)
 
 
 class _Evaluation(torch.nn.Module):

@@ -20,8 +20,8 @@ class KAN(TaylorNetwork):
     """h^{l+1}_o = Σ_i φ_oi(h^l_i), every φ a sum over a fixed basis with closed-form derivatives.
 
     ``spline``: φ = w SiLU + Σ_j c_j B_j, cubic B-splines on a grid of [-1, 1], after Liu et al.
-    (2024, arXiv 2404.19756; their scale of the spline is part of c). In hidden layers the grid covers [-r, r];
-    values outside meet splines that fade smoothly to zero beside SiLU.
+    (2024, arXiv 2404.19756; their scale of the spline is part of c). In hidden layers the grid covers
+    [-r, r]; values outside meet splines that fade smoothly to zero beside SiLU.
     ``chebyshev``: φ = Σ_j c_j T_j and a bias (Sidharth et al. 2024, arXiv 2405.07200); tanh takes the
     values of hidden layers to [-1, 1].
 

@@ -103,7 +103,9 @@ class Lifting(TrainableApproximator):
     def _distance(self, x: Tensor) -> Tensor:
         values = self.distance(x)
         if values.shape != x.shape[:1]:
-            message = f"the distance returned shape {tuple(values.shape)}, expected ({len(x)},): one number per point."
+            message = (
+                f"the distance returned shape {tuple(values.shape)}, expected ({len(x)},): one per point."
+            )
             raise UsageError(message)
         return values[:, None]
 

@@ -28,7 +28,7 @@ FIRST_ORDER = {1: 10, 2: 8, 3: 6}
 HIGHEST_ORDER = {1: 20, 2: 16, 3: 11}
 FIRST_CELLS = {1: 3, 2: 3, 3: 2}
 SAFETY = 0.3  # predicted truncation error over tolerance at which a solution is worth verifying
-SLOW_DECAY = 0.35  # per two degrees: slower than this, a patch is split
+DIRECTION_SHARE = 0.1  # of the strongest axis: below it, an axis is not split
 FINEST_TOLERANCE = 1e-13
 MOST_UNKNOWNS = 250_000
 
@@ -67,10 +67,12 @@ class Decay:
     Attributes:
         error: (e,) predicted L2 error of each patch, relative to the norm of the unknown, the largest over unknowns.
         rate: (e,) decay of the coefficients per two degrees.
+        directions: (e, d) axes along which the highest degrees matter, those a split should halve.
     """
 
     error: np.ndarray
     rate: np.ndarray
+    directions: np.ndarray
 
 
 def solve_adaptively(
@@ -190,7 +192,7 @@ class _Adaptive:
         return AdaptiveResult(current.mixture, tuple(estimates.tolist()), met, status, current.residual)
 
     def _refine(self, current: Discrete, decay: Decay) -> tuple[Patches, np.ndarray] | None:
-        """Mark the patches that hold the error back; raise their order or split them."""
+        """Mark the patches that hold the error back; raise their order or split them, whichever is cheaper."""
         assembly = current.assembly
         goal = SAFETY * self.tol
         order = np.argsort(decay.error)
@@ -200,17 +202,43 @@ class _Adaptive:
         if not marked.any():
             return None
         target = 0.7 * goal / np.sqrt(len(order))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            raises = np.ceil(np.log(target / decay.error) / np.log(decay.rate))
-        wanted = assembly.q + 2 * np.clip(np.nan_to_num(raises, nan=1, posinf=50), 1, 50).astype(int)
-        split = marked & ((decay.rate > SLOW_DECAY) | (wanted > self.highest_order))
-        q = np.where(marked & ~split, np.minimum(wanted, assembly.q + 6), assembly.q)
+        split, wanted = cheapest(decay, assembly.q, target, assembly.dimension, self.highest_order)
+        split &= marked
+        q = np.where(marked, wanted, assembly.q)
         if not split.any():
             return assembly.patches, q
-        axes = np.repeat(split[:, None], assembly.dimension, axis=1)
+        axes = split[:, None] & decay.directions
         partition, parent = assembly.patches.partition.split(axes)
         patches, kept = Patches.over(self.frame, partition)
         return patches, q[parent[kept]]
+
+
+def cheapest(
+    decay: Decay, q: np.ndarray, target: float, dimension: int, highest: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split or raise the order of each patch: the least work whose predicted error meets the target.
+
+    Halving a patch m times divides a coefficient of degree k by 2^{mk}, hence the first neglected pair by 2^{mq} and
+    the rate ρ by 4^m. An order q' costs k(q')^{3/2} for its k basis functions, a direction that is split doubles it.
+
+    Returns:
+        (e,) whether to split now, and the order to take.
+    """
+    directions = decay.directions.sum(axis=1)
+    best, split, wanted = np.full(len(q), np.inf), np.zeros(len(q), dtype=bool), q.copy()
+    for halvings in range(4):
+        for raised in range(0, highest - 5, 2):
+            order = np.clip(q + raised - (2 if halvings else 0), 4, highest)
+            error = decay.error * 2.0 ** (-halvings * q) * (decay.rate / 4.0**halvings) ** ((order - q) / 2)
+            size = np.array([basis_size(dimension, int(k)) for k in order])
+            cost = size**1.5 * 2.0 ** (halvings * directions)
+            # What cannot be reached is at least approached: splitting more beats splitting less.
+            cost = np.where(error <= target, cost, 1e12 * (1 + np.log10(np.maximum(error / target, 1))) + cost)
+            better = cost < best
+            best, split = np.where(better, cost, best), np.where(better, halvings > 0, split)
+            wanted = np.where(better, np.where(halvings > 1, q, order), wanted)
+    nothing = ~split & (wanted <= q)
+    return split | (nothing & (q >= highest)), np.where(nothing & (q < highest), q + 2, wanted)
 
 
 def refined_stuck(estimates: np.ndarray, tol: float, current: Discrete, highest: int) -> bool:
@@ -346,19 +374,22 @@ def predict(discrete: Discrete) -> Decay:
     assembly = discrete.assembly
     e, u = len(assembly.patches), assembly.unknowns
     parts = discrete.coefficients.new_zeros(e, u, 4)
+    shares = discrete.coefficients.new_zeros(e, u, assembly.dimension)
     for points in assembly.interior:
         q = int(assembly.q[points.cells[0]])
-        total = torch.tensor([sum(j) for j in degrees(assembly.dimension, q)], device=assembly.device)
+        degree = torch.tensor(degrees(assembly.dimension, q), device=assembly.device)
+        total = degree.sum(1)
         pair = ((q - 1 - total) // 2).clamp_max(3)
         c = _coefficients(discrete, points.cells)
         table = value_table(assembly, points)
         volume = _volume_weights(assembly, points)
+        place = torch.from_numpy(points.cells).to(parts.device)
+        high = (pair <= 1) * degree.T / total.clamp_min(1)  # (d, k): each axis' part in the highest degrees
+        shares[place] = torch.einsum("buk,dk->bud", c**2, high.to(c)) * assembly.half[place].prod(1)[:, None, None]
         for k in range(4):
             mine = pair == k
             values = torch.einsum("bmk,buk->bmu", table[..., mine].expand(len(c), -1, -1), c[..., mine])
-            parts[torch.from_numpy(points.cells).to(parts.device), :, k] = (
-                (volume[..., None] * values**2).sum(1).sqrt()
-            )
+            parts[place, :, k] = (volume[..., None] * values**2).sum(1).sqrt()
     squares = parts.square()
     norm = squares.sum((0, 2)).sqrt()
     norm = torch.where(norm > 1e-12 * norm.max(), norm, norm.max().clamp_min(1e-300))
@@ -368,7 +399,11 @@ def predict(discrete: Discrete) -> Decay:
     rate = np.clip(rate, 0.0, 1.0)
     error = t[..., 0] * np.maximum(rate, 0.02)
     worst = error.argmax(axis=1)
-    return Decay(error.max(axis=1), np.maximum(rate[np.arange(e), worst], 1e-3))
+    share = (shares / norm[None, :, None] ** 2).sum(1).cpu().numpy()
+    directions = share >= DIRECTION_SHARE**2 * share.max(axis=1, keepdims=True)
+    if assembly.dimension > 2:
+        directions[:] = True
+    return Decay(error.max(axis=1), np.maximum(rate[np.arange(e), worst], 1e-3), directions)
 
 
 __all__ = ["AdaptiveResult", "Decay", "Discrete", "basis_size", "gauss_newton", "predict", "solve_adaptively"]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.patches import Frame, Patches, Points, gauss_grid
+from pdesolve.patches import Patches, Points, gauss_grid
 
 NUDGE = 1e-8  # relative step inwards that decides which of two cells a boundary point belongs to
 DEPTHS = (NUDGE, 1e-6, 1e-4, 1e-3, 3e-3, 1e-2, 2e-2, 4e-2)
@@ -32,7 +32,7 @@ def boundary_points(patches: Patches, place: Any, q: np.ndarray, batch: int) -> 
     n = int(q.max())
     pieces = place.pieces_on(domain)
     if not pieces:
-        return _point_batches(patches, place, n)
+        return _point_batches(patches, place, q)
     parts = []
     for piece in pieces:
         plane = frame.plane(piece)
@@ -45,7 +45,7 @@ def boundary_points(patches: Patches, place: Any, q: np.ndarray, batch: int) -> 
         else:
             parts.append(_on_surface(patches, piece, n))
     x, normals, cells, weight = (torch.cat(column) for column in zip(*parts, strict=True))
-    return _batches(x @ frame.rotation, normals, cells, weight, batch)
+    return _batches(x @ frame.rotation, normals, cells, weight, q, batch)
 
 
 def owners(patches: Patches, x: Tensor, normals: Tensor) -> Tensor:
@@ -211,18 +211,20 @@ def _on_surface(patches: Patches, piece: Any, n: int) -> Part:
     return x, normals, cells, (area / half**k).sqrt()
 
 
-def _point_batches(patches: Patches, place: Any, n: int) -> list[Points]:
-    rule = place.rule(patches.frame.domain, n)
+def _point_batches(patches: Patches, place: Any, q: np.ndarray) -> list[Points]:
+    rule = place.rule(patches.frame.domain, int(q.max()))
     x = rule.points
     y = (x @ patches.frame.rotation).numpy()
     middle = (patches.frame.lower + patches.frame.upper) / 2
     cells = torch.from_numpy(patches.partition.locate(y + 1e-7 * (middle - y)))
     weight = torch.ones(len(x), dtype=torch.float64)
-    return _batches(x @ patches.frame.rotation, torch.zeros_like(x), cells, weight, len(x) + 1)
+    return _batches(x @ patches.frame.rotation, torch.zeros_like(x), cells, weight, q, len(x) + 1)
 
 
-def _batches(y: Tensor, normals: Tensor, cells: Tensor, weight: Tensor, batch: int) -> list[Points]:
-    """Group points by cell; cells with like counts share a batch, padded with zero weights."""
+def _batches(
+    y: Tensor, normals: Tensor, cells: Tensor, weight: Tensor, q: np.ndarray, batch: int
+) -> list[Points]:
+    """Group points by cell; cells of one order with the same number of points share a batch."""
     known = cells >= 0
     y, normals, cells, weight = y[known], normals[known], cells[known], weight[known]
     order = torch.argsort(cells, stable=True)
@@ -230,14 +232,10 @@ def _batches(y: Tensor, normals: Tensor, cells: Tensor, weight: Tensor, batch: i
     unique, count = torch.unique_consecutive(cells, return_counts=True)
     start = torch.cumsum(count, 0) - count
     result = []
-    for m in torch.unique(count).tolist():
-        chosen = torch.nonzero(count == m)[:, 0]
+    kinds = torch.stack([count, torch.from_numpy(q)[unique]], dim=1)
+    for kind in torch.unique(kinds, dim=0):
+        m, chosen = int(kind[0]), torch.nonzero((kinds == kind).all(1))[:, 0]
         for part in torch.split(chosen, max(1, batch)):
             index = start[part][:, None] + torch.arange(m)
-            result.append(
-                Points(unique[part].numpy(), y[index], weight[index], normals=normals[index])
-            )
+            result.append(Points(unique[part].numpy(), y[index], weight[index], normals=normals[index]))
     return result
-
-
-__all__ = ["Frame", "boundary_points", "owners"]

@@ -1,0 +1,60 @@
+"""The named methods: what each does, in a line, and the settings it understands. Importable without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to solve a problem.
+
+    Attributes:
+        name: as given to `--method`.
+        summary: one line for `pdesolve ls methods`.
+        settings: setting → what it means; given as `--set key=value`.
+        runner: "module:function" with the signature (problem, run: Run) -> Outcome.
+        certifies: whether it estimates its own error and stops by it.
+    """
+
+    name: str
+    summary: str
+    settings: dict[str, str]
+    runner: str
+    certifies: bool = False
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Import the runner and call it."""
+        module, function = self.runner.split(":")
+        return getattr(import_module(module), function)(*args, **kwargs)
+
+
+_TRAINED = "pdesolve.solver:run_trained"
+_TRAINED_SETTINGS = {
+    "iterations": "most iterations of the last optimiser",
+    "points": "interior collocation points",
+    "parameters": "about how many trainable parameters",
+}
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method(
+            "gmnm",
+            "partitioned Gaussian mixture, least squares, adapted until its own error estimate meets --tol",
+            {
+                "cells": "root cells along the longest side",
+                "order": "first order of the patches",
+                "max_order": "highest order of the patches",
+                "max_unknowns": "largest number of unknowns",
+            },
+            "pdesolve.solver:run_gmnm",
+            certifies=True,
+        ),
+        Method("gmnm-trained", "Gaussian mixture with trained centres and widths", _TRAINED_SETTINGS, _TRAINED),
+        Method("pinn", "multilayer perceptron (tanh), Adam then self-scaled Broyden", _TRAINED_SETTINGS, _TRAINED),
+        Method("kan", "Kolmogorov-Arnold network (B-splines), trained alike", _TRAINED_SETTINGS, _TRAINED),
+    )
+}

@@ -38,7 +38,7 @@ def check(problem: Problem) -> Report:
         _examine(problem, findings)
     except PdesolveError as error:
         findings.error(str(error))
-    return findings.report(problem.name)
+    return findings.report(str(problem.name))
 
 
 def check_file(path: str | Path, params: Mapping[str, float] | None = None) -> Report:

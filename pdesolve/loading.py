@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import importlib.util
 import inspect
 import re
 import sys
@@ -85,7 +84,8 @@ def _run(path: Path) -> ModuleType:
         message = f"{path.name} cannot be read as Python: {error}"
         raise ProblemError(message) from error
     name = f"pdesolve_problem_{path.stem}"
-    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location(name, path))
+    module = ModuleType(name)
+    module.__file__ = str(path)
     with _surroundings(path, module):
         try:
             exec(code, module.__dict__)

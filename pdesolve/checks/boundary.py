@@ -140,16 +140,15 @@ def _orders(problem: Problem, samples: Sequence[Sample]) -> dict[str, tuple[int,
 
 def _compare(first: Held, second: Held, orders: dict[str, tuple[int, int]], findings: Findings) -> None:
     """Two conditions on one unknown: the same place twice, or a common corner."""
-    mine, yours = first.points, second.points
+    mine, yours, unknown = first.points, second.points, first.term.unknown or ""
     shared = torch.cat([mine[second.holds_at(mine)], yours[first.holds_at(yours)]])
     if len(shared):
         if first.quantity == second.quantity:
             _check_contradiction(first, second, shared, findings)
-        elif orders[first.term.unknown][0] <= 2 and _on_pieces(first) and _on_pieces(second):
+        elif orders[unknown][0] <= 2 and _on_pieces(first) and _on_pieces(second):
             findings.warn(
                 f"{first.term.name} and {second.term.name} both hold on '{_part(first, shared)}': two "
-                f"conditions on {first.term.unknown} where an equation of order "
-                f"{orders[first.term.unknown][0]} takes one"
+                f"conditions on {unknown} where an equation of order {orders[unknown][0]} takes one"
             )
     elif first.quantity == second.quantity == "value":
         _check_jump(first, second, findings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from pdesolve.calculus import Frame, MultiIndex
 from pdesolve.checks.report import Findings, at
 from pdesolve.checks.terms import Sample
-from pdesolve.errors import PdesolveError
+from pdesolve.errors import PdesolveError, ProblemError
 from pdesolve.problem import Problem
 from pdesolve.residual import Slot
 
@@ -32,7 +33,7 @@ def exact_jets(problem: Problem, points: Tensor, slots: Sequence[Slot]) -> Tenso
         (n, s); not finite where the exact solution cannot be differentiated.
 
     Raises:
-        ProblemError: the exact solution returned a wrong type or shape.
+        ProblemError: there is no exact solution, or it returned a wrong type or shape.
     """
     with torch.enable_grad():
         frame = Frame(problem.coordinates, points, depth=1)
@@ -40,10 +41,17 @@ def exact_jets(problem: Problem, points: Tensor, slots: Sequence[Slot]) -> Tenso
             found: dict[Slot, Tensor] = {}
             for unknown in {slot[0] for slot in slots}:
                 name = problem.unknowns[unknown]
-                value = problem.value(problem.exact[name], frame, f"exact of '{name}'")
+                value = problem.value(_exact(problem)[name], frame, f"exact of '{name}'")
                 found[unknown, (0,) * len(frame.names)] = value
             columns = [_derivative(found, slot, frame).detach() for slot in slots]
     return torch.stack([column.to(points) for column in columns], dim=1) if columns else points[:, :0]
+
+
+def _exact(problem: Problem) -> dict[str, Any]:
+    if problem.exact is None:
+        message = f"{problem.name} has no exact solution; give it as exact="
+        raise ProblemError(message)
+    return problem.exact
 
 
 def _derivative(found: dict[Slot, Tensor], slot: Slot, frame: Frame) -> Tensor:
@@ -113,7 +121,7 @@ def _differentiable(problem: Problem, name: str, points: Tensor, findings: Findi
     label = "exact" if len(problem.unknowns) == 1 else f"exact of '{name}'"
     try:
         with torch.enable_grad(), Frame(problem.coordinates, points, depth=1) as frame:
-            value = problem.value(problem.exact[name], frame, label)
+            value = problem.value(_exact(problem)[name], frame, label)
     except PdesolveError as error:
         findings.error(str(error))
         return False
@@ -257,9 +265,9 @@ def _check_integrals(problem: Problem, findings: Findings) -> None:
         unknown = problem.unknown_of(condition)
         rule = problem.domain.rule(24)
         column = problem.unknowns.index(unknown)
-        integral = float(rule.weights @ problem.values(problem.exact, rule.points)[:, column])
+        values = problem.values(_exact(problem), rule.points)[:, column]
+        integral, size = float(rule.weights @ values), float(rule.weights @ values.abs())
         value = float(_constant(problem, condition.value, rule.points))
-        size = float(rule.weights @ problem.values(problem.exact, rule.points)[:, column].abs())
         if abs(integral - value) > 1e-4 * max(size, abs(value)):
             findings.error(
                 f"exact does not satisfy Integral of {unknown}: it integrates to {integral:.6g}, "

@@ -56,7 +56,7 @@ def _single_precision(function: Callable, depth: int) -> Iterator[str]:
     except (TypeError, ValueError):
         return
     for name, value in {**scope.globals, **scope.nonlocals}.items():
-        if _is_single(value) and getattr(value, "ndim", 0):
+        if _is_single(value) and getattr(value, "ndim", 0) > 0:
             yield name
         elif inspect.isfunction(value):
             yield from _single_precision(value, depth - 1)
@@ -90,10 +90,15 @@ def _sizes(problem: Problem, samples: Sequence[Sample], interior: Tensor) -> dic
         values = problem.values(problem.exact, interior).nan_to_num(0.0, 0.0, 0.0).abs().amax(dim=0)
         return dict(zip(problem.unknowns, values.tolist(), strict=True))
     for sample in samples:
-        if sample.term.kind == "dirichlet" or sample.term.name == f"Initial of {sample.term.unknown}":
+        unknown = sample.term.unknown
+        if (
+            unknown
+            and sample.term.name.startswith(("Dirichlet", "Initial"))
+            and "order" not in sample.term.name
+        ):
             zero = torch.zeros(len(sample.points), len(sample.operator.slots)).to(sample.points)
             data = sample.residual(zero).nan_to_num(0.0, 0.0, 0.0).abs().amax()
-            sizes[sample.term.unknown] = max(sizes[sample.term.unknown], float(data))
+            sizes[unknown] = max(sizes[unknown], float(data))
     return sizes
 
 

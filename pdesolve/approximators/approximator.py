@@ -86,7 +86,8 @@ class TrainableApproximator(torch.nn.Module, ABC):
         """Σ_nua cotangent_nua ∂(D^α u_θ)_nu/∂θ as (p,), in chunks of points."""
         indices = tuple(indices)
         chunks = zip(x.split(self.points_per_chunk), cotangent.split(self.points_per_chunk), strict=True)
-        return sum(self.jet_and_pullback(points, indices)[1](weights) for points, weights in chunks)
+        parts = [self.jet_and_pullback(points, indices)[1](weights) for points, weights in chunks]
+        return torch.stack(parts).sum(0)
 
     def laplacian_and_pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
         """Δu_θ as (n, u) and the map from cotangents (n, u) to (p,)."""
@@ -107,9 +108,12 @@ class TrainableApproximator(torch.nn.Module, ABC):
             raise UsageError(message)
         return x.to(next(self.parameters()))
 
+    def _parameter_count(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
 
 def pointwise_jacobian(
-    module: torch.nn.Module, function: Callable[[torch.nn.Module, Tensor], Tensor], x: Tensor
+    module: torch.nn.Module, function: Callable[[Any, Tensor], Tensor], x: Tensor
 ) -> Tensor:
     """∂function(module, point)/∂θ for every point, (n, u, a, p), by ``torch.func`` in chunks.
 
@@ -127,7 +131,7 @@ def pointwise_jacobian(
 class _Evaluation(torch.nn.Module):
     """Makes a function of a module the ``forward`` that ``functional_call`` wants."""
 
-    def __init__(self, module: torch.nn.Module, function: Callable[[torch.nn.Module, Tensor], Tensor]):
+    def __init__(self, module: torch.nn.Module, function: Callable[[Any, Tensor], Tensor]):
         super().__init__()
         self.module = module
         self.function = function

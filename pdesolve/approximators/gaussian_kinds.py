@@ -61,11 +61,8 @@ class AxisAligned(Kind):
     def value(self, parameters: Parameters, x: Tensor) -> Tensor:
         """exp(-½ Σ_i (x_i - μ_i)²/s_i²), (n, k)."""
         inverse = _columns(torch.exp(-parameters["log_widths"]), x.shape[1])
-        squares = None
-        for i in range(x.shape[1]):
-            y = (x[:, i, None] - parameters["centres"][:, i]) * inverse[i]
-            squares = y * y if squares is None else torch.addcmul(squares, y, y)
-        return torch.exp(-0.5 * squares)
+        y = [(x[:, i, None] - parameters["centres"][:, i]) * inverse[i] for i in range(x.shape[1])]
+        return torch.exp(-0.5 * _dot(y, y))
 
     def table(self, parameters: Parameters, x: Tensor, indices: Indices) -> Components:
         """Hermite recursion along each axis."""
@@ -102,7 +99,8 @@ class _AxisAlignedComponents(Components):
         return self._named(centres, widths)
 
     def _named(self, centres: list[Tensor], widths: list[Tensor]) -> dict[str, Tensor]:
-        log_widths = sum(widths) if self.isotropic else torch.stack(widths, dim=-1)
+        log_widths = torch.stack(widths, dim=-1)
+        log_widths = log_widths.sum(-1) if self.isotropic else log_widths
         return {"centres": torch.stack(centres, dim=-1), "log_widths": log_widths}
 
 
@@ -196,12 +194,11 @@ class _RidgeComponents(Components):
         return {"directions": directions, "offsets": -rise}
 
     def gradient(self, weights: Derivatives) -> dict[str, Tensor]:
-        slope = None
+        slope = torch.zeros_like(self.y)
         directions = torch.zeros_like(self.directions)
         for alpha, weight in weights.items():
             order = sum(alpha)
-            term = (weight * self.powers[alpha]) * self._f(order + 1)
-            slope = term if slope is None else slope + term
+            slope.addcmul_(weight * self.powers[alpha], self._f(order + 1))
             if order:
                 column = (weight * self.f[order]).sum(0)
                 for j, times in enumerate(alpha):

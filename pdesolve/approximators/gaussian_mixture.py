@@ -49,6 +49,14 @@ class GaussianMixture(TrainableApproximator):
         UsageError: If the kind is unknown, or rank or bounds do not fit.
     """
 
+    centres: Tensor
+    log_widths: Tensor
+    projections: Tensor
+    directions: Tensor
+    offsets: Tensor
+    coefficients: Tensor
+    skip: Tensor
+
     def __init__(
         self,
         inputs: int,
@@ -112,17 +120,12 @@ class GaussianMixture(TrainableApproximator):
             )
             raise UsageError(message)
         mixture = cls(d, outputs, prod(counts), kind=kind, lower=lower, upper=upper, **settings)
-        lengths = [high - low for low, high in zip(lower, upper, strict=True)]
         axes, spacings = [], []
-        for low, length, count in zip(lower, lengths, counts, strict=True):
-            start, span = low - margin * length, (1 + 2 * margin) * length
-            single = count == 1
-            axes.append(
-                torch.tensor([start + span / 2])
-                if single
-                else torch.linspace(start, start + span, count, dtype=torch.float64)
-            )
-            spacings.append(span if single else span / (count - 1))
+        for low, high, count in zip(lower, upper, counts, strict=True):
+            reach = margin * (high - low)
+            axis, spacing = _grid_axis(low - reach, high + reach, count)
+            axes.append(axis)
+            spacings.append(spacing)
         widths = width_factor * torch.tensor(spacings, dtype=torch.float64)
         mixture.place(torch.cartesian_prod(*axes).reshape(-1, d), widths)
         return mixture
@@ -184,8 +187,7 @@ class GaussianMixture(TrainableApproximator):
     def jet_jacobian(self, x: Tensor, indices: Iterable[Index]) -> Tensor:
         """∂(D^α u)/∂θ as (n, u, a, p) in closed form."""
         x, indices = self._checked(x, indices)
-        size = sum(p.numel() for p in self.parameters())
-        result = x.new_zeros(len(x), self.outputs, len(indices), size)
+        result = x.new_zeros(len(x), self.outputs, len(indices), self._parameter_count())
         start = 0
         for part in self._split(x):
             self._jacobian_chunk(part, indices, result[start : start + len(part)])
@@ -294,12 +296,19 @@ class GaussianMixture(TrainableApproximator):
             return {"centres": centres, "log_widths": widths.log().expand(k, d).clone()}
         if self.kind == "full":
             return {"centres": centres, "projections": torch.diag(1 / widths).expand(k, d, d).clone()}
-        rows = 1 if self.kind == "ridge" else int(self.rank)
+        rows = self.rank or 1
         normals = torch.randn(k, rows, d, generator=generator, dtype=torch.float64)
         frames = torch.linalg.qr(normals.transpose(1, 2)).Q.transpose(1, 2) / widths
         if self.kind == "low-rank":
             return {"centres": centres, "projections": frames}
         return {"directions": frames[:, 0], "offsets": (frames[:, 0] * centres).sum(-1)}
+
+
+def _grid_axis(start: float, end: float, count: int) -> tuple[Tensor, float]:
+    """Equidistant places and their spacing; a single one sits in the middle and counts as one interval."""
+    if count == 1:
+        return torch.tensor([(start + end) / 2], dtype=torch.float64), end - start
+    return torch.linspace(start, end, count, dtype=torch.float64), (end - start) / (count - 1)
 
 
 def _affine(x: Tensor, alpha: Index) -> Tensor:

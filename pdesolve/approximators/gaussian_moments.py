@@ -77,7 +77,7 @@ class WeightedMoments:
 
     def __init__(self, table: Derivatives, xi: list[Tensor], weights: Derivatives):
         self.table, self.xi, self.weights = table, xi, weights
-        self.s = self._sum({alpha: 1 for alpha in weights}, lambda alpha: alpha)
+        self.s = _weighted_sum([(1, weight, table[alpha]) for alpha, weight in weights.items()])
         self.t = [self._lowered_sum(i) for i in range(len(xi))]
         self.b = [_add(x * self.s, t) for x, t in zip(xi, self.t, strict=True)]
 
@@ -88,8 +88,9 @@ class WeightedMoments:
     def second(self, i: int, j: int) -> Tensor:
         """Σ_nα w_α D^α(ξ_i ξ_j φ), (k,)."""
         total = self.xi[j] * self.b[i]
-        if self.t[j] is not None:
-            total = torch.addcmul(total, self.xi[i], self.t[j])
+        t = self.t[j]
+        if t is not None:
+            total = torch.addcmul(total, self.xi[i], t)
         factors = {alpha: alpha[i] * (alpha[j] - (i == j)) for alpha in self.weights}
         return _add(total, self._sum(factors, lambda alpha: lowered(lowered(alpha, i), j))).sum(0)
 
@@ -97,16 +98,21 @@ class WeightedMoments:
         return self._sum({alpha: alpha[i] for alpha in self.weights}, lambda alpha: lowered(alpha, i))
 
     def _sum(self, factors: dict[Index, int], source: Callable[[Index], Index]) -> Tensor | None:
-        total = None
-        for alpha, factor in factors.items():
-            if not factor:
-                continue
-            weight, derivative = self.weights[alpha], self.table[source(alpha)]
-            if total is None:
-                total = weight * derivative if factor == 1 else (factor * weight) * derivative
-            else:
-                total = torch.addcmul(total, weight, derivative, value=factor)
-        return total
+        terms = [
+            (factor, self.weights[alpha], self.table[source(alpha)])
+            for alpha, factor in factors.items()
+            if factor
+        ]
+        return _weighted_sum(terms) if terms else None
+
+
+def _weighted_sum(terms: list[tuple[int, Tensor, Tensor]]) -> Tensor:
+    """Σ factor · weight · derivative."""
+    factor, weight, derivative = terms[0]
+    total = weight * derivative if factor == 1 else (factor * weight) * derivative
+    for factor, weight, derivative in terms[1:]:
+        total = torch.addcmul(total, weight, derivative, value=factor)
+    return total
 
 
 def _add(a: Tensor, b: Tensor | None) -> Tensor:

@@ -72,12 +72,9 @@ class KAN(TaylorNetwork):
         }
         generator = torch.Generator().manual_seed(seed)
         for layer, (fan_in, fan_out) in enumerate(pairwise([inputs, *hidden, outputs])):
-            if basis == "spline":
-                functions = SplineBasis(grid, degree, half_width=hidden_range if layer else 1.0)
-            else:
-                functions = ChebyshevBasis(degree)
-                if layer:
-                    self.steps.append(Tanh())
+            if basis == "chebyshev" and layer:
+                self.steps.append(Tanh())
+            functions = _edge_functions(basis, grid, degree, half_width=hidden_range if layer else 1.0)
             linear = torch.nn.Linear(fan_in * functions.size, fan_out, bias=basis == "chebyshev", dtype=dtype)
             _initialise(linear, fan_in, functions, generator)
             self.steps.extend([functions, linear])
@@ -90,6 +87,10 @@ class KAN(TaylorNetwork):
             **self._settings,
             "dtype": dtype_name(self.shift.dtype),
         }
+
+
+def _edge_functions(basis: str, grid: int, degree: int, half_width: float) -> SplineBasis | ChebyshevBasis:
+    return SplineBasis(grid, degree, half_width) if basis == "spline" else ChebyshevBasis(degree)
 
 
 @torch.no_grad()

@@ -161,7 +161,8 @@ def box_extension(value: ScalarField, lower: Sequence[float], upper: Sequence[fl
         total = torch.zeros_like(x[:, 0])
         for subset in subsets:
             for ends in product((0, 1), repeat=len(subset)):
-                columns, weight = list(x.unbind(-1)), (-1.0) ** (len(subset) + 1)
+                columns = list(x.unbind(-1))
+                weight = torch.full_like(x[:, 0], (-1.0) ** (len(subset) + 1))
                 for axis, end in zip(subset, ends, strict=True):
                     columns[axis] = (b if end else a)[axis].expand(len(x))
                     weight = weight * (fraction[:, axis] if end else 1 - fraction[:, axis])

@@ -66,7 +66,7 @@ class MLP(TaylorNetwork):
             self.steps.append(torch.nn.Linear(fan_in, fan_out, dtype=dtype))
             self.steps.append(ACTIVATIONS[activation]())
         self.steps.append(torch.nn.Linear(widths[-2], outputs, dtype=dtype))
-        self._initialise(torch.Generator().manual_seed(seed))
+        self._initialise(activation, frequency, torch.Generator().manual_seed(seed))
 
     def config(self) -> dict[str, Any]:
         """JSON-able constructor arguments."""
@@ -78,14 +78,14 @@ class MLP(TaylorNetwork):
         }
 
     @torch.no_grad()
-    def _initialise(self, generator: torch.Generator) -> None:
+    def _initialise(self, activation: str, frequency: float, generator: torch.Generator) -> None:
         layers = [step for step in self.steps if isinstance(step, torch.nn.Linear)]
         for position, layer in enumerate(layers):
             fan_out, fan_in = layer.weight.shape
-            if self._settings["activation"] == "tanh":
+            if activation == "tanh":
                 bound, bias_bound = sqrt(6 / (fan_in + fan_out)), 0.0
             else:
-                bound = self._settings["frequency"] if position == 0 else sqrt(6 / fan_in)
+                bound = frequency if position == 0 else sqrt(6 / fan_in)
                 bias_bound = 1 / sqrt(fan_in)
             # Drawn in float64 whatever the dtype, so that both start at the same point.
             for tensor, limit in ((layer.weight, bound), (layer.bias, bias_bound)):

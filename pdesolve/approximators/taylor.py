@@ -100,7 +100,9 @@ def compose_adjoint(
             elif b is not None:
                 _add(orders, k, y_bar, b)
             live = [term for term in rule[alpha][k] if _may_vary(term[1], h)]
-            weight = _contract(y_bar, f[k + 1], expands) if live else None
+            if not live:
+                continue
+            weight = _contract(y_bar, f[k + 1], expands)
             for multiplicity, parts in live:
                 _add_monomial_derivatives(h_bar, weight, multiplicity, parts, h)
     for k, total in orders.items():

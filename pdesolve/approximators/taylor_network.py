@@ -34,6 +34,9 @@ class TaylorNetwork(TrainableApproximator):
     same steps with the adjoint of Faà di Bruno's formula, no nested autodiff anywhere.
     """
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(
         self, inputs: int, outputs: int, lower: Sequence | None, upper: Sequence | None, dtype: torch.dtype
     ):
@@ -65,8 +68,7 @@ class TaylorNetwork(TrainableApproximator):
     def jet_jacobian(self, x: Tensor, indices: Iterable[Index]) -> Tensor:
         """∂(D^α u_θ)/∂θ as (n, u, a, p): one batched adjoint sweep per derivative."""
         x, indices = self._checked(x, indices)
-        size = sum(p.numel() for p in self.parameters())
-        result = x.new_empty(len(x), self.outputs, len(indices), size)
+        result = x.new_empty(len(x), self.outputs, len(indices), self._parameter_count())
         with torch.no_grad():
             for start in range(0, len(x), self.points_per_chunk):
                 points = x[start : start + self.points_per_chunk]
@@ -76,7 +78,8 @@ class TaylorNetwork(TrainableApproximator):
     def jet_and_pullback(self, x: Tensor, indices: Iterable[Index]) -> tuple[Tensor, Pullback]:
         """The jet (n, u, a) and the map from cotangents (n, u, a) to (p,), by a handwritten adjoint."""
         x, indices = self._checked(x, indices)
-        rule, tape = composition_rule(indices), []
+        rule = composition_rule(indices)
+        tape: Tape = []
         with torch.no_grad():
             jet = self._stack(self._propagate(x, rule, indices, tape), indices, len(x))
 
@@ -89,7 +92,8 @@ class TaylorNetwork(TrainableApproximator):
     def laplacian_and_pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
         """Δu_θ (n, u) and its pullback, by collapsed Taylor mode: d + 2 coefficients in place of 2d + 1."""
         x = self._points(x)
-        rule, tape = collapsed_laplacian_rule(self.inputs), []
+        rule = collapsed_laplacian_rule(self.inputs)
+        tape: Tape = []
         with torch.no_grad():
             laplacian = self._stack(self._propagate(x, rule, (LAPLACIAN,), tape), (LAPLACIAN,), len(x))[
                 ..., 0
@@ -110,7 +114,7 @@ class TaylorNetwork(TrainableApproximator):
             if isinstance(step, Univariate):
                 f = step.derivatives(h[value_index(self.inputs)], order + (tape is not None))
                 bell = bell_values(rule, remaining, h)
-                record = (step, f, h, bell)
+                record: tuple = (step, f, h, bell)
                 h = compose(f, bell, step.expands)
                 if step.expands:
                     h = {key: value.flatten(-2) for key, value in h.items()}
@@ -130,7 +134,7 @@ class TaylorNetwork(TrainableApproximator):
                 jet[unit] = rows[axis : axis + 1]
         return jet
 
-    def _linear(self, step: torch.nn.Linear, key: Hashable, h: Tensor) -> Tensor:
+    def _linear(self, step: Any, key: Hashable, h: Tensor) -> Tensor:
         return linear(h, step.weight, step.bias if key == value_index(self.inputs) else None)
 
     def _stack(self, jet: Jet, keys: Sequence[Hashable], points: int) -> Tensor:
@@ -156,11 +160,13 @@ class TaylorNetwork(TrainableApproximator):
         return torch.cat(gradients[::-1])
 
     def _jacobian_chunk(self, x: Tensor, indices: Sequence[Index], out: Tensor) -> None:
-        rule, tape = composition_rule(tuple(indices)), []
+        rule = composition_rule(tuple(indices))
+        tape: Tape = []
         self._propagate(x, rule, indices, tape)
         seed = torch.eye(self.outputs, dtype=x.dtype, device=x.device)[:, None, :].expand(-1, len(x), -1)
         for a, alpha in enumerate(indices):
-            end, cotangent = out.shape[-1], {alpha: seed}
+            end = out.shape[-1]
+            cotangent: Jet = {alpha: seed}
             for position in reversed(range(len(tape))):
                 step, *saved = tape[position]
                 if isinstance(step, Univariate):

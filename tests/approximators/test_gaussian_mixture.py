@@ -133,6 +133,13 @@ def test_grid_margin_reaches_beyond_the_box():
     torch.testing.assert_close(mixture.centres.amax(0).tolist(), [1.1, 2.2])
 
 
+def test_a_single_centre_sits_in_the_middle():
+    mixture = GaussianMixture.on_grid((0, 0), (2, 6), per_axis=(1, 3), width_factor=1.0, kind="full")
+    assert mixture.centres.tolist() == [[1.0, 0.0], [1.0, 3.0], [1.0, 6.0]]
+    expected = torch.diag(torch.tensor([1 / 2, 1 / 3], dtype=torch.float64)).expand(3, 2, 2)
+    torch.testing.assert_close(mixture.projections.detach(), expected)
+
+
 def test_poisson_by_linear_least_squares_on_the_grid_reaches_eight_digits():
     # -Δu = 2π² sin πx sin πy on the unit square, 14 × 14 Gaussians reaching 0.1 outside, 4 spacings wide.
     mixture = GaussianMixture.on_grid((0, 0), (1, 1), per_axis=14, width_factor=4.0, margin=0.1)

@@ -82,10 +82,10 @@ def output_mesh(domain: Any, points: int | None = None) -> OutputMesh:
         lower, upper = corners_of(space)
         return grid(lower, upper, _grid_shape(upper - lower, target), tuple(space.coordinates))
     if dimension == 2:
-        from pdesolve.export.triangulation import triangulate
+        from pdesolve.output.triangulation import triangulate
 
         return triangulate(space, target)
-    from pdesolve.export.tetrahedra import tetrahedralise
+    from pdesolve.output.tetrahedra import tetrahedralise
 
     return tetrahedralise(space, target)
 

@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pdesolve.errors import SolveError, UsageError
-from pdesolve.export.files import replacing
-from pdesolve.export.mesh import CORNERS
+from pdesolve.output.files import replacing
+from pdesolve.output.mesh import CORNERS
 
 _XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 

@@ -12,8 +12,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Delaunay, cKDTree
 
-from pdesolve.export.boundary_curves import boundary_polygon
-from pdesolve.export.mesh import OutputMesh, corners_of
+from pdesolve.output.boundary_curves import boundary_polygon
+from pdesolve.output.mesh import OutputMesh, corners_of
 
 _CLEARANCE = (
     0.6  # Interior points keep this many spacings from the boundary: > 1/2, so no segment is crowded.

@@ -1,0 +1,94 @@
+"""The answer of a run: the record for `--json`, the table, and the last sentence."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from pdesolve.cli.values import duration, short
+from pdesolve.run_directory import json_ready
+
+KEYS = (
+    "problem method tol status converged relative_l2_error max_error estimated_error residual_rms "
+    "degrees_of_freedom seconds peak_memory_mb seed dtype device versions output error"
+).split()
+
+
+def blank_record() -> dict[str, Any]:
+    """The keys of `--json`, nothing known yet."""
+    return dict.fromkeys(KEYS)
+
+
+def print_record(record: Mapping[str, Any]) -> None:
+    """One JSON object on standard output."""
+    from pdesolve.cli.versions import peak_memory_mb, versions
+
+    record = {**record, "versions": record["versions"] or versions(), "peak_memory_mb": peak_memory_mb()}
+    click.echo(json.dumps(json_ready(record), indent=2, allow_nan=False))
+    sys.stdout.flush()
+
+
+def print_answer(record: Mapping[str, Any], files: Mapping[str, str], sentence: str, quiet: bool) -> None:
+    """The table, then the sentence as the last line on standard output."""
+    if not quiet:
+        click.echo(_table(record, files))
+    click.echo(sentence)
+
+
+def answer_sentence(record: Mapping[str, Any], verdict: str) -> str:
+    """The last line: verdict, error or estimate, seconds, where the result lies."""
+    figures = [_error(record)] if _error(record) else []
+    estimate, tol = record["estimated_error"], short(record["tol"])
+    if estimate is not None:
+        figures.append(f"estimate {short(estimate)}")
+    if not figures:
+        figures.append("error unknown: there is no exact solution and this method has no estimate")
+    reason = "" if record["converged"] else f" ({_reason(record['status'])})"
+    return (
+        f"{verdict}: {', '.join(figures)}, tolerance {tol}{reason}, in {duration(record['seconds'])}; "
+        f"results in {record['output']}"
+    )
+
+
+def _error(record: Mapping[str, Any]) -> str:
+    error = record["relative_l2_error"]
+    return "" if error is None else f"relative L2 error {short(error)}"
+
+
+def _reason(status: str | None) -> str:
+    return (status or "no reason given").strip().rstrip(".")
+
+
+def _table(record: Mapping[str, Any], files: Mapping[str, str]) -> str:
+    rows = [
+        ("relative L2 error", _figure(record, "relative_l2_error")),
+        ("largest error", _figure(record, "max_error")),
+        ("estimated error", _figure(record, "estimated_error")),
+        ("residual (rms)", _figure(record, "residual_rms")),
+        ("degrees of freedom", f"{record['degrees_of_freedom']:,}" if record["degrees_of_freedom"] else ""),
+        ("time", f"{duration(record['seconds'])}, {record['dtype']} on {record['device']}"),
+        *((name, path) for name, path in files.items()),
+    ]
+    for name, value in (record.get("parameters") or {}).items():
+        rows.insert(0, (f"{name} (identified)", f"{value:.10g}"))
+    title = (
+        click.style(f"{record['problem']}", bold=True)
+        + f"  {record['method']}, tolerance {short(record['tol'])}"
+    )
+    return "\n".join(["", title, *(f"  {name:<20}{text}" for name, text in rows if text), ""])
+
+
+def _figure(record: Mapping[str, Any], key: str) -> str:
+    """A figure; of a system with those of its unknowns."""
+    if record[key] is None:
+        return ""
+    parts = [
+        f"{name} {short(figures[key])}"
+        for name, figures in (record.get("unknowns") or {}).items()
+        if figures.get(key) is not None
+    ]
+    return short(record[key]) + (f"   ({', '.join(parts)})" if parts else "")

@@ -1,0 +1,40 @@
+"""`pdesolve export` and `pdesolve plot`: files from the directory of a finished run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+_DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+_RUN = click.argument("run_directory", metavar="RUN_DIR", type=click.Path())
+
+
+@click.command(short_help="Write the solution of a run for ParaView or other programs.")
+@_RUN
+@click.argument("file", type=click.Path())
+@_DEBUG
+def export(run_directory: str, file: str, debug: bool) -> None:  # noqa: ARG001
+    """Write the solution in RUN_DIR to FILE; the ending decides the format (see `pdesolve ls formats`)."""
+    import pdesolve
+
+    pdesolve.export(_load(run_directory), file)
+    click.echo(f"wrote {file}")
+
+
+@click.command(short_help="Draw the solution of a run.")
+@_RUN
+@click.argument("file", type=click.Path())
+@_DEBUG
+def plot(run_directory: str, file: str, debug: bool) -> None:  # noqa: ARG001
+    """Draw solution, error and history of the run in RUN_DIR to FILE, say solution.png."""
+    import pdesolve
+
+    pdesolve.plot(_load(run_directory), file)
+    click.echo(f"wrote {file}")
+
+
+def _load(directory: str) -> Any:
+    from pdesolve.solution import Solution
+
+    return Solution.load(directory)

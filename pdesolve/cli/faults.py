@@ -1,0 +1,69 @@
+"""What went wrong, as one sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from dataclasses import dataclass
+
+import click
+
+from pdesolve.errors import PdesolveError
+
+INTERRUPTED = 130
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user stopped the run; the message says what was saved."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An error as the user meets it.
+
+    Attributes:
+        sentence: what was received, what was expected, what to try.
+        exit_code: 1, 2 or 130.
+    """
+
+    sentence: str
+    exit_code: int
+
+    @classmethod
+    def of(cls, error: BaseException) -> Fault:
+        """The sentence and exit code of an exception."""
+        if isinstance(error, PdesolveError):
+            return cls(_one_line(str(error)), error.exit_code)
+        if isinstance(error, click.ClickException):
+            return cls(_one_line(_usage(error)), 2)
+        if isinstance(error, (KeyboardInterrupt, click.Abort)):
+            return cls(_one_line(str(error)) or "interrupted; nothing was saved", INTERRUPTED)
+        if isinstance(error, MemoryError):
+            return cls("out of memory: try a looser --tol or a problem of fewer dimensions", 1)
+        if isinstance(error, OSError) and error.strerror:
+            place = f" ({error.filename})" if error.filename else ""
+            return cls(f"a file could not be read or written: {error.strerror}{place}", 1)
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return cls(f"{_one_line(text)}; run with --debug for the traceback", 1)
+
+
+def report(fault: Fault, error: BaseException, debug: bool) -> None:
+    """Print the sentence to standard error, after the traceback if it was asked for."""
+    if debug:
+        traceback.print_exception(error, file=sys.stderr)
+    interrupted = fault.exit_code == INTERRUPTED
+    label = (
+        click.style("interrupted", fg="yellow") if interrupted else click.style("error", fg="red", bold=True)
+    )
+    sentence = fault.sentence.removeprefix("interrupted").lstrip(";: ") if interrupted else fault.sentence
+    click.echo(f"{label}: {sentence}", err=True)
+
+
+def _usage(error: click.ClickException) -> str:
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message}; see {context.command_path} --help" if context is not None else message
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,85 @@
+"""Ctrl-C and SIGTERM: stop at the next step with what there is; insist, and it stops at once."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from pdesolve.monitor import Monitor
+
+PATIENCE = 5.0  # seconds for the method to come to its next step
+
+
+@dataclass
+class StoppableMonitor(Monitor):
+    """A monitor whose time can be declared over.
+
+    Attributes:
+        stop_requested: whether the user asked to stop.
+    """
+
+    stop_requested: bool = False
+    _kept_last: bool = False
+
+    def stop(self) -> None:
+        """Let `out_of_time` be true from now on."""
+        self.stop_requested = True
+        self.time_limit = min(self.seconds, math.inf if self.time_limit is None else self.time_limit)
+
+    def checkpoint(self, state: dict[str, Any], force: bool = False) -> None:
+        """As in `Monitor`; but the state in which the time ran out is the last that is kept.
+
+        A sequence of optimisers that is cut short passes through its later stages without a step; to resume
+        from their states would give other numbers than the uninterrupted run.
+        """
+        if not self._kept_last:
+            super().checkpoint(state, force)
+            self._kept_last = force and self.out_of_time()
+
+
+@contextlib.contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C while the block runs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+
+
+@contextlib.contextmanager
+def stop_on_signals(monitor: StoppableMonitor) -> Iterator[None]:
+    """While the block runs, the first signal ends the time; the second, or impatience, raises.
+
+    Raises:
+        KeyboardInterrupt: at the second signal, or when the method does not stop by itself soon.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if monitor.stop_requested:
+            raise KeyboardInterrupt
+        monitor.stop()
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name)]
+    earlier = {name: signal.signal(getattr(signal, name), on_signal) for name in names}
+    try:
+        yield
+    finally:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for name, handler in earlier.items():
+            signal.signal(getattr(signal, name), handler)

@@ -1,0 +1,97 @@
+"""`pdesolve ls`: problems, methods and formats, without importing torch."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from pdesolve.errors import UsageError
+
+KINDS = ("problems", "methods", "formats")
+
+
+@click.command(short_help="List problems, methods or file formats.")
+@click.argument("kind", required=False, metavar="[problems|methods|formats]")
+@click.argument("directory", required=False, metavar="[DIR]", type=click.Path())
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def ls(kind: str | None, directory: str | None, debug: bool) -> None:  # noqa: ARG001
+    """List the problem files in DIR (default: problems), the methods, or the file formats."""
+    if kind not in (*KINDS, None):
+        if directory is None and Path(kind).is_dir():  # `pdesolve ls my_problems`
+            kind, directory = "problems", kind
+        else:
+            message = f"received 'ls {kind}', expected ls {', ls '.join(KINDS)}, or a folder of problem files"
+            raise UsageError(message)
+    if directory is not None and kind in KINDS[1:]:
+        message = f"ls {kind} takes no folder, received '{directory}'"
+        raise UsageError(message)
+    if kind == "methods":
+        _print(_methods())
+    elif kind == "formats":
+        _print(_formats())
+    else:
+        _print(_problems(Path(directory or "problems"), given=directory is not None))
+
+
+def _methods() -> list[tuple[str, str]]:
+    from pdesolve.methods import METHODS
+
+    rows = []
+    for method in METHODS.values():
+        rows.append((method.name, method.summary))
+        rows += [(f"  {key}=…", f"  {meaning}") for key, meaning in method.settings.items()]
+    return rows
+
+
+def _formats() -> list[tuple[str, str]]:
+    from pdesolve.output.registry import FORMATS
+
+    return [(name, summary) for name, summary in FORMATS.items()]
+
+
+def _problems(folder: Path, given: bool) -> list[tuple[str, str]]:
+    """Path and title of every problem file in a folder."""
+    if not folder.is_dir():
+        hint = "expected a folder of problem files" if given else "name one: pdesolve ls problems DIR"
+        message = f"there is no folder '{folder}': {hint}"
+        raise UsageError(message)
+    rows = [(str(path), title) for path in sorted(folder.glob("*.py")) if (title := _title(path)) is not None]
+    if not rows:
+        message = f"no file in '{folder}' defines `problem`: expected lines `problem = Problem(…)`"
+        raise UsageError(message)
+    return rows
+
+
+def _title(path: Path) -> str | None:
+    """First line of the docstring; None where the file defines no `problem`."""
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError, OSError) as error:
+        where = f"line {error.lineno}: " if isinstance(error, SyntaxError) and error.lineno else ""
+        return f"(cannot be read: {where}{getattr(error, 'msg', None) or error})"
+    if not any(_assigns_problem(statement) for statement in tree.body):
+        return None
+    return (ast.get_docstring(tree) or "").strip().partition("\n")[0]
+
+
+def _assigns_problem(statement: ast.stmt) -> bool:
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    names = [
+        name.id for target in targets if target for name in ast.walk(target) if isinstance(name, ast.Name)
+    ]
+    return isinstance(statement, (ast.Assign, ast.AnnAssign)) and "problem" in names
+
+
+def _print(rows: Iterable[tuple[str, str]]) -> None:
+    """Two columns; on a terminal each row fits one line."""
+    rows = list(rows)
+    width = max(len(name) for name, _ in rows) + 2
+    room = shutil.get_terminal_size().columns - width if sys.stdout.isatty() else 10**6
+    for name, text in rows:
+        shown = text if len(text) <= max(room, 20) else text[: max(room, 20) - 1] + "…"
+        click.echo(f"{name:<{width}}{shown}".rstrip())

@@ -1,0 +1,83 @@
+"""The `pdesolve` command. Modules that need torch are imported inside the commands that use them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from pdesolve import __version__
+from pdesolve.cli.answer import blank_record, print_record
+from pdesolve.cli.check import check
+from pdesolve.cli.export import export, plot
+from pdesolve.cli.faults import Fault, report
+from pdesolve.cli.info import info
+from pdesolve.cli.listing import ls
+from pdesolve.cli.solve import solve
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "-V", "--version", message="pdesolve %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    r"""Solve partial differential equations to a tolerance, with an error you can trust.
+
+    \b
+    pdesolve ls                                         the problem files in ./problems
+    pdesolve check my_problem.py                        is it stated right? (seconds, trains nothing)
+    pdesolve solve problems/poisson_2d.py --tol 1e-8    solve it; opens in ParaView
+
+    Exit codes: 0 solved, tolerance certified; 1 failed at run time; 2 usage or problem file is wrong;
+    3 finished without certifying the tolerance; 130 interrupted, partial result saved.
+    """
+    if "NO_COLOR" in os.environ:
+        context.color = False
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for command in (ls, check, solve, export, plot, info):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: instead of `sys.argv[1:]`.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    _never_fail_to_print()
+    record = blank_record()
+    try:
+        code = cli.main(arguments, prog_name="pdesolve", standalone_mode=False, obj=record)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `pdesolve ls | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except BaseException as error:
+        fault = Fault.of(error)
+        report(fault, error, debug="--debug" in arguments)
+        if "--json" in arguments:
+            print_record({**record, "error": fault.sentence})
+        return fault.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _never_fail_to_print() -> None:
+    """Replace what the terminal's encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

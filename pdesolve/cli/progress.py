@@ -1,0 +1,146 @@
+"""How a solve goes: a live line on a terminal, now and then a plain line elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import click
+
+from pdesolve.cli.values import duration, short
+from pdesolve.monitor import Monitor
+
+Show = Callable[[Mapping[str, Any]], None]
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds between plain lines
+
+
+@contextlib.contextmanager
+def progress(name: str, method: str, tol: float, monitor: Monitor, silent: bool) -> Iterator[Show]:
+    """Yield a function to be called with every history row."""
+    if silent:
+        yield lambda row: None  # noqa: ARG005
+    elif _capable_terminal():
+        with _live(name, method, tol, monitor) as show:
+            yield show
+    else:
+        click.echo(f"solving {name} with {method} to {short(tol)}", err=True)
+        lines = _Lines(monitor)
+        yield lines.show
+        lines.finish()
+
+
+def describe(row: Mapping[str, Any]) -> str:
+    """A history row in words: "level 3 · 1,204 unknowns · estimate 3.2e-5"."""
+    parts = []
+    for key in ("level", "iteration"):
+        if row.get(key) is not None:
+            parts.append(f"{key} {row[key]:,}")
+            break
+    if row.get("optimiser"):
+        parts.append(str(row["optimiser"]))
+    if row.get("unknowns"):
+        parts.append(f"{row['unknowns']:,} unknowns")
+    for key in ("estimate", "predicted", "loss", "residual"):
+        if _number(row.get(key)) is not None:
+            label = "predicted error" if key == "predicted" else key
+            parts.append(f"{label} {short(float(row[key]))}")
+            break
+    return " · ".join(parts)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def _capable_terminal() -> bool:
+    import os
+
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+
+
+class _Lines:
+    """Plain lines: the first row, the last one, and in between at a calm and falling rate."""
+
+    def __init__(self, monitor: Monitor):
+        self._monitor, self._due, self._pending = monitor, -math.inf, None
+
+    def show(self, row: Mapping[str, Any]) -> None:
+        seconds = self._monitor.seconds
+        if seconds < self._due:
+            self._pending = row
+            return
+        self._due = seconds + min(max(_FIRST_PAUSE, 0.1 * seconds), _LONGEST_PAUSE)
+        self._print(row)
+
+    def finish(self) -> None:
+        if self._pending is not None:
+            self._print(self._pending)
+
+    def _print(self, row: Mapping[str, Any]) -> None:
+        self._pending = None
+        click.echo(f"  {duration(row['seconds']):>10}  {describe(row)}", err=True)
+
+
+class Gauge:
+    """How far the solve is, from 0 to 1: by the error on its way to the tolerance, else by time."""
+
+    def __init__(self, tol: float, monitor: Monitor):
+        self._tol, self._monitor, self._first, self._best = tol, monitor, None, 0.0
+
+    def update(self, row: Mapping[str, Any]) -> None:
+        """Take in a history row."""
+        error = _number(row.get("estimate")) or _number(row.get("predicted"))
+        if not error or error <= 0:
+            return
+        self._first = self._first or max(error, 2 * self._tol, 1.0)
+        share = math.log(self._first / error) / math.log(self._first / self._tol)
+        self._best = max(self._best, min(max(share, 0.0), 1.0))
+
+    @property
+    def share(self) -> float | None:
+        """None where nothing can be said."""
+        if self._first is not None:
+            return self._best
+        limit = self._monitor.time_limit
+        return min(self._monitor.seconds / limit, 1.0) if limit else None
+
+
+@contextlib.contextmanager
+def _live(name: str, method: str, tol: float, monitor: Monitor) -> Iterator[Show]:
+    """One line that vanishes at the end: spinner, name, bar, latest row, seconds."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.spinner import Spinner
+    from rich.table import Table
+    from rich.text import Text
+
+    gauge, spinner, latest = Gauge(tol, monitor), Spinner("dots", style="cyan"), [""]
+
+    class Line:
+        def __rich__(self) -> Table:
+            share = gauge.share
+            bar = ProgressBar(
+                total=1.0, completed=share or 0.0, width=20, pulse=share is None, complete_style="cyan"
+            )
+            words = latest[0] or f"{method}, tolerance {short(tol)}"
+            if getattr(monitor, "stop_requested", False):
+                words = "stopping at the next step (Ctrl-C again: at once)"
+            table = Table.grid(padding=(0, 1))
+            for _ in range(3):
+                table.add_column(no_wrap=True)
+            table.add_column(no_wrap=True, overflow="ellipsis")
+            time = Text(f"{duration(monitor.seconds):>8}", style="dim")
+            table.add_row(spinner, Text(name, style="bold"), bar, Text.assemble(time, "  ", words))
+            return table
+
+    def show(row: Mapping[str, Any]) -> None:
+        gauge.update(row)
+        latest[0] = describe(row)
+
+    console = Console(stderr=True)
+    with Live(Line(), console=console, refresh_per_second=8, transient=True, redirect_stdout=False):
+        yield show

@@ -1,0 +1,85 @@
+"""What `solve` was asked for, and where its results go."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pdesolve.errors import UsageError
+from pdesolve.run_directory import newest_run, problem_sha256
+
+RUNS = Path("runs")
+DECISIVE = ("method", "tol", "seed", "dtype", "device", "settings", "params")  # for the numbers of a run
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `solve`; `given` names those that were on the command line."""
+
+    file: str
+    method: str
+    tol: float
+    seed: int
+    time_limit: float | None
+    dtype: str
+    device: str
+    settings: dict[str, Any]
+    params: dict[str, float]
+    out: str | None
+    vtk: str | None
+    plot: str | None
+    resume: bool
+    force: bool
+    json: bool
+    quiet: bool
+    debug: bool
+    given: frozenset[str] = frozenset()
+
+    @property
+    def problem(self) -> str:
+        """Name of the problem."""
+        return Path(self.file).stem
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What the record can say before anything is solved."""
+        return {key: getattr(self, key) for key in ("problem", "method", "tol", "seed", "dtype", "device")}
+
+    def identity(self, source: bytes) -> dict[str, Any]:
+        """Everything that decides the numbers."""
+        own = {key: getattr(self, key) for key in DECISIVE}
+        return {"problem": self.problem, "problem_sha256": problem_sha256(source), **own}
+
+    def completed(self, saved: Mapping[str, Any]) -> Request:
+        """The same, with options that were left out taken from the run that goes on."""
+        left_out = [key for key in DECISIVE if key not in self.given and key in saved]
+        return dataclasses.replace(self, **{key: saved[key] for key in left_out})
+
+    def directory(self) -> Path:
+        """`--out`; else a new directory, or with `--resume` that of the latest run.
+
+        Raises:
+            UsageError: there is no run to resume.
+        """
+        if self.out is not None:
+            return Path(self.out)
+        if not self.resume:
+            return _unused(RUNS / f"{self.problem}-{self.method}-{time.strftime('%Y%m%d-%H%M%S')}")
+        prefix = f"{self.problem}-" + (f"{self.method}-" if "method" in self.given else "")
+        found = newest_run(RUNS, prefix)
+        if found is None:
+            message = f"--resume: there is no run {RUNS / prefix}*; name its directory with --out"
+            raise UsageError(message)
+        return found
+
+
+def _unused(path: Path) -> Path:
+    """The path, numbered where two runs start in one second."""
+    free, number = path, 2
+    while free.exists():
+        free, number = path.with_name(f"{path.name}-{number}"), number + 1
+    return free

@@ -1,0 +1,221 @@
+"""One `pdesolve solve`: from the options to files, an answer and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pdesolve.cli.answer import answer_sentence, print_answer, print_record
+from pdesolve.cli.faults import INTERRUPTED, Fault, Interrupted
+from pdesolve.cli.interrupt import StoppableMonitor, sigterm_as_interrupt, stop_on_signals
+from pdesolve.cli.products import check_file_names, write_products
+from pdesolve.cli.progress import progress
+from pdesolve.cli.request import Request
+from pdesolve.cli.versions import peak_memory_mb, versions
+from pdesolve.cli.warn import warnings_as_lines
+from pdesolve.errors import UsageError
+from pdesolve.run_directory import RunDirectory, read_run, refuse_differences
+
+NOT_CERTIFIED = 3
+_VERDICTS = {0: "solved", NOT_CERTIFIED: "not certified", INTERRUPTED: "interrupted"}
+
+
+def run(request: Request, record: dict[str, Any]) -> int:
+    """Solve, save, answer.
+
+    Args:
+        request: the options.
+        record: filled as things become known; what `--json` prints.
+
+    Returns:
+        The exit code.
+    """
+    record.update(request.known)
+    with warnings_as_lines(request.quiet), sigterm_as_interrupt():
+        session = _open(request, record)
+        try:
+            solution = session.solve()
+            return session.finish(solution)
+        except BaseException as error:
+            session.save_failure(error)
+            raise
+        finally:
+            session.directory.abandon()
+
+
+def _open(request: Request, record: dict[str, Any]) -> Session:
+    """Load the problem and reserve the directory; nothing is written yet."""
+    from pdesolve.loading import load_problem
+
+    check_file_names(request.vtk, request.plot)
+    path = request.directory()
+    saved = read_run(path) if request.resume else {}
+    request = request.completed(saved)
+    record.update(request.known)
+    problem = load_problem(request.file, request.params)
+    source = Path(request.file).read_bytes()
+    directory = RunDirectory(path, request.identity(source), source, resuming=request.resume)
+    monitor = StoppableMonitor()
+    if request.resume:
+        refuse_differences(path, saved, directory.identity)
+        _go_on(monitor, directory)
+    directory.reserve(request.force)
+    record["output"] = str(path)
+    return Session(request, problem, directory, monitor, record, saved)
+
+
+def _go_on(monitor: StoppableMonitor, directory: RunDirectory) -> None:
+    """Give the monitor the state, history and clock of the run so far."""
+    state = directory.load_checkpoint()
+    if state is None:
+        warnings.warn(f"{directory.path} has no checkpoint yet: the run starts again", stacklevel=2)
+        return
+    monitor.resume_state = state
+    monitor.history = [dict(row) for row in state["history"]]
+    monitor.started -= state["seconds"]
+
+
+@dataclass
+class Session:
+    """A run under way: what was asked for, where it goes, and what is known so far."""
+
+    request: Request
+    problem: Any
+    directory: RunDirectory
+    monitor: StoppableMonitor
+    record: dict[str, Any]
+    earlier: dict[str, Any]
+
+    def solve(self) -> Any:
+        """Call the solver; history and checkpoints go to the directory as they come.
+
+        Raises:
+            Interrupted: it was stopped before it had a solution.
+        """
+        request, monitor = self.request, self.monitor
+        with progress(request.problem, request.method, request.tol, monitor, request.quiet) as show:
+
+            def on_record(row: dict[str, Any]) -> None:
+                self._begin()
+                self.directory.append_history(row)
+                show(row)
+
+            def on_checkpoint(state: dict[str, Any]) -> None:
+                self._begin()
+                self.directory.save_checkpoint(state)
+
+            monitor.on_record, monitor.on_checkpoint = on_record, on_checkpoint
+            try:
+                with contextlib.redirect_stdout(sys.stderr), stop_on_signals(monitor):
+                    return self._call_solver()
+            except KeyboardInterrupt:
+                raise Interrupted(self._how_to_go_on()) from None
+
+    def _call_solver(self) -> Any:
+        from pdesolve import solver
+
+        request = self.request
+        options = {
+            key: getattr(request, key) for key in ("method", "tol", "seed", "time_limit", "dtype", "device")
+        }
+        self.monitor.started += self._idle()
+        try:
+            return solver.solve(self.problem, monitor=self.monitor, **options, **request.settings)
+        except SystemExit as error:
+            message = "the problem file stopped Python (SystemExit) while it was being solved"
+            raise UsageError(message) from error
+
+    def _idle(self) -> float:
+        """Seconds between the making of the monitor and the start of the solver: imports, mostly."""
+        state = self.monitor.resume_state
+        return self.monitor.seconds - (state["seconds"] if state else 0.0)
+
+    def _begin(self) -> None:
+        self.directory.begin(_provenance(self.request, self.earlier))
+
+    def finish(self, solution: Any) -> int:
+        """Save the solution and what shows it, and print the answer.
+
+        Returns:
+            The exit code.
+        """
+        self._begin()
+        interrupted = self.monitor.stop_requested and not solution.converged
+        if interrupted:
+            solution.status = f"interrupted after {solution.seconds:.1f} s"
+        with contextlib.redirect_stdout(sys.stderr):
+            self.record.update(solution.summary())
+            # The file may have been edited meanwhile; the copy is what was solved.
+            solution.problem.source_path = self.directory.path / "problem.py"
+            solution.save(self.directory.path)
+            self._save_summary()
+            files = self._write_products(solution)
+        self._save_summary()
+        code = INTERRUPTED if interrupted else 0 if solution.converged else NOT_CERTIFIED
+        self._answer(code, files)
+        return code
+
+    def _write_products(self, solution: Any) -> dict[str, str]:
+        path = self.directory.path
+        try:
+            return write_products(solution, path, self.request.vtk, self.request.plot)
+        except KeyboardInterrupt:
+            message = f"interrupted while files were written; the solution is in {path}"
+            raise Interrupted(message) from None
+
+    def _save_summary(self) -> None:
+        self.record |= {"versions": versions(), "peak_memory_mb": peak_memory_mb()}
+        self.directory.write_json("summary.json", self.record)
+
+    def _answer(self, code: int, files: dict[str, str]) -> None:
+        if self.request.json:
+            print_record({**self.record, "error": self._how_to_go_on() if code == INTERRUPTED else None})
+            return
+        sentence = answer_sentence(self.record, _VERDICTS[code])
+        if code == INTERRUPTED:
+            sentence += "; --resume continues"
+        print_answer(self.record, files, sentence, self.request.quiet)
+
+    def save_failure(self, error: BaseException) -> None:
+        """Leave a summary that says what happened, where the run had begun."""
+        if not self.directory.begun or self.record["status"] is not None:
+            return
+        fault = Fault.of(error)
+        self.record |= {"status": fault.sentence, "converged": False, "seconds": self.monitor.seconds}
+        with contextlib.suppress(OSError):
+            self._save_summary()
+            self.directory.write_json("summary.json", {**self.record, "error": fault.sentence})
+
+    def _how_to_go_on(self) -> str:
+        when, path = f"interrupted after {self.monitor.seconds:.1f} s", self.directory.path
+        if not self.directory.begun:
+            return f"{when}, before the first result"
+        if (path / "checkpoint.pt").exists():
+            return f"{when}; the last checkpoint is in {path}, and --resume --out {path} continues"
+        return f"{when}; settings and history are in {path}"
+
+
+def _provenance(request: Request, earlier: dict[str, Any]) -> dict[str, Any]:
+    """What run.json says beside the identity; a resumed run keeps what it was started with."""
+    import torch
+
+    now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    if earlier:
+        kept = {key: earlier.get(key) for key in ("file", "command", "started")}
+        kept["resumed"] = [*earlier.get("resumed", []), now]
+    else:
+        command = ["pdesolve", *sys.argv[1:]]
+        kept = {"file": str(Path(request.file).resolve()), "command": command, "started": now}
+    return {
+        **kept,
+        "time_limit": request.time_limit,
+        "working_directory": os.getcwd(),
+        "versions": versions(),
+        "threads": torch.get_num_threads(),
+    }

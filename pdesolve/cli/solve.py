@@ -1,0 +1,73 @@
+"""`pdesolve solve`: the options; what happens then is in `session`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from pdesolve.cli import values
+from pdesolve.cli.request import Request
+from pdesolve.cli.session import run
+from pdesolve.errors import UsageError
+
+
+@click.command(short_help="Solve a problem to a tolerance.")
+@click.argument("file", metavar="FILE", type=click.Path())
+@click.option("--method", default="gmnm", metavar="NAME", help="See `pdesolve ls methods`. [gmnm]")
+@click.option("--tol", default=1e-6, type=float, metavar="ERROR", help="Relative L2 error asked for. [1e-6]")
+@click.option(
+    "--seed", default=0, type=click.IntRange(0, 2**32 - 1), metavar="N", help="Of everything random. [0]"
+)
+@click.option("--time-limit", type=float, metavar="S", help="Seconds; of a resumed run, all parts together.")
+@click.option("--dtype", default="float64", metavar="TYPE", help="float64 or float32. [float64]")
+@click.option("--device", default="auto", metavar="DEVICE", help="auto, cpu or cuda. [auto]")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=values.settings,
+    help="A method's setting.",
+)
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    callback=values.numbers,
+    help="Override a constant.",
+)
+@click.option("--out", type=click.Path(), metavar="DIR", help="[runs/<problem>-<method>-<time stamp>]")
+@click.option(
+    "--vtk", type=click.Path(), metavar="FILE", help="Also write the solution here (.vtu, .pvd, …)."
+)
+@click.option("--plot", type=click.Path(), metavar="FILE", help="Also draw the solution here (.png, …).")
+@click.option("--resume", is_flag=True, help="Continue the run in --out, or the latest of this problem.")
+@click.option("--force", is_flag=True, help="Replace the results in --out.")
+@click.option("--json", is_flag=True, help="Print one JSON object instead of the table.")
+@click.option("--quiet", "-q", is_flag=True, help="Print the answer only: no progress, warnings or table.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def solve(context: click.Context, **options: Any) -> int:
+    """Solve the problem that FILE states until the estimated error meets the tolerance.
+
+    The run directory gets solution.vtu (or .pvd, for ParaView), a picture, the history and a summary. Ctrl-C
+    stops at the next step and keeps what there is.
+    """
+    _check(options)
+
+    given = {name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
+    return run(Request(**options, given=frozenset(given)), context.obj)
+
+
+def _check(options: dict[str, Any]) -> None:
+    limit = options["time_limit"]
+    if limit is not None and not (math.isfinite(limit) and limit > 0):
+        message = f"--time-limit {limit:g}: expected seconds, a number above 0"
+        raise UsageError(message)
+    if options["resume"] and options["force"]:
+        message = "--resume continues a run and --force replaces it: give one of them"
+        raise UsageError(message)

@@ -1,0 +1,72 @@
+"""`key=value` on the command line, and numbers as people write them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+
+def parse_setting(text: str) -> Any:
+    """An int, a float, true or false, or else the text itself."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False, "yes": True, "no": False}.get(text.lower(), text)
+
+
+def settings(_context: click.Context, parameter: click.Parameter, pairs: Sequence[str]) -> dict[str, Any]:
+    """`--set key=value …` as a dict."""
+    return {key: parse_setting(value) for key, value in _split(parameter, pairs)}
+
+
+def numbers(_context: click.Context, parameter: click.Parameter, pairs: Sequence[str]) -> dict[str, float]:
+    """`--param name=number …` as a dict."""
+    found = {}
+    for name, text in _split(parameter, pairs):
+        try:
+            found[name] = float(text)
+        except ValueError:
+            message = f"received {name}={text}, expected a number"
+            raise click.BadParameter(message) from None
+        if not math.isfinite(found[name]):
+            message = f"received {name}={text}, expected a finite number"
+            raise click.BadParameter(message)
+    return found
+
+
+def _split(parameter: click.Parameter, pairs: Sequence[str]) -> list[tuple[str, str]]:
+    found = []
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        key, value = key.strip().replace("-", "_"), value.strip()
+        if not (key and sign and value):
+            message = f"received '{pair}', expected {parameter.metavar}"
+            raise click.BadParameter(message)
+        if key in dict(found):
+            message = f"{key} is given twice"
+            raise click.BadParameter(message)
+        found.append((key, value))
+    return found
+
+
+def short(value: float) -> str:
+    """A number in two digits: 3.2e-10, 0.41, 12."""
+    if value == 0 or 1e-2 <= abs(value) < 1e4:
+        return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read them: 0.41 s, 12.3 s, 2 min 5 s, 1 h 2 min."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

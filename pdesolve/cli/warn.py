@@ -1,0 +1,29 @@
+"""Warnings as calm lines on standard error, each once."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+
+import click
+
+
+@contextlib.contextmanager
+def warnings_as_lines(quiet: bool) -> Iterator[None]:
+    """Show a warning as `warning: sentence`; not at all where quiet."""
+    seen: set[str] = set()
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        text = " ".join(str(message).split())
+        if not quiet and text not in seen:
+            seen.add(text)
+            click.echo(f"{click.style('warning', fg='yellow')}: {text}", err=True)
+
+    with warnings.catch_warnings():
+        if not quiet:
+            warnings.simplefilter("default")
+        else:
+            warnings.simplefilter("ignore")
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield

@@ -1,1 +1,1 @@
-"""Files for other programs."""
+"""Files for other programs: meshes, VTK, tables."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-_SAMPLES = 2048  # per piece: an active part shorter than 1/2048 of its piece is not seen
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.place import Piece
+
+_SAMPLES = 2048  # points that measure the length of an arc
 _TURN = np.pi / 12  # largest change of direction within one segment: 24 segments on a small circle
 _SMALLEST = 1 / 64  # no segment is split below this fraction of the spacing asked for
 _MERGE = 1e-8  # ends closer than this fraction of the domain's size are one vertex
@@ -47,12 +49,12 @@ class BoundaryPolygon:
         return np.concatenate([first[owner] * (1 - weight) + second[owner] * weight, self.points])
 
 
-def boundary_polygon(domain: Any, spacing: float) -> BoundaryPolygon:
+def boundary_polygon(domain: Domain, spacing: float) -> BoundaryPolygon:
     """Walk along every active arc of the boundary in steps of equal length, then split what is crowded.
 
     A step is at most `spacing` long and turns by at most 15°. A segment is split while another vertex lies in
-    the circle over it, so that every segment is an edge of the Delaunay triangulation (Ruppert 1995, Lemma 1):
-    this refines thin gaps and acute corners, and nothing else.
+    the circle over it, so that every segment is an edge of the Delaunay triangulation (Ruppert 1995,
+    Lemma 1): this refines thin gaps and acute corners, and nothing else.
 
     Args:
         domain: a plane domain with `pieces`.
@@ -63,7 +65,7 @@ def boundary_polygon(domain: Any, spacing: float) -> BoundaryPolygon:
     """
     parts, start = [], 0
     for index, piece in enumerate(domain.pieces):
-        for first, last in active_intervals(piece):
+        for first, last in _joined(piece.intervals.tolist()):
             parameter = _equal_steps(piece, first, last, spacing)
             points = _map(piece, parameter)
             number = np.arange(start, start + len(points))
@@ -78,27 +80,18 @@ def boundary_polygon(domain: Any, spacing: float) -> BoundaryPolygon:
     return _split_crowded(domain, _merge_ends(polygon), _SMALLEST * spacing)
 
 
-def active_intervals(piece: Any) -> list[tuple[float, float]]:
-    """Parameter intervals in which a curve is boundary of its domain, their ends found by bisection."""
-
-    def active(s: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return piece.active(piece.map(torch.as_tensor(s)[:, None])).cpu().numpy()
-
-    s = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
-    on = active(s)
-    left, right, before = s[:-1], s[1:], on[:-1]
-    change = on[:-1] != on[1:]
-    left, right, before = left[change], right[change], before[change]
-    for _ in range(60):
-        middle = (left + right) / 2
-        same = active(middle) == before if len(middle) else before
-        left, right = np.where(same, middle, left), np.where(same, right, middle)
-    inner = np.where(before, left, right)  # the end on which the curve still is boundary
-    breaks = np.concatenate([[0.0][: int(on[0])], inner, [1.0][: int(on[-1])]])
-    return [(float(a), float(b)) for a, b in zip(breaks[::2], breaks[1::2], strict=True)]
+def _joined(intervals: list[list[float]]) -> list[list[float]]:
+    """Intervals with those that follow one another made one: a smooth arc is stepped along as a whole."""
+    joined: list[list[float]] = []
+    for first, last in intervals:
+        if joined and joined[-1][1] == first:
+            joined[-1][1] = last
+        else:
+            joined.append([first, last])
+    return joined
 
 
-def _equal_steps(piece: Any, first: float, last: float, spacing: float) -> NDArray[np.float64]:
+def _equal_steps(piece: Piece, first: float, last: float, spacing: float) -> NDArray[np.float64]:
     """Parameters from `first` to `last` at equal arc lengths."""
     s = np.linspace(first, last, _SAMPLES)
     steps = np.diff(_map(piece, s), axis=0)
@@ -111,7 +104,7 @@ def _equal_steps(piece: Any, first: float, last: float, spacing: float) -> NDArr
     return parameter
 
 
-def _map(piece: Any, s: NDArray[np.float64]) -> NDArray[np.float64]:
+def _map(piece: Piece, s: NDArray[np.float64]) -> NDArray[np.float64]:
     return piece.map(torch.as_tensor(s, dtype=torch.float64)[:, None]).detach().cpu().numpy()
 
 
@@ -130,7 +123,7 @@ def _merge_ends(polygon: BoundaryPolygon) -> BoundaryPolygon:
     )
 
 
-def _split_crowded(domain: Any, polygon: BoundaryPolygon, smallest: float) -> BoundaryPolygon:
+def _split_crowded(domain: Domain, polygon: BoundaryPolygon, smallest: float) -> BoundaryPolygon:
     """Halve segments until no vertex lies in the circle over another segment, or they are very short."""
     for _ in range(64):
         first, second = polygon.ends[:, 0], polygon.ends[:, 1]
@@ -144,7 +137,7 @@ def _split_crowded(domain: Any, polygon: BoundaryPolygon, smallest: float) -> Bo
     return polygon
 
 
-def _halve(domain: Any, polygon: BoundaryPolygon, chosen: NDArray[np.int64]) -> BoundaryPolygon:
+def _halve(domain: Domain, polygon: BoundaryPolygon, chosen: NDArray[np.int64]) -> BoundaryPolygon:
     middle = polygon.parameters[chosen].mean(axis=1)
     points = np.empty((len(chosen), 2))
     for index in np.unique(polygon.pieces[chosen]):

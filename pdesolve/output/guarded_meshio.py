@@ -90,7 +90,7 @@ def read_mesh(path: str | Path) -> Any:
             return meshio.read(str(path))
     except (SystemExit, Exception) as error:
         reason = "" if isinstance(error, SystemExit) else f" ({type(error).__name__}: {error})"
-        msg = f"cannot read '{path}' as a mesh{reason}: the file is damaged or of another format; export it again."
+        msg = f"cannot read '{path}' as a mesh{reason}: it is damaged or of another format; export it again."
         raise UsageError(msg) from error
 
 
@@ -105,7 +105,7 @@ def checked_array(name: str, values: ArrayLike, n: int) -> NDArray[Any]:
         msg = f"the array '{name}' holds {array.dtype} values, expected real numbers."
         raise SolveError(msg)
     if array.ndim == 0 or array.shape[0] != n or array.ndim > 3 or 0 in array.shape:
-        msg = f"the array '{name}' has shape {array.shape}, expected ({n},) or ({n}, components): one row per point."
+        msg = f"the array '{name}' has shape {array.shape}, expected one row for each of {n} points."
         raise SolveError(msg)
     _refuse_non_finite(name, array)
     if array.dtype.kind == "b":
@@ -124,9 +124,9 @@ def _refuse_non_finite(name: str, array: NDArray[Any]) -> None:
     if bad.any():
         first = int(np.argwhere(bad)[0][0])
         msg = (
-            f"the array '{name}' has {int(bad.sum())} values of {array.size} that are not finite (the first at "
-            f"point {first}), expected numbers: look at the equation, the exact solution and their singularities "
-            "there, or solve again with a smaller step or more points."
+            f"the array '{name}' has {int(bad.sum())} values of {array.size} that are not finite (the first "
+            f"at point {first}), expected numbers: is the equation, the exact solution or the solution itself "
+            "undefined there?"
         )
         raise SolveError(msg)
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from pdesolve.errors import UsageError
+from pdesolve.geometry.box import AxisAligned
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.spacetime import Cylinder
 
 DEFAULT_POINTS = {1: 500, 2: 20_000, 3: 50_000}
 DEFAULT_STEPS = 41
@@ -53,7 +56,7 @@ class OutputMesh:
         return self.points[self.cells].mean(axis=1)
 
 
-def output_mesh(domain: Any, points: int | None = None) -> OutputMesh:
+def output_mesh(domain: Domain, points: int | None = None) -> OutputMesh:
     """Mesh of a domain, or of the space part of a space–time cylinder.
 
     An interval, rectangle or box gets a structured grid, any other domain a boundary-fitted one of triangles
@@ -74,11 +77,13 @@ def output_mesh(domain: Any, points: int | None = None) -> OutputMesh:
     check_dimension(space)
     target = DEFAULT_POINTS[dimension] if points is None else points
     if target < 2:
-        msg = f"received {target} points for the output mesh, expected at least 2: leave it out for the default."
+        msg = (
+            f"received {target} points for the output mesh, expected 2 or more: leave it out for the default."
+        )
         raise UsageError(msg)
     if dimension == 1:
         return _lines(space, target)
-    if is_box(space):
+    if isinstance(space, AxisAligned):
         lower, upper = corners_of(space)
         return grid(lower, upper, _grid_shape(upper - lower, target), tuple(space.coordinates))
     if dimension == 2:
@@ -90,7 +95,7 @@ def output_mesh(domain: Any, points: int | None = None) -> OutputMesh:
     return tetrahedralise(space, target)
 
 
-def spacetime_mesh(domain: Any, points: int | None = None) -> OutputMesh:
+def spacetime_mesh(domain: Domain, points: int | None = None) -> OutputMesh:
     """The x–t surface of a domain with one space dimension and time: quads, twice as fine in x as in t.
 
     Args:
@@ -119,7 +124,7 @@ def spacetime_mesh(domain: Any, points: int | None = None) -> OutputMesh:
     return OutputMesh(surface, np.concatenate(layers), "quad", tuple(domain.coordinates))
 
 
-def times(domain: Any, steps: int | None = None) -> NDArray[np.float64]:
+def times(domain: Domain, steps: int | None = None) -> NDArray[np.float64]:
     """The (steps,) equally spaced times of a cylinder, both ends included (default 41).
 
     Raises:
@@ -149,38 +154,29 @@ def grid(
     for stride, n in zip(strides, shape, strict=True):
         origins = (origins[None, :] + stride * np.arange(n - 1)[:, None]).reshape(-1)
     corner = np.array([0, 1])
-    for stride in strides[1:]:  # VTK walks round the face: 0 1 → 0 1 3 2, and a hexahedron is two faces
-        top = corner[::-1] if stride == strides[1] else corner
+    for axis, stride in enumerate(strides[1:]):  # VTK walks round a face, and a hexahedron is two faces
+        top = corner[::-1] if axis == 0 else corner
         corner = np.concatenate([corner, top + stride])
     kind = {1: "line", 2: "quad", 3: "hexahedron"}[len(shape)]
     return OutputMesh(points, origins[:, None] + corner, kind, names)
 
 
-def space_of(domain: Any) -> Any:
+def space_of(domain: Domain) -> Domain:
     """The space part of a cylinder; a domain without time itself."""
     return domain.space if is_cylinder(domain) else domain
 
 
-def is_cylinder(domain: Any) -> bool:
+def is_cylinder(domain: Domain) -> bool:
     """Whether the domain is space × time."""
-    return hasattr(domain, "space") and hasattr(domain, "time")
+    return isinstance(domain, Cylinder)
 
 
-def is_box(domain: Any) -> bool:
-    """Whether a domain is an axis-aligned box: 2d flat faces that enclose its bounding box."""
-    pieces = domain.pieces
-    if len(pieces) != 2 * domain.dimension or any(piece.plane is None for piece in pieces):
-        return False
-    lower, upper = corners_of(domain)
-    return math.isclose(float(domain.measure), float(np.prod(upper - lower)), rel_tol=1e-9)
-
-
-def corners_of(domain: Any) -> NDArray[np.float64]:
+def corners_of(domain: Domain) -> NDArray[np.float64]:
     """(2, d): lower and upper corner of the bounding box."""
     return np.asarray(domain.bounds.detach().cpu().numpy(), dtype=np.float64)
 
 
-def check_dimension(space: Any) -> None:
+def check_dimension(space: Domain) -> None:
     """Refuse what no viewer can show.
 
     Raises:
@@ -188,8 +184,8 @@ def check_dimension(space: Any) -> None:
     """
     if space.dimension > 3:
         msg = (
-            f"the domain has {space.dimension} space dimensions ({', '.join(space.coordinates)}) and ParaView shows "
-            "at most 3: write points and values with a .csv or .npz file, or evaluate the solution on a slice."
+            f"the domain has {space.dimension} space dimensions ({', '.join(space.coordinates)}), ParaView "
+            "shows at most 3: write points and values to a .csv or .npz file, or evaluate a slice."
         )
         raise UsageError(msg)
 
@@ -201,10 +197,8 @@ def _grid_shape(widths: NDArray[np.float64], target: int) -> tuple[int, ...]:
     return tuple(max(2, round(float(per_unit * share))) for share in shares)
 
 
-def _lines(space: Any, target: int) -> OutputMesh:
+def _lines(space: Domain, target: int) -> OutputMesh:
     """Lines between the boundary points of a one-dimensional domain, wherever it lies inside."""
-    import torch
-
     ends = []
     for piece in space.pieces:
         x = piece.map(torch.zeros(1, 0, dtype=torch.float64))
@@ -212,7 +206,7 @@ def _lines(space: Any, target: int) -> OutputMesh:
             ends.append(float(x[0, 0]))
     ends = np.unique(ends)
     middles = torch.as_tensor((ends[1:] + ends[:-1]) / 2)[:, None]
-    inside = (space.level(middles) < 0).cpu().numpy()
+    inside = space.contains(middles, space.rounding).cpu().numpy()
     total = float((np.diff(ends) * inside).sum())
     points, cells, start = [], [], 0
     for a, b in zip(ends[:-1][inside], ends[1:][inside], strict=True):

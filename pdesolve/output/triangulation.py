@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Delaunay, cKDTree
 
+from pdesolve.geometry.domain import Domain
 from pdesolve.output.boundary_curves import boundary_polygon
 from pdesolve.output.mesh import OutputMesh, corners_of
 
@@ -20,12 +20,13 @@ _CLEARANCE = (
 )
 
 
-def triangulate(domain: Any, target: int) -> OutputMesh:
+def triangulate(domain: Domain, target: int) -> OutputMesh:
     """Triangles between points on the boundary and a hexagonal grid inside.
 
     Equilateral triangles of side h have area √3/4 h², two of them per point, hence h² = 2 |Ω| / (√3 n). The
-    boundary's segments are edges of the Delaunay triangulation, so they part it into pieces which lie inside or
-    outside as a whole: the mesh is exactly the polygon through the boundary points, its area right to O(h²).
+    boundary's segments are edges of the Delaunay triangulation, so they part it into pieces which lie
+    inside or outside as a whole: the mesh is exactly the polygon through the boundary points, its area
+    right to O(h²).
 
     Args:
         domain: a plane domain.
@@ -46,12 +47,12 @@ def triangulate(domain: Any, target: int) -> OutputMesh:
     return OutputMesh(points[used], compact.reshape(-1, 3), "triangle", tuple(domain.coordinates))
 
 
-def inside(domain: Any, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Where the level function is negative, (n,)."""
-    return (domain.level(torch.as_tensor(points)) < 0).cpu().numpy()
+def inside(domain: Domain, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points (n, d) lie in the domain or, to rounding, on its boundary or on a seam of a union."""
+    return domain.contains(torch.as_tensor(points), domain.rounding).cpu().numpy()
 
 
-def _hexagonal_grid(domain: Any, h: float) -> NDArray[np.float64]:
+def _hexagonal_grid(domain: Domain, h: float) -> NDArray[np.float64]:
     lower, upper = corners_of(domain)
     columns, rows = np.ceil((upper - lower) / (h, h * math.sqrt(3) / 2)).astype(int) + 1
     i, j = np.meshgrid(np.arange(-1, columns), np.arange(rows))
@@ -63,7 +64,7 @@ def _hexagonal_grid(domain: Any, h: float) -> NDArray[np.float64]:
 
 
 def _inner_triangles(
-    domain: Any, points: NDArray[np.float64], segments: NDArray[np.int64]
+    domain: Domain, points: NDArray[np.float64], segments: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """The Delaunay triangles of the domain, (e, 3)."""
     n = len(points)
@@ -86,7 +87,7 @@ def _inner_triangles(
 
 
 def _sign_at_centroid(
-    domain: Any, points: NDArray[np.float64], triangles: NDArray[np.int64], real: NDArray[np.bool_]
+    domain: Domain, points: NDArray[np.float64], triangles: NDArray[np.int64], real: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     sign = np.ones(len(triangles))
     sign[real] = np.where(inside(domain, points[triangles[real]].mean(axis=1)), -1.0, 1.0)

@@ -207,6 +207,16 @@ class Assembly:
             found.append((r * points.weight[:, :, None] * scales[number]).flatten(1))
         return found + [block.apply(coefficients) for block in self.face_rows()]
 
+    def residual_of_patch(self, residuals: Sequence[Tensor]) -> np.ndarray:
+        """Norm of all rows that touch each patch (e,), from the blocks of `linearise` or `residuals`."""
+        squares = torch.zeros(len(self.patches), dtype=self.half.dtype, device=self.device)
+        groups = [(torch.from_numpy(points.cells),) for _, points in self.points]
+        groups += [block.groups for block in self.face_rows()]
+        for touched, r in zip(groups, residuals, strict=True):
+            for cells in touched:
+                squares.index_add_(0, cells.to(self.device), (r**2).sum(1))
+        return squares.sqrt().cpu().numpy()
+
     def _table(self, number: int, term: GridTerm, points: Points) -> Tensor:
         """Basis tables (s, b or 1, m, k) of a batch; kept where all cells share one."""
         if number in self._tables:

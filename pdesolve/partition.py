@@ -142,46 +142,51 @@ class Partition:
 
     @cached_property
     def faces(self) -> Faces:
-        """All faces between two cells; a hanging face appears once for each finer cell."""
+        """All faces between two cells; where sizes differ, one face for every pair that shares some of it."""
+        finest = self.level.max(axis=0)
+        low = self.index << (finest - self.level)
+        high = (self.index + 1) << (finest - self.level)
+        parts = [self._faces_across(axis, low, high) for axis in range(self.dimension)]
+        minus, plus, wrapped = (np.concatenate(column) for column in zip(*parts, strict=True))
+        axes = np.repeat(np.arange(self.dimension), [len(part[0]) for part in parts])
         lower, upper = self.bounds
-        parts = []
-        for axis in range(self.dimension):
-            for side in (0, 1):
-                parts.append(self._faces_across(axis, side, lower, upper))
-        minus, plus, axes, low, up, shift = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return Faces(minus, plus, axes, low, up, shift)
+        shift = np.zeros((len(minus), self.dimension))  # what to subtract from a point to reach it in `plus`
+        period = np.array([b[-1] - b[0] for b in self.breaks])
+        shift[np.arange(len(minus)), axes] = np.where(wrapped, period[axes], 0.0)
+        face_low = np.maximum(lower[minus], lower[plus] + shift)
+        face_high = np.minimum(upper[minus], upper[plus] + shift)
+        place = np.arange(len(minus)), axes
+        face_low[place] = face_high[place] = upper[minus, axes]
+        return Faces(minus, plus, axes, face_low, face_high, shift)
 
-    def _faces_across(self, axis: int, side: int, lower: np.ndarray, upper: np.ndarray) -> tuple:
-        """Faces of the cells' lower (0) or upper (1) side whose neighbour is as large or larger."""
-        n, d = len(self), self.dimension
-        b = self.breaks[axis]
-        probe = self.centre.copy()
-        edge = upper[:, axis] if side else lower[:, axis]
-        nudge = 1e-3 * np.array([h for h in self.half[:, axis]]) * 2.0**-6
-        probe[:, axis] = edge + (nudge if side else -nudge)
-        period = np.zeros(n)
+    def _faces_across(
+        self, axis: int, low: np.ndarray, high: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pairs of cells (minus, plus) that share part of a plane across the axis, and whether over the period.
+
+        Cells that end at a plane are compared with cells that begin there, plane by plane, in exact integers.
+        """
+        end, begin = high[:, axis], low[:, axis].copy()
+        seam = begin == 0
         if self.periodic[axis]:
-            over = (probe[:, axis] > b[-1]).astype(float) - (probe[:, axis] < b[0])
-            period = over * (b[-1] - b[0])
-            probe[:, axis] -= period
-        inside = (probe[:, axis] > b[0]) & (probe[:, axis] < b[-1])
-        neighbour = np.where(inside, self.locate(probe), -1)
-        own = np.flatnonzero(neighbour >= 0)
-        other = neighbour[own]
-        lateral = [i for i in range(d) if i != axis]
-        deeper = (self.level[own][:, lateral] > self.level[other][:, lateral]).any(axis=1)
-        coarser = (self.level[own][:, lateral] < self.level[other][:, lateral]).any(axis=1)
-        take = deeper | (~coarser & (side == 1))
-        own, other = own[take], other[take]
-        low, up = lower[own].copy(), upper[own].copy()
-        low[:, axis] = up[:, axis] = edge[own]
-        shift = np.zeros((len(own), d))  # what to subtract from a point to reach it in `other`
-        shift[:, axis] = period[own]
-        minus, plus = (own, other) if side else (other, own)
-        if not side:  # describe the face in the coordinates of the minus cell
-            low, up = low - shift, up - shift
-            shift = -shift
-        return minus, plus, np.full(len(own), axis), low, up, shift
+            begin[seam] = (len(self.breaks[axis]) - 1) << int(self.level[:, axis].max())
+        enders, beginners = np.argsort(end, kind="stable"), np.argsort(begin, kind="stable")
+        planes = np.intersect1d(end, begin)
+        cut = [
+            (np.searchsorted(x[o], planes), np.searchsorted(x[o], planes, side="right"), o)
+            for x, o in ((end, enders), (begin, beginners))
+        ]
+        lateral = [i for i in range(self.dimension) if i != axis]
+        pairs = [(np.empty(0, dtype=np.int64),) * 2]
+        for k in range(len(planes)):
+            a, b = (order[start[k] : stop[k]] for start, stop, order in cut)
+            meet = np.ones((len(a), len(b)), dtype=bool)
+            for i in lateral:
+                meet &= (low[a, i][:, None] < high[b, i]) & (low[b, i] < high[a, i][:, None])
+            i, j = np.nonzero(meet)
+            pairs.append((a[i], b[j]))
+        minus, plus = (np.concatenate(column) for column in zip(*pairs, strict=True))
+        return minus, plus, seam[plus] if self.periodic[axis] else np.zeros(len(plus), dtype=bool)
 
 
 @dataclass(frozen=True)

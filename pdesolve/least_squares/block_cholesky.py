@@ -3,6 +3,7 @@
 The groups (patches) have centres in space. A separator of patches splits them in two halves that share no entry, each
 half is split again, and the matrix is eliminated from the smallest parts up, in dense fronts: nearly all work is
 Cholesky, triangular solves and GEMM on matrices of hundreds to thousands of rows (George 1973; Duff & Reid 1983).
+Only lower triangles are formed: fronts keep the order of elimination, so what is lower stays lower on the way up.
 In one dimension the fronts stay small and the cost is linear in the number of patches.
 """
 
@@ -147,16 +148,19 @@ class BlockCholesky:
         updates: dict[int, Tensor] = {}
         self.factors = []
         sample = next(iter(self.blocks.values()))
+        largest = max(int(self.sizes[f.own].sum() + self.sizes[f.border].sum()) for f in self.fronts)
+        workspace = sample.new_empty(largest**2)
         for position, front in enumerate(self.fronts):
             groups = np.concatenate([front.own, front.border])
             start = np.concatenate([[0], np.cumsum(self.sizes[groups])])
             local = dict(zip(groups.tolist(), start[:-1].tolist(), strict=True))
-            matrix = sample.new_zeros(int(start[-1]), int(start[-1]))
+            matrix = workspace[: int(start[-1]) ** 2].view(int(start[-1]), int(start[-1])).zero_()
             for i, j in mine[position]:
                 block, a, b = self.blocks[i, j], local[i], local[j]
-                matrix[a : a + block.shape[0], b : b + block.shape[1]] += block
-                if i != j:
+                if b > a:
                     matrix[b : b + block.shape[1], a : a + block.shape[0]] += block.mT
+                else:
+                    matrix[a : a + block.shape[0], b : b + block.shape[1]] += block
             for child in front.children:
                 if (update := updates.pop(child, None)) is not None:
                     self._extend_add(matrix, update, self.fronts[child].border, local)
@@ -168,21 +172,25 @@ class BlockCholesky:
             side = matrix[k:, :k]
             if len(front.border):
                 side = torch.linalg.solve_triangular(lower, side.mT, upper=False).mT
-                updates[position] = torch.addmm(matrix[k:, k:], side, side.mT, alpha=-1)
+                updates[position] = _lower_update(matrix[k:, k:], side)
             own, border = self._columns(front.own), self._columns(front.border)
             self.factors.append((lower, side, own.to(sample.device), border.to(sample.device)))
         return True
 
     def _extend_add(self, matrix: Tensor, update: Tensor, border: np.ndarray, local: dict[int, int]) -> None:
-        position = np.concatenate([np.arange(local[g], local[g] + self.sizes[g]) for g in border.tolist()])
-        index = torch.from_numpy(position).to(matrix.device)
-        if len(position) and position[-1] - position[0] == len(position) - 1:
-            a, b = int(position[0]), int(position[-1]) + 1
-            matrix[a:b, a:b] += update
-        else:
-            rows = matrix.index_select(0, index)
-            rows.index_add_(1, index, update)
-            matrix.index_copy_(0, index, rows)
+        """Add a child's update into its places: runs of neighbouring groups move as dense slices."""
+        here = np.array([local[g] for g in border.tolist()])
+        size = self.sizes[border]
+        there = np.cumsum(size) - size
+        first = np.flatnonzero(np.r_[True, here[1:] != here[:-1] + size[:-1]])
+        last = np.r_[first[1:], len(border)] - 1
+        runs = [
+            (int(here[i]), int(there[i]), int(there[j] + size[j] - there[i]))
+            for i, j in zip(first, last, strict=True)
+        ]
+        for n, (a, i, height) in enumerate(runs):
+            for b, j, width in runs[: n + 1]:
+                matrix[a : a + height, b : b + width] += update[i : i + height, j : j + width]
 
     def _columns(self, groups: np.ndarray) -> Tensor:
         if not len(groups):
@@ -220,6 +228,17 @@ class BlockCholesky:
         return x
 
 
+def _lower_update(matrix: Tensor, side: Tensor) -> Tensor:
+    """matrix - side sideᵀ in its lower triangle; panels spare nearly half of the flops of a full product."""
+    n = len(matrix)
+    update = torch.empty_like(matrix, memory_format=torch.contiguous_format)
+    panel = max(256, -(-n // 8))
+    for a in range(0, n, panel):
+        b = min(a + panel, n)
+        torch.addmm(matrix[a:, a:b], side[a:], side[a:b].mT, alpha=-1, out=update[a:, a:b])
+    return update
+
+
 def _sum_blocks(
     blocks: Iterable[tuple[Tensor, Tensor, Tensor]], count: int
 ) -> dict[tuple[int, int], Tensor]:
@@ -229,5 +248,8 @@ def _sum_blocks(
         swap = rows > columns
         for i, j, flip, value in zip(rows.tolist(), columns.tolist(), swap.tolist(), values, strict=True):
             key, part = ((j, i), value.mT) if flip else ((i, j), value)
-            summed[key] = summed[key] + part if key in summed else part
+            if key in summed:
+                summed[key] += part
+            else:
+                summed[key] = part
     return summed

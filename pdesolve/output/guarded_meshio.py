@@ -8,7 +8,7 @@ What meshio 5.3.5 does, and what is done about it:
 * names go into the XML unescaped, in the encoding of the machine: escaped, to ASCII;
 * blanks in names become underscores in a legacy file: percent-encoded, which VTK decodes;
 * an empty mesh or array gets a wrong block header: refused;
-* booleans, float16 and objects end in a KeyError: converted or refused;
+* booleans, short integers, float16 and objects end in a KeyError: converted or refused;
 * a file that cannot be read prints to stdout and calls `sys.exit(1)`: an error with a sentence instead.
 """
 
@@ -57,12 +57,14 @@ def write_mesh(
     import meshio
 
     path = Path(path)
-    points, cells = _checked_points(points), _checked_cells(cells, cell_type, len(points))
-    encode = _percent_encoded if path.suffix == ".vtk" else _xml_escaped
+    suffix = path.suffix.lower()
+    points = _checked_points(points)
+    cells = _checked_cells(cells, cell_type, len(points))
+    encode = _percent_encoded if suffix == ".vtk" else _xml_escaped
     arrays = {encode(name): checked_array(name, values, len(points)) for name, values in point_data.items()}
     mesh = meshio.Mesh(points, [(cell_type, cells)], point_data=arrays)
     with replacing(path) as temporary:
-        meshio.write(str(temporary), mesh, file_format=path.suffix.lstrip("."))
+        meshio.write(str(temporary), mesh, file_format=suffix.lstrip("."))
     return path
 
 
@@ -108,8 +110,8 @@ def checked_array(name: str, values: ArrayLike, n: int) -> NDArray[Any]:
         msg = f"the array '{name}' has shape {array.shape}, expected one row for each of {n} points."
         raise SolveError(msg)
     _refuse_non_finite(name, array)
-    if array.dtype.kind == "b":
-        array = array.astype(np.uint8)
+    if array.dtype.kind in "biu":
+        array = array.astype(np.int64)
     if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
         array = array.astype(np.float64)
     if array.ndim == 3:
@@ -125,8 +127,8 @@ def _refuse_non_finite(name: str, array: NDArray[Any]) -> None:
         first = int(np.argwhere(bad)[0][0])
         msg = (
             f"the array '{name}' has {int(bad.sum())} values of {array.size} that are not finite (the first "
-            f"at point {first}), expected numbers: is the equation, the exact solution or the solution itself "
-            "undefined there?"
+            f"at point {first}), expected numbers: is the equation, the exact solution or the "
+            "solution itself undefined there?"
         )
         raise SolveError(msg)
 

@@ -12,7 +12,7 @@ from scipy.spatial import Delaunay, cKDTree
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.place import Piece
 from pdesolve.output.mesh import OutputMesh, corners_of
-from pdesolve.output.triangulation import inside
+from pdesolve.output.triangulation import centred, inside
 
 _OVERSAMPLE = 4  # candidates on a surface per spacing and direction
 _SPACING = {"corner": 0.2, "edge": 0.7, "face": 0.85}  # least distance between points, in spacings
@@ -91,7 +91,7 @@ def _candidates(piece: Piece, h: float, seed: int) -> dict[str, NDArray[np.float
 
 
 def _parameters(shape: tuple[int, int], seed: int) -> torch.Tensor:
-    """A grid over the unit square (n, n', 2), its inner lines shaken so that no four points lie on one circle."""
+    """A grid over the unit square (n, n', 2), shaken inside so that no four points lie on one circle."""
     axes = [torch.linspace(0, 1, n, dtype=torch.float64) for n in shape]
     s = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
     shake = torch.rand(s.shape, generator=torch.Generator().manual_seed(seed), dtype=s.dtype) - 0.5
@@ -146,10 +146,9 @@ def _spread(
 
 def _inner_tetrahedra(domain: Domain, points: NDArray[np.float64]) -> NDArray[np.int64]:
     """The Delaunay tetrahedra whose centroids lie in the domain, (e, 4), positively oriented."""
-    size = np.ptp(points, axis=0).max()
     # Far points keep flat faces off the convex hull, where rounding makes flat tetrahedra and qhull slow.
-    far = points.mean(axis=0) + 4 * size * np.array(list(itertools.product((-1, 1.1), (-1, 1.2), (-1, 1.3))))
-    cells = Delaunay(np.concatenate([points, far])).simplices.astype(np.int64)
+    far = 8 * np.array(list(itertools.product((-1, 1.1), (-1, 1.2), (-1, 1.3))))
+    cells = Delaunay(np.concatenate([centred(points), far])).simplices.astype(np.int64)
     cells = cells[(cells < len(points)).all(axis=1)]
     edges = points[cells[:, 1:]] - points[cells[:, :1]]
     volume = np.linalg.det(edges)

@@ -52,6 +52,12 @@ def inside(domain: Domain, points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return domain.contains(torch.as_tensor(points), domain.rounding).cpu().numpy()
 
 
+def centred(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points (n, d) moved and scaled into [-1, 1]^d: Delaunay's test squares coordinates, and cancels."""
+    lower, upper = points.min(axis=0), points.max(axis=0)
+    return 2 * (points - (lower + upper) / 2) / (upper - lower).max()
+
+
 def _hexagonal_grid(domain: Domain, h: float) -> NDArray[np.float64]:
     lower, upper = corners_of(domain)
     columns, rows = np.ceil((upper - lower) / (h, h * math.sqrt(3) / 2)).astype(int) + 1
@@ -68,11 +74,10 @@ def _inner_triangles(
 ) -> NDArray[np.int64]:
     """The Delaunay triangles of the domain, (e, 3)."""
     n = len(points)
-    centre, radius = points.mean(axis=0), 2 * float(np.ptp(points, axis=0).max())
     angle = 2 * np.pi * (np.arange(12) + 0.1) / 12
     # A far ring keeps the boundary off the convex hull, where rounding makes flat triangles.
-    ring = centre + radius * np.column_stack([np.cos(angle), np.sin(angle)])
-    delaunay = Delaunay(np.concatenate([points, ring]))
+    ring = 4 * np.column_stack([np.cos(angle), np.sin(angle)])
+    delaunay = Delaunay(np.concatenate([centred(points), ring]))
     triangles = delaunay.simplices.astype(np.int64)
     real = (triangles < n).all(axis=1)
     area = _signed_area(points, np.where(real[:, None], triangles, 0))

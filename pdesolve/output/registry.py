@@ -1,0 +1,77 @@
+"""The known file formats, and the function that picks one by the ending of the file name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pdesolve.errors import UsageError
+
+if TYPE_CHECKING:
+    from pdesolve.solution import Solution
+
+
+@dataclass(frozen=True)
+class Format:
+    """One file format: what it is, and `module:function`, imported when it is used."""
+
+    summary: str
+    writer: str
+
+    def load(self) -> Any:
+        """The function (solution, path, points=, steps=, time=) -> paths written, the one to open first."""
+        module, function = self.writer.split(":")
+        return getattr(import_module(f"pdesolve.output.{module}"), function)
+
+
+WRITERS = {
+    ".vtu": Format("ParaView: mesh, values, errors, residual, gradient, at one time", "vtk:write_vtu"),
+    ".pvd": Format("ParaView: a .vtu file for each of many times", "vtk:write_pvd"),
+    ".vtk": Format("legacy VTK, as .vtu for older readers", "vtk:write_vtu"),
+    ".npz": Format("numpy: points, cells, times and values, in any dimension", "tables:write_npz"),
+    ".csv": Format("a table of coordinates and values, in any dimension", "tables:write_csv"),
+}
+FORMATS = {suffix: known.summary for suffix, known in WRITERS.items()}
+
+
+def export(
+    solution: Solution,
+    path: str | Path,
+    points: int | None = None,
+    steps: int | None = None,
+    time: float | None = None,
+) -> tuple[Path, ...]:
+    """Write a solution to a file whose ending decides the format.
+
+    Args:
+        solution: what `solve` returned.
+        path: for example `u.vtu`; `.pvd` for a time-dependent problem in ParaView.
+        points: how many points in space, about (default 500 in 1-D, 20,000 in 2-D, 50,000 in 3-D).
+        steps: how many times (default 41), both ends included.
+        time: the one time to write instead, in a format that holds one.
+
+    Returns:
+        The files written, the one to open first.
+
+    Raises:
+        UsageError: if the ending is unknown or does not suit the problem; a value that is not finite raises
+            SolveError.
+    """
+    path = Path(path)
+    return known_format(path).load()(solution, path, points=points, steps=steps, time=time)
+
+
+def known_format(path: str | Path) -> Format:
+    """The format of a file name.
+
+    Raises:
+        UsageError: if the ending is not a known one.
+    """
+    suffix = Path(path).suffix
+    if suffix.lower() not in WRITERS:
+        received = f"the ending '{suffix}'" if suffix else "no ending"
+        msg = f"'{path}' has {received}, expected one of {' '.join(WRITERS)}: the ending chooses the format."
+        raise UsageError(msg)
+    return WRITERS[suffix.lower()]

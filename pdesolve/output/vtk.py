@@ -1,0 +1,149 @@
+"""Solutions for ParaView: one time as `.vtu` or `.vtk`, many as `.pvd` with a file for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from pdesolve.errors import UsageError
+from pdesolve.geometry.domain import Domain
+from pdesolve.output.fields import mesh_fields
+from pdesolve.output.files import replacing
+from pdesolve.output.guarded_meshio import write_mesh
+from pdesolve.output.mesh import OutputMesh, is_cylinder, output_mesh, spacetime_mesh, times
+
+if TYPE_CHECKING:
+    from pdesolve.solution import Solution
+
+
+def write_vtu(
+    solution: Solution,
+    path: Path,
+    points: int | None = None,
+    steps: int | None = None,
+    time: float | None = None,
+) -> tuple[Path, ...]:
+    """Write one mesh with point data.
+
+    A problem with one space dimension and time becomes its x–t surface, unless a time is given.
+
+    Args:
+        solution: the solution.
+        path: a file name ending in `.vtu` or `.vtk`.
+        points: how many points, about.
+        steps: not used: the file holds one time.
+        time: the time to write, of a time-dependent problem.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: if the problem has time and more space dimensions, and no time is given.
+    """
+    domain = solution.problem.domain
+    if steps is not None:
+        msg = f"'{path}' holds one time, received steps={steps}: write '{path.with_suffix('.pvd')}' instead."
+        raise UsageError(msg)
+    time = checked_time(domain, time)
+    if is_cylinder(domain) and time is None:
+        if domain.space.dimension > 1:
+            msg = (
+                f"'{path}' holds one time and the problem has many: write '{path.with_suffix('.pvd')}' for "
+                f"all of them, or one of them by export(solution, '{path.name}', time={_last(domain):g})."
+            )
+            raise UsageError(msg)
+        mesh = spacetime_mesh(domain, points)
+    else:
+        mesh = output_mesh(domain, points)
+    return (_write(solution, path, mesh, time),)
+
+
+def write_pvd(
+    solution: Solution,
+    path: Path,
+    points: int | None = None,
+    steps: int | None = None,
+    time: float | None = None,
+) -> tuple[Path, ...]:
+    """Write a collection of `.vtu` files, one for each time, in a folder beside it.
+
+    `u.pvd` lists `u/u_0000.vtu`, … by relative names, so that the collection can be moved; it is written last
+    and never names a file that is not there. With one space dimension the x–t surface is written, too, as
+    `u-spacetime.vtu`. A problem without time becomes a collection of one.
+
+    Args:
+        solution: the solution.
+        path: a file name ending in `.pvd`.
+        points: how many points in space, about.
+        steps: how many times (default 41).
+        time: a single time instead.
+
+    Returns:
+        The collection, its files, and the x–t surface where there is one.
+    """
+    domain = solution.problem.domain
+    time = checked_time(domain, time)
+    if not is_cylinder(domain):
+        moments: list[float | None] = [None]
+    else:
+        moments = [time] if time is not None else [float(t) for t in times(domain, steps)]
+    mesh = output_mesh(domain, points)
+    folder = path.with_suffix("")
+    names = [folder / f"{path.stem}_{k:04d}.vtu" for k in range(len(moments))]
+    for name, moment in zip(names, moments, strict=True):
+        _write(solution, name, mesh, moment)
+    _remove_older_steps(folder, path.stem, {name.name for name in names})
+    _write_collection(path, [name.relative_to(path.parent).as_posix() for name in names], moments)
+    surfaces = []
+    if len(moments) > 1 and domain.space_dimension == 1:
+        surface = path.with_name(f"{path.stem}-spacetime.vtu")
+        surfaces.append(_write(solution, surface, spacetime_mesh(domain), None))
+    return (path, *names, *surfaces)
+
+
+def checked_time(domain: Domain, time: float | None) -> float | None:
+    """A time that the problem has, or None.
+
+    Raises:
+        UsageError: if the problem has no time, or not this one.
+    """
+    if time is None:
+        return None
+    if not is_cylinder(domain):
+        msg = f"time={time:g} was given, but the problem has no time: leave it out."
+        raise UsageError(msg)
+    first, last = domain.bounds[:, -1].tolist()
+    if not first <= time <= last:
+        msg = f"time={time:g} lies outside the problem's times, expected {first:g} to {last:g}."
+        raise UsageError(msg)
+    return float(time)
+
+
+def _write(solution: Solution, path: Path, mesh: OutputMesh, time: float | None) -> Path:
+    fields = mesh_fields(solution, mesh, time)
+    return write_mesh(path, mesh.points, mesh.cells, mesh.cell_type, fields)
+
+
+def _write_collection(path: Path, files: Sequence[str], moments: Sequence[float | None]) -> None:
+    root = ElementTree.Element("VTKFile", type="Collection", version="0.1", byte_order="LittleEndian")
+    collection = ElementTree.SubElement(root, "Collection")
+    for file, moment in zip(files, moments, strict=True):
+        time = repr(0.0 if moment is None else moment)
+        ElementTree.SubElement(collection, "DataSet", timestep=time, group="", part="0", file=file)
+    ElementTree.indent(root)
+    with replacing(path) as temporary:
+        ElementTree.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
+
+
+def _remove_older_steps(folder: Path, stem: str, keep: set[str]) -> None:
+    """Steps of an earlier, longer collection of the same name would be shown with this one's."""
+    for file in folder.iterdir():
+        if re.fullmatch(re.escape(stem) + r"_\d{4,}\.vtu", file.name) and file.name not in keep:
+            file.unlink()
+
+
+def _last(domain: Domain) -> float:
+    return float(domain.bounds[1, -1])

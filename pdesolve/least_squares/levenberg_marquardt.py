@@ -30,6 +30,7 @@ class LevenbergMarquardtSettings:
     Attributes:
         iterations: largest number of linearisations.
         tolerances: when to stop.
+        loss_tolerance: stop when ½ |r|² is at most this; None: never.
         initial_damping: λ₀, relative to the largest squared singular value of the scaled Jacobian.
         trials: damping values tried per linearisation before the damping is given up as too large.
         factorisation: "svd" (QR of J, then SVD of R: accurate to ε κ) or "eigh" (of JᵀJ: several times
@@ -45,6 +46,7 @@ class LevenbergMarquardtSettings:
 
     iterations: int = 200
     tolerances: Tolerances = field(default_factory=Tolerances)
+    loss_tolerance: float | None = None
     initial_damping: float = 1e-3
     trials: int = 40
     factorisation: str = "svd"
@@ -146,8 +148,8 @@ def levenberg_marquardt(
 ) -> Result:
     """Minimise ½ |r(θ)|² with steps (JᵀJ + λD²) δ = -Jᵀr.
 
-    θ → r, J → decomposition → best δ over a few λ → gain ratio ρ → next λ. Residuals are far cheaper
-    than a decomposition, so the damping is searched: raised until the loss falls, lowered while that helps.
+    θ → r, J → decomposition → best δ over a few λ → gain ratio ρ → next λ. Residuals cost far less than a
+    decomposition: the damping is raised until the loss falls, and lowered while that helps.
 
     Args:
         residual: θ (p,) → r (m,).
@@ -157,14 +159,13 @@ def levenberg_marquardt(
         settings: limits and constants.
 
     Returns:
-        The last iterate with a finite residual, and why the iteration stopped there.
+        The last iterate with a finite residual, and why it is the last.
 
     Source: Moré 1978 (scaling, stopping), Nielsen 1999 (gain ratio), arXiv:1201.5885 (acceleration).
     """
     monitor, settings = monitor or Monitor(), settings or LevenbergMarquardtSettings()
     state = _initial_state(theta0, monitor)
-    if settings.on_iteration is not None:
-        settings.on_iteration(state.iteration)
+    _resampled(settings, state.iteration)
     r = residual(state.theta)
     loss = half_square(r)
     if not math.isfinite(loss):
@@ -172,7 +173,7 @@ def levenberg_marquardt(
     state.initial_loss = state.initial_loss or loss
     converged = False
     while not (status := _limit(state, loss, monitor, settings)):
-        if state.iteration and settings.on_iteration is not None and settings.on_iteration(state.iteration):
+        if state.iteration and _resampled(settings, state.iteration):
             r = residual(state.theta)
             loss = half_square(r)
         J = jacobian(state.theta)
@@ -180,7 +181,7 @@ def levenberg_marquardt(
             status = _not_finite("Jacobian", state.iteration, loss)
             break
         problem, cosine = _linear_model(J, r, loss, state, settings)
-        if status := settings.tolerances.met_at(cosine, loss, state.initial_loss):
+        if status := _met_at(settings, cosine, loss, state.initial_loss):
             converged = True
             break
         trial, (status, converged) = _search_damping(residual, J, problem, state, loss, settings)
@@ -213,7 +214,7 @@ def _search_damping(residual, J, problem, state, loss, settings) -> tuple[_Trial
     best, raised, saw_infinite = None, 2.0, False
     for _ in range(settings.trials):
         trial = _try(residual, J, problem, state.theta, loss, λ, settings)
-        saw_infinite = saw_infinite or not math.isfinite(trial.loss)
+        saw_infinite = not math.isfinite(trial.loss)
         if best is None and not _accepted(trial, loss):
             λ, raised = λ * raised, raised * 2
             if λ > 1e16 * largest:
@@ -269,7 +270,20 @@ def _linear_model(J, r, loss, state, settings) -> tuple[DampedProblem, float]:
     state.scale = torch.maximum(state.scale, norms)  # Moré 1978, §3
     problem = decompose(J, r, state.scale, settings.factorisation)
     gradient = problem.scale * (problem.V @ problem.gamma)
+    norms = torch.maximum(norms, 1e-8 * state.scale)  # columns that have died hold only rounding
     return problem, float((gradient / norms).abs().max()) / math.sqrt(2 * loss) if loss > 0 else 0.0
+
+
+def _resampled(settings: LevenbergMarquardtSettings, iteration: int) -> bool:
+    return settings.on_iteration is not None and settings.on_iteration(iteration)
+
+
+def _met_at(
+    settings: LevenbergMarquardtSettings, cosine: float, loss: float, initial_loss: float
+) -> str | None:
+    if settings.loss_tolerance is not None and loss <= settings.loss_tolerance:
+        return f"converged: the loss {loss:.3e} met its tolerance."
+    return settings.tolerances.met_at(cosine, loss, initial_loss)
 
 
 def _relative_step(δ: Tensor, theta: Tensor, scale: Tensor) -> float:

@@ -45,7 +45,7 @@ class _Projection:
 
     alpha: Tensor
     U: Tensor  # (m, rank)
-    pseudo_inverse: Tensor  # Φ⁺ = D⁻¹ V S⁻¹ Uᵀ, (l + k·u, m)
+    weighted: Tensor  # D⁻¹ V S⁻¹, (l + k·u, rank); Φ⁺ = D⁻¹ V S⁻¹ Uᵀ
     c: Tensor  # (l + k·u,)
     residual: Tensor  # (m,)
 
@@ -68,6 +68,8 @@ class SeparableProblem:
         fixed: columns that do not depend on α, shape (m, l), or None.
         cutoff: relative singular-value cut-off of the linear solve; None: `default_cutoff`.
         kaufman: whether to drop the second term.
+        ridge: μ ≥ 0 adds the rows μ c = 0. Coalescing components have coefficients that grow without bound
+            and cancel; they lose digits and stall the iteration. Rounding costs ε |c|, the ridge μ |c|.
 
     Source: Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413–432; Kaufman 1975, BIT 15, 49–57.
     """
@@ -80,14 +82,15 @@ class SeparableProblem:
         fixed: Tensor | None = None,
         cutoff: float | None = None,
         kaufman: bool = False,
+        ridge: float = 0.0,
     ):
         self.basis, self.basis_jacobian = basis, basis_jacobian
-        self.target, self.cutoff, self.kaufman = target, cutoff, kaufman
+        self.target, self.cutoff, self.kaufman, self.ridge = target, cutoff, kaufman, ridge
         self.fixed = target.new_zeros(len(target), 0) if fixed is None else fixed
         self._last: _Projection | None = None
 
     def residual(self, alpha: Tensor) -> Tensor:
-        """r(α), shape (m,); not-a-number throughout where Φ(α) is not finite."""
+        """r(α), shape (m,), then μ c where there is a ridge; not-a-number where Φ(α) is not finite."""
         return self._project(alpha).residual
 
     def jacobian(self, alpha: Tensor) -> Tensor:
@@ -98,12 +101,13 @@ class SeparableProblem:
         m, k, u, q = dφ.shape
         fixed = self.fixed.shape[1]
         moved = torch.einsum("mkuq,ku->mkq", dφ, projection.c[fixed:].reshape(k, u)).reshape(m, k * q)
-        J = moved - projection.U @ (projection.U.T @ moved)
+        J = -projection.U @ (projection.U[:m].T @ moved)
+        J[:m] += moved  # the ridge's rows do not move with α
         if self.kaufman:
             return J
-        along = torch.einsum("mkuq,m->kuq", dφ, projection.residual)
-        pseudo = projection.pseudo_inverse[fixed:].reshape(k, u, m)
-        return J - torch.einsum("kum,kuq->mkq", pseudo, along).reshape(m, k * q)
+        along = torch.einsum("mkuq,m->kuq", dφ, projection.residual[:m])
+        weighted = projection.weighted[fixed:].reshape(k, u, -1)
+        return J - projection.U @ torch.einsum("kur,kuq->rkq", weighted, along).reshape(-1, k * q)
 
     def coefficients(self, alpha: Tensor) -> tuple[Tensor, Tensor, int]:
         """The eliminated unknowns: coefficients (k, u), fixed ones (l,), and the rank behind them."""
@@ -118,11 +122,10 @@ class SeparableProblem:
         return self._last
 
     def _decompose(self, alpha: Tensor) -> _Projection:
-        Φ = torch.cat([self.fixed, self.basis(alpha).reshape(len(self.target), -1)], dim=1)
-        m, columns = Φ.shape
+        Φ, y = self._with_ridge(torch.cat([self.fixed, self.basis(alpha).flatten(1)], dim=1))
         if not bool(torch.isfinite(Φ).all()):
-            nothing = Φ.new_full((columns, m), torch.nan)
-            return _Projection(alpha, Φ.new_zeros(m, 0), nothing, nothing[:, 0], Φ.new_full((m,), torch.nan))
+            nothing = Φ.new_full(Φ.shape, torch.nan)
+            return _Projection(alpha, Φ[:, :0], nothing[:0].T, nothing[0], nothing[:, 0])
         scale = column_norms(Φ)
         Q, R = torch.linalg.qr(Φ / scale)
         U, s, Vh = torch.linalg.svd(R, full_matrices=False)
@@ -130,8 +133,16 @@ class SeparableProblem:
         rank = int((s > cutoff * s[0]).sum())
         U = Q @ U[:, :rank]
         weighted = (Vh[:rank].T / s[:rank]) / scale[:, None]
-        c = weighted @ (U.T @ self.target)
-        return _Projection(alpha, U, weighted @ U.T, c, Φ @ c - self.target)
+        c = weighted @ (U.T @ y)
+        return _Projection(alpha, U, weighted, c, Φ @ c - y)
+
+    def _with_ridge(self, Φ: Tensor) -> tuple[Tensor, Tensor]:
+        """Φ and y with the rows μ c = 0 below them, if μ > 0."""
+        if self.ridge == 0:
+            return Φ, self.target
+        free, count = self.fixed.shape[1], Φ.shape[1] - self.fixed.shape[1]
+        rows = torch.cat([Φ.new_zeros(count, free), self.ridge * torch.eye(count).to(Φ)], dim=1)
+        return torch.cat([Φ, rows]), torch.cat([self.target, self.target.new_zeros(count)])
 
 
 def variable_projection(

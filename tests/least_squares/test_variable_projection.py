@@ -41,9 +41,10 @@ def target(c=(1.0, -2.0, 0.7)):
     return gaussians(TRUE) @ torch.tensor(c, dtype=f64)
 
 
+@pytest.mark.parametrize("ridge", [0.0, 0.3])
 @pytest.mark.parametrize("fixed", [None, torch.stack([torch.ones_like(POINTS), POINTS], dim=1)])
-def test_jacobian_equals_finite_differences_of_the_reduced_residual(fixed):
-    problem = SeparableProblem(gaussians, gaussians_jacobian, torch.sin(3 * POINTS), fixed)
+def test_jacobian_equals_finite_differences_of_the_reduced_residual(fixed, ridge):
+    problem = SeparableProblem(gaussians, gaussians_jacobian, torch.sin(3 * POINTS), fixed, ridge=ridge)
     J, h = problem.jacobian(START), 1e-5
     for j in range(len(START)):
         e = torch.zeros_like(START)
@@ -108,6 +109,14 @@ def test_coinciding_components_are_solved_at_reduced_rank():
     assert rank == 3
     assert torch.linalg.vector_norm(problem.residual(twins)) < 1e-13
     assert float(c[0, 0]) == pytest.approx(float(c[1, 0]), abs=1e-12)  # minimal norm shares equally
+
+
+def test_ridge_gives_tikhonov_coefficients_and_its_own_rows_of_the_residual():
+    y, μ = torch.sin(3 * POINTS), 0.3
+    problem = SeparableProblem(gaussians, gaussians_jacobian, y, ridge=μ)
+    Φ, c = gaussians(START), problem.coefficients(START)[0][:, 0]
+    torch.testing.assert_close(c, torch.linalg.solve(Φ.T @ Φ + μ**2 * torch.eye(3, dtype=f64), Φ.T @ y))
+    torch.testing.assert_close(problem.residual(START), torch.cat([Φ @ c - y, μ * c]))
 
 
 def test_basis_that_is_not_finite_keeps_the_last_good_iterate():

@@ -1,0 +1,122 @@
+"""`solve_trained`: a problem, the name of a trained method and its settings → a trained approximator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+
+from pdesolve.approximators import TrainableApproximator
+from pdesolve.errors import UsageError
+from pdesolve.methods_trained.sampling import Statement, compile_statement
+from pdesolve.monitor import Monitor
+from pdesolve.problem import Problem
+
+METHODS = ("gmnm-trained", "pinn", "kan")
+SAFETY = 0.1  # rows are scaled so that their root mean square is about the relative error, see `scaling`
+
+
+class Trained(NamedTuple):
+    """What training returns.
+
+    Attributes:
+        approximator: trained, in the units of the problem.
+        status: a sentence: why training stopped.
+        converged: whether it met its own tolerance, which certifies nothing about the error.
+        estimates: None: there is no error estimate.
+        parameters: identified scalars by name.
+    """
+
+    approximator: TrainableApproximator
+    status: str
+    converged: bool
+    estimates: None
+    parameters: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the user may set, the same words for every trained method; None leaves the method's default.
+
+    Attributes:
+        iterations: most iterations of the last optimiser.
+        points: collocation points inside the domain.
+        parameters: about how many trainable parameters.
+        optimiser: name of the last optimiser (networks only).
+    """
+
+    iterations: int | None = None
+    points: int | None = None
+    parameters: int | None = None
+    optimiser: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything a trained method works with."""
+
+    statement: Statement
+    budget: Budget
+    monitor: Monitor
+    seed: int
+    tol: float
+
+    @property
+    def loss_tolerance(self) -> float:
+        """½ (SAFETY · tol)²: where the scaled residual is well below the error asked for."""
+        return 0.5 * (SAFETY * self.tol) ** 2
+
+
+def solve_trained(
+    problem: Problem,
+    method: str,
+    settings: Mapping[str, Any] | None = None,
+    monitor: Monitor | None = None,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float64,
+    device: str | torch.device = "cpu",
+    tol: float = 1e-6,
+) -> Trained:
+    """Train an approximator until its scaled residual is below a tenth of `tol`, or a limit is met.
+
+    Args:
+        problem: the problem; its exact solution is never looked at.
+        method: "gmnm-trained", "pinn" or "kan".
+        settings: see `Budget`.
+        monitor: history, time limit, checkpoints.
+        seed: of points and initial parameters.
+        dtype: float64 or float32.
+        device: where training runs.
+        tol: relative error aimed at.
+
+    Raises:
+        UsageError: unknown method or setting, or a problem that one smooth function cannot solve.
+    """
+    if method not in METHODS:
+        message = f"there is no trained method {method!r}; they are {', '.join(METHODS)}"
+        raise UsageError(message)
+    budget = _budget(method, settings or {})
+    statement = compile_statement(problem, dtype, torch.device(device), seed)
+    task = Task(statement, budget, monitor or Monitor(), seed, tol)
+    if method == "gmnm-trained":
+        from pdesolve.methods_trained.train_mixture import train_mixture
+
+        return Trained(*train_mixture(task))
+    from pdesolve.methods_trained.train_network import train_network
+
+    return Trained(*train_network(task, method))
+
+
+def _budget(method: str, settings: Mapping[str, Any]) -> Budget:
+    known = Budget.__dataclass_fields__
+    for key, value in settings.items():
+        if key not in known:
+            message = f"method {method} has no setting {key!r}; its settings are {', '.join(known)}"
+            raise UsageError(message)
+        whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
+        if key != "optimiser" and not whole:
+            message = f"{key}={value!r}; expected a positive whole number"
+            raise UsageError(message)
+    return Budget(**settings)

@@ -1,0 +1,130 @@
+"""Training of a Gaussian mixture by least squares: coefficients eliminated where the problem is linear."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from pdesolve.approximators import GaussianMixture
+from pdesolve.least_squares.gauss_newton import GaussNewtonSettings, gauss_newton
+from pdesolve.least_squares.levenberg_marquardt import LevenbergMarquardtSettings, levenberg_marquardt
+from pdesolve.least_squares.linear import solve_rank_revealing
+from pdesolve.least_squares.variable_projection import variable_projection
+from pdesolve.methods_trained.mixture import SeparableMixture
+from pdesolve.methods_trained.mixture_start import GRID_DIMENSIONS, best_start
+from pdesolve.methods_trained.rows import Group
+from pdesolve.methods_trained.sampling import Sampling, start_parameters
+from pdesolve.methods_trained.solve import Task
+from pdesolve.methods_trained.system import System
+
+PARAMETERS = 256
+ITERATIONS = 500
+ROWS_PER_PARAMETER = 3.5
+
+
+def train_mixture(task: Task):
+    """Train a mixture; returns approximator, status, converged, None, identified parameters."""
+    statement, budget = task.statement, task.budget
+    parameters = budget.parameters or PARAMETERS
+    d = statement.problem.domain.dimension
+    points = budget.points or max(200, round(ROWS_PER_PARAMETER * parameters))
+    sampling = Sampling(interior=points, sampler="gauss" if d <= GRID_DIMENSIONS else "sobol")
+    groups = statement.sample(sampling, task.seed)
+    mixture = best_start(
+        statement.problem, groups, statement.sizes, parameters, ridge(statement.dtype), task.seed
+    )
+    train = _train_linear if statement.linear else _train_nonlinear
+    status, converged, identified = train(task, mixture, groups)
+    _fold_sizes(mixture, statement.sizes)
+    return mixture, status, converged, None, identified
+
+
+def ridge(dtype: torch.dtype) -> float:
+    """μ = 0.1 √ε: the regularisation μ |c| then lies below the rounding ε / μ it prevents."""
+    return 0.1 * math.sqrt(torch.finfo(dtype).eps)
+
+
+def _settings(task: Task) -> LevenbergMarquardtSettings:
+    return LevenbergMarquardtSettings(
+        iterations=task.budget.iterations or ITERATIONS,
+        loss_tolerance=task.loss_tolerance,
+        stagnation_window=50,
+        stagnation=0.05,
+    )
+
+
+def _train_linear(task: Task, mixture: GaussianMixture, groups: tuple[Group, ...]):
+    """Variable projection: Levenberg–Marquardt on centres and widths alone."""
+    separable = SeparableMixture(mixture, groups, task.statement.sizes)
+    problem = separable.problem(ridge(task.statement.dtype))
+    result = variable_projection(problem, separable.alpha, task.monitor, _settings(task))
+    separable.set_solution(result.alpha, result.coefficients, result.fixed_coefficients)
+    return result.status, result.converged, {}
+
+
+def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, ...]):
+    """Gauss–Newton on the coefficients, then Levenberg–Marquardt on everything."""
+    statement = task.statement
+    κ = start_parameters(statement.problem, statement.dtype, statement.device)
+    system = System(mixture, groups, statement.sizes, κ)
+    θ0 = _fit_guess(task, mixture, system.theta)
+    penalty = _ridge_rows(mixture, θ0, ridge(statement.dtype))
+
+    def residual(θ: Tensor) -> Tensor:
+        return torch.cat([system.residual(θ), penalty @ θ])
+
+    def jacobian(θ: Tensor) -> Tensor:
+        return torch.cat([system.jacobian(θ), penalty])
+
+    linear = _linear_mask(mixture, θ0)
+
+    def full(c: Tensor) -> Tensor:
+        θ = θ0.clone()
+        θ[linear] = c
+        return θ
+
+    warm = gauss_newton(
+        lambda c: residual(full(c)),
+        lambda c: jacobian(full(c))[:, linear],
+        θ0[linear],
+        task.monitor,
+        GaussNewtonSettings(iterations=20),
+    )
+    result = levenberg_marquardt(residual, jacobian, full(warm.theta), task.monitor, _settings(task))
+    identified = {name: float(value) for name, value in system.set(result.theta).items()}
+    return result.status, result.converged, identified
+
+
+def _linear_mask(mixture: GaussianMixture, θ: Tensor) -> Tensor:
+    """Which entries of θ are coefficients, (p,)."""
+    mask, start = torch.zeros(len(θ), dtype=torch.bool, device=θ.device), 0
+    for name, parameter in mixture.named_parameters():
+        mask[start : start + parameter.numel()] = name in ("coefficients", "skip")
+        start += parameter.numel()
+    return mask
+
+
+def _ridge_rows(mixture: GaussianMixture, θ: Tensor, μ: float) -> Tensor:
+    """The matrix of the rows μ c = 0, (number of coefficients, p)."""
+    return μ * torch.eye(len(θ), dtype=θ.dtype, device=θ.device)[_linear_mask(mixture, θ)]
+
+
+def _fit_guess(task: Task, mixture: GaussianMixture, θ: Tensor) -> Tensor:
+    """θ with coefficients that fit the problem's guess; unchanged without one."""
+    problem, statement = task.statement.problem, task.statement
+    if not problem.guess:
+        return θ
+    x = problem.domain.sample(4 * mixture.components, seed=task.seed)
+    values = problem.values(problem.guess, x, "guess").nan_to_num(0.0) / statement.sizes
+    table = mixture.basis_jet(x, ((0,) * x.shape[1],))[:, :, 0].detach()
+    mixture.set_linear_coefficients(solve_rank_revealing(table, values.to(table), cutoff=1e-8).solution)
+    size = len(θ) - len(problem.parameters)
+    return torch.cat([torch.nn.utils.parameters_to_vector(mixture.parameters()).detach(), θ[size:]])
+
+
+@torch.no_grad()
+def _fold_sizes(mixture: GaussianMixture, sizes: Tensor) -> None:
+    """From û = u / U to u."""
+    mixture.set_linear_coefficients(mixture.linear_coefficients * sizes.to(mixture.coefficients))

@@ -11,21 +11,22 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "calculus": "Field Vector curl div grad laplace normal_derivative vector",
-    "conditions": "Condition Dirichlet Initial Integral Interface Neumann Observation Periodic Piecewise Robin",
+    "conditions": "Condition Dirichlet Initial Integral Interface Neumann Observation Periodic Piecewise "
+    "Robin",
     "errors": "PdesolveError ProblemError SolveError UsageError",
     "geometry": "Ball Box Disk Domain Interval Point Polygon Rectangle TimeInterval",
     "problem": "Problem",
     "quadrature": "gauss_hermite gauss_legendre",
     "approximators": "GaussianMixture KAN MLP AutodiffJet Lifting PartitionedMixture",
     "solution": "Solution",
-    "solve": "solve",
-    "export": "export",
+    "solver": "solve",
+    "output": "export",
     "plotting": "plot",
     "loading": "load_problem",
     "check": "check",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
-__all__ = sorted(_HOME_OF)  # noqa: PLE0605
+__all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> object:

@@ -88,12 +88,10 @@ class RunDirectory:
         self.write("history.jsonl", lambda file: file.write(rows.encode()))
 
     def _clear(self) -> None:
-        steps = self.path / "solution"
-        for old in [self.path / name for name in RESULTS] + list(self.path.glob("solution.*")):
+        patterns = ("solution.*", "solution-*.vtu", "solution/solution_*.vtu")
+        found = [old for pattern in patterns for old in self.path.glob(pattern)]
+        for old in [*(self.path / name for name in RESULTS), *found]:
             old.unlink(missing_ok=True)
-        if steps.is_dir():
-            for old in steps.glob("*.vtu"):
-                old.unlink()
 
     # ---------------------------------------------------------------- files
 

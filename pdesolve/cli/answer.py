@@ -41,26 +41,24 @@ def print_answer(record: Mapping[str, Any], files: Mapping[str, str], sentence: 
 
 def answer_sentence(record: Mapping[str, Any], verdict: str) -> str:
     """The last line: verdict, error or estimate, seconds, where the result lies."""
-    figures = [_error(record)] if _error(record) else []
-    estimate, tol = record["estimated_error"], short(record["tol"])
-    if estimate is not None:
-        figures.append(f"estimate {short(estimate)}")
-    if not figures:
-        figures.append("error unknown: there is no exact solution and this method has no estimate")
-    reason = "" if record["converged"] else f" ({_reason(record['status'])})"
-    return (
-        f"{verdict}: {', '.join(figures)}, tolerance {tol}{reason}, in {duration(record['seconds'])}; "
-        f"results in {record['output']}"
+    reason = "" if record["converged"] else f"; {(record['status'] or 'no reason given').strip().rstrip('.')}"
+    time, place = duration(record["seconds"]), record["output"]
+    return f"{verdict}: {_figures(record)} in {time}{reason}; results in {place}"
+
+
+def _figures(record: Mapping[str, Any]) -> str:
+    error, estimate, bound = (
+        record["relative_l2_error"],
+        record["estimated_error"],
+        f"tolerance {short(record['tol'])}",
     )
-
-
-def _error(record: Mapping[str, Any]) -> str:
-    error = record["relative_l2_error"]
-    return "" if error is None else f"relative L2 error {short(error)}"
-
-
-def _reason(status: str | None) -> str:
-    return (status or "no reason given").strip().rstrip(".")
+    if error is not None and estimate is not None:
+        return f"relative L2 error {short(error)} (estimate {short(estimate)}, {bound})"
+    if error is not None:
+        return f"relative L2 error {short(error)} ({bound})"
+    if estimate is not None:
+        return f"estimated relative L2 error {short(estimate)} ({bound})"
+    return f"error unknown, as there is neither an exact solution nor an estimate ({bound}),"
 
 
 def _table(record: Mapping[str, Any], files: Mapping[str, str]) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from pdesolve.cli.warn import warnings_as_lines
+
 _DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 _RUN = click.argument("run_directory", metavar="RUN_DIR", type=click.Path())
 
@@ -13,12 +15,19 @@ _RUN = click.argument("run_directory", metavar="RUN_DIR", type=click.Path())
 @click.command(short_help="Write the solution of a run for ParaView or other programs.")
 @_RUN
 @click.argument("file", type=click.Path())
+@click.option("--points", type=click.IntRange(2), metavar="N", help="How many points in space, about.")
+@click.option(
+    "--steps", type=click.IntRange(2), metavar="N", help="How many times, of a time-dependent problem."
+)
+@click.option("--time", type=float, metavar="T", help="One time only.")
 @_DEBUG
-def export(run_directory: str, file: str, debug: bool) -> None:  # noqa: ARG001
+def export(run_directory: str, file: str, debug: bool, **options: Any) -> None:  # noqa: ARG001
     """Write the solution in RUN_DIR to FILE; the ending decides the format (see `pdesolve ls formats`)."""
     import pdesolve
 
-    pdesolve.export(_load(run_directory), file)
+    given = {name: value for name, value in options.items() if value is not None}
+    with warnings_as_lines(quiet=False):
+        pdesolve.export(_load(run_directory), file, **given)
     click.echo(f"wrote {file}")
 
 
@@ -30,7 +39,8 @@ def plot(run_directory: str, file: str, debug: bool) -> None:  # noqa: ARG001
     """Draw solution, error and history of the run in RUN_DIR to FILE, say solution.png."""
     import pdesolve
 
-    pdesolve.plot(_load(run_directory), file)
+    with warnings_as_lines(quiet=False):
+        pdesolve.plot(_load(run_directory), file)
     click.echo(f"wrote {file}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -54,14 +55,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    code = _run(list(sys.argv[1:] if arguments is None else arguments))
+    if arguments is None:  # a late Ctrl-C must not disturb the end of the process
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     _never_fail_to_print()
     record = blank_record()
     try:
-        code = cli.main(arguments, prog_name="pdesolve", standalone_mode=False, obj=record)
+        with cli.make_context("pdesolve", arguments, obj=record) as context:
+            code = cli.invoke(context)
         sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as done:  # --help, --version
+        return done.exit_code
     except BrokenPipeError:  # `pdesolve ls | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except BaseException as error:
         fault = Fault.of(error)
@@ -69,7 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "--json" in arguments:
             print_record({**record, "error": fault.sentence})
         return fault.exit_code
-    return code if isinstance(code, int) else 0
 
 
 def _never_fail_to_print() -> None:

@@ -9,21 +9,43 @@ from typing import Any
 from pdesolve.cli.faults import Fault
 from pdesolve.errors import UsageError
 
+_PICTURES = (".png", ".pdf", ".svg")
 _HIGHEST_SHOWN = 3  # space dimensions that ParaView shows
 
 
 def check_file_names(vtk: str | None, plot: str | None) -> None:
-    """Refuse `--vtk` and `--plot` without an ending, before anything is solved.
+    """Refuse names for `--vtk` and `--plot` that cannot be written to, before anything is solved.
 
     Raises:
-        UsageError: the file has no ending to choose the format by, or is a folder.
+        UsageError: the ending is no known format, or the name is that of a folder.
     """
-    for option, file, example in (("--vtk", vtk, ".vtu"), ("--plot", plot, ".png")):
-        if file is None:
-            continue
-        if Path(file).is_dir() or not Path(file).suffix:
-            message = f"{option} {file}: expected a file name with an ending, such as solution{example}"
+    from pdesolve.output.registry import known_format
+
+    for option, file in (("--vtk", vtk), ("--plot", plot)):
+        if file is not None and Path(file).is_dir():
+            message = f"{option} {file} is a folder; expected a file name"
             raise UsageError(message)
+    if vtk is not None:
+        known_format(vtk)
+    if plot is not None and Path(plot).suffix.lower() not in _PICTURES:
+        message = f"--plot {plot}: expected a file name with the ending {', '.join(_PICTURES)}"
+        raise UsageError(message)
+
+
+def check_suitable(domain: Any, vtk: str | None) -> None:
+    """Refuse a format that cannot hold this problem, before it is solved.
+
+    Raises:
+        UsageError: more dimensions, or times, than a `--vtk` file of that ending has room for.
+    """
+    suffix = Path(vtk).suffix.lower() if vtk is not None else ""
+    dimension = len(domain.space_coordinates)
+    if suffix in (".vtu", ".vtk", ".pvd") and dimension > _HIGHEST_SHOWN:
+        message = f"--vtk {vtk}: ParaView cannot show {dimension} space dimensions; choose .npz or .csv"
+        raise UsageError(message)
+    if suffix in (".vtu", ".vtk") and "t" in domain.coordinates and dimension > 1:
+        message = f"--vtk {vtk} holds one time and the problem has many: choose the ending .pvd"
+        raise UsageError(message)
 
 
 def write_products(solution: Any, directory: Path, vtk: str | None, plot: str | None) -> dict[str, str]:

@@ -34,7 +34,7 @@ def progress(name: str, method: str, tol: float, monitor: Monitor, silent: bool)
 
 def describe(row: Mapping[str, Any]) -> str:
     """A history row in words: "level 3 · 1,204 unknowns · estimate 3.2e-5"."""
-    parts = []
+    parts = [row["doing"]] if "doing" in row else []
     for key in ("level", "iteration"):
         if row.get(key) is not None:
             parts.append(f"{key} {row[key]:,}")
@@ -68,6 +68,8 @@ class _Lines:
         self._monitor, self._due, self._pending = monitor, -math.inf, None
 
     def show(self, row: Mapping[str, Any]) -> None:
+        if "seconds" not in row:
+            return
         seconds = self._monitor.seconds
         if seconds < self._due:
             self._pending = row

@@ -14,9 +14,10 @@ from typing import Any
 from pdesolve.cli.answer import answer_sentence, print_answer, print_record
 from pdesolve.cli.faults import INTERRUPTED, Fault, Interrupted
 from pdesolve.cli.interrupt import StoppableMonitor, sigterm_as_interrupt, stop_on_signals
-from pdesolve.cli.products import check_file_names, write_products
-from pdesolve.cli.progress import progress
+from pdesolve.cli.products import check_file_names, check_suitable, write_products
+from pdesolve.cli.progress import Show, progress
 from pdesolve.cli.request import Request
+from pdesolve.cli.values import duration
 from pdesolve.cli.versions import peak_memory_mb, versions
 from pdesolve.cli.warn import warnings_as_lines
 from pdesolve.errors import UsageError
@@ -40,8 +41,7 @@ def run(request: Request, record: dict[str, Any]) -> int:
     with warnings_as_lines(request.quiet), sigterm_as_interrupt():
         session = _open(request, record)
         try:
-            solution = session.solve()
-            return session.finish(solution)
+            return session.run()
         except BaseException as error:
             session.save_failure(error)
             raise
@@ -60,6 +60,7 @@ def _open(request: Request, record: dict[str, Any]) -> Session:
     record.update(request.known)
     problem = load_problem(request.file, request.params)
     source = Path(request.file).read_bytes()
+    check_suitable(problem.domain, request.vtk)
     directory = RunDirectory(path, request.identity(source), source, resuming=request.resume)
     monitor = StoppableMonitor()
     if request.resume:
@@ -92,30 +93,46 @@ class Session:
     record: dict[str, Any]
     earlier: dict[str, Any]
 
-    def solve(self) -> Any:
+    def run(self) -> int:
+        """Solve, save the solution and what shows it, print the answer.
+
+        Returns:
+            The exit code.
+        """
+        request = self.request
+        with (
+            progress(request.problem, request.method, request.tol, self.monitor, request.quiet) as show,
+            contextlib.redirect_stdout(sys.stderr),
+        ):
+            solution = self._solve(show)
+            show({"doing": "measuring the error, writing files"})
+            code = self._verdict(solution)
+            files = self._save(solution)
+        self._answer(code, files)
+        return code
+
+    def _solve(self, show: Show) -> Any:
         """Call the solver; history and checkpoints go to the directory as they come.
 
         Raises:
             Interrupted: it was stopped before it had a solution.
         """
-        request, monitor = self.request, self.monitor
-        with progress(request.problem, request.method, request.tol, monitor, request.quiet) as show:
 
-            def on_record(row: dict[str, Any]) -> None:
-                self._begin()
-                self.directory.append_history(row)
-                show(row)
+        def on_record(row: dict[str, Any]) -> None:
+            self._begin()
+            self.directory.append_history(row)
+            show(row)
 
-            def on_checkpoint(state: dict[str, Any]) -> None:
-                self._begin()
-                self.directory.save_checkpoint(state)
+        def on_checkpoint(state: dict[str, Any]) -> None:
+            self._begin()
+            self.directory.save_checkpoint(state)
 
-            monitor.on_record, monitor.on_checkpoint = on_record, on_checkpoint
-            try:
-                with contextlib.redirect_stdout(sys.stderr), stop_on_signals(monitor):
-                    return self._call_solver()
-            except KeyboardInterrupt:
-                raise Interrupted(self._how_to_go_on()) from None
+        self.monitor.on_record, self.monitor.on_checkpoint = on_record, on_checkpoint
+        try:
+            with stop_on_signals(self.monitor):
+                return self._call_solver()
+        except KeyboardInterrupt:
+            raise Interrupted(self._how_to_go_on()) from None
 
     def _call_solver(self) -> Any:
         from pdesolve import solver
@@ -139,27 +156,26 @@ class Session:
     def _begin(self) -> None:
         self.directory.begin(_provenance(self.request, self.earlier))
 
-    def finish(self, solution: Any) -> int:
-        """Save the solution and what shows it, and print the answer.
+    def _verdict(self, solution: Any) -> int:
+        """The exit code; an interrupted solution says so in its status."""
+        if solution.converged:
+            return 0
+        if not self.monitor.stop_requested:
+            return NOT_CERTIFIED
+        solution.status = f"stopped by the user after {duration(solution.seconds)}"
+        return INTERRUPTED
 
-        Returns:
-            The exit code.
-        """
+    def _save(self, solution: Any) -> dict[str, str]:
+        """Write everything; label → path of what shows the solution."""
         self._begin()
-        interrupted = self.monitor.stop_requested and not solution.converged
-        if interrupted:
-            solution.status = f"interrupted after {solution.seconds:.1f} s"
-        with contextlib.redirect_stdout(sys.stderr):
-            self.record.update(solution.summary())
-            # The file may have been edited meanwhile; the copy is what was solved.
-            solution.problem.source_path = self.directory.path / "problem.py"
-            solution.save(self.directory.path)
-            self._save_summary()
-            files = self._write_products(solution)
+        self.record.update(solution.summary())
+        # The file may have been edited meanwhile; the copy is what was solved.
+        solution.problem.source_path = self.directory.path / "problem.py"
+        solution.save(self.directory.path)
         self._save_summary()
-        code = INTERRUPTED if interrupted else 0 if solution.converged else NOT_CERTIFIED
-        self._answer(code, files)
-        return code
+        files = self._write_products(solution)
+        self._save_summary()
+        return files
 
     def _write_products(self, solution: Any) -> dict[str, str]:
         path = self.directory.path
@@ -193,7 +209,7 @@ class Session:
             self.directory.write_json("summary.json", {**self.record, "error": fault.sentence})
 
     def _how_to_go_on(self) -> str:
-        when, path = f"interrupted after {self.monitor.seconds:.1f} s", self.directory.path
+        when, path = f"interrupted after {duration(self.monitor.seconds)}", self.directory.path
         if not self.directory.begun:
             return f"{when}, before the first result"
         if (path / "checkpoint.pt").exists():

@@ -56,6 +56,8 @@ def _split(parameter: click.Parameter, pairs: Sequence[str]) -> list[tuple[str, 
 
 def short(value: float) -> str:
     """A number in two digits: 3.2e-10, 0.41, 12."""
+    if not math.isfinite(value):
+        return str(value)
     if value == 0 or 1e-2 <= abs(value) < 1e4:
         return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
     mantissa, exponent = f"{value:.1e}".split("e")

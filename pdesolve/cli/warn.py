@@ -21,9 +21,7 @@ def warnings_as_lines(quiet: bool) -> Iterator[None]:
             click.echo(f"{click.style('warning', fg='yellow')}: {text}", err=True)
 
     with warnings.catch_warnings():
-        if not quiet:
-            warnings.simplefilter("default")
-        else:
-            warnings.simplefilter("ignore")
+        for kind in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("ignore" if quiet else "default", kind)
         warnings.showwarning = show  # type: ignore[assignment]
         yield

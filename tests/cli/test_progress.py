@@ -1,0 +1,92 @@
+import os
+import pty
+import subprocess
+import sys
+
+import fakes
+import pytest
+
+from pdesolve.cli.progress import Gauge, describe, progress
+from pdesolve.monitor import Monitor
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ({"level": 3, "unknowns": 1204, "estimate": 3.2e-5}, "level 3 · 1,204 unknowns · estimate 3.2e-5"),
+        (
+            {"level": 1, "unknowns": 9, "predicted": 0.1, "estimate": None},
+            "level 1 · 9 unknowns · predicted error 0.1",
+        ),
+        ({"iteration": 1200, "optimiser": "adam", "loss": 1e-4}, "iteration 1,200 · adam · loss 1e-4"),
+        ({"iteration": 2, "loss": float("nan")}, "iteration 2"),
+        ({"anything": "else"}, ""),
+    ],
+)
+def test_rows_are_put_in_words(row, text):
+    assert describe(row) == text
+
+
+def test_the_bar_is_full_where_the_estimate_meets_the_tolerance():
+    gauge = Gauge(1e-8, Monitor())
+    assert gauge.share is None
+    shares = []
+    for error in (1e-1, 1e-4, 1e-3, 1e-8):
+        gauge.update({"estimate": error})
+        shares.append(gauge.share)
+    assert shares == pytest.approx([1 / 8, 1 / 2, 1 / 2, 1])
+
+
+def test_without_an_estimate_the_bar_shows_the_time_used():
+    monitor = Monitor(time_limit=10.0)
+    gauge = Gauge(1e-8, monitor)
+    monitor.started -= 5.0
+    gauge.update({"loss": 1.0})
+    assert gauge.share == pytest.approx(0.5, abs=0.01)
+
+
+def test_plain_lines_come_at_a_calm_rate(capsys):
+    monitor = Monitor()
+    with progress("heat", "pinn", 1e-4, monitor, silent=False) as show:
+        for k in range(1, 5001):
+            monitor.started -= 0.01  # fifty seconds in all
+            show({"iteration": k, "loss": 1.0 / k, "seconds": monitor.seconds})
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "solving heat with pinn to 1e-4"
+    assert "iteration 1 ·" in lines[1]
+    assert "iteration 5,000 ·" in lines[-1]
+    assert 10 < len(lines) < 40
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fake")
+def test_on_a_terminal_one_live_line_comes_and_goes():
+    leader, follower = pty.openpty()
+    command = [
+        sys.executable,
+        fakes.__file__,
+        "solve",
+        "my_poisson.py",
+        "--set",
+        "iterations=20",
+        "--set",
+        "pause=0.05",
+    ]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=follower, text=True, env=environment)
+    os.close(follower)
+    seen = b""
+    try:
+        while part := os.read(leader, 65536):
+            seen += part
+    except OSError:  # the end, on Linux
+        pass
+    text = seen.decode()
+    assert done.returncode == 3
+    assert "my_poisson" in text
+    assert "iteration" in text
+    assert text.rstrip().endswith("\x1b[?25h") or "\x1b[2K" in text, (
+        "the line is wiped, the cursor shown again"
+    )
+    assert "solving my_poisson" not in text
+    assert "\x1b" not in done.stdout

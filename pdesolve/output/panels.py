@@ -1,0 +1,195 @@
+"""What one set of axes can show: a curve, a field in colour, a history; without pyplot and its state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdesolve.output.mesh import OutputMesh
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "lines.linewidth": 1.4,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "savefig.dpi": 160,
+    "axes.formatter.limits": (-2, 4),
+    "axes.formatter.use_mathtext": True,
+}
+BLUE, RED, GREEN, GREY = "#2f5d9b", "#c1432e", "#3c8d53", "#7a7a7a"
+_FIELD, _MAGNITUDE = "viridis", "magma"
+_DECADES = 6  # of a logarithmic colour scale, below the largest value
+_LONGEST = 6  # Beyond this ratio of the sides, a domain is not drawn to scale.
+_MARKED = 60  # A history of at most so many rows shows its points.
+_KINDS = {
+    "error": ("relative $L^2$ error", BLUE, "-"),
+    "relative_l2_error": ("relative $L^2$ error", BLUE, "-"),
+    "estimate": ("estimated error", RED, "-"),
+    "estimated_error": ("estimated error", RED, "-"),
+    "predicted": ("predicted error", RED, ":"),
+    "loss": ("loss", BLUE, "-"),
+    "residual": ("residual", GREY, "--"),
+    "residual_rms": ("residual", GREY, "--"),
+}
+
+
+def curve(
+    axes: Axes,
+    x: NDArray[np.float64],
+    value: NDArray[np.float64],
+    exact: NDArray[np.float64] | None,
+    known: str,
+) -> None:
+    """The solution over x, and what is known of it, dashed."""
+    axes.plot(x, value, color=BLUE, label="solution")
+    if exact is not None:
+        axes.plot(x, exact, color="black", linewidth=0.9, linestyle=(0, (4, 3)), label=known)
+        axes.legend(loc="best")
+    _open(axes)
+
+
+def magnitude_curve(axes: Axes, x: NDArray[np.float64], value: NDArray[np.float64]) -> None:
+    """|value| over x on a logarithmic axis."""
+    size = np.abs(value)
+    positive = size[np.isfinite(size) & (size > 0)]
+    axes.plot(x, np.where(size > 0, size, np.nan), color=RED, linewidth=1.0)
+    if len(positive):
+        axes.set_yscale("log")
+        axes.set_ylim(max(positive.min(), positive.max() * 10.0**-_DECADES) / 2, positive.max() * 2)
+    else:
+        axes.set_ylim(-1, 1)
+    _open(axes)
+
+
+def surface(
+    axes: Axes,
+    mesh: OutputMesh,
+    value: NDArray[np.float64],
+    limits: tuple[float, float] | None = None,
+    logarithmic: bool = False,
+    to_scale: bool = True,
+    bar: bool = True,
+    level: NDArray[np.float64] | None = None,
+) -> None:
+    """A field in colour on a plane mesh, interpolated linearly in each triangle.
+
+    Args:
+        axes: where to draw.
+        mesh: triangles or quads, e of them on n points.
+        value: (n,) values, NaN where there are none.
+        limits: of the colours; by default those of the values.
+        logarithmic: whether to show the magnitude on a logarithmic scale.
+        to_scale: whether x and y have the same unit.
+        bar: whether to draw the scale of colours.
+        level: (n,) on a structured grid, positive where the picture is to stay white.
+    """
+    from matplotlib.colors import LogNorm
+    from matplotlib.tri import Triangulation
+
+    if logarithmic:
+        limits = limits or log_limits(value)
+        value, scale = np.clip(np.abs(value), *limits), {"norm": LogNorm(*limits)}
+    else:
+        low, high = limits or value_limits(value)
+        scale = {"vmin": low, "vmax": high}
+    corners = mesh.cells.shape[1]
+    triangles = mesh.cells if corners == 3 else mesh.cells[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
+    triangulation = Triangulation(*mesh.points.T, triangles)
+    unknown = ~np.isfinite(value)
+    triangulation.set_mask(unknown[triangles].any(axis=1))
+    colours = _MAGNITUDE if logarithmic else _FIELD
+    known = np.where(unknown, 1.0, value)
+    drawn = axes.tripcolor(triangulation, known, shading="gouraud", cmap=colours, rasterized=True, **scale)
+    if level is not None and level.max() > 0:
+        axes.tricontourf(*mesh.points.T, triangles, level, levels=[0, 2 * level.max()], colors="white")
+    if bar:
+        beside = axes.figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02, aspect=25)
+        beside.outline.set_linewidth(0.5)
+    _frame(axes, mesh, to_scale, tight=corners == 4 and level is None)
+
+
+def history(axes: Axes, rows: Sequence[Mapping[str, Any]], tolerance: float | None = None) -> None:
+    """Errors, estimates or losses of a solve against its unknowns, or its seconds if they do not change."""
+    across = "unknowns" if len({r["unknowns"] for r in rows if r.get("unknowns")}) > 1 else "seconds"
+    for key, (label, colour, line) in _KINDS.items():
+        pairs = [(r[across], r[key]) for r in rows if _positive(r.get(key)) and r.get(across) is not None]
+        if pairs:
+            marker = "o" if len(pairs) <= _MARKED and line == "-" else None
+            axes.plot(
+                *zip(*pairs, strict=True), line, color=colour, marker=marker, markersize=3.5, label=label
+            )
+    if tolerance is not None and axes.lines:
+        axes.axhline(tolerance, color="black", linewidth=0.7, linestyle=(0, (2, 2)), label="tolerance")
+    axes.set_yscale("log")
+    if across == "unknowns":
+        axes.set_xscale("log")
+    axes.set_xlabel("unknowns" if across == "unknowns" else "seconds")
+    axes.legend(loc="best")
+    _open(axes)
+
+
+def has_history(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether there is anything that `history` would draw as a line."""
+    return any(sum(_positive(row.get(key)) for row in rows) > 1 for key in _KINDS)
+
+
+def value_limits(*values: NDArray[np.float64]) -> tuple[float, float]:
+    """Smallest and largest finite value; a little apart where they are the same."""
+    finite = np.concatenate([v[np.isfinite(v)].ravel() for v in values])
+    if len(finite) == 0:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    room = 1e-12 * max(abs(low), abs(high), 1e-300)
+    return (
+        (low, high) if high - low > room else (low - max(abs(low), 1.0) / 2, high + max(abs(high), 1.0) / 2)
+    )
+
+
+def log_limits(*values: NDArray[np.float64]) -> tuple[float, float]:
+    """Limits of a logarithmic scale: the largest magnitude, and at most six decades less."""
+    size = np.abs(np.concatenate([v[np.isfinite(v)].ravel() for v in values]))
+    size = size[size > 0]
+    if len(size) == 0:
+        return 1e-17, 1e-15
+    high = float(size.max())
+    low = max(float(size.min()), high * 10.0**-_DECADES)
+    return (low, high) if low < 0.9 * high else (high / 10, high * 10)
+
+
+def _frame(axes: Axes, mesh: OutputMesh, to_scale: bool, tight: bool) -> None:
+    """Axes at the same scale, unless the domain is very long; with some room around one that is no box."""
+    lower, upper = mesh.points.min(axis=0), mesh.points.max(axis=0)
+    width, height = upper - lower
+    fits = max(width, height) <= _LONGEST * min(width, height)
+    axes.set_aspect("equal" if to_scale and fits else "auto")
+    axes.set_xlabel(f"${mesh.names[0]}$")
+    axes.set_ylabel(f"${mesh.names[1]}$", rotation=0, labelpad=8)
+    axes.locator_params(axis="x", nbins=5 if width > 0.6 * height or not to_scale else 3)
+    axes.locator_params(axis="y", nbins=5 if height > 0.6 * width or not to_scale else 3)
+    room = np.zeros(2) if tight else 0.03 * (upper - lower)
+    axes.set_xlim(lower[0] - room[0], upper[0] + room[0])
+    axes.set_ylim(lower[1] - room[1], upper[1] + room[1])
+    if not tight:
+        axes.spines[["top", "right"]].set_visible(False)
+
+
+def _open(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(True, color="0.9", linewidth=0.5)
+    axes.set_axisbelow(True)
+
+
+def _positive(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value) and value > 0

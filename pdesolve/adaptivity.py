@@ -25,13 +25,15 @@ from pdesolve.patches import Frame, Patches
 from pdesolve.problem import Problem
 
 FIRST_ORDER = {1: 10, 2: 8, 3: 8}
-HIGHEST_ORDER = {1: 20, 2: 16, 3: 11}
+HIGHEST_ORDER = {1: 22, 2: 20, 3: 12}
 FIRST_CELLS = {1: 3, 2: 3, 3: 2}
 SAFETY = 0.3  # predicted truncation error over tolerance at which a solution is worth verifying
 SLOW_DECAY = 0.4  # per two degrees: slower than this, raising orders does not help
 DIRECTION_SHARE = 0.1  # of the strongest axis: below it, an axis is not split
+ROUNDING = 2e-12  # relative size of the highest coefficients of a patch below which slow decay is rounding
 FINEST_TOLERANCE = 1e-13
 MOST_UNKNOWNS = 250_000
+THREADED_UNKNOWNS = 6_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,11 @@ def solve_adaptively(
     Returns:
         The solution on the last level that could be estimated, its estimate, and why it stopped.
     """
-    return _Adaptive(problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), device, settings).run()
+    threads = torch.get_num_threads()
+    try:
+        return _Adaptive(problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), device, settings).run()
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass
@@ -106,6 +112,7 @@ class _Adaptive:
     settings: dict[str, int]
     level: int = 0
     residual_goal: float = np.inf
+    threads: int = field(default_factory=torch.get_num_threads)
     frame: Frame = field(init=False)
     statement: Statement = field(init=False)
 
@@ -175,6 +182,7 @@ class _Adaptive:
 
     def _start(self) -> tuple[Patches, np.ndarray]:
         problem, d = self.problem, self.problem.domain.dimension
+        torch.set_num_threads(1)
         breaks = self.frame.breaks(self.settings.get("cells", FIRST_CELLS.get(d, 1)), problem.periodic_axes)
         periodic = [i in problem.periodic_axes for i in range(d)]
         patches, _ = Patches.over(self.frame, Partition.grid(breaks, periodic))
@@ -186,6 +194,8 @@ class _Adaptive:
         if not self.statement.linear:
             source = previous.mixture if previous is not None else None
             start = project(assembly, source, self.problem)
+        # Small dense blocks lose more to waking threads than they gain, above all on a busy machine.
+        torch.set_num_threads(self.threads if assembly.layout.total > THREADED_UNKNOWNS else 1)
         stop = max(1e-2 * self.tol, 1e-13)
         return gauss_newton(assembly, start, stop, self.monitor)
 
@@ -444,6 +454,8 @@ def predict(discrete: Discrete) -> Decay:
     worst = error.argmax(axis=1)
     share = (shares / norm[None, :, None] ** 2).sum(1).cpu().numpy()
     directions = share >= DIRECTION_SHARE**2 * share.max(axis=1, keepdims=True)
+    # What no longer decays this far down is rounding, and no refinement removes it.
+    error[(t[..., 0] < ROUNDING) & (rate > SLOW_DECAY)] = 0.0
     gain = np.clip(t[..., 0] * t[..., 2] / (t[..., 1] ** 2 + tiny**2), 0.5, 1.0)
     each = np.arange(e), worst
     return Decay(error.max(axis=1), np.maximum(rate[each], 1e-3), gain[each], directions)

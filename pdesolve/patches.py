@@ -152,11 +152,15 @@ class Patches:
         inside = frame.inside(centre[:, None] + half[:, None] * t)
         keep = np.flatnonzero(inside.any(axis=1))
         cut = ~inside.all(axis=1)
-        for e in np.flatnonzero(cut & inside.any(axis=1)):
-            mine = t[inside[e]]
-            low = np.maximum(mine.min(axis=0) - 2 / samples, -1)
-            high = np.minimum(mine.max(axis=0) + 2 / samples, 1)
-            centre[e], half[e] = centre[e] + half[e] * (low + high) / 2, half[e] * (high - low) / 2
+        crossed = np.flatnonzero(cut & inside.any(axis=1))
+        seen = inside[crossed]
+        for _ in range(3):  # each pass looks closer at the box that the last one found
+            low = np.where(seen[..., None], t, 1.0).min(axis=1) - 2 / samples
+            high = np.where(seen[..., None], t, -1.0).max(axis=1) + 2 / samples
+            low, high = np.maximum(low, -1), np.minimum(high, 1)
+            centre[crossed] += half[crossed] * (low + high) / 2
+            half[crossed] *= (high - low) / 2
+            seen = frame.inside(centre[crossed][:, None] + half[crossed][:, None] * t)
         patches = cls(frame, partition.keep(keep), centre[keep], half[keep], cut[keep])
         return patches, keep
 

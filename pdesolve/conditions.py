@@ -7,7 +7,7 @@ Values are numbers or functions of the coordinates, matched by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pdesolve.errors import ProblemError
@@ -91,7 +91,7 @@ class Initial:
     def __post_init__(self) -> None:
         _check_value(self.value, "Initial")
         if self.order not in (0, 1, 2, 3):
-            message = f"Initial received order={self.order!r}; expected 0 (the value) or 1 (the time derivative)"
+            message = f"Initial received order={self.order!r}; expected 0 (the value) or 1 (∂u/∂t)"
             raise ProblemError(message)
 
 
@@ -114,8 +114,8 @@ class Condition:
     def __post_init__(self) -> None:
         if not callable(self.function):
             message = (
-                f"Condition received a {type(self.function).__name__}; expected a function of what must vanish, "
-                "e.g. Condition(lambda u, x: u.x - x, on=...)"
+                f"Condition received a {type(self.function).__name__}; expected a function of what must "
+                "vanish, e.g. Condition(lambda u, x: u.x - x, on=...)"
             )
             raise ProblemError(message)
         _check_place(self.on, "Condition")
@@ -142,7 +142,15 @@ class Piecewise:
     values: Mapping[Any, Value]
     otherwise: Value = 0.0
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.values, Mapping) or not all(hasattr(d, "contains") for d in self.values):
+            message = "Piecewise expects a dict domain → value, e.g. Piecewise({disk: 1000.0}, otherwise=1.0)"
+            raise ProblemError(message)
+        for value in (*self.values.values(), self.otherwise):
+            _check_value(value, "Piecewise")
+
     def __call__(self, *coordinates: Any) -> Any:
+        """The coefficient (n,) at coordinates (n,) each."""
         import torch
 
         points = torch.stack(
@@ -166,12 +174,29 @@ class Interface:
     on: Any
     unknown: str | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.k, Piecewise):
+            message = (
+                f"Interface received k of type {type(self.k).__name__}; expected "
+                "Piecewise({disk: 1000.0}, otherwise=1.0)"
+            )
+            raise ProblemError(message)
+        _check_place(self.on, "Interface")
+
 
 @dataclass(frozen=True)
 class Observation:
-    """Measured values of an unknown at points, with standard deviation sigma."""
+    """Measured values (n,) of an unknown at points (n, d), with standard deviation sigma."""
 
     points: Any
     values: Any
     unknown: str | None = None
-    sigma: float | None = field(default=None)
+    sigma: float | None = None
+
+    @property
+    def arrays(self) -> tuple[Any, Any]:
+        """Points (n, d) and values (n,) as tensors; points (n,) on a line become (n, 1)."""
+        import torch
+
+        points, values = (torch.as_tensor(part, dtype=torch.float64) for part in (self.points, self.values))
+        return points[:, None] if points.ndim == 1 else points, values

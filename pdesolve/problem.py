@@ -9,14 +9,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pdesolve.calculus import DerivativeError, Field, Frame, Vector, normal_derivative
+from pdesolve.calculus import DerivativeError, Field, Frame, normal_derivative
 from pdesolve.conditions import (
     Condition,
     Dirichlet,
@@ -28,93 +27,11 @@ from pdesolve.conditions import (
     Periodic,
     Robin,
 )
-from pdesolve.errors import PdesolveError, ProblemError
+from pdesolve.errors import ProblemError
+from pdesolve.term import Term
 
 RESERVED = re.compile(r"[xyztn]|x[0-9]+")
 _KINDS = (Dirichlet, Neumann, Robin, Initial, Periodic, Condition, Integral, Interface)
-
-
-@dataclass(frozen=True)
-class Term:
-    """One residual that must vanish at a set of points.
-
-    Attributes:
-        name: for messages, e.g. "equation 'poisson'" or "Dirichlet on square.left".
-        kind: "equation", "dirichlet", "neumann", "robin", "initial" or "condition".
-        place: where it holds; None is the interior of the domain.
-        function: frame ↦ what must vanish (a field or several).
-        unknown: the unknown it prescribes, for kinds other than equation and condition.
-        value: the prescribed value (kinds dirichlet, neumann, robin and initial).
-    """
-
-    name: str
-    kind: str
-    place: Any
-    function: Callable[[Frame], Any]
-    unknown: str | None = None
-    value: Any = None
-
-    def evaluate(self, frame: Frame) -> tuple[Tensor, ...]:
-        """The residuals at the points of the frame, each (n,).
-
-        Raises:
-            ProblemError: a wrong type or shape came back, or the function itself failed.
-        """
-        with frame:
-            try:
-                result = self.function(frame)
-            except PdesolveError:
-                raise
-            except Exception as error:
-                message = (
-                    f"{self.name} failed: {type(error).__name__}: {error}{_location(error)}{_hint(error)}"
-                )
-                raise ProblemError(message) from error
-            parts = result if isinstance(result, (tuple, list)) else (result,)
-            if not parts:
-                message = f"{self.name} returned nothing; expected one residual or a tuple of them"
-                raise ProblemError(message)
-            return tuple(_residual(part, frame.size, self.name) for part in parts)
-
-
-def _location(error: BaseException) -> str:
-    trace, found = error.__traceback__, ""
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if "/torch/" not in file and not file.endswith(("pdesolve/problem.py", "pdesolve/calculus.py")):
-            found = f" (line {trace.tb_lineno} of {file.rsplit('/', 1)[-1]})"
-        trace = trace.tb_next
-    return found
-
-
-def _hint(error: BaseException) -> str:
-    if any(word in str(error) for word in ("Python scalar", "ufunc", "must be real number")):
-        return "; use torch's functions on coordinates and unknowns: torch.sin, not math.sin or numpy.sin"
-    return ""
-
-
-def _residual(part: Any, size: int, name: str) -> Tensor:
-    if isinstance(part, Field):
-        part = part.tensor
-    if isinstance(part, Vector):
-        message = f"{name} returned a vector; return its components as a tuple: return tuple(v)"
-        raise ProblemError(message)
-    if not isinstance(part, Tensor):
-        shown = f"a {type(part).__name__}" + (
-            f" ({part})" if isinstance(part, (int, float)) or part is None else ""
-        )
-        message = (
-            f"{name} returned {shown}; expected a field of shape ({size},) that depends on the unknown, "
-            "made with torch functions (torch.sin, not math.sin or numpy.sin)"
-        )
-        raise ProblemError(message)
-    if part.shape != (size,):
-        message = (
-            f"{name} returned shape {tuple(part.shape)}, expected ({size},): one residual per collocation point. "
-            f"An array of shape ({size}, 1) may have been broadcast, or a sum taken over the points."
-        )
-        raise ProblemError(message)
-    return part
 
 
 def signature(function: Callable, owner: str, default: Sequence[str]) -> dict[str, bool]:
@@ -181,12 +98,15 @@ class Problem:
             raise ProblemError(message)
         self.domain, self.equation, self.conditions = domain, equation, tuple(conditions)
         self.constants, self.parameters = dict(constants or {}), dict(parameters or {})
-        self.data, self.name = tuple(data or ()), name or getattr(equation, "__name__", "problem")
+        self.data = tuple(data) if isinstance(data, (list, tuple)) else ()
+        self.name = name or getattr(equation, "__name__", "problem")
         self.source_path: Any = None
         self._check_names()
         self.unknowns = self._find_unknowns()
         for condition in self.conditions:
             self._check_condition(condition)
+        self._check_periodic()
+        self._check_data(data)
         self.exact = self._per_unknown(exact, "exact")
         self.reference = self._per_unknown(reference, "reference")
         self.guess = self._per_unknown(guess, "guess", partial=True)
@@ -222,8 +142,8 @@ class Problem:
                 continue
             if RESERVED.fullmatch(name):
                 message = (
-                    f"the equation asks for '{name}', a reserved name that this domain lacks: its coordinates are "
-                    f"{', '.join(self.coordinates)}"
+                    f"the equation asks for '{name}', a reserved name that this domain lacks: its "
+                    f"coordinates are {', '.join(self.coordinates)}"
                 )
                 raise ProblemError(message)
             unknowns.append(name)
@@ -238,8 +158,8 @@ class Problem:
     def _check_condition(self, condition: Any) -> None:
         if not isinstance(condition, _KINDS):
             message = (
-                f"conditions contains a {type(condition).__name__}; expected Dirichlet, Neumann, Robin, Initial, "
-                "Periodic, Condition, Integral or Interface"
+                f"conditions contains a {type(condition).__name__}; expected Dirichlet, Neumann, Robin, "
+                "Initial, Periodic, Condition, Integral or Interface"
             )
             raise ProblemError(message)
         kind = type(condition).__name__
@@ -259,6 +179,52 @@ class Problem:
         if isinstance(condition, Condition):
             names = {*self._value_names(), *self.unknowns, *self.parameters, "n"}
             self._check_arguments(condition.function, "the function of Condition", names)
+
+    def _check_periodic(self) -> None:
+        """An axis is periodic for every unknown or for none."""
+        periodic = [c for c in self.conditions if isinstance(c, Periodic)]
+        for condition in periodic:
+            if condition.unknown is None:
+                continue
+            self.unknown_of(condition)
+            same = {c.unknown for c in periodic if c.axis == condition.axis}
+            missing = [u for u in self.unknowns if u not in same and None not in same]
+            if missing:
+                message = (
+                    f"Periodic('{condition.axis}', unknown='{condition.unknown}') leaves out "
+                    f"{', '.join(missing)}: an axis is periodic for every unknown or for none; "
+                    f"write Periodic('{condition.axis}')"
+                )
+                raise ProblemError(message)
+
+    def _check_data(self, data: Any) -> None:
+        if data is not None and not isinstance(data, (list, tuple)):
+            message = f"data is a {type(data).__name__}; expected a list: data=[Observation(points, values)]"
+            raise ProblemError(message)
+        for i, observation in enumerate(self.data):
+            if not isinstance(observation, Observation):
+                message = f"data[{i}] is a {type(observation).__name__}; expected Observation(points, values)"
+                raise ProblemError(message)
+            self.unknown_of(observation)
+            self._check_observation(f"data[{i}]", observation)
+
+    def _check_observation(self, name: str, observation: Observation) -> None:
+        try:
+            points, values = observation.arrays
+        except (TypeError, ValueError, RuntimeError) as error:
+            message = f"{name} holds points or values that are no array of numbers: {error}"
+            raise ProblemError(message) from None
+        d = len(self.coordinates)
+        if points.ndim != 2 or points.shape[1] != d or values.shape != points.shape[:1]:
+            message = (
+                f"{name} has points of shape {tuple(torch.as_tensor(observation.points).shape)} and values "
+                f"of shape {tuple(values.shape)}, expected (n, {d}) and (n,): one row per observation, "
+                f"columns {', '.join(self.coordinates)}"
+            )
+            raise ProblemError(message)
+        if not (points.isfinite().all() and values.isfinite().all()):
+            message = f"{name} holds numbers that are not finite; remove those observations"
+            raise ProblemError(message)
 
     def _value_names(self) -> set[str]:
         return {*self._coordinate_arguments, *self.constants}
@@ -308,7 +274,10 @@ class Problem:
             if callable(function):
                 self._check_arguments(function, f"{owner} of '{name}'", self._value_names())
             elif isinstance(function, bool) or not isinstance(function, (int, float)):
-                message = f"{owner} of '{name}' is a {type(function).__name__}; expected a function of the coordinates"
+                message = (
+                    f"{owner} of '{name}' is a {type(function).__name__}; "
+                    "expected a function of the coordinates"
+                )
                 raise ProblemError(message)
         return dict(functions)
 
@@ -365,14 +334,17 @@ class Problem:
             try:
                 result = torch.as_tensor(result, dtype=points.dtype, device=points.device)
             except Exception:
-                message = f"{owner} returned a {type(result).__name__}; expected a number or a tensor of shape ({frame.size},)"
+                message = (
+                    f"{owner} returned a {type(result).__name__}; "
+                    f"expected a number or a tensor of shape ({frame.size},)"
+                )
                 raise ProblemError(message) from None
         if result.ndim == 0:
             return result.to(points).expand(frame.size)
         if result.shape != (frame.size,):
             message = (
-                f"{owner} returned shape {tuple(result.shape)}, expected ({frame.size},): one value per point. "
-                "Coordinates arrive as separate (n,) tensors: write x, not x[0] or x[:, 0]."
+                f"{owner} returned shape {tuple(result.shape)}, expected ({frame.size},): one value per "
+                "point. Coordinates arrive as separate (n,) tensors: write x, not x[0] or x[:, 0]."
             )
             raise ProblemError(message)
         return result
@@ -380,14 +352,23 @@ class Problem:
     def values(self, functions: Mapping[str, Any], points: Tensor, owner: str = "exact") -> Tensor:
         """A solution given as functions, at points (n, d): (n, u), NaN where a function is missing."""
         frame = Frame(self.coordinates, points)
-        with frame, torch.no_grad():
-            columns = [
+        with torch.no_grad():
+            columns = self._columns(functions, frame, owner)
+        if frame.deepest:  # grad(…) of coordinates inside the functions
+            with torch.enable_grad():
+                columns = self._columns(
+                    functions, Frame(self.coordinates, points, depth=frame.deepest), owner
+                )
+        return torch.stack([c.detach().to(points) for c in columns], dim=1)
+
+    def _columns(self, functions: Mapping[str, Any], frame: Frame, owner: str) -> list[Tensor]:
+        with frame:
+            return [
                 self.value(functions[u], frame, f"{owner} of '{u}'")
                 if u in functions
-                else torch.full_like(points[:, 0], torch.nan)
+                else frame.full(torch.nan)
                 for u in self.unknowns
             ]
-        return torch.stack([c.to(points) for c in columns], dim=1)
 
     # ---------------------------------------------------------------- terms
 
@@ -454,7 +435,8 @@ class Problem:
         return tuple(c for c in self.conditions if isinstance(c, Interface))
 
     def __repr__(self) -> str:
-        return f"Problem({self.name}: unknowns {', '.join(self.unknowns)}; coordinates {', '.join(self.coordinates)})"
+        unknowns, coordinates = ", ".join(self.unknowns), ", ".join(self.coordinates)
+        return f"Problem({self.name}: unknowns {unknowns}; coordinates {coordinates})"
 
 
 def _has_signature(function: Callable) -> bool:

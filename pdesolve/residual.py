@@ -47,9 +47,12 @@ class ResidualOperator:
         normals: Tensor | None = None,
         parameters: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """r (n, m) for jets (n, s) at points (n, d); differentiable by autograd with respect to the jets."""
+        """Residual (n, m) for jets (n, s) at points (n, d), differentiable with respect to the jets.
+
+        It has the dtype of the jets, whatever the dtype of tensors that the problem file made.
+        """
         frame = self._frame(points, jets, normals, parameters)
-        return torch.stack(self.term.evaluate(frame), dim=1)
+        return torch.stack(self.term.evaluate(frame), dim=1).to(jets.dtype)
 
     def linearise(
         self,
@@ -77,7 +80,10 @@ class ResidualOperator:
     ) -> Tensor:
         """∂F/∂κ (n, m, κ) with respect to identified scalars κ, given as numbers."""
         with torch.enable_grad():
-            leaves = {k: v.detach().expand(len(points)).clone().requires_grad_() for k, v in parameters.items()}
+            leaves = {
+                name: value.detach().expand(len(points)).clone().requires_grad_()
+                for name, value in parameters.items()
+            }
             r = self.residual(points, jets.detach(), normals, leaves)
             rows = []
             for i in range(r.shape[1]):
@@ -107,7 +113,9 @@ class ResidualOperator:
         return frame
 
 
-def compile_term(problem: Problem, term: Term, points: Tensor, normals: Tensor | None = None) -> ResidualOperator:
+def compile_term(
+    problem: Problem, term: Term, points: Tensor, normals: Tensor | None = None
+) -> ResidualOperator:
     """Find out which derivatives a term mentions, how deep, and whether it is linear.
 
     What is asked for outright (`u.xx`) is recorded, so a term that happens to vanish (κ u_xx at κ = 0) is kept.
@@ -224,7 +232,9 @@ def compile_problem(problem: Problem, points: int = 64, seed: int = 0) -> tuple[
     Raises:
         ProblemError: a condition meets no boundary point, or a term is wrong.
     """
-    return tuple(compile_term(problem, term, *sample_points(problem, term, points, seed)) for term in problem.terms)
+    return tuple(
+        compile_term(problem, term, *sample_points(problem, term, points, seed)) for term in problem.terms
+    )
 
 
 def sample_points(problem: Problem, term: Term, points: int, seed: int = 0) -> tuple[Tensor, Tensor | None]:

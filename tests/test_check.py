@@ -29,6 +29,7 @@ from pdesolve import (
 )
 from pdesolve.check import check, check_file
 from pdesolve.checks.exactness import exact_jets
+from pdesolve.errors import ProblemError
 
 SQUARE, DISK, TIME = Rectangle((0, 0), (1, 1)), Disk((0, 0), 1), TimeInterval(0, 1)
 CIRCLE = Interval(0, 2 * math.pi)
@@ -158,8 +159,9 @@ def test_observations_make_a_parameter_identifiable():
 )
 def test_observations_of_a_wrong_shape_are_refused(points, values, fragments):
     data = [Observation(points, values)]
-    report = steady(ZERO, equation=unknown_conductivity, parameters={"kappa": 1.0}, data=data)
-    only(report.errors, "data[0]", *fragments)
+    with pytest.raises(ProblemError) as caught:
+        steady(ZERO, equation=unknown_conductivity, parameters={"kappa": 1.0}, data=data)
+    only([str(caught.value)], "data[0]", *fragments)
 
 
 def test_observations_outside_the_domain_are_mentioned():

@@ -126,23 +126,9 @@ def _arguments(function: Callable) -> Sequence[str]:
 
 
 def check_data(problem: Problem, findings: Findings) -> None:
-    """Observations need points (n, d) in the domain and values (n,)."""
+    """Observations should lie in the domain."""
     for i, observation in enumerate(problem.data):
-        points, values = (
-            torch.as_tensor(part, dtype=torch.float64) for part in (observation.points, observation.values)
-        )
-        problem.unknown_of(observation, "Observation")
-        d = problem.domain.dimension
-        if points.ndim == 1 and d == 1:
-            points = points[:, None]
-        if points.ndim != 2 or points.shape[1] != d or values.shape != points.shape[:1]:
-            findings.error(
-                f"data[{i}] has points of shape {tuple(points.shape)} and values of shape "
-                f"{tuple(values.shape)}, expected (n, {d}) and (n,): one row per observation, columns "
-                f"{', '.join(problem.coordinates)}"
-            )
-        elif not (points.isfinite().all() and values.isfinite().all()):
-            findings.error(f"data[{i}] holds numbers that are not finite; remove those observations")
-        elif not problem.domain.contains(points, 1e-9).all():
-            outside = int((~problem.domain.contains(points, 1e-9)).sum())
+        points, _ = observation.arrays
+        outside = int((~problem.domain.contains(points, 1e-9)).sum())
+        if outside:
             findings.warn(f"data[{i}] has {outside} of {len(points)} points outside the domain")

@@ -1,0 +1,88 @@
+"""Row blocks do what the dense matrix does."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from pdesolve.least_squares.row_blocks import Columns, RowBlocks, squared_norm
+
+LAYOUT = Columns(torch.tensor([3, 2, 3, 2, 3]))
+
+
+def random_rows(groups: list[list[int]], rows: int, seed: int = 0) -> RowBlocks:
+    """b blocks of `rows` rows; groups[i] holds the i-th group of every block."""
+    generator = torch.Generator().manual_seed(seed)
+    matrices = [
+        torch.randn(len(g), rows, int(LAYOUT.sizes[g[0]]), generator=generator, dtype=torch.float64)
+        for g in groups
+    ]
+    return RowBlocks.make(LAYOUT, tuple(torch.tensor(g) for g in groups), tuple(matrices))
+
+
+def dense(block: RowBlocks, layout: Columns = LAYOUT) -> Tensor:
+    """The same rows as a matrix (b m, p)."""
+    b, m, _ = block.matrices[0].shape
+    matrix = torch.zeros(b, m, layout.total, dtype=torch.float64)
+    for values, columns in zip(block.matrices, block.columns, strict=True):
+        for e in range(b):
+            matrix[e][:, columns[e]] += values[e]
+    return matrix.reshape(b * m, -1)
+
+
+BLOCKS = {
+    "one patch": [[0, 2, 4]],
+    "two patches of equal size": [[0, 2], [2, 4]],
+    "two patches of different sizes": [[0, 2, 4], [1, 1, 3]],
+    "a patch and itself": [[0, 2], [0, 4]],  # a periodic cell is its own neighbour
+}
+
+
+@pytest.fixture(params=BLOCKS.values(), ids=BLOCKS)
+def block(request):
+    return random_rows(request.param, 4)
+
+
+def test_groups_own_consecutive_columns():
+    assert LAYOUT.total == 13
+    assert LAYOUT.offsets.tolist() == [0, 3, 5, 8, 10]
+    assert LAYOUT.of(torch.tensor([1, 3])).tolist() == [[3, 4], [8, 9]]
+    assert LAYOUT.of(torch.tensor([], dtype=torch.long)).shape == (0, 0)
+
+
+def test_products_agree_with_the_dense_matrix(block):
+    a = dense(block)
+    x = torch.randn(LAYOUT.total, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert torch.allclose(block.apply(x).flatten(), a @ x, rtol=1e-13, atol=1e-13)
+    r = torch.randn(
+        block.matrices[0].shape[:2], generator=torch.Generator().manual_seed(2), dtype=torch.float64
+    )
+    out = torch.ones(LAYOUT.total, dtype=torch.float64)
+    block.add_transposed(r, out)
+    assert torch.allclose(out, 1 + a.T @ r.flatten(), rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("groups", list(BLOCKS.values())[:3], ids=list(BLOCKS)[:3])
+def test_squared_norms_are_those_of_the_columns(groups):
+    block = random_rows(groups, 4)
+    norms = torch.zeros(LAYOUT.total, dtype=torch.float64)
+    block.add_squared_norms(norms)
+    assert torch.allclose(norms, dense(block).square().sum(0), rtol=1e-13)
+
+
+@pytest.mark.parametrize("groups", list(BLOCKS.values())[:3], ids=list(BLOCKS)[:3])
+def test_gram_blocks_add_up_to_the_scaled_normal_matrix(groups):
+    block = random_rows(groups, 4)
+    scale = torch.rand(LAYOUT.total, generator=torch.Generator().manual_seed(3), dtype=torch.float64) + 0.5
+    a = dense(block) * scale
+    gram = torch.zeros(LAYOUT.total, LAYOUT.total, dtype=torch.float64)
+    for rows, columns, values in block.gram(scale):
+        for i, j, value in zip(rows, columns, values, strict=True):
+            at = LAYOUT.of(i[None])[0][:, None], LAYOUT.of(j[None])[0][None]
+            gram[at] += value
+            if i != j:
+                gram[at[1].T, at[0].T] += value.T
+    assert torch.allclose(gram, a.T @ a, rtol=1e-12, atol=1e-12)
+
+
+def test_the_squared_norm_runs_over_all_blocks():
+    assert squared_norm([torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0]])]) == 14.0

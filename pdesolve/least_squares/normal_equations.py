@@ -1,9 +1,9 @@
 """Least squares in blocks: factor the scaled normal equations once, then refine against the rows themselves.
 
-The normal equations square the condition number, so their factor M ≈ D AᵀA D is used only as a preconditioner:
-conjugate gradients on the rows (CGLS) correct the solution with residuals b - A x computed from A. A few corrected
-semi-normal steps restore the accuracy of an orthogonal factorisation (Björck, Numerical Methods for Least Squares
-Problems, SIAM 1996, §2.9.3).
+The normal equations square the condition number, so their factor M ≈ D AᵀA D is used only as a
+preconditioner: conjugate gradients on the rows (CGLS) correct the solution with residuals b - A x computed
+from A. A few corrected semi-normal steps restore the accuracy of an orthogonal factorisation (Björck,
+Numerical Methods for Least Squares Problems, SIAM 1996, §2.9.3).
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ class NormalEquations:
     def solve(self, b: list[Tensor], max_steps: int = 30, tolerance: float = 1e-15) -> LinearSolve:
         """CGLS preconditioned by the Cholesky factor, until the gradient stagnates.
 
-        With D the column scaling and M the factor, s = D Aᵀ r, z = M⁻¹ s and energy s·z ≈ ‖A(x* - x)‖². While M
-        is good (condition of A D to 1e7) three to eight steps suffice; at 1e8, where it has lost the smallest
-        singular values to rounding, about thirty.
+        With D the column scaling and M the factor, s = D Aᵀ r, z = M⁻¹ s and energy s·z ≈ ‖A(x* - x)‖².
+        While M is good (condition of A D to 1e7) three to eight steps suffice; at 1e8, where it has lost
+        the smallest singular values to rounding, about thirty.
 
         Args:
             b: right-hand sides (b, m), one per block of rows.

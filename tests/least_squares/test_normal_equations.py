@@ -67,7 +67,7 @@ def test_refinement_makes_the_gradient_vanish(condition):
     gradient = system.apply_transposed([part - image for part, image in zip(b, system.apply(x), strict=True)])
     rounding = 1e-14 * float(
         flat(b).norm() + (x / system.scale).norm()
-    )  # of b - A x, with columns of norm one
+    )  # of b - A x
     assert float((system.scale * gradient).norm()) < rounding
 
 

@@ -55,7 +55,7 @@ def plot(solution: Solution, path: str | Path, points: int | None = None) -> Pat
     rows = _rows(solution, points)
     tolerance = getattr(solution, "tol", None)
     past = solution.history if panels.has_history(solution.history) else []
-    draw_history = [partial(_draw_history, rows=past, tolerance=tolerance)] if past else []
+    draw_history: list[Drawing] = [partial(_draw_history, rows=past, tolerance=tolerance)] if past else []
     return _save(path, rows, draw_history, _headline(solution))
 
 
@@ -89,14 +89,13 @@ def _check_ending(path: str | Path) -> None:
 
 
 def _headline(solution: Solution) -> str:
-    parts = [solution.problem.name, solution.method]
+    parts = [str(solution.problem.name).replace("$", r"\$"), solution.method]
     error, estimate = solution.relative_l2_error(), solution.estimated_error
     if error is not None:
         parts.append(f"relative $L^2$ error {error:.1e}")
     elif estimate is not None:
         parts.append(f"estimated error {estimate:.1e}")
-    parts.append(f"{solution.seconds:.3g} s")
-    return "  ·  ".join(part.replace("$", r"\$") if part is solution.problem.name else part for part in parts)
+    return "  ·  ".join([*parts, f"{solution.seconds:.3g} s"])
 
 
 # ---------------------------------------------------------------- what is drawn
@@ -192,7 +191,7 @@ def _frame_rows(
     solution: Solution,
     frames: list[tuple[OutputMesh, Fields]],
     titles: list[str],
-    levels: list[NDArray[np.float64] | None],
+    levels: Sequence[NDArray[np.float64] | None],
 ) -> list[list[Drawing]]:
     """For every unknown a row of its values and one of its errors, each on one scale of colours."""
     rows: list[list[Drawing]] = []
@@ -202,9 +201,9 @@ def _frame_rows(
         bounds = panels.log_limits(*(values for _, values in wrong))
         rows += [[], []]
         for k, ((mesh, fields), (title, values), when) in enumerate(zip(frames, wrong, titles, strict=True)):
-            common = {"mesh": mesh, "level": levels[k], "bar": k == len(frames) - 1}
-            value = partial(panels.surface, value=fields[name], limits=limits, **common)
-            error = partial(panels.surface, value=values, limits=bounds, logarithmic=True, **common)
+            draw = partial(panels.surface, mesh=mesh, level=levels[k], bar=k == len(frames) - 1)
+            value = partial(draw, value=fields[name], limits=limits)
+            error = partial(draw, value=values, limits=bounds, logarithmic=True)
             rows[-2].append(_titled(value, f"{_symbol(name)},  {when}"))
             rows[-1].append(_titled(error, f"{title},  {when}"))
     return rows
@@ -282,6 +281,7 @@ def _save(path: str | Path, rows: list[list[Drawing]], history: list[Drawing], h
     """Draw the rows, with the history beside a single one and below several; write the file."""
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     path = Path(path)
     beside = len(rows) <= 1
@@ -292,8 +292,10 @@ def _save(path: str | Path, rows: list[list[Drawing]], history: list[Drawing], h
     with matplotlib.rc_context(panels.STYLE):
         heights = [_HEIGHT] * len(rows) + [0.8 * _HEIGHT] * (len(laid_out) - len(rows))
         size = (_WIDTH * columns, sum(heights) + (0.3 if headline else 0))
-        figure = Figure(figsize=size, layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.03)
+        arranged = ConstrainedLayoutEngine(
+            w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.03, compress=len(rows) > 1
+        )
+        figure = Figure(figsize=size, layout=arranged)
         spaces = figure.add_gridspec(len(laid_out), columns, height_ratios=heights)
         for i, row in enumerate(laid_out):
             for j, draw in enumerate(row):
@@ -302,5 +304,5 @@ def _save(path: str | Path, rows: list[list[Drawing]], history: list[Drawing], h
         if headline:
             figure.suptitle(headline, fontsize=10, color="0.25")
         with replacing(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:].lower())
+            figure.savefig(temporary, format=path.suffix[1:].lower(), bbox_inches="tight", pad_inches=0.08)
     return path

@@ -99,6 +99,7 @@ def test_colour_scales_span_the_values_and_at_most_six_decades_of_an_error():
     assert 0 < low < high
 
 
+@pytest.mark.slow
 def test_matplotlib_is_not_imported_before_something_is_drawn():
     code = "import sys, pdesolve.plotting; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -108,14 +108,15 @@ def spacetime_mesh(domain: Domain, points: int | None = None) -> OutputMesh:
     Raises:
         UsageError: if the domain has no time or more than one space dimension.
     """
-    if not is_cylinder(domain) or domain.space.dimension != 1:
+    space = space_of(domain)
+    if space is domain or space.dimension != 1:
         msg = (
             f"a space–time surface needs one space dimension and time, received the coordinates "
             f"{', '.join(domain.coordinates)}: write a .pvd (one file per time) instead."
         )
         raise UsageError(msg)
     steps = max(1, round(math.sqrt((points or DEFAULT_POINTS[2]) / 2)))
-    line = _lines(domain.space, 2 * steps + 1)
+    line = _lines(space, 2 * steps + 1)
     t = times(domain, steps + 1)
     n = len(line.points)
     surface = np.column_stack([np.tile(line.points[:, 0], len(t)), np.repeat(t, n)])
@@ -163,7 +164,7 @@ def grid(
 
 def space_of(domain: Domain) -> Domain:
     """The space part of a cylinder; a domain without time itself."""
-    return domain.space if is_cylinder(domain) else domain
+    return domain.space if isinstance(domain, Cylinder) else domain
 
 
 def is_cylinder(domain: Domain) -> bool:
@@ -199,12 +200,12 @@ def _grid_shape(widths: NDArray[np.float64], target: int) -> tuple[int, ...]:
 
 def _lines(space: Domain, target: int) -> OutputMesh:
     """Lines between the boundary points of a one-dimensional domain, wherever it lies inside."""
-    ends = []
+    found: list[float] = []
     for piece in space.pieces:
         x = piece.map(torch.zeros(1, 0, dtype=torch.float64))
         if bool(piece.active(x).all()):
-            ends.append(float(x[0, 0]))
-    ends = np.unique(ends)
+            found.append(float(x[0, 0]))
+    ends = np.unique(found)
     middles = torch.as_tensor((ends[1:] + ends[:-1]) / 2)[:, None]
     inside = space.contains(middles, space.rounding).cpu().numpy()
     total = float((np.diff(ends) * inside).sum())

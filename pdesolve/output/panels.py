@@ -14,7 +14,7 @@ from pdesolve.output.mesh import OutputMesh
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.labelsize": 9,
@@ -95,25 +95,26 @@ def surface(
         bar: whether to draw the scale of colours.
         level: (n,) on a structured grid, positive where the picture is to stay white.
     """
-    from matplotlib.colors import LogNorm
+    from matplotlib.colors import LogNorm, Normalize
     from matplotlib.tri import Triangulation
 
     if logarithmic:
-        limits = limits or log_limits(value)
-        value, scale = np.clip(np.abs(value), *limits), {"norm": LogNorm(*limits)}
+        low, high = limits or log_limits(value)
+        value = np.clip(np.abs(value), low, high)
     else:
         low, high = limits or value_limits(value)
-        scale = {"vmin": low, "vmax": high}
+    norm = LogNorm(low, high) if logarithmic else Normalize(low, high)
     corners = mesh.cells.shape[1]
     triangles = mesh.cells if corners == 3 else mesh.cells[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
-    triangulation = Triangulation(*mesh.points.T, triangles)
+    triangulation = Triangulation(mesh.points[:, 0], mesh.points[:, 1], triangles)
+    if level is not None and level.max() > 0:
+        axes.tricontourf(triangulation, level, levels=[0, 2 * level.max()], colors="white", zorder=2)
     unknown = ~np.isfinite(value)
     triangulation.set_mask(unknown[triangles].any(axis=1))
-    colours = _MAGNITUDE if logarithmic else _FIELD
-    known = np.where(unknown, 1.0, value)
-    drawn = axes.tripcolor(triangulation, known, shading="gouraud", cmap=colours, rasterized=True, **scale)
-    if level is not None and level.max() > 0:
-        axes.tricontourf(*mesh.points.T, triangles, level, levels=[0, 2 * level.max()], colors="white")
+    known, colours = np.where(unknown, low, value), _MAGNITUDE if logarithmic else _FIELD
+    drawn = axes.tripcolor(
+        triangulation, known, shading="gouraud", cmap=colours, norm=norm, rasterized=True, zorder=1
+    )
     if bar:
         beside = axes.figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02, aspect=25)
         beside.outline.set_linewidth(0.5)
@@ -134,10 +135,21 @@ def history(axes: Axes, rows: Sequence[Mapping[str, Any]], tolerance: float | No
         axes.axhline(tolerance, color="black", linewidth=0.7, linestyle=(0, (2, 2)), label="tolerance")
     axes.set_yscale("log")
     if across == "unknowns":
-        axes.set_xscale("log")
+        _logarithmic_numbers(axes)
     axes.set_xlabel("unknowns" if across == "unknowns" else "seconds")
     axes.legend(loc="best")
     _open(axes)
+
+
+def _logarithmic_numbers(axes: Axes) -> None:
+    """A logarithmic x axis with numbers written out, at 1, 2, 5 where it is short."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 60 * low else (1.0,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def has_history(rows: Sequence[Mapping[str, Any]]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def write_npz(
         The path.
     """
     domain = solution.problem.domain
-    arrays: dict[str, object] = {"coordinates": np.array(domain.coordinates)}
+    arrays: dict[str, Any] = {"coordinates": np.array(domain.coordinates)}
     if domain.space_dimension > 3:
         x, fields = _sampled(solution, points)
         arrays |= {"points": x} | fields

@@ -103,8 +103,8 @@ def _resolution(piece: Piece, spacing: float) -> tuple[int, int]:
     """Points per parameter such that neighbours are not farther apart than `spacing`."""
     middle = torch.linspace(0, 1, 33, dtype=torch.float64)
     grid = piece.map(torch.cartesian_prod(middle, middle)).reshape(33, 33, 3)
-    lengths = [grid.diff(dim=axis).norm(dim=-1).sum(dim=axis).max() for axis in (0, 1)]
-    return tuple(max(3, int(float(length) / spacing) + 2) for length in lengths)
+    rows, columns = (float(grid.diff(dim=axis).norm(dim=-1).sum(dim=axis).max()) for axis in (0, 1))
+    return max(3, int(rows / spacing) + 2), max(3, int(columns / spacing) + 2)
 
 
 def _trim_points(piece: Piece, s: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
@@ -129,12 +129,12 @@ def _spread(
     candidates: NDArray[np.float64], taken: NDArray[np.float64], distance: float
 ) -> NDArray[np.float64]:
     """Choose candidates, one after another, that keep a distance from each other and from those taken."""
-    if len(candidates) == 0:
-        return candidates
-    if len(taken):
+    if len(taken) and len(candidates):
         nearest, _ = cKDTree(taken).query(candidates, distance_upper_bound=distance)
         candidates = candidates[nearest >= distance]
-    tree = cKDTree(candidates) if len(candidates) else None
+    if len(candidates) == 0:
+        return candidates
+    tree = cKDTree(candidates)
     free = np.ones(len(candidates), dtype=bool)
     chosen = []
     for i in range(len(candidates)):

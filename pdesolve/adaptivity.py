@@ -27,7 +27,7 @@ from pdesolve.problem import Problem
 FIRST_ORDER = {1: 10, 2: 8, 3: 8}
 HIGHEST_ORDER = {1: 22, 2: 20, 3: 12}
 FIRST_CELLS = {1: 3, 2: 3, 3: 2}
-SAFETY = 0.3  # predicted truncation error over tolerance at which a solution is worth verifying
+SAFETY = 0.3  # predicted truncation error over tolerance that refinement aims at
 SLOW_DECAY = 0.4  # per two degrees: slower than this, raising orders does not help
 DIRECTION_SHARE = 0.1  # of the strongest axis: below it, an axis is not split
 ROUNDING = 2e-12  # relative size of the highest coefficients of a patch below which slow decay is rounding
@@ -136,7 +136,7 @@ class _Adaptive:
             if (why := self._must_stop(current)) is not None:
                 return self._give_up(current, why)
             refined = None
-            if predicted > SAFETY * self.tol:
+            if predicted > self.tol:
                 refined = self._refine(current, decay)
             elif current.residual > self.residual_goal:
                 refined = self._refine_by_residual(current, decay)
@@ -258,9 +258,10 @@ def cheapest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split or raise the order of each patch: the least work whose predicted error meets the target.
 
-    Raising the order by 2j multiplies the first neglected pair by ρ^j γ^{j(j+1)/2}. Halving a patch m times divides a coefficient of degree k by 2^{mk}, hence the first neglected pair by 2^{mq} and
-    the rate ρ by 4^m. The work is estimated as k² for the k functions of order q' and (2^m)^{1.3} in each direction that is split,
-    between assembly (k², 1) and the factorisation in the plane (k³, 3/2).
+    Raising the order by 2j multiplies the first neglected pair by ρ^j γ^{j(j+1)/2}. Halving a patch m times divides a
+    coefficient of degree k by 2^{mk}, hence the first neglected pair by 2^{mq} and the rate ρ by 4^m. The work is
+    taken as k² for the k functions of an order and (2^m)^{1.3} for each direction split: between assembly (k², 1) and
+    the factorisation in the plane (k³, 3/2). Orders are not raised where nothing decays yet.
 
     Returns:
         (e,) whether to split now, and the order to take.
@@ -277,9 +278,12 @@ def cheapest(
             cost = size**2 * 2.0 ** (1.3 * halvings * directions)
             # What cannot be reached is at least approached: splitting more beats splitting less.
             cost = np.where(error <= target, cost, 1e12 * (1 + np.log10(np.maximum(error / target, 1))) + cost)
+            if raised:
+                cost = np.where(decay.rate > SLOW_DECAY, np.inf, cost)
             better = cost < best
             best, split = np.where(better, cost, best), np.where(better, halvings > 0, split)
             wanted = np.where(better, np.where(halvings > 1, q, order), wanted)
+    wanted = np.where(decay.rate > SLOW_DECAY, q, wanted)
     nothing = ~split & (wanted <= q)
     return split | (nothing & (q >= highest)), np.where(nothing & (q < highest), q + 2, wanted)
 

@@ -84,6 +84,7 @@ class SeparableMixture:
             blocks.append(self._rows(group, dF, indices, table.movedim(1, -1)))  # n k q a → rows k q u
         return torch.cat(blocks).transpose(2, 3)
 
+    @torch.no_grad()
     def _columns(self, group: Group) -> Tensor:
         """All columns of one group, those of skip last, (rows, b, u)."""
         indices = group_indices(group)

@@ -140,7 +140,15 @@ def _interior(problem, operator, sampling, seed, names, place) -> Group:
     x = place(problem.domain.sample(sampling.interior, sampler=sampling.sampler, seed=seed))
     weights = x.new_full((len(x), operator.components), 1 / math.sqrt(len(x)))
     function = operator_function(operator, x, None, names)
-    return Group(operator.term.name, "equation", x, operator.slots, function, weights, linear=operator.linear)
+    return Group(
+        operator.term.name,
+        "equation",
+        x,
+        operator.slots,
+        function,
+        weights,
+        linear=operator.linear and not names,
+    )
 
 
 def _conditions(problem, operators, sampling, seed, names, place) -> list[Group]:
@@ -162,7 +170,15 @@ def _conditions(problem, operators, sampling, seed, names, place) -> list[Group]
         function = operator_function(operator, x, normals, names)
         term = operator.term
         groups.append(
-            Group(term.name, term.kind, x, operator.slots, function, weights, linear=operator.linear)
+            Group(
+                term.name,
+                term.kind,
+                x,
+                operator.slots,
+                function,
+                weights,
+                linear=operator.linear and not names,
+            )
         )
     return groups
 

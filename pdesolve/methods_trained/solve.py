@@ -45,12 +45,14 @@ class Budget:
         points: collocation points inside the domain.
         parameters: about how many trainable parameters.
         optimiser: name of the last optimiser (networks only).
+        adam_iterations: iterations of Adam before it (networks only).
     """
 
     iterations: int | None = None
     points: int | None = None
     parameters: int | None = None
     optimiser: str | None = None
+    adam_iterations: int | None = None
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def train_network(task: Task, method: str):
     system = System(network, statement.sample(sampling, task.seed), statement.sizes, parameters)
     stages = []
     for stage, (optimiser, most) in enumerate(
-        [("adam", recipe.adam), (name, budget.iterations or recipe.iterations)]
+        [("adam", budget.adam_iterations or recipe.adam), (name, budget.iterations or recipe.iterations)]
     ):
         settings = {
             "iterations": most,

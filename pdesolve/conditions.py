@@ -6,7 +6,7 @@ Values are numbers or functions of the coordinates, matched by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,3 +200,30 @@ class Observation:
 
         points, values = (torch.as_tensor(part, dtype=torch.float64) for part in (self.points, self.values))
         return points[:, None] if points.ndim == 1 else points, values
+
+    def check(self, name: str, coordinates: Sequence[str]) -> None:
+        """Points (n, d) in these coordinates and values (n,), all finite.
+
+        Raises:
+            ProblemError: they are not; `name` says which observation.
+        """
+        import torch
+
+        try:
+            points, values = self.arrays
+        except (TypeError, ValueError, RuntimeError) as error:
+            message = f"{name} holds points or values that are no array of numbers: {error}"
+            raise ProblemError(message) from None
+        d, shape = len(coordinates), tuple(torch.as_tensor(self.points).shape)
+        if points.ndim != 2 or points.shape[1] != d or values.shape != points.shape[:1]:
+            message = (
+                f"{name} has points of shape {shape} and values of shape {tuple(values.shape)}, expected "
+                f"(n, {d}) and (n,): one row per observation, columns {', '.join(coordinates)}"
+            )
+            raise ProblemError(message)
+        if not (points.isfinite().all() and values.isfinite().all()):
+            message = f"{name} holds numbers that are not finite; remove those observations"
+            raise ProblemError(message)
+        if self.sigma is not None and not self.sigma > 0:
+            message = f"{name} has sigma={self.sigma!r}; expected a standard deviation above 0"
+            raise ProblemError(message)

@@ -32,11 +32,12 @@ class Method:
 
 
 _TRAINED = "pdesolve.solver:run_trained"
-_TRAINED_SETTINGS = {
+_BUDGET = {
     "iterations": "most iterations of the last optimiser",
     "points": "interior collocation points",
     "parameters": "about how many trainable parameters",
 }
+_NETWORK_BUDGET = {**_BUDGET, "optimiser": "the last optimiser: adam, lbfgs, bfgs, ssbfgs or ssbroyden"}
 
 METHODS = {
     method.name: method
@@ -53,8 +54,8 @@ METHODS = {
             "pdesolve.solver:run_gmnm",
             certifies=True,
         ),
-        Method("gmnm-trained", "Gaussian mixture with trained centres and widths", _TRAINED_SETTINGS, _TRAINED),
-        Method("pinn", "multilayer perceptron (tanh), Adam then self-scaled Broyden", _TRAINED_SETTINGS, _TRAINED),
-        Method("kan", "Kolmogorov-Arnold network (B-splines), trained alike", _TRAINED_SETTINGS, _TRAINED),
+        Method("gmnm-trained", "Gaussian mixture with trained centres and widths", _BUDGET, _TRAINED),
+        Method("pinn", "perceptron (tanh), Adam then self-scaled Broyden", _NETWORK_BUDGET, _TRAINED),
+        Method("kan", "Kolmogorov-Arnold network (B-splines), trained alike", _NETWORK_BUDGET, _TRAINED),
     )
 }

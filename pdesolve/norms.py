@@ -17,8 +17,9 @@ ORDER = {1: 400, 2: 100, 3: 36}
 def error_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
     """Points (n, d) and weights (n,) of a rule that resolves a solution.
 
-    For a partitioned mixture, Gauss rules on its patches with one point more per axis than the order (collocation uses
-    other nodes), so that layers are seen where patches are small. Otherwise the rule of the domain.
+    For a partitioned mixture, Gauss rules on its patches with one point more per axis than the order
+    (collocation uses other nodes), so that layers are seen where patches are small. Otherwise the rule of the
+    domain.
     """
     if not isinstance(approximator, PartitionedMixture):
         rule = problem.domain.rule(ORDER.get(problem.domain.dimension, 12))

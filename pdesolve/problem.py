@@ -7,6 +7,7 @@ boundaries, the normal `n`. `Problem.terms` is the list of everything that must 
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -181,9 +182,18 @@ class Problem:
             self._check_arguments(condition.function, "the function of Condition", names)
 
     def _check_periodic(self) -> None:
-        """An axis is periodic for every unknown or for none."""
+        """An axis is periodic for every unknown or for none, and has two opposite faces."""
         periodic = [c for c in self.conditions if isinstance(c, Periodic)]
+        planes = {piece.plane for piece in self.domain.pieces if piece.plane}
         for condition in periodic:
+            axis = self.coordinates.index(condition.axis)
+            ends = self.domain.bounds[:, axis].tolist()
+            if not all(any(a == axis and math.isclose(v, e) for a, v in planes) for e in ends):
+                message = (
+                    f"Periodic('{condition.axis}') needs two opposite flat ends, at {condition.axis} = "
+                    f"{ends[0]:g} and {ends[1]:g}; this domain has none there"
+                )
+                raise ProblemError(message)
             if condition.unknown is None:
                 continue
             self.unknown_of(condition)
@@ -206,25 +216,7 @@ class Problem:
                 message = f"data[{i}] is a {type(observation).__name__}; expected Observation(points, values)"
                 raise ProblemError(message)
             self.unknown_of(observation)
-            self._check_observation(f"data[{i}]", observation)
-
-    def _check_observation(self, name: str, observation: Observation) -> None:
-        try:
-            points, values = observation.arrays
-        except (TypeError, ValueError, RuntimeError) as error:
-            message = f"{name} holds points or values that are no array of numbers: {error}"
-            raise ProblemError(message) from None
-        d = len(self.coordinates)
-        if points.ndim != 2 or points.shape[1] != d or values.shape != points.shape[:1]:
-            message = (
-                f"{name} has points of shape {tuple(torch.as_tensor(observation.points).shape)} and values "
-                f"of shape {tuple(values.shape)}, expected (n, {d}) and (n,): one row per observation, "
-                f"columns {', '.join(self.coordinates)}"
-            )
-            raise ProblemError(message)
-        if not (points.isfinite().all() and values.isfinite().all()):
-            message = f"{name} holds numbers that are not finite; remove those observations"
-            raise ProblemError(message)
+            observation.check(f"data[{i}]", self.coordinates)
 
     def _value_names(self) -> set[str]:
         return {*self._coordinate_arguments, *self.constants}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ class Solution:
         return self.jet(points, ((0,) * self.problem.domain.dimension,))[:, :, 0]
 
     def __call__(self, *coordinates: Any) -> Any:
-        """Values at coordinates of one broadcast shape; the kind that comes in goes out; NaN outside the domain.
+        """Values at coordinates of one broadcast shape; what kind comes in goes out; NaN outside the domain.
 
         Returns:
             An array, tensor or number; for a system a dict of them by name.
@@ -93,7 +93,7 @@ class Solution:
         return self._call(coordinates, self.evaluate, self.unknowns)
 
     def derivative(self, *axes: str, unknown: str | None = None) -> Any:
-        """The partial derivative of an unknown as a function: `solution.derivative("x", unknown="u")(x, y)`."""
+        """A partial derivative as a function: `solution.derivative("x", unknown="u")(x, y)`."""
         names = self.problem.coordinates
         for axis in axes:
             if axis not in names:
@@ -106,11 +106,12 @@ class Solution:
     def _call(self, coordinates: tuple, function: Any, names: Sequence[str]) -> Any:
         d = self.problem.domain.dimension
         if len(coordinates) != d:
-            message = f"received {len(coordinates)} coordinates, expected {d}: {', '.join(self.problem.coordinates)}"
+            names_of = ", ".join(self.problem.coordinates)
+            message = f"received {len(coordinates)} coordinates, expected {d}: {names_of}"
             raise UsageError(message)
-        as_torch = any(isinstance(c, Tensor) for c in coordinates)
+        device = next((c.device for c in coordinates if isinstance(c, Tensor)), None)
         as_number = all(isinstance(c, (int, float)) for c in coordinates)
-        tensors = torch.broadcast_tensors(*(torch.as_tensor(c, dtype=torch.float64) for c in coordinates))
+        tensors = _broadcast(coordinates)
         points = torch.stack([c.reshape(-1) for c in tensors], dim=1)
         slack = 1e-12 * float((self.problem.domain.bounds[1] - self.problem.domain.bounds[0]).max())
         inside = self.problem.domain.contains(points, slack)
@@ -119,8 +120,10 @@ class Solution:
         results = [column.reshape(tensors[0].shape) for column in values.unbind(1)]
         if as_number:
             results = [float(r) for r in results]
-        elif not as_torch:
+        elif device is None:
             results = [r.numpy() for r in results]
+        else:
+            results = [r.to(device) for r in results]
         return results[0] if len(names) == 1 else dict(zip(names, results, strict=True))
 
     def _index(self, unknown: str | None) -> int:
@@ -151,8 +154,8 @@ class Solution:
         exact = self.exact_values(points)
         if exact is None:
             return None
-        e = self.evaluate(points) - exact
-        seen = torch.isfinite(exact)
+        e = self.evaluate(points).to(exact) - exact
+        seen = torch.isfinite(exact) | ~torch.isfinite(exact).any(0)  # a reference may be known in part only
         e, exact = torch.where(seen, e, 0.0), torch.where(seen, exact, 0.0)
         return relative_l2(e, exact, weights), e.abs().amax(0).tolist()
 
@@ -161,19 +164,19 @@ class Solution:
         return self._error(0, unknown)
 
     def max_error(self, unknown: str | None = None) -> float | None:
-        """max |u - u*| over the same points."""
+        """Largest |u - u*| over the same points."""
         return self._error(1, unknown)
 
     def _error(self, kind: int, unknown: str | None) -> float | None:
         if self._errors is None:
             return None
         values = self._errors[kind]
-        return max(values) if unknown is None else values[self._index(unknown)]
+        return _largest(values) if unknown is None else values[self._index(unknown)]
 
     @property
     def estimated_error(self) -> float | None:
         """A-posteriori estimate of the relative L2 error, the largest over the unknowns."""
-        return None if self.estimates is None else max(self.estimates)
+        return None if self.estimates is None else _largest(self.estimates)
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -214,8 +217,18 @@ class Solution:
         return float((self.evaluate(points)[:, self._index(unknown)] * weights).sum())
 
     def flux(self, on: Any, unknown: str | None = None, order: int = 40) -> float:
-        """∫ ∂u/∂n over a part of the boundary."""
+        """∫ ∂u/∂n over a part of the boundary.
+
+        Raises:
+            UsageError: `on` is no place, or no part of the boundary.
+        """
+        if not hasattr(on, "pieces_on"):
+            message = f"flux received on={on!r}; expected a part of the boundary such as square.left"
+            raise UsageError(message)
         rule = on.rule(self.problem.domain, order)
+        if not len(rule.points):
+            message = f"{getattr(on, 'name', 'on')} is no part of the boundary of the domain"
+            raise UsageError(message)
         d = self.problem.domain.dimension
         space = self.problem.domain.space_dimension
         steps = tuple(tuple(int(i == j) for j in range(d)) for i in range(space))
@@ -266,8 +279,8 @@ class Solution:
         source = self.problem.source_path
         if source is not None and Path(source).resolve() != (directory / "problem.py").resolve():
             shutil.copyfile(source, directory / "problem.py")
-        names = "method tol status converged estimates history seconds seed dtype device settings residual_rms"
-        state = {name: getattr(self, name) for name in [*names.split(), "parameters"]}
+        saved = [f.name for f in fields(self) if f.name not in ("problem", "approximator")]
+        state = {name: getattr(self, name) for name in saved}
         state |= {
             "format": FORMAT,
             "problem": self.problem.name,
@@ -302,7 +315,8 @@ class Solution:
             state = torch.load(path, weights_only=True, map_location="cpu")
             known = state.pop("format") == FORMAT
         except Exception as error:
-            message = f"{path} is damaged or no solution of pdesolve ({type(error).__name__}); run solve again"
+            kind = type(error).__name__
+            message = f"{path} is damaged or no solution of pdesolve ({kind}); run solve again"
             raise UsageError(message) from None
         if not known:
             message = f"{path} was written by another version of pdesolve; run solve again"
@@ -313,6 +327,20 @@ class Solution:
             problem.name = name
         approximator = _approximator_from(state.pop("approximator"))
         return cls(problem=problem, approximator=approximator, **state)
+
+
+def _broadcast(coordinates: Sequence[Any]) -> tuple[Tensor, ...]:
+    try:
+        tensors = [torch.as_tensor(c, dtype=torch.float64).detach().cpu() for c in coordinates]
+        return torch.broadcast_tensors(*tensors)
+    except (RuntimeError, TypeError, ValueError) as error:
+        message = f"the coordinates are no numbers or arrays of one shape: {error}"
+        raise UsageError(message) from None
+
+
+def _largest(values: Sequence[float]) -> float:
+    """The largest, or NaN where there is one."""
+    return math.nan if any(map(math.isnan, values)) else max(values)
 
 
 def _finite(value: float | None) -> float | None:
@@ -338,5 +366,3 @@ def _approximator_from(saved: dict[str, Any]) -> Any:
     module.to(next(iter(saved["state"].values())).dtype)
     module.load_state_dict(saved["state"])
     return module
-
-

@@ -14,6 +14,8 @@ from pdesolve.monitor import Monitor
 from pdesolve.problem import Problem
 from pdesolve.solution import Solution
 
+MOST_DIMENSIONS = 3  # of a domain that method gmnm covers with patches
+
 
 @dataclass(frozen=True)
 class Run:
@@ -64,15 +66,15 @@ def solve(
         **settings: the method's own settings by name.
 
     Returns:
-        The solution. `converged` is true only where the method's own estimate certifies `tol`, or, for a method
-        without estimate, where the error against `exact` or `reference` does.
+        The solution. `converged` is true only where the method's own estimate certifies `tol`, or, for a
+        method without estimate, where the error against `exact` or `reference` does.
 
     Raises:
         UsageError: an argument is not what it should be.
         SolveError: the run failed.
     """
     chosen = _method(method, settings)
-    _check_tolerance(tol)
+    _check_numbers(tol, seed, time_limit)
     monitor = monitor or Monitor(time_limit=time_limit)
     if time_limit is not None:
         monitor.time_limit = time_limit
@@ -103,9 +105,18 @@ def solve(
 
 
 def run_gmnm(problem: Problem, run: Run) -> Outcome:
-    """Partitioned Gaussian mixture by adaptive least squares."""
+    """Partitioned Gaussian mixture by adaptive least squares.
+
+    Raises:
+        UsageError: the problem states something that this method would have to ignore.
+    """
     from pdesolve.adaptivity import solve_adaptively
 
+    _refuse_what_gmnm_cannot(problem)
+    for key, value in run.settings.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            message = f"{key}={value!r}; expected a positive whole number"
+            raise UsageError(message)
     result = solve_adaptively(problem, run.tol, run.monitor, run.device, **run.settings)
     return Outcome(result.mixture, result.status, result.converged, result.estimates)
 
@@ -114,7 +125,38 @@ def run_trained(problem: Problem, run: Run) -> Outcome:
     """A trained approximator: gmnm-trained, pinn or kan."""
     from pdesolve.methods_trained import solve_trained
 
-    return Outcome(*solve_trained(problem, run.method, run.settings, run.monitor, run.seed, run.dtype, run.device))
+    trained = solve_trained(
+        problem, run.method, run.settings, run.monitor, run.seed, run.dtype, run.device, run.tol
+    )
+    return Outcome(*trained)
+
+
+def _refuse_what_gmnm_cannot(problem: Problem) -> None:
+    """What is stated is never ignored silently."""
+    d = problem.domain.dimension
+    if problem.parameters:
+        names = ", ".join(problem.parameters)
+        message = f"method gmnm cannot identify parameters ({names}); use --method gmnm-trained or pinn"
+    elif problem.data:
+        message = "method gmnm does not fit observations (data=) yet; use --method gmnm-trained or pinn"
+    elif problem.integrals:
+        message = (
+            "method gmnm does not know Integral conditions yet; prescribe one value instead, "
+            "Dirichlet(0, on=Point(…)), or use --method gmnm-trained or pinn"
+        )
+    elif problem.interfaces:
+        message = (
+            "method gmnm does not know Interface conditions yet; pose the sub-domains as unknowns of "
+            "their own problems, or write a smooth coefficient, div(k(x, y) * grad(u))"
+        )
+    elif d > MOST_DIMENSIONS:
+        message = (
+            f"method gmnm covers the domain with patches, in at most {MOST_DIMENSIONS} dimensions; this one "
+            f"has {d}: use --method pinn"
+        )
+    else:
+        return
+    raise UsageError(message)
 
 
 def _method(name: str, settings: dict[str, Any]) -> Method:
@@ -129,7 +171,13 @@ def _method(name: str, settings: dict[str, Any]) -> Method:
     return method
 
 
-def _check_tolerance(tol: float) -> None:
+def _check_numbers(tol: float, seed: int, time_limit: float | None) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        message = f"seed={seed!r}; expected a whole number from 0 on"
+        raise UsageError(message)
+    if time_limit is not None and not (isinstance(time_limit, (int, float)) and time_limit > 0):
+        message = f"time_limit={time_limit!r}; expected a number of seconds above 0, or None"
+        raise UsageError(message)
     if not (isinstance(tol, (int, float)) and math.isfinite(tol) and 0 < tol < 1):
         message = f"tol={tol!r}; expected a relative error between 0 and 1, such as 1e-6"
         raise UsageError(message)

@@ -73,12 +73,14 @@ class Decay:
         rate: (e,) decay ρ of the coefficients per two degrees.
         gain: (e,) factor γ ≤ 1 by which the rate itself falls per two degrees (entire functions: γ < 1).
         directions: (e, d) axes along which the highest degrees matter, those a split should halve.
+        strongest: (e,) the axis along which they matter most.
     """
 
     error: np.ndarray
     rate: np.ndarray
     gain: np.ndarray
     directions: np.ndarray
+    strongest: np.ndarray
 
 
 def solve_adaptively(
@@ -98,13 +100,13 @@ def solve_adaptively(
     """
     threads = torch.get_num_threads()
     try:
-        return _Adaptive(problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), device, settings).run()
+        return Solver(problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), device, settings).run()
     finally:
         torch.set_num_threads(threads)
 
 
 @dataclass
-class _Adaptive:
+class Solver:
     problem: Problem
     tol: float
     monitor: Monitor
@@ -112,6 +114,7 @@ class _Adaptive:
     settings: dict[str, int]
     level: int = 0
     residual_goal: float = np.inf
+    thin: bool = False  # one cell in time
     threads: int = field(default_factory=torch.get_num_threads)
     frame: Frame = field(init=False)
     statement: Statement = field(init=False)
@@ -126,8 +129,8 @@ class _Adaptive:
 
     def run(self) -> AdaptiveResult:
         """The loop: solve, predict, then refine or verify."""
-        patches, q = self._start()
-        current = self._solve(patches, q, None)
+        patches, q = self.start()
+        current = self.solve(patches, q, None)
         verified: tuple[Discrete, np.ndarray] | None = None
         while True:
             decay = predict(current)
@@ -141,9 +144,9 @@ class _Adaptive:
             elif current.residual > self.residual_goal:
                 refined = self._refine_by_residual(current, decay)
             if refined is not None:
-                current = self._solve(*refined, current)
+                current = self.solve(*refined, current)
                 continue
-            finer = self._solve(current.assembly.patches, current.assembly.q + 2, current)
+            finer = self.solve(current.assembly.patches, current.assembly.q + 2, current)
             estimates = difference(current, finer)
             verified = (current, estimates)
             if estimates.max() <= self.tol and current.converged:
@@ -164,31 +167,35 @@ class _Adaptive:
         decay = predict(finer)
         bulk = bulk_of(finer.residual_of_patch)
         if (decay.rate[bulk] <= SLOW_DECAY).all() or not current.converged:
-            stuck = (finer.assembly.q > self.highest_order + 6).any() or finer.residual > 0.9 * current.residual
+            stuck = (
+                finer.assembly.q > self.highest_order + 6
+            ).any() or finer.residual > 0.9 * current.residual
             return None if stuck and current.converged else finer
         self.residual_goal = finer.residual / float(estimates.max() / self.tol) ** 0.5
         refined = self._refine_by_residual(current, predict(current))
-        return self._solve(*refined, current)
+        return self.solve(*refined, current)
 
     def _refine_by_residual(self, current: Discrete, decay: Decay) -> tuple[Patches, np.ndarray]:
         """Split the patches that hold most of the residual."""
         bulk = bulk_of(current.residual_of_patch)
-        return self._split(current, bulk[:, None] & decay.directions, current.assembly.q)
+        return self.split(current, bulk[:, None] & decay.directions, current.assembly.q)
 
-    def _split(self, current: Discrete, axes: np.ndarray, q: np.ndarray) -> tuple[Patches, np.ndarray]:
+    def split(self, current: Discrete, axes: np.ndarray, q: np.ndarray) -> tuple[Patches, np.ndarray]:
         partition, parent = current.assembly.patches.partition.split(axes)
         patches, kept = Patches.over(self.frame, partition)
         return patches, q[parent[kept]]
 
-    def _start(self) -> tuple[Patches, np.ndarray]:
+    def start(self) -> tuple[Patches, np.ndarray]:
         problem, d = self.problem, self.problem.domain.dimension
         torch.set_num_threads(1)
         breaks = self.frame.breaks(self.settings.get("cells", FIRST_CELLS.get(d, 1)), problem.periodic_axes)
+        if "t" in problem.coordinates and self.thin:
+            breaks[-1] = breaks[-1][[0, -1]]
         periodic = [i in problem.periodic_axes for i in range(d)]
         patches, _ = Patches.over(self.frame, Partition.grid(breaks, periodic))
         return patches, np.full(len(patches), self.first_order)
 
-    def _solve(self, patches: Patches, q: np.ndarray, previous: Discrete | None) -> Discrete:
+    def solve(self, patches: Patches, q: np.ndarray, previous: Discrete | None) -> Discrete:
         assembly = Assembly(self.statement, patches, q, self.device)
         start = None
         if not self.statement.linear:
@@ -223,7 +230,7 @@ class _Adaptive:
 
     def _give_up(self, current: Discrete, why: str) -> AdaptiveResult:
         """Estimate what there is by one verifying solve, and say why it ended."""
-        finer = self._solve(current.assembly.patches, current.assembly.q + 2, current)
+        finer = self.solve(current.assembly.patches, current.assembly.q + 2, current)
         estimates = difference(current, finer)
         met = bool(estimates.max() <= self.tol) and current.converged
         return self._finish(current, estimates, met, "tolerance met" if met else f"stopped early: {why}")
@@ -242,7 +249,9 @@ class _Adaptive:
         if not marked.any():
             return None
         bulk = bulk_of(decay.error, 0.9)
-        if (decay.rate[bulk] > SLOW_DECAY).any():  # something is not resolved yet: what lies around it may be its echo
+        if (
+            decay.rate[bulk] > SLOW_DECAY
+        ).any():  # something is not resolved yet: what lies around it may be its echo
             marked &= bulk
         target = 0.7 * goal / np.sqrt(len(order))
         split, wanted = cheapest(decay, assembly.q, target, assembly.dimension, self.highest_order)
@@ -250,7 +259,7 @@ class _Adaptive:
         q = np.where(marked, wanted, assembly.q)
         if not split.any():
             return assembly.patches, q
-        return self._split(current, split[:, None] & decay.directions, q)
+        return self.split(current, split[:, None] & decay.directions, q)
 
 
 def cheapest(
@@ -277,7 +286,9 @@ def cheapest(
             size = np.array([basis_size(dimension, int(k)) for k in order])
             cost = size**2 * 2.0 ** (1.3 * halvings * directions)
             # What cannot be reached is at least approached: splitting more beats splitting less.
-            cost = np.where(error <= target, cost, 1e12 * (1 + np.log10(np.maximum(error / target, 1))) + cost)
+            cost = np.where(
+                error <= target, cost, 1e12 * (1 + np.log10(np.maximum(error / target, 1))) + cost
+            )
             if raised:
                 cost = np.where(decay.rate > SLOW_DECAY, np.inf, cost)
             better = cost < best
@@ -312,7 +323,9 @@ def gauss_newton(
     converged, smallest = False, 1e-300
     for step in range(1, max_steps + 1):
         rows, residuals, scales = assembly.linearise(c)
-        move = NormalEquations(assembly.layout, assembly.patches.centre, rows).solve([-r for r in residuals]).x
+        move = (
+            NormalEquations(assembly.layout, assembly.patches.centre, rows).solve([-r for r in residuals]).x
+        )
         if assembly.statement.linear:
             c, converged = c + move, True
             break
@@ -389,6 +402,13 @@ def difference(coarse: Discrete, fine: Discrete) -> np.ndarray:
     It is ‖v - u‖/‖v‖, divided by 1 - σ for the error σ‖u - u*‖ that v shares with u. Pollution goes with the square of
     the residual, so σ = (‖r_v‖/‖r_u‖)²: nearly zero where the solution is smooth, 0.6 beside a re-entrant corner.
     """
+    error, size = difference_norms(coarse, fine)
+    shared = min((fine.residual / max(coarse.residual, 1e-300)) ** 2, 0.9)
+    return relative(error, size) / (1 - shared)
+
+
+def difference_norms(coarse: Discrete, fine: Discrete) -> tuple[np.ndarray, np.ndarray]:
+    """‖v - u‖ and ‖v‖ per unknown, for a finer solution v on the same patches."""
     squares = fine.coefficients.new_zeros(2, fine.assembly.unknowns)
     for points in fine.assembly.interior:
         v = _coefficients(fine, points.cells)
@@ -400,8 +420,7 @@ def difference(coarse: Discrete, fine: Discrete) -> np.ndarray:
         for row, c in enumerate((e, v)):
             values = torch.einsum("bmk,buk->bmu", table.expand(len(c), -1, -1), c)
             squares[row] += (volume[..., None] * values**2).sum((0, 1))
-    shared = min((fine.residual / max(coarse.residual, 1e-300)) ** 2, 0.9)
-    return relative(squares[0].sqrt().cpu().numpy(), squares[1].sqrt().cpu().numpy()) / (1 - shared)
+    return squares[0].sqrt().cpu().numpy(), squares[1].sqrt().cpu().numpy()
 
 
 def relative(error: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -442,7 +461,9 @@ def predict(discrete: Discrete) -> Decay:
         volume = _volume_weights(assembly, points)
         place = torch.from_numpy(points.cells).to(parts.device)
         high = (pair <= 1) * degree.T / total.clamp_min(1)  # (d, k): each axis' part in the highest degrees
-        shares[place] = torch.einsum("buk,dk->bud", c**2, high.to(c)) * assembly.half[place].prod(1)[:, None, None]
+        shares[place] = (
+            torch.einsum("buk,dk->bud", c**2, high.to(c)) * assembly.half[place].prod(1)[:, None, None]
+        )
         for k in range(4):
             mine = pair == k
             values = torch.einsum("bmk,buk->bmu", table[..., mine].expand(len(c), -1, -1), c[..., mine])
@@ -462,7 +483,9 @@ def predict(discrete: Discrete) -> Decay:
     error[(t[..., 0] < ROUNDING) & (rate > SLOW_DECAY)] = 0.0
     gain = np.clip(t[..., 0] * t[..., 2] / (t[..., 1] ** 2 + tiny**2), 0.5, 1.0)
     each = np.arange(e), worst
-    return Decay(error.max(axis=1), np.maximum(rate[each], 1e-3), gain[each], directions)
+    return Decay(
+        error.max(axis=1), np.maximum(rate[each], 1e-3), gain[each], directions, share.argmax(axis=1)
+    )
 
 
 __all__ = ["AdaptiveResult", "Decay", "Discrete", "basis_size", "gauss_newton", "predict", "solve_adaptively"]

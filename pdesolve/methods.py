@@ -50,6 +50,7 @@ METHODS = {
                 "order": "first order of the patches",
                 "max_order": "highest order of the patches",
                 "max_unknowns": "largest number of unknowns",
+                "slabs": "time slabs to begin with",
             },
             "pdesolve.solver:run_gmnm",
             certifies=True,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from pdesolve.approximators.marched_mixture import MarchedMixture
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
+from pdesolve.geometry import Domain, TimeInterval
 from pdesolve.patches import Frame, Patches, interior_points
 from pdesolve.problem import Problem
 
@@ -21,10 +24,20 @@ def error_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
     (collocation uses other nodes), so that layers are seen where patches are small. Otherwise the rule of the
     domain.
     """
-    if not isinstance(approximator, PartitionedMixture):
-        rule = problem.domain.rule(ORDER.get(problem.domain.dimension, 12))
-        return rule.points, rule.weights
-    frame = Frame.of(problem.domain)
+    if isinstance(approximator, MarchedMixture):
+        borders, space = approximator.times.tolist(), problem.domain.space
+        domains = [space * TimeInterval(a, b) for a, b in pairwise(borders)]
+        parts = [_patch_rule(d, m) for d, m in zip(domains, approximator.slabs, strict=True)]
+        points, weights = zip(*parts, strict=True)
+        return torch.cat(points), torch.cat(weights)
+    if isinstance(approximator, PartitionedMixture):
+        return _patch_rule(problem.domain, approximator)
+    rule = problem.domain.rule(ORDER.get(problem.domain.dimension, 12))
+    return rule.points, rule.weights
+
+
+def _patch_rule(domain: Domain, approximator: PartitionedMixture) -> tuple[Tensor, Tensor]:
+    frame = Frame.of(domain)
     patches, _ = Patches.over(frame, approximator.partition)
     points, weights = [], []
     for batch in interior_points(patches, approximator.q, lambda q: q + 1, batch=4096):

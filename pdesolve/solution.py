@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pdesolve.approximators.marched_mixture import MarchedMixture
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.calculus import MultiIndex
 from pdesolve.errors import UsageError
@@ -22,6 +23,7 @@ from pdesolve.residual import compile_term, sample_points
 
 FORMAT = "pdesolve solution 1"
 CHUNK = 65_536
+_MIXTURES = {cls.__name__: cls for cls in (PartitionedMixture, MarchedMixture)}  # of frozen coefficients
 
 
 @dataclass(eq=False)
@@ -76,7 +78,7 @@ class Solution:
         return torch.cat(found) if found else empty
 
     def _parameter(self) -> Tensor:
-        if isinstance(self.approximator, PartitionedMixture):
+        if isinstance(self.approximator, tuple(_MIXTURES.values())):
             return self.approximator.coefficients
         return next(iter(self.approximator.parameters()))
 
@@ -181,7 +183,7 @@ class Solution:
     @property
     def degrees_of_freedom(self) -> int:
         """Unknown coefficients, or trainable parameters."""
-        if isinstance(self.approximator, PartitionedMixture):
+        if isinstance(self.approximator, tuple(_MIXTURES.values())):
             return len(self.approximator.coefficients)
         return sum(p.numel() for p in self.approximator.parameters())
 
@@ -348,8 +350,8 @@ def _finite(value: float | None) -> float | None:
 
 
 def _approximator_state(approximator: Any) -> dict[str, Any]:
-    if isinstance(approximator, PartitionedMixture):
-        return {"kind": "PartitionedMixture", "state": approximator.state()}
+    if isinstance(approximator, tuple(_MIXTURES.values())):
+        return {"kind": type(approximator).__name__, "state": approximator.state()}
     return {
         "kind": type(approximator).__name__,
         "config": approximator.config(),
@@ -360,8 +362,8 @@ def _approximator_state(approximator: Any) -> dict[str, Any]:
 def _approximator_from(saved: dict[str, Any]) -> Any:
     import pdesolve.approximators as known
 
-    if saved["kind"] == "PartitionedMixture":
-        return PartitionedMixture.from_state(saved["state"])
+    if saved["kind"] in _MIXTURES:
+        return _MIXTURES[saved["kind"]].from_state(saved["state"])
     module = getattr(known, saved["kind"])(**saved["config"])
     module.to(next(iter(saved["state"].values())).dtype)
     module.load_state_dict(saved["state"])

@@ -105,19 +105,21 @@ def solve(
 
 
 def run_gmnm(problem: Problem, run: Run) -> Outcome:
-    """Partitioned Gaussian mixture by adaptive least squares.
+    """Partitioned Gaussian mixture by adaptive least squares, slab by slab where values evolve in time.
 
     Raises:
         UsageError: the problem states something that this method would have to ignore.
     """
     from pdesolve.adaptivity import solve_adaptively
+    from pdesolve.marching import can_march, march
 
     _refuse_what_gmnm_cannot(problem)
     for key, value in run.settings.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             message = f"{key}={value!r}; expected a positive whole number"
             raise UsageError(message)
-    result = solve_adaptively(problem, run.tol, run.monitor, run.device, **run.settings)
+    strategy = march if can_march(problem) else solve_adaptively
+    result = strategy(problem, run.tol, run.monitor, run.device, **run.settings)
     return Outcome(result.mixture, result.status, result.converged, result.estimates)
 
 

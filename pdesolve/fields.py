@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
@@ -133,6 +135,8 @@ def torch_call(func: Callable, args: tuple, kwargs: dict) -> Any:
         if isinstance(value, Field):
             frames.append(value)
             return value.tensor
+        if isinstance(value, (np.ndarray, np.generic)):
+            return torch.as_tensor(value)
         if isinstance(value, (list, tuple)):
             return type(value)(unwrap(item) for item in value)
         return value

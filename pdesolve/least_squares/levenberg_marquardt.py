@@ -181,7 +181,7 @@ def levenberg_marquardt(
             status = _not_finite("Jacobian", state.iteration, loss)
             break
         problem, cosine = _linear_model(J, r, loss, state, settings)
-        if status := _met_at(settings, cosine, loss, state.initial_loss):
+        if status := _met_at(settings, cosine, loss, state.initial_loss) or "":
             converged = True
             break
         trial, (status, converged) = _search_damping(residual, J, problem, state, loss, settings)
@@ -194,7 +194,7 @@ def levenberg_marquardt(
             monitor.record(iteration=state.iteration, loss=loss, gradient=cosine, damping=trial.damping)
         monitor.checkpoint(_saved(state))
         # A step that had to be shortened says nothing about convergence, however small it is.
-        if not trial.raised and (status := settings.tolerances.met_by(*changes)):
+        if not trial.raised and (status := settings.tolerances.met_by(*changes) or ""):
             converged = True
             break
     monitor.checkpoint(_saved(state), force=True)

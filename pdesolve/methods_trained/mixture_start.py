@@ -34,13 +34,15 @@ def best_start(
     dtype, device = groups[0].points.dtype, groups[0].points.device
     parameters = start_parameters(problem, dtype, device)
     linear = [_linearised(group, parameters) for group in groups]
-    best, smallest = None, math.inf
+    best: GaussianMixture | None = None
+    smallest = math.inf
     for mixture in _candidates(problem, size, seed):
         mixture = mixture.to(groups[0].points)
         separable = SeparableMixture(mixture, linear, sizes)
         loss = half_square(separable.problem(ridge).residual(separable.alpha))
         if best is None or loss < smallest:
             best, smallest = mixture, loss
+    assert best is not None  # there is always a candidate
     return best
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pdesolve.calculus import Frame
 from pdesolve.conditions import Integral, Observation
 from pdesolve.errors import UsageError
 from pdesolve.methods_trained.rows import Group, affine_function, operator_function, values_function
@@ -239,14 +239,9 @@ def _integral(problem: Problem, condition: Integral, sampling: Sampling, place) 
     x = place(torch.cat([rule.points.repeat(len(times), 1), times.repeat_interleave(len(rule.points), 0)], 1))
     slots = ((unknown, (0,) * domain.dimension),)
     combine = torch.block_diag(*[rule.weights[None] / rule.weights.sum()] * len(times)).to(x)
-    with torch.no_grad():
-        from pdesolve.calculus import Frame
-
-        frame = Frame(problem.coordinates, x)
-        with frame:
-            target = problem.value(condition.value, frame, "the value of Integral") / float(
-                rule.weights.sum()
-            )
+    total = float(rule.weights.sum())
+    with torch.no_grad(), Frame(problem.coordinates, x) as frame:
+        target = problem.value(condition.value, frame, "the value of Integral") / total
     weights = x.new_full((len(x), 1), 1 / math.sqrt(len(times)))
     table = x.new_ones(len(x), 1, 1)
     function = affine_function(table, -target[:, None])
@@ -263,8 +258,3 @@ def _observation(problem: Problem, observation: Observation, place) -> Group:
     function = affine_function(x.new_ones(len(x), 1, 1), -values[:, None])
     weights = x.new_full((len(x), 1), 1 / math.sqrt(len(x)))
     return Group("Observation", "observation", x, slots, function, weights)
-
-
-def with_points(sampling: Sampling, **changes: Any) -> Sampling:
-    """A sampling with some numbers changed; None leaves a number as it is."""
-    return dataclasses.replace(sampling, **{k: v for k, v in changes.items() if v is not None})

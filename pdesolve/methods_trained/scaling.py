@@ -65,7 +65,7 @@ def unknown_sizes(
     the function zero, divided by their scale: for -Δu = f with zero boundary values, |f| / (d π²) or so.
     """
     if guess is not None:
-        sizes = guess.square().mean(0).sqrt()
+        sizes = guess.double().cpu().square().mean(0).sqrt()
         return torch.where(sizes > 0, sizes, torch.ones_like(sizes))
     unit = torch.ones(count, dtype=torch.float64)
     prescribed, total = torch.zeros(count, dtype=torch.float64), 0.0

@@ -125,8 +125,8 @@ class System:
             if dκ is not None:
                 towards_κ = towards_κ + torch.einsum("nm,nmk->k", pulled, dκ)
         cotangent = self._scaled(cotangent)
-        gradient = sum(pull(c) for (_, pull), c in zip(parts, cotangent.split(size), strict=True))
-        return loss, torch.cat([gradient, towards_κ * self._units(jets)])
+        gradients = [pull(c) for (_, pull), c in zip(parts, cotangent.split(size), strict=True)]
+        return loss, torch.cat([torch.stack(gradients).sum(0), towards_κ * self._units(jets)])
 
     def _group_jacobian(self, group: Group, indices, columns, κ: dict[str, Tensor]) -> Tensor:
         with torch.no_grad():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from pdesolve.approximators import KAN, MLP, TrainableApproximator
+from pdesolve.approximators import KAN, MLP
 from pdesolve.methods_trained.sampling import Sampling, start_parameters
 from pdesolve.methods_trained.solve import Task
 from pdesolve.methods_trained.system import System
@@ -30,7 +31,7 @@ class Recipe:
         resample_every: iterations after which the points are drawn anew.
     """
 
-    build: Callable[..., TrainableApproximator]
+    build: Callable[..., MLP | KAN]
     parameters: int
     learning_rate: float
     adam: int = 500
@@ -39,11 +40,11 @@ class Recipe:
     resample_every: int = 500
 
 
-def _mlp(inputs: int, outputs: int, width: int, **common) -> TrainableApproximator:
+def _mlp(inputs: int, outputs: int, width: int, **common: Any) -> MLP:
     return MLP(inputs, outputs, hidden=(width,) * 3, **common)
 
 
-def _kan(inputs: int, outputs: int, width: int, **common) -> TrainableApproximator:
+def _kan(inputs: int, outputs: int, width: int, **common: Any) -> KAN:
     return KAN(inputs, outputs, hidden=(width,) * 2, **common)
 
 
@@ -87,7 +88,7 @@ def train_network(task: Task, method: str):
     return network, result.status, result.converged, None, identified
 
 
-def build_network(task: Task, recipe: Recipe) -> TrainableApproximator:
+def build_network(task: Task, recipe: Recipe) -> MLP | KAN:
     """The network whose number of parameters is nearest to the one asked for."""
     problem = task.statement.problem
     d, u = problem.domain.dimension, len(problem.unknowns)
@@ -106,9 +107,9 @@ def build_network(task: Task, recipe: Recipe) -> TrainableApproximator:
 
 
 @torch.no_grad()
-def fold_sizes(network: TrainableApproximator, sizes: torch.Tensor) -> None:
+def fold_sizes(network: MLP | KAN, sizes: torch.Tensor) -> None:
     """Multiply the last linear map by U, so that the network of û = u / U becomes one of u."""
-    last = network.steps[-1]
+    last: Any = network.steps[-1]
     last.weight.mul_(sizes.to(last.weight)[:, None])
     if last.bias is not None:
         last.bias.mul_(sizes.to(last.bias))

@@ -88,7 +88,9 @@ class Step(NamedTuple):
 class Optimiser(Protocol):
     """One named optimiser: its name, its first memory, and its step."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As in the registry; a saved state is resumed by the optimiser of the same name."""
 
     def start(self, point: Point) -> dict[str, Any]:
         """The memory before the first step: a flat dict of tensors and numbers."""
@@ -116,10 +118,13 @@ def settings_from(kind: type[SettingsType], given: SettingsType | dict[str, Any]
     """Settings of one kind from an instance, a dict of overrides, or nothing.
 
     Raises:
-        UsageError: if the dict has a key that is no setting of this kind.
+        UsageError: if the dict has a key that is no setting of this kind, or another kind is given.
     """
     if isinstance(given, kind):
         return given
+    if isinstance(given, Settings):
+        message = f"received {type(given).__name__}, expected {kind.__name__} or a dict of its settings"
+        raise UsageError(message)
     known = [f.name for f in dataclasses.fields(kind)]
     for key in given or {}:
         if key not in known:

@@ -1,8 +1,8 @@
 """Collocation points of a solve on boundaries: every piece cut at the cells it passes through.
 
-A curve is bisected until each parameter interval lies in one cell, which finds the crossings to machine precision;
-each interval gets Gauss points by arc length. A surface in a grid plane takes Gauss points on the cell faces in that
-plane; any other surface is divided into panels smaller than the cells they lie in.
+A curve is bisected until each parameter interval lies in one cell, which finds the crossings to machine
+precision; each interval gets Gauss points by arc length. A surface in a grid plane takes Gauss points on
+the cell faces in that plane; any other surface is divided into panels smaller than the cells they lie in.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.errors import SolveError
 from pdesolve.patches import Patches, Points, gauss_grid
 
 NUDGE = 1e-8  # relative step inwards that decides which of two cells a boundary point belongs to
 DEPTHS = (NUDGE, 1e-6, 1e-4, 1e-3, 3e-3, 1e-2, 2e-2, 4e-2)
+REACH = 0.1  # of the domain: how far from all cells a boundary point may lie
+PANEL_LENGTH = 1.06  # of panels on surfaces, in half widths of their cells
+MOST_HALVINGS = 24
 
 
 def boundary_points(patches: Patches, place: Any, q: np.ndarray, batch: int) -> list[Points]:
@@ -49,7 +53,11 @@ def boundary_points(patches: Patches, place: Any, q: np.ndarray, batch: int) -> 
 
 
 def owners(patches: Patches, x: Tensor, normals: Tensor) -> Tensor:
-    """The patch just inside each boundary point, -1 where none is near."""
+    """The patch just inside each boundary point, or the nearest one where a sliver of the domain has none.
+
+    Raises:
+        SolveError: part of the domain is so thin and so far from all cells that it has been lost.
+    """
     frame = patches.frame
     found = torch.full((len(x),), -1, dtype=torch.long)
     size = float(frame.extent.max())
@@ -60,6 +68,22 @@ def owners(patches: Patches, x: Tensor, normals: Tensor) -> Tensor:
         y = (x[lost] - depth * size * normals[lost]) @ frame.rotation
         y = y.clamp(torch.from_numpy(frame.lower), torch.from_numpy(frame.upper))
         found[lost] = torch.from_numpy(patches.partition.locate(y.numpy()))
+    lost = torch.nonzero(found < 0)[:, 0]
+    found[lost] = _nearest(patches, x[lost])
+    return found
+
+
+def _nearest(patches: Patches, x: Tensor) -> Tensor:
+    """The cell nearest to each point (n, d)."""
+    frame, found = patches.frame, torch.zeros(len(x), dtype=torch.long)
+    lower, upper = (torch.from_numpy(corner) for corner in patches.partition.bounds)
+    for part in torch.split(torch.arange(len(x)), max(1, 1_000_000 // len(patches))):
+        y = (x[part] @ frame.rotation)[:, None]
+        distance, found[part] = (torch.maximum(lower - y, y - upper).clamp_min(0).norm(dim=2)).min(dim=1)
+        if bool((far := distance > REACH * float(frame.extent.max())).any()):
+            where = ", ".join(f"{v:.4g}" for v in x[part][far][0].tolist())
+            message = f"the domain near ({where}) is thinner than the cells can see; raise --set cells"
+            raise SolveError(message)
     return found
 
 
@@ -101,7 +125,8 @@ def _intervals_in_cells(patches: Patches, piece: Any) -> tuple[Tensor, Tensor]:
         parameter = (pending[:, :1] + (pending[:, 1:] - pending[:, :1]) * inner).reshape(-1, 1)
         x, normals = piece.map(parameter), piece.normal(parameter)
         cell = owners(patches, x, normals).reshape(-1, len(inner))
-        chord = (x.reshape(-1, len(inner), x.shape[1])[:, -1] - x.reshape(-1, len(inner), x.shape[1])[:, 0]).norm(dim=1)
+        x = x.reshape(-1, len(inner), x.shape[1])
+        chord = (x[:, -1] - x[:, 0]).norm(dim=1)
         size = torch.from_numpy(patches.half)[cell[:, 2].clamp_min(0)].norm(dim=1)
         same = (cell == cell[:, :1]).all(1) & (cell[:, 0] >= 0) & (chord <= 1.5 * size)
         done.append(pending[same])
@@ -175,30 +200,9 @@ def _on_plane(patches: Patches, piece: Any, plane: tuple[int, float, int], n: in
 
 
 def _on_surface(patches: Patches, piece: Any, n: int) -> Part:
-    """Panels of the parameter square, quartered until smaller than the cells they lie in."""
+    """Gauss points on panels of the parameter square, each no longer than the cell it lies in."""
     k = piece.dimension - 1
-    low = torch.zeros(1, k, dtype=torch.float64)
-    high = torch.ones(1, k, dtype=torch.float64)
-    done = []
-    for depth in range(12):
-        corners = gauss_grid(k, 2)[0] / 0.57735026919 / 2 + 0.5
-        x = piece.map((low[:, None] + (high - low)[:, None] * corners).reshape(-1, k)).reshape(len(low), -1, k + 1)
-        middle = (low + high) / 2
-        cell = owners(patches, piece.map(middle), piece.normal(middle))
-        size = torch.from_numpy(patches.half)[cell.clamp_min(0)].amin(1)
-        small = (x - x.mean(1, keepdim=True)).norm(dim=2).amax(1) < 0.75 * size
-        if depth == 11:
-            small[:] = True
-        done.append((low[small], high[small]))
-        low, high = low[~small], high[~small]
-        if not len(low):
-            break
-        for axis in range(k):
-            half = (low[:, axis] + high[:, axis]) / 2
-            left_high, right_low = high.clone(), low.clone()
-            left_high[:, axis] = right_low[:, axis] = half
-            low, high = torch.cat([low, right_low]), torch.cat([left_high, high])
-    low, high = (torch.cat(column) for column in zip(*done, strict=True))
+    low, high = _panels(patches, piece)
     t, w = gauss_grid(k, max(3, round(0.6 * n)))
     parameter = ((low + high)[:, None] / 2 + (high - low)[:, None] / 2 * t).reshape(-1, k)
     x = piece.map(parameter)
@@ -209,6 +213,40 @@ def _on_surface(patches: Patches, piece: Any, n: int) -> Part:
     area = ((high - low).prod(1)[:, None] * w / 2**k).reshape(-1)[keep] * piece.area(parameter)
     half = torch.from_numpy(patches.half)[cells.clamp_min(0)].amax(1)
     return x, normals, cells, (area / half**k).sqrt()
+
+
+def _panels(patches: Patches, piece: Any) -> tuple[Tensor, Tensor]:
+    """Lower and upper corners (b, d - 1) of panels, halved along an axis while long along it."""
+    d = piece.dimension
+    low, high = torch.zeros(1, d - 1, dtype=torch.float64), torch.ones(1, d - 1, dtype=torch.float64)
+    for _ in range(MOST_HALVINGS):
+        middle = (low + high) / 2
+        cell = owners(patches, piece.map(middle), piece.normal(middle))
+        half = torch.from_numpy(patches.half)[cell.clamp_min(0)]
+        long = _edges(patches, piece, low, high, half) > PANEL_LENGTH
+        if not bool(long.any()):
+            break
+        for axis in range(d - 1):
+            mark = long[:, axis]
+            left_high, right_low = high.clone(), low[mark].clone()
+            left_high[mark, axis] = right_low[:, axis] = (low[mark, axis] + high[mark, axis]) / 2
+            low, high = torch.cat([low, right_low]), torch.cat([left_high, high[mark]])
+            long = torch.cat([long, long[mark]])
+    return low, high
+
+
+def _edges(patches: Patches, piece: Any, low: Tensor, high: Tensor, half: Tensor) -> Tensor:
+    """Length of every panel along each parameter (b, d - 1), in half widths (b, d) of its cell."""
+    b, k = low.shape
+    lengths = []
+    for axis in range(k):
+        steps = [torch.linspace(0, 1, 5 if i == axis else 3, dtype=torch.float64) for i in range(k)]
+        grid = torch.stack(torch.meshgrid(*steps, indexing="ij"), dim=-1)
+        parameter = low.view(b, *[1] * k, k) + (high - low).view(b, *[1] * k, k) * grid
+        y = (piece.map(parameter.reshape(-1, k)) @ patches.frame.rotation).view(b, *grid.shape[:-1], k + 1)
+        step = y.diff(dim=axis + 1) / half.view(b, *[1] * k, k + 1)
+        lengths.append(step.norm(dim=-1).sum(dim=axis + 1).reshape(b, -1).amax(1))
+    return torch.stack(lengths, dim=1)
 
 
 def _point_batches(patches: Patches, place: Any, q: np.ndarray) -> list[Points]:

@@ -17,22 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.adaptivity import (
-    FINEST_TOLERANCE,
-    SAFETY,
-    AdaptiveResult,
-    Decay,
-    Discrete,
-    Solver,
-    bulk_of,
-    cheapest,
-    difference_norms,
-    predict,
-    relative,
-)
+from pdesolve.adaptivity import FINEST_TOLERANCE, SAFETY, AdaptiveResult, Solver
 from pdesolve.approximators.marched_mixture import MarchedMixture
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.conditions import Initial
+from pdesolve.discrete import Discrete
+from pdesolve.errors import SolveError
+from pdesolve.estimation import Decay, bulk_of, cheapest, difference_norms, predict, relative
 from pdesolve.geometry import TimeInterval
 from pdesolve.monitor import Monitor
 from pdesolve.partition import Partition
@@ -69,6 +60,7 @@ class Trace:
         return inspect.Signature([inspect.Parameter(name, kind) for name in self.names])
 
     def __call__(self, **coordinates: Tensor) -> Tensor:
+        """Values (n,) at space coordinates (n,) given by name."""
         columns = [coordinates[name] for name in self.names]
         points = torch.stack([*columns, torch.full_like(columns[0], self.time)], dim=1).detach()
         index = (*(0 for _ in self.names), self.order)
@@ -164,8 +156,6 @@ class March:
         return AdaptiveResult(mixture, tuple(estimates.tolist()), met, status, residual)
 
     def _nothing(self, status: str) -> AdaptiveResult:
-        from pdesolve.errors import SolveError
-
         raise SolveError(status or "no slab could be solved within the time limit; raise --time-limit")
 
     def _record(self, u: Discrete, time: float, estimate: float, slab: int) -> None:

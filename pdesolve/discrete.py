@@ -1,0 +1,130 @@
+"""A discrete solution: Gauss–Newton on the rows of an assembly, warm starts, and norms on its patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.approximators.local_basis import basis_table
+from pdesolve.approximators.partitioned_mixture import PartitionedMixture
+from pdesolve.assembly import Assembly
+from pdesolve.least_squares.normal_equations import NormalEquations
+from pdesolve.least_squares.row_blocks import squared_norm
+from pdesolve.monitor import Monitor
+from pdesolve.patches import Points
+from pdesolve.problem import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Discrete:
+    """A discrete solution: rows, coefficients, and how Gauss–Newton ended."""
+
+    assembly: Assembly
+    coefficients: Tensor
+    converged: bool
+    residual: float
+    steps: int
+    residual_of_patch: np.ndarray  # (e,) norms of the rows that touch each patch
+
+    @property
+    def mixture(self) -> PartitionedMixture:
+        """The approximator."""
+        return self.assembly.mixture(self.coefficients)
+
+
+def gauss_newton(
+    assembly: Assembly, start: Tensor | None, stop: float, monitor: Monitor, max_steps: int = 25
+) -> Discrete:
+    """Minimise ½‖r‖² over the coefficients; one step where the problem is linear.
+
+    Stops when a full step changes the coefficients by less than `stop`, relatively.
+    """
+    size = assembly.layout.total
+    c = torch.zeros(size, dtype=assembly.half.dtype, device=assembly.device) if start is None else start
+    converged, smallest, step = False, 1e-300, 0
+    while step < max_steps:
+        step += 1
+        rows, residuals, scales = assembly.linearise(c)
+        move = (
+            NormalEquations(assembly.layout, assembly.patches.centre, rows).solve([-r for r in residuals]).x
+        )
+        if assembly.statement.linear:
+            c, converged = c + move, True
+            break
+        length, after = _line_search(assembly, c, move, squared_norm(residuals), scales)
+        c = c + length * move
+        change = float(move.norm() / c.norm().clamp_min(smallest))
+        if length == 0.0:  # no descent left: rounding, unless the step is still large
+            converged = change <= max(1e3 * stop, 1e-10)
+            break
+        converged = (change <= stop and length == 1.0) or after == 0.0
+        if converged or monitor.out_of_time():
+            break
+    residuals = assembly.residuals(c, scales)
+    return Discrete(
+        assembly, c, converged, squared_norm(residuals) ** 0.5, step, assembly.residual_of_patch(residuals)
+    )
+
+
+def _line_search(
+    assembly: Assembly, c: Tensor, move: Tensor, before: float, scales: list[Tensor]
+) -> tuple[float, float]:
+    """Backtracking from the full step until the residual falls (Armijo)."""
+    length = 1.0
+    while length > 1e-3:
+        after = squared_norm(assembly.residuals(c + length * move, scales))
+        if after <= (1 - 1e-4 * length) * before or (length == 1.0 and after <= before * (1 + 1e-6)):
+            return length, after
+        length /= 2
+    return 0.0, before
+
+
+def project(assembly: Assembly, source: PartitionedMixture | None, problem: Problem) -> Tensor | None:
+    """Coefficients of the best local fit to an earlier solution, or to the problem's `guess`."""
+    if source is None and problem.guess is None:
+        return None
+    c = torch.zeros(assembly.layout.total, dtype=assembly.half.dtype, device=assembly.device)
+    zero = ((0,) * assembly.dimension,)
+    for points in assembly.interior:
+        b, m, d = points.y.shape
+        y = points.y.to(assembly.device).reshape(-1, d)
+        if source is not None:
+            values = source.jet_on(source.patch_of(y), y, zero)[:, :, 0].nan_to_num(0.0)
+        else:
+            guessed = problem.values(problem.guess, (y @ assembly.rotation.T).cpu(), "guess")  # type: ignore[arg-type]
+            values = guessed.to(y).nan_to_num(0.0)
+        table = value_table(assembly, points) * points.weight.to(y)[..., None]  # (b or 1, m, k)
+        rhs = values.view(b, m, -1) * points.weight.to(y)[..., None]
+        gram = table.mT @ table
+        gram = gram + 1e-12 * gram.diagonal(dim1=1, dim2=2).amax() * torch.eye(gram.shape[1]).to(gram)
+        fit = torch.linalg.solve(gram, table.mT @ rhs)  # (b, k, u)
+        columns = assembly.layout.of(torch.from_numpy(points.cells)).to(assembly.device)
+        c[columns] = fit.mT.reshape(b, -1)
+    return c
+
+
+def value_table(assembly: Assembly, points: Points, q: int | None = None) -> Tensor:
+    """Basis values at the points of a batch: (b or 1, m, k)."""
+    cells = torch.from_numpy(points.cells).to(assembly.device)
+    y = points.y.to(assembly.device)
+    if points.congruent:
+        cells, y = cells[:1], y[:1]
+    half = assembly.half[cells]
+    t = (y - assembly.centre[cells][:, None]) / half[:, None]
+    order = q or int(assembly.q[points.cells[0]])
+    return basis_table(t, half, assembly.sigma, order, ((0,) * assembly.dimension,))[0]
+
+
+def coefficients_of(discrete: Discrete, cells: np.ndarray) -> Tensor:
+    """Coefficients (b, u, k) of patches of equal order."""
+    columns = discrete.assembly.layout.of(torch.from_numpy(cells)).to(discrete.coefficients.device)
+    return discrete.coefficients[columns].view(len(cells), discrete.assembly.unknowns, -1)
+
+
+def volume_weights(assembly: Assembly, points: Points) -> Tensor:
+    """Quadrature weights (b, m) of a batch of interior points."""
+    half = assembly.half[torch.from_numpy(points.cells).to(assembly.device)]
+    return points.weight.to(half) ** 2 * half.prod(1)[:, None]

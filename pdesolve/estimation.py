@@ -1,0 +1,161 @@
+"""What is known of the error: decay of the local expansions, and the difference to a finer solution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pdesolve.approximators.local_basis import basis_size, degrees
+from pdesolve.discrete import Discrete, coefficients_of, value_table, volume_weights
+
+ROUNDING = 2e-12  # relative size of the highest coefficients of a patch below which slow decay is rounding
+SLOW_DECAY = 0.4  # per two degrees: slower than this, raising orders does not help
+DIRECTION_SHARE = 0.1  # of the strongest axis: below it, an axis is not split
+
+
+@dataclass(frozen=True)
+class Decay:
+    """Truncation of the local expansions.
+
+    Attributes:
+        error: (e,) predicted L2 error of each patch, relative to the norm of the unknown, the largest over unknowns.
+        rate: (e,) decay ρ of the coefficients per two degrees.
+        gain: (e,) factor γ ≤ 1 by which the rate itself falls per two degrees (entire functions: γ < 1).
+        directions: (e, d) axes along which the highest degrees matter, those a split should halve.
+        strongest: (e,) the axis along which they matter most.
+    """
+
+    error: np.ndarray
+    rate: np.ndarray
+    gain: np.ndarray
+    directions: np.ndarray
+    strongest: np.ndarray
+
+
+def difference(coarse: Discrete, fine: Discrete) -> np.ndarray:
+    """Estimated ‖u - u*‖/‖u*‖ per unknown, from a finer solution v on the same patches.
+
+    It is ‖v - u‖/‖v‖, divided by 1 - σ for the error σ‖u - u*‖ that v shares with u. Pollution goes with the square of
+    the residual, so σ = (‖r_v‖/‖r_u‖)²: nearly zero where the solution is smooth, 0.6 beside a re-entrant corner.
+    """
+    error, size = difference_norms(coarse, fine)
+    shared = min((fine.residual / max(coarse.residual, 1e-300)) ** 2, 0.9)
+    return relative(error, size) / (1 - shared)
+
+
+def difference_norms(coarse: Discrete, fine: Discrete) -> tuple[np.ndarray, np.ndarray]:
+    """‖v - u‖ and ‖v‖ per unknown, for a finer solution v on the same patches."""
+    squares = fine.coefficients.new_zeros(2, fine.assembly.unknowns)
+    for points in fine.assembly.interior:
+        v = coefficients_of(fine, points.cells)
+        u = coefficients_of(coarse, points.cells)
+        e = v.clone()
+        e[..., : u.shape[2]] -= u
+        table = value_table(fine.assembly, points)
+        volume = volume_weights(fine.assembly, points)
+        for row, c in enumerate((e, v)):
+            values = torch.einsum("bmk,buk->bmu", table.expand(len(c), -1, -1), c)
+            squares[row] += (volume[..., None] * values**2).sum((0, 1))
+    return squares[0].sqrt().cpu().numpy(), squares[1].sqrt().cpu().numpy()
+
+
+def relative(error: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Errors over norms; an unknown that vanishes is measured against the largest, and zero against one."""
+    largest = size.max()
+    reference = np.where(size > 1e-12 * largest, size, largest if largest > 0 else 1.0)
+    return error / reference
+
+
+def predict(discrete: Discrete) -> Decay:
+    """Truncation error and decay rate of every patch, from the three highest pairs of degrees.
+
+    With T₀, T₁, T₂ the L2 norms on the patch of the parts of degrees {q-1, q-2}, {q-3, q-4}, {q-5, q-6} and the rate
+    ρ = max(T₀/T₁, √(T₀/T₂)), the first neglected pair is predicted as ρ T₀.
+    """
+    assembly = discrete.assembly
+    e, u = len(assembly.patches), assembly.unknowns
+    parts = discrete.coefficients.new_zeros(e, u, 4)
+    shares = discrete.coefficients.new_zeros(e, u, assembly.dimension)
+    for points in assembly.interior:
+        q = int(assembly.q[points.cells[0]])
+        degree = torch.tensor(degrees(assembly.dimension, q), device=assembly.device)
+        total = degree.sum(1)
+        pair = ((q - 1 - total) // 2).clamp_max(3)
+        c = coefficients_of(discrete, points.cells)
+        table = value_table(assembly, points)
+        volume = volume_weights(assembly, points)
+        place = torch.from_numpy(points.cells).to(parts.device)
+        high = (pair <= 1) * degree.T / total.clamp_min(1)  # (d, k): each axis' part in the highest degrees
+        shares[place] = (
+            torch.einsum("buk,dk->bud", c**2, high.to(c)) * assembly.half[place].prod(1)[:, None, None]
+        )
+        for k in range(4):
+            mine = pair == k
+            values = torch.einsum("bmk,buk->bmu", table[..., mine].expand(len(c), -1, -1), c[..., mine])
+            parts[place, :, k] = (volume[..., None] * values**2).sum(1).sqrt()
+    squares = parts.square()
+    norm = squares.sum((0, 2)).sqrt()
+    norm = torch.where(norm > 1e-12 * norm.max(), norm, norm.max().clamp_min(1e-300))
+    t = (parts / norm[None, :, None]).cpu().numpy()
+    tiny = 1e-17
+    rate = np.maximum(t[..., 0] / (t[..., 1] + tiny), np.sqrt(t[..., 0] / (t[..., 2] + tiny)))
+    rate = np.clip(rate, 0.0, 1.0)
+    error = t[..., 0] * np.maximum(rate, 0.02)
+    worst = error.argmax(axis=1)
+    share = (shares / norm[None, :, None] ** 2).sum(1).cpu().numpy()
+    directions = share >= DIRECTION_SHARE**2 * share.max(axis=1, keepdims=True)
+    # What no longer decays this far down is rounding, and no refinement removes it.
+    error[(t[..., 0] < ROUNDING) & (rate > SLOW_DECAY)] = 0.0
+    gain = np.clip(t[..., 0] * t[..., 2] / (t[..., 1] ** 2 + tiny**2), 0.5, 1.0)
+    each = np.arange(e), worst
+    return Decay(
+        error.max(axis=1), np.maximum(rate[each], 1e-3), gain[each], directions, share.argmax(axis=1)
+    )
+
+
+def cheapest(
+    decay: Decay, q: np.ndarray, target: float, dimension: int, highest: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split or raise the order of each patch: the least work whose predicted error meets the target.
+
+    Raising the order by 2j multiplies the first neglected pair by ρ^j γ^{j(j+1)/2}. Halving a patch m times divides a
+    coefficient of degree k by 2^{mk}, hence the first neglected pair by 2^{mq} and the rate ρ by 4^m. The work is
+    taken as k² for the k functions of an order and (2^m)^{1.3} for each direction split: between assembly (k², 1) and
+    the factorisation in the plane (k³, 3/2). Orders are not raised where nothing decays yet.
+
+    Returns:
+        (e,) whether to split now, and the order to take.
+    """
+    directions = decay.directions.sum(axis=1)
+    best, split, wanted = np.full(len(q), np.inf), np.zeros(len(q), dtype=bool), q.copy()
+    for halvings in range(4):
+        for raised in range(0, highest - 5, 2):
+            order = np.clip(q + raised - (2 if halvings else 0), 4, highest)
+            pairs = (order - q) / 2
+            faster = decay.gain ** (np.maximum(pairs, 0) * (pairs + 1) / 2)
+            error = decay.error * 2.0 ** (-halvings * q) * (decay.rate / 4.0**halvings) ** pairs * faster
+            size = np.array([basis_size(dimension, int(k)) for k in order])
+            cost = size**2 * 2.0 ** (1.3 * halvings * directions)
+            # What cannot be reached is at least approached: splitting more beats splitting less.
+            cost = np.where(
+                error <= target, cost, 1e12 * (1 + np.log10(np.maximum(error / target, 1))) + cost
+            )
+            if raised:
+                cost = np.where(decay.rate > SLOW_DECAY, np.inf, cost)
+            better = cost < best
+            best, split = np.where(better, cost, best), np.where(better, halvings > 0, split)
+            wanted = np.where(better, np.where(halvings > 1, q, order), wanted)
+    wanted = np.where(decay.rate > SLOW_DECAY, q, wanted)
+    nothing = ~split & (wanted <= q)
+    return split | (nothing & (q >= highest)), np.where(nothing & (q < highest), q + 2, wanted)
+
+
+def bulk_of(share: np.ndarray, fraction: float = 0.75) -> np.ndarray:
+    """The fewest entries whose squares make up `fraction` of the sum of squares, as a mask (Dörfler 1996)."""
+    order = np.argsort(-share)
+    sums = np.cumsum(share[order] ** 2)
+    mask = np.zeros(len(share), dtype=bool)
+    mask[order[: int(np.searchsorted(sums, fraction * sums[-1])) + 1]] = True
+    return mask

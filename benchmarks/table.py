@@ -1,0 +1,105 @@
+"""Measured results for the README: solve problems to tolerances and print a Markdown table.
+
+Every row comes from one command, `pdesolve solve problems/<name>.py --tol <tol> --json`; its JSON objects are
+kept in benchmarks/records/table.json with machine and date. Run: python benchmarks/table.py measures, keeps
+and prints; with --show it prints the record. With names (and --tol) it measures those, and keeps nothing.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORD = ROOT / "benchmarks" / "records" / "table.json"
+SUITE = (
+    ("poisson_1d", 1e-6),
+    ("poisson_2d", 1e-6),
+    ("poisson_2d", 1e-10),
+    ("helmholtz_2d", 1e-6),
+    ("poisson_disk", 1e-6),
+    ("annulus_robin", 1e-6),
+    ("nonlinear_poisson_2d", 1e-6),
+    ("poisson_four_holes", 1e-6),
+    ("poisson_lshape", 1e-6),
+    ("layer_2d", 1e-6),
+    ("kovasznay", 1e-6),
+    ("poisson_3d", 1e-6),
+)
+HEADER = ("problem", "tolerance", "error", "estimate", "unknowns", "seconds", "exit code")
+Row = Mapping[str, Any]
+
+
+def measure(name: str, tol: float, limit: float) -> dict[str, Any]:
+    """What `pdesolve solve --json` says of one problem, with the command and its exit code."""
+    file = f"problems/{name}.py"
+    command = ["pdesolve", "solve", file, "--tol", f"{tol:g}", "--time-limit", f"{limit:g}", "--json"]
+    with tempfile.TemporaryDirectory() as folder:
+        line = [sys.executable, "-m", "pdesolve.cli.main", *command[1:], "--quiet", "--out", f"{folder}/run"]
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    return {**json.loads(done.stdout), "command": " ".join(command), "exit_code": done.returncode}
+
+
+def machine() -> str:
+    """Processor and number of cores."""
+    cpus = Path("/proc/cpuinfo")
+    lines = cpus.read_text().splitlines() if cpus.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The rows in Markdown."""
+    cells = [HEADER, ("---", *["---:"] * (len(HEADER) - 1)), *map(_cells, rows)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    error, estimate = (_scientific(row[key]) for key in ("relative_l2_error", "estimated_error"))
+    dof, seconds = row["degrees_of_freedom"], row["seconds"]
+    size = "" if dof is None else f"{dof:,}"
+    time = "" if seconds is None else f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
+    name = f"[{row['problem']}](problems/{row['problem']}.py)"
+    return name, _scientific(row["tol"], 0), error, estimate, size, time, str(row["exit_code"])
+
+
+def _scientific(value: float | None, digits: int = 1) -> str:
+    if value is None:
+        return ""
+    mantissa, exponent = f"{value:.{digits}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def main() -> None:
+    """Measure or show, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="problems to measure instead of the suite")
+    parser.add_argument("--tol", type=float, default=1e-6, help="tolerance for NAMES")
+    parser.add_argument("--time-limit", type=float, default=200.0, help="seconds for each problem")
+    parser.add_argument("--show", action="store_true", help="print the record, measure nothing")
+    options = parser.parse_args()
+    if options.show:
+        record = json.loads(RECORD.read_text())
+        print(table(record["rows"]))
+        print(f"\n{record['machine']}, {record['date']}")
+        return
+    rows = []
+    for name, tol in [(name, options.tol) for name in options.names] or SUITE:
+        rows.append(measure(name, tol, options.time_limit))
+        print(rows[-1]["command"], "→", rows[-1]["error"] or rows[-1]["status"], file=sys.stderr, flush=True)
+    print(table(rows))
+    if not options.names:
+        RECORD.parent.mkdir(exist_ok=True)
+        record = {"machine": machine(), "date": date.today().isoformat(), "rows": rows}
+        RECORD.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 import click
 
 from pdesolve.cli import values
@@ -39,10 +42,9 @@ def check(files: tuple[str, ...], params: dict[str, float], quiet: bool, debug: 
 
 def _examine(file: str, params: dict[str, float], debug: bool) -> tuple[int, list[str]]:
     """Exit code and findings of one file, each "kind: sentence"."""
-    import pdesolve
-
+    library: Any = import_module("pdesolve")
     try:
-        report = pdesolve.check(pdesolve.load_problem(file, params))
+        report = library.check(library.load_problem(file, params))
     except PdesolveError as error:
         if debug:
             raise

@@ -23,11 +23,11 @@ _RUN = click.argument("run_directory", metavar="RUN_DIR", type=click.Path())
 @_DEBUG
 def export(run_directory: str, file: str, debug: bool, **options: Any) -> None:  # noqa: ARG001
     """Write the solution in RUN_DIR to FILE; the ending decides the format (see `pdesolve ls formats`)."""
-    import pdesolve
+    from pdesolve import output
 
     given = {name: value for name, value in options.items() if value is not None}
     with warnings_as_lines(quiet=False):
-        pdesolve.export(_load(run_directory), file, **given)
+        output.export(_load(run_directory), file, **given)
     click.echo(f"wrote {file}")
 
 
@@ -37,10 +37,10 @@ def export(run_directory: str, file: str, debug: bool, **options: Any) -> None: 
 @_DEBUG
 def plot(run_directory: str, file: str, debug: bool) -> None:  # noqa: ARG001
     """Draw solution, error and history of the run in RUN_DIR to FILE, say solution.png."""
-    import pdesolve
+    from pdesolve import plotting
 
     with warnings_as_lines(quiet=False):
-        pdesolve.plot(_load(run_directory), file)
+        plotting.plot(_load(run_directory), file)
     click.echo(f"wrote {file}")
 
 

@@ -51,12 +51,10 @@ def report(fault: Fault, error: BaseException, debug: bool) -> None:
     """Print the sentence to standard error, after the traceback if it was asked for."""
     if debug:
         traceback.print_exception(error, file=sys.stderr)
-    interrupted = fault.exit_code == INTERRUPTED
-    label = (
-        click.style("interrupted", fg="yellow") if interrupted else click.style("error", fg="red", bold=True)
-    )
-    sentence = fault.sentence.removeprefix("interrupted").lstrip(";: ") if interrupted else fault.sentence
-    click.echo(f"{label}: {sentence}", err=True)
+    if fault.exit_code == INTERRUPTED:
+        click.secho(fault.sentence, err=True, fg="yellow")
+    else:
+        click.echo(f"{click.style('error', fg='red', bold=True)}: {fault.sentence}", err=True)
 
 
 def _usage(error: click.ClickException) -> str:

@@ -56,19 +56,19 @@ def write_products(solution: Any, directory: Path, vtk: str | None, plot: str | 
     Returns:
         Label → path, of what was written.
     """
-    import pdesolve
+    from pdesolve import output, plotting
 
     files = {}
     name = _solution_file(solution)
-    if _optional(pdesolve.export, solution, directory / name):
+    if _optional(output.export, solution, directory / name):
         files["for ParaView" if name != "solution.npz" else "values"] = str(directory / name)
-    if _optional(pdesolve.plot, solution, directory / "solution.png"):
+    if _optional(plotting.plot, solution, directory / "solution.png"):
         files["picture"] = str(directory / "solution.png")
     if vtk is not None:
-        pdesolve.export(solution, vtk)
+        output.export(solution, vtk)
         files["--vtk"] = vtk
     if plot is not None:
-        pdesolve.plot(solution, plot)
+        plotting.plot(solution, plot)
         files["--plot"] = plot
     return files
 

@@ -65,7 +65,8 @@ class _Lines:
     """Plain lines: the first row, the last one, and in between at a calm and falling rate."""
 
     def __init__(self, monitor: Monitor):
-        self._monitor, self._due, self._pending = monitor, -math.inf, None
+        self._monitor, self._due = monitor, -math.inf
+        self._pending: Mapping[str, Any] | None = None
 
     def show(self, row: Mapping[str, Any]) -> None:
         if "seconds" not in row:
@@ -90,7 +91,9 @@ class Gauge:
     """How far the solve is, from 0 to 1: by the error on its way to the tolerance, else by time."""
 
     def __init__(self, tol: float, monitor: Monitor):
-        self._tol, self._monitor, self._first, self._best = tol, monitor, None, 0.0
+        self._tol, self._monitor = tol, monitor
+        self._first: float | None = None
+        self._best = 0.0
 
     def update(self, row: Mapping[str, Any]) -> None:
         """Take in a history row."""

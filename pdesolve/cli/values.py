@@ -40,7 +40,7 @@ def numbers(_context: click.Context, parameter: click.Parameter, pairs: Sequence
 
 
 def _split(parameter: click.Parameter, pairs: Sequence[str]) -> list[tuple[str, str]]:
-    found = []
+    found: list[tuple[str, str]] = []
     for pair in pairs:
         key, sign, value = pair.partition("=")
         key, value = key.strip().replace("-", "_"), value.strip()

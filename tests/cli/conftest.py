@@ -50,6 +50,6 @@ def run(capsys):
 def fake(monkeypatch, tmp_path):
     """The fake solver, in an empty folder with one problem file."""
     monkeypatch.chdir(tmp_path)
-    fakes.install(monkeypatch.setattr, monkeypatch.setitem)
+    fakes.install(monkeypatch.setattr)
     Path("my_poisson.py").write_text(fakes.PROBLEM)
     return tmp_path

@@ -130,13 +130,13 @@ def write(_solution, path, **_):
     Path(path).write_text("written")
 
 
-def install(setattr_=setattr, setitem=dict.__setitem__):
+def install(replace=setattr):
     """Put the fake solver and writers in the place of the real ones."""
-    import pdesolve.solver
+    from pdesolve import output, plotting, solver
 
-    setattr_(pdesolve.solver, "solve", solve)
-    setitem(pdesolve.__dict__, "export", write)
-    setitem(pdesolve.__dict__, "plot", write)
+    replace(solver, "solve", solve)
+    replace(output, "export", write)
+    replace(plotting, "plot", write)
 
 
 if __name__ == "__main__":

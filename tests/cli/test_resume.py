@@ -121,7 +121,7 @@ def test_an_interrupt_before_the_run_began_leaves_nothing(number):
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert err == "interrupted: nothing was saved\n"
+    assert err == "interrupted; nothing was saved\n"
     assert not Path("out").exists()
 
 

@@ -183,7 +183,7 @@ def test_a_picture_that_fails_is_a_warning(run, monkeypatch):
         message = "nothing to draw"
         raise ValueError(message)
 
-    monkeypatch.setitem(__import__("pdesolve").__dict__, "plot", fail)
+    monkeypatch.setattr("pdesolve.plotting.plot", fail)
     result = run(*SOLVE)
     assert result.code == 3
     assert "warning: solution.png was not written: ValueError: nothing to draw" in result.err

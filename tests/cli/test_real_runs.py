@@ -1,0 +1,92 @@
+"""The real solvers behind the real command line."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.slow
+
+PROBLEMS = Path(__file__).parents[2] / "problems"
+EAGER = (  # as pdesolve, with a checkpoint at every step
+    "import sys; from functools import partial as bind; from pdesolve.cli import main, session; "
+    "session.StoppableMonitor = bind(session.StoppableMonitor, checkpoint_every=0.0); sys.exit(main.main())"
+)
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def test_the_newcomers_command_gives_files_an_error_and_an_answer():
+    command = [
+        sys.executable,
+        "-m",
+        "pdesolve.cli.main",
+        "solve",
+        str(PROBLEMS / "poisson_2d.py"),
+        "--tol",
+        "1e-8",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (directory,) = Path("runs").iterdir()
+    answer = done.stdout.rstrip("\n").split("\n")[-1]
+    assert answer.startswith("solved: relative L2 error ")
+    assert answer.endswith(f" s; results in {directory}")
+    summary = json.loads((directory / "summary.json").read_text())
+    assert summary["relative_l2_error"] <= 1e-8
+    for name in ("solution.vtu", "solution.png"):
+        assert (directory / name).stat().st_size > 1000
+        assert str(directory / name) in done.stdout
+
+
+def test_a_saved_run_can_be_exported_and_drawn_again(run):
+    run("solve", PROBLEMS / "heat_1d.py", "--tol", "1e-4", "--out", "heat", "--quiet")
+    assert run("export", "heat", "again.pvd", "--steps", "3").code == 0
+    assert len(list(Path("again").glob("*.vtu"))) == 3
+    assert run("export", "heat", "table.csv").code == 0
+    assert run("plot", "heat", "again.png").code == 0
+    refused = run("export", "heat", "u.stl")
+    assert refused.code == 2
+    assert "expected one of .vtu .pvd" in refused.sentence
+
+
+def test_a_system_has_figures_for_each_unknown(run):
+    result = run("solve", PROBLEMS / "reaction_diffusion_2d.py", "--tol", "1e-3", "--json")
+    assert result.code == 0, result.err
+    figures = result.json["unknowns"]
+    assert set(figures) == {"u", "v"}
+    assert result.json["relative_l2_error"] == max(f["relative_l2_error"] for f in figures.values())
+
+
+@pytest.mark.parametrize(
+    ("method", "iterations", "rows"), [("pinn", 60, 26), ("kan", 60, 26), ("gmnm-trained", 30, 10)]
+)
+def test_a_training_run_killed_in_the_middle_resumes_to_the_same_numbers(method, iterations, rows, run):
+    arguments = ["solve", str(PROBLEMS / "poisson_1d.py"), "--method", method, "--tol", "1e-14", "--quiet"]
+    for setting in (f"iterations={iterations}", "points=64", "parameters=60"):
+        arguments += ["--set", setting]
+    assert run(*arguments, "--out", "whole").code == 3
+    process = subprocess.Popen([sys.executable, "-c", EAGER, *arguments, "--out", "killed"])
+    history, end = Path("killed/history.jsonl"), time.monotonic() + 60
+    while not history.exists() or history.read_text().count("\n") < rows:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    before = torch.load("killed/checkpoint.pt", weights_only=True)["state"]
+    assert len(before["history"]) >= rows - 1
+    result = run(*arguments, "--out", "killed", "--resume")
+    assert result.code == 3, result.err
+    whole, killed = (json.loads(Path(name, "summary.json").read_text()) for name in ("whole", "killed"))
+    different = {key for key in whole if whole[key] != killed[key]}
+    assert different <= {"seconds", "peak_memory_mb", "output"}
+    assert killed["seconds"] > before["seconds"]

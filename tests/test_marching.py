@@ -1,0 +1,114 @@
+"""Marching: slabs hand over what the order in time asks for, and the second march sees the accumulated error."""
+
+import pytest
+import torch
+from torch import cos, exp, pi, sin
+
+from pdesolve import (
+    Dirichlet,
+    Initial,
+    Interval,
+    Periodic,
+    Problem,
+    Rectangle,
+    Solution,
+    TimeInterval,
+    laplace,
+)
+from pdesolve.marching import March, can_march, march
+from pdesolve.monitor import Monitor
+from pdesolve.solver import solve
+
+rod, second = Interval(0, 1), TimeInterval(0, 1)
+
+
+def heat(**overrides):
+    stated = {
+        "domain": rod * second,
+        "equation": lambda u: u.t - u.xx / 4,
+        "conditions": [Initial(lambda x: sin(pi * x)), Dirichlet(0, on=rod.boundary)],
+        "exact": lambda x, t: exp(-(pi**2) * t / 4) * sin(pi * x),
+    }
+    return Problem(**{**stated, **overrides})
+
+
+def wave():
+    return Problem(
+        domain=rod * second,
+        equation=lambda u: u.tt - 4 * u.xx,
+        conditions=[Initial(lambda x: sin(pi * x)), Initial(0, order=1), Dirichlet(0, on=rod.boundary)],
+        exact=lambda x, t: sin(pi * x) * cos(2 * pi * t),
+    )
+
+
+def ring(speed):
+    return Problem(
+        domain=Interval(0, 2 * pi) * second,
+        equation=lambda u: u.t + speed * u.x,
+        conditions=[Initial(lambda x: sin(x)), Periodic("x")],
+        exact=lambda x, t: sin(x - speed * t),
+    )
+
+
+def test_only_evolutions_from_initial_values_march():
+    assert can_march(heat())
+    assert not can_march(
+        heat(conditions=[Dirichlet(0, on=rod.boundary), Dirichlet(0, on=(rod * second).initial)], exact=None)
+    )
+    square = Rectangle((0, 0), (1, 1))
+    steady = Problem(square, lambda u: laplace(u) - 1, [Dirichlet(0, on=square.boundary)])
+    assert not can_march(steady)
+
+
+@pytest.mark.parametrize(("problem", "handed"), [(heat(), (1,)), (wave(), (2,)), (ring(1), (1,))])
+def test_a_slab_hands_over_as_many_time_derivatives_as_the_order_in_time(problem, handed):
+    assert March(problem, 1e-6, Monitor(), "cpu", {}).orders == handed
+
+
+@pytest.mark.parametrize("problem", [heat(), wave(), ring(3)], ids=["heat", "wave", "advection"])
+@pytest.mark.parametrize("slabs", [1, 4])
+def test_error_and_estimate_agree_whatever_the_number_of_slabs(problem, slabs):
+    solution = solve(problem, tol=1e-6, slabs=slabs)
+    assert solution.converged
+    assert solution.relative_l2_error() <= 3e-6
+    assert 0.1 <= solution.estimated_error / solution.relative_l2_error() <= 10
+    assert len(solution.approximator.slabs) >= (slabs if slabs == 1 else 3)
+
+
+def test_slabs_join_continuously_and_cover_the_interval():
+    mixture = march(wave(), 1e-8, slabs=4).mixture
+    assert mixture.times[0] == 0
+    assert mixture.times[-1] == 1
+    x = torch.linspace(0, 1, 21, dtype=torch.float64)[1:-1]
+    for t in mixture.times[1:-1]:
+        before, after = (
+            mixture.jet(torch.stack([x, t.expand(19) + shift], 1), ((0, 0), (0, 1)))
+            for shift in (-1e-12, 1e-12)
+        )
+        assert (before - after).abs().max() < 1e-5
+
+
+def test_a_marched_solution_is_saved_and_loaded_to_the_bit(tmp_path):
+    problem = heat()
+    solution = solve(problem, tol=1e-5, slabs=2)
+    solution.save(tmp_path)
+    points = problem.domain.sample(100)
+    assert torch.equal(Solution.load(tmp_path, problem).evaluate(points), solution.evaluate(points))
+
+
+def test_growth_in_time_is_part_of_the_estimate():
+    """u_t = u_xx/100 + 12 u amplifies every error e^12-fold: a local estimate would miss that."""
+    growing = heat(
+        equation=lambda u: u.t - u.xx / 100 - 12 * u,
+        exact=lambda x, t: exp((12 - pi**2 / 100) * t) * sin(pi * x),
+    )
+    solution = solve(growing, tol=1e-6)
+    assert 0.1 <= solution.estimated_error / solution.relative_l2_error() <= 10
+    assert solution.converged == (solution.estimated_error <= 1e-6)
+    assert solution.relative_l2_error() <= 3e-6
+
+
+def test_a_time_limit_ends_the_march_with_what_there_is():
+    result = march(ring(30), 1e-10, Monitor(time_limit=0.5))
+    assert not result.converged
+    assert "time limit" in result.status

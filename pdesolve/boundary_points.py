@@ -105,11 +105,15 @@ def _on_curve(patches: Patches, piece: Any, n: int) -> Part:
     a, b = intervals[:, :1], intervals[:, 1:]
     parameter = (a + b) / 2 + (b - a) / 2 * t[:, 0]
     flat = parameter.reshape(-1, 1)
-    half = torch.from_numpy(patches.half)[cells].amax(1)[:, None]
-    length = piece.area(flat).reshape(parameter.shape) * (b - a)
-    weight = (w / 2 * (length / half)).sqrt()
-    x = piece.map(flat)
-    return x, piece.normal(flat), cells.repeat_interleave(len(t)), weight.reshape(-1)
+    x, normals, cells = piece.map(flat), piece.normal(flat), cells.repeat_interleave(len(t))
+    area = piece.area(flat) * ((b - a) / 2 * w).reshape(-1)
+    return x, normals, cells, (area * _stretch(patches, cells, normals)).sqrt()
+
+
+def _stretch(patches: Patches, cells: Tensor, normals: Tensor) -> Tensor:
+    """Area in reference units over true area (n,): |H∘n| / Π H, since dA' = det(A) |A^{-T} n| dA for A = diag(1/H)."""
+    half = torch.from_numpy(patches.half)[cells]
+    return (half * (normals @ patches.frame.rotation)).norm(dim=1) / half.prod(1)
 
 
 def _intervals_in_cells(patches: Patches, piece: Any) -> tuple[Tensor, Tensor]:
@@ -211,8 +215,7 @@ def _on_surface(patches: Patches, piece: Any, n: int) -> Part:
     normals = piece.normal(parameter)
     cells = owners(patches, x, normals)
     area = ((high - low).prod(1)[:, None] * w / 2**k).reshape(-1)[keep] * piece.area(parameter)
-    half = torch.from_numpy(patches.half)[cells.clamp_min(0)].amax(1)
-    return x, normals, cells, (area / half**k).sqrt()
+    return x, normals, cells, (area * _stretch(patches, cells, normals)).sqrt()
 
 
 def _panels(patches: Patches, piece: Any) -> tuple[Tensor, Tensor]:

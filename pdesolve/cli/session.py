@@ -162,7 +162,7 @@ class Session:
             return 0
         if not self.monitor.stop_requested:
             return NOT_CERTIFIED
-        solution.status = f"stopped by the user after {duration(solution.seconds)}"
+        solution.status = "stopped by the user"
         return INTERRUPTED
 
     def _save(self, solution: Any) -> dict[str, str]:

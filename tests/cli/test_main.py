@@ -46,7 +46,7 @@ def test_answers_within_half_a_second(arguments):
         (["solve", "my_poisson.py", "--tol", "small"], "'small' is not a valid float"),
         (["solve", "my_poisson.py", "--tol", "2"], "expected a relative error between 0 and 1"),
         (["solve", "my_poisson.py", "--tol", "nan"], "expected a relative error between 0 and 1"),
-        (["solve", "my_poisson.py", "--seed", "-1"], "-1 is not in the range"),
+        (["solve", "my_poisson.py", "--seed", "-1"], "--seed -1: expected a whole number from 0"),
         (["solve", "my_poisson.py", "--method", "magic"], "the methods are gmnm"),
         (["solve", "my_poisson.py", "--dtype", "int8"], "expected float64 or float32"),
         (["solve", "my_poisson.py", "--device", "abacus"], "expected auto, cpu"),

@@ -21,6 +21,7 @@ SHIFT, ANGLE, FACTOR = torch.tensor([0.137, -0.071], dtype=torch.float64), math.
 ROTATION = torch.tensor(
     [[math.cos(ANGLE), -math.sin(ANGLE)], [math.sin(ANGLE), math.cos(ANGLE)]], dtype=torch.float64
 )
+JUMPS = {"nonlinear_diffusion_2d"}  # as published: 2e-3 where the initial values meet the wall
 
 
 def by_name(path: Path) -> str:
@@ -48,7 +49,7 @@ def test_exact_solution_annihilates_the_residual(path):
 def test_a_good_file_passes_its_check_without_complaint(path):
     report = check(load_problem(path))
     assert report.ok, report
-    assert not report.warnings, report
+    assert all(path.stem in JUMPS and " jumps at " in warning for warning in report.warnings), report
     assert report.name == path.stem
 
 

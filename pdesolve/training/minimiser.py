@@ -211,7 +211,8 @@ def _stop(state: _State, monitor: Monitor, settings: Settings) -> tuple[str, boo
         return f"stopped after {k} iterations with loss {loss:.3e}: raise the number of iterations.", False
     if _out_of_time(monitor, settings):
         return f"stopped after {k} iterations with loss {loss:.3e}: raise the time limit.", False
-    if settings.stagnation_window and k % settings.stagnation_window == 0:
+    # One step before a multiple: points drawn anew at a multiple make the loss jump.
+    if settings.stagnation_window and (k + 1) % settings.stagnation_window == 0:
         if loss > (1 - settings.stagnation) * state.mark_loss:
             return f"stalled after {k} iterations at loss {loss:.3e}: {_STAGNATION_REMEDY}", False
         state.mark_loss = loss

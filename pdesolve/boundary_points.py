@@ -194,7 +194,7 @@ def _on_plane(patches: Patches, piece: Any, plane: tuple[int, float, int], n: in
         a, b = torch.from_numpy(low[crowded == cut]), torch.from_numpy(high[crowded == cut])
         y = ((a + b)[:, None] / 2 + (b - a)[:, None] / 2 * full).reshape(-1, d)
         x = y @ frame.rotation.T
-        keep = piece.active(x)
+        keep = piece.claims(x) & piece.active(x)  # cell faces may reach beyond the piece
         owner = torch.from_numpy(mine).repeat_interleave(len(t))
         normal = torch.zeros(d, dtype=torch.float64)
         normal[axis] = sign

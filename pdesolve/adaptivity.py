@@ -16,7 +16,8 @@ import torch
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.assembly import Assembly, Statement
 from pdesolve.discrete import Discrete, gauss_newton, project
-from pdesolve.estimation import SLOW_DECAY, Decay, bulk_of, cheapest, difference, predict
+from pdesolve.errors import OutOfMemoryError
+from pdesolve.estimation import SLOW_DECAY, Decay, bulk_of, change, cheapest, difference, predict
 from pdesolve.monitor import Monitor
 from pdesolve.partition import Partition
 from pdesolve.patches import Frame, Patches
@@ -80,6 +81,8 @@ class Solver:
     settings: dict[str, int]
     level: int = 0
     residual_goal: float = np.inf
+    estimate: float | None = None
+    before: Discrete | None = None
     thin: bool = False  # one cell in time
     threads: int = field(default_factory=torch.get_num_threads)
     frame: Frame = field(init=False)
@@ -95,33 +98,40 @@ class Solver:
 
     def run(self) -> AdaptiveResult:
         """The loop: solve, predict, then refine or verify."""
-        patches, q = self.start()
-        current = self.solve(patches, q, None)
-        verified: tuple[Discrete, np.ndarray] | None = None
-        while True:
-            decay = predict(current)
-            predicted = float(np.sqrt((decay.error**2).sum()))
-            self._record(current, predicted, verified)
-            if (why := self._must_stop(current)) is not None:
-                return self._give_up(current, why)
-            refined = None
-            if predicted > self.tol:
-                refined = self._refine(current, decay)
-            elif current.residual > self.residual_goal:
-                refined = self._refine_by_residual(current, decay)
-            if refined is not None:
-                current = self.solve(*refined, current)
-                continue
-            finer = self.solve(current.assembly.patches, current.assembly.q + 2, current)
-            estimates = difference(current, finer)
-            verified = (current, estimates)
-            if estimates.max() <= self.tol and current.converged:
-                self._record(current, predicted, verified)
-                return self._finish(current, estimates, True, "tolerance met: confirmed by the next order")
-            current = self._after_failure(current, finer, estimates)
-            if current is None:
-                status = f"stalled at an estimate of {estimates.max():.1e}: rounding; ask for a looser --tol"
-                return self._finish(verified[0], estimates, False, status)
+        current = self.solve(*self.start(), None)
+        try:
+            while not isinstance(result := self._advance(current), AdaptiveResult):
+                current, self.before = result, current
+        except (KeyboardInterrupt, OutOfMemoryError) as stop:
+            why = "interrupted" if isinstance(stop, KeyboardInterrupt) else str(stop)
+            return self._give_up(current, why)
+        return result
+
+    def _advance(self, current: Discrete) -> Discrete | AdaptiveResult:
+        """One round of the loop: the next level, or the end."""
+        decay = predict(current)
+        predicted = float(np.sqrt((decay.error**2).sum()))
+        self._record(current, predicted)
+        if (why := self._must_stop(current)) is not None:
+            return self._give_up(current, why)
+        refined = None
+        if predicted > self.tol:
+            refined = self._refine(current, decay)
+        elif current.residual > self.residual_goal:
+            refined = self._refine_by_residual(current, decay)
+        if refined is not None:
+            return self.solve(*refined, current)
+        finer = self.solve(current.assembly.patches, current.assembly.q + 2, current)
+        estimates = difference(current, finer)
+        self.estimate = float(estimates.max())
+        if self.estimate <= self.tol and current.converged:
+            self._record(current, predicted)
+            return self._finish(current, estimates, True, "tolerance met: confirmed by the next order")
+        following = self._after_failure(current, finer, estimates)
+        if following is not None:
+            return following
+        status = f"stalled at an estimate of {self.estimate:.1e}: rounding; ask for a looser --tol"
+        return self._finish(current, estimates, False, status)
 
     def _after_failure(self, current: Discrete, finer: Discrete, estimates: np.ndarray) -> Discrete | None:
         """Go on from a verification that did not confirm the tolerance.
@@ -175,52 +185,59 @@ class Solver:
         stop = max(1e-2 * self.tol, 1e-13)
         return gauss_newton(assembly, start, stop, self.monitor)
 
-    def _record(
-        self, current: Discrete, predicted: float, verified: tuple[Discrete, np.ndarray] | None
-    ) -> None:
-        estimate = None if verified is None else float(verified[1].max())
+    def _record(self, current: Discrete, predicted: float) -> None:
         self.level += 1
         self.monitor.record(
             level=self.level,
             patches=len(current.assembly.patches),
             unknowns=current.assembly.layout.total,
             predicted=predicted,
-            estimate=estimate,
+            estimate=self.estimate,
             residual=current.residual,
             steps=current.steps,
         )
 
     def _must_stop(self, current: Discrete) -> str | None:
         if self.monitor.out_of_time():
-            return f"the time limit of {self.monitor.time_limit:g} s passed; raise --time-limit"
+            limit = self.monitor.time_limit
+            return (
+                "interrupted"
+                if limit is None
+                else f"the time limit of {limit:g} s passed; raise --time-limit"
+            )
         if current.assembly.layout.total > self.most_unknowns:
             return f"{current.assembly.layout.total} unknowns passed the limit; raise --set max_unknowns"
         return None
 
     def _give_up(self, current: Discrete, why: str) -> AdaptiveResult:
-        """Estimate what there is by one verifying solve, and say why it ended."""
-        finer = self.solve(current.assembly.patches, current.assembly.q + 2, current)
-        estimates = difference(current, finer)
-        met = bool(estimates.max() <= self.tol) and current.converged
-        return self._finish(current, estimates, met, "tolerance met" if met else f"stopped early: {why}")
+        """Return what there is. Its error is put at the change from the level before, which is more than it has."""
+        estimates = np.full(len(self.problem.unknowns), np.nan)
+        if self.before is not None:
+            estimates = change(self.before, current)
+        return self._finish(current, estimates, False, f"stopped early: {why}")
 
     def _finish(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> AdaptiveResult:
         return AdaptiveResult(current.mixture, tuple(estimates.tolist()), met, status, current.residual)
 
     def _refine(self, current: Discrete, decay: Decay) -> tuple[Patches, np.ndarray] | None:
-        """Mark the patches that hold the error back; raise their order or split them, whichever is cheaper."""
+        """Mark the patches that hold the error back; raise their order or split them, whichever is cheaper.
+
+        While something is not resolved yet, what lies around it may be its echo: then only the worst patches are
+        marked, and the aim is two digits less, not the tolerance.
+        """
         assembly = current.assembly
         goal = SAFETY * self.tol
+        bulk = bulk_of(decay.error, 0.9)
+        unresolved = (decay.rate[bulk] > SLOW_DECAY).any()
+        if unresolved:
+            goal = max(goal, 0.01 * float(np.sqrt((decay.error**2).sum())))
         order = np.argsort(decay.error)
         harmless = np.sqrt(np.cumsum(decay.error[order] ** 2)) <= 0.7 * goal
         marked = np.ones(len(order), dtype=bool)
         marked[order[harmless]] = False
         if not marked.any():
             return None
-        bulk = bulk_of(decay.error, 0.9)
-        if (
-            decay.rate[bulk] > SLOW_DECAY
-        ).any():  # something is not resolved yet: what lies around it may be its echo
+        if unresolved:
             marked &= bulk
         target = 0.7 * goal / np.sqrt(len(order))
         split, wanted = cheapest(decay, assembly.q, target, assembly.dimension, self.highest_order)

@@ -21,3 +21,7 @@ class UsageError(PdesolveError):
 
 class SolveError(PdesolveError):
     """The run itself failed (exit code 1)."""
+
+
+class OutOfMemoryError(SolveError):
+    """The next step would need more memory than the machine has; what was reached before is kept."""

@@ -61,6 +61,24 @@ def difference_norms(coarse: Discrete, fine: Discrete) -> tuple[np.ndarray, np.n
     return squares[0].sqrt().cpu().numpy(), squares[1].sqrt().cpu().numpy()
 
 
+def change(before: Discrete, after: Discrete) -> np.ndarray:
+    """‖after - before‖/‖after‖ per unknown, for solutions on different patches."""
+    squares = after.coefficients.new_zeros(2, after.assembly.unknowns)
+    zero = ((0,) * after.assembly.dimension,)
+    source = before.mixture
+    for points in after.assembly.interior:
+        table = value_table(after.assembly, points)
+        c = coefficients_of(after, points.cells)
+        values = torch.einsum("bmk,buk->bmu", table.expand(len(c), -1, -1), c)
+        y = points.y.to(values.device).reshape(-1, after.assembly.dimension)
+        old = source.jet_on(source.patch_of(y), y, zero)[:, :, 0].view_as(values)
+        volume = volume_weights(after.assembly, points)[..., None]
+        volume = torch.where(torch.isfinite(old).all(-1, keepdim=True), volume, 0.0)
+        squares[0] += (volume * (values - old.nan_to_num(0.0)) ** 2).sum((0, 1))
+        squares[1] += (volume * values**2).sum((0, 1))
+    return relative(squares[0].sqrt().cpu().numpy(), squares[1].sqrt().cpu().numpy())
+
+
 def relative(error: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Errors over norms; an unknown that vanishes is measured against the largest, and zero against one."""
     largest = size.max()

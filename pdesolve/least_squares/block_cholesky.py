@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.errors import SolveError
+from pdesolve.errors import OutOfMemoryError, SolveError
 from pdesolve.least_squares.row_blocks import Columns
 
 LEAF_COLUMNS = 260  # parts with fewer columns are one dense front: below it, overhead outweighs flops
@@ -131,17 +131,37 @@ class BlockCholesky:
         self.layout = layout
         self.sizes = layout.sizes.numpy()
         self.offsets = layout.offsets.numpy()
-        self.blocks = _sum_blocks(blocks, len(self.sizes))
+        self.blocks = _sum_blocks(blocks)
         pairs = np.array(list(self.blocks), dtype=np.int64).reshape(-1, 2)
         self.fronts = nested_dissection(centres, pairs, self.sizes)
+        self._require_memory(next(iter(self.blocks.values())))
         self.factors: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
         while not self._factorise(shift):
             shift *= 100
             if shift > 1e-4:
-                message = "the normal equations are not positive definite; the residual may hold non-finite values"
+                message = (
+                    "the normal equations are not positive definite; the residual may hold non-finite values"
+                )
                 raise SolveError(message)
         self.shift = shift
         self.blocks = {}
+
+    def _require_memory(self, sample: Tensor) -> None:
+        """Count the numbers of the factor and of the largest fronts before any is formed.
+
+        Raises:
+            OutOfMemoryError: they would not fit.
+        """
+        own = np.array([self.sizes[f.own].sum() for f in self.fronts], dtype=float)
+        border = np.array([self.sizes[f.border].sum() for f in self.fronts], dtype=float)
+        needed = 8 * ((own * (own + border)).sum() + 3 * (own + border).max() ** 2)
+        available = available_memory(sample.device)
+        if needed > 0.8 * available:
+            message = (
+                f"the factorisation of {self.layout.total} unknowns needs {needed / 1e9:.1f} GB, "
+                f"{available / 1e9:.1f} GB are free; ask for a looser --tol"
+            )
+            raise OutOfMemoryError(message)
 
     def _factorise(self, shift: float) -> bool:
         mine = self._blocks_of_fronts()
@@ -228,8 +248,20 @@ class BlockCholesky:
         return x
 
 
+def available_memory(device: torch.device) -> float:
+    """Free memory in bytes of the device, or of the machine."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    try:
+        with open("/proc/meminfo") as lines:
+            found = dict(line.split(":", 1) for line in lines)
+        return 1024.0 * float(found["MemAvailable"].split()[0])
+    except (OSError, KeyError, ValueError):
+        return 8e9  # unknown: a modest machine
+
+
 def _lower_update(matrix: Tensor, side: Tensor) -> Tensor:
-    """matrix - side sideᵀ in its lower triangle; panels spare nearly half of the flops of a full product."""
+    """Lower triangle of matrix - side sideᵀ; panels spare nearly half of the flops of a full product."""
     n = len(matrix)
     update = torch.empty_like(matrix, memory_format=torch.contiguous_format)
     panel = max(256, -(-n // 8))
@@ -239,9 +271,7 @@ def _lower_update(matrix: Tensor, side: Tensor) -> Tensor:
     return update
 
 
-def _sum_blocks(
-    blocks: Iterable[tuple[Tensor, Tensor, Tensor]], count: int
-) -> dict[tuple[int, int], Tensor]:
+def _sum_blocks(blocks: Iterable[tuple[Tensor, Tensor, Tensor]]) -> dict[tuple[int, int], Tensor]:
     """Add up batched blocks by their pair of groups; each pair kept once, smaller group first."""
     summed: dict[tuple[int, int], Tensor] = {}
     for rows, columns, values in blocks:

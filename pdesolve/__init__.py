@@ -3,11 +3,16 @@
 Everything public is imported on first use, so that `pdesolve --help` needs no torch.
 """
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
 
 __version__ = "0.1.0"
+
+# Threads that wait by spinning starve each other on a busy machine: the same solve was seen to take more than
+# twice as long. Read by OpenMP when torch loads; a value that the user has set stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {
     "calculus": "Field Vector curl div grad laplace normal_derivative vector",

@@ -151,8 +151,7 @@ def test_errors_are_those_at_points_of_ones_own_choice(poisson):
     assert poisson.max_error() == pytest.approx(np.abs(error).max(), rel=0.2)
 
 
-def test_the_error_is_measured_away_from_the_collocation_points(poisson):
-    """A perturbation that vanishes at none of the measuring points raises the error by its own size."""
+def test_errors_are_measured_by_a_rule_that_is_exact_for_polynomials(poisson):
     points, weights = poisson._rule
     assert float(weights.sum()) == pytest.approx(1, rel=1e-12)
     assert float((points[:, 0] ** 6 * weights).sum()) == pytest.approx(1 / 7, rel=1e-12)
@@ -211,9 +210,8 @@ def test_the_residual_is_that_of_the_equation(poisson):
     laplacian = poisson.jet(points, [(2, 0), (0, 2)]).sum(2)[:, 0]
     assert torch.allclose(poisson.residual(points)[:, 0], -laplacian - source, atol=1e-12)
     assert 0 < poisson.residual_rms < 1e-3
-    assert poisson.residual_rms == pytest.approx(
-        float(poisson.residual(points).square().mean().sqrt()), rel=3
-    )
+    sampled = float(poisson.residual(poisson.problem.domain.sample(4000)).square().mean().sqrt())
+    assert poisson.residual_rms == pytest.approx(sampled, rel=0.1)
 
 
 # ---------------------------------------------------------------- summary, history
@@ -266,16 +264,22 @@ def test_what_is_loaded_is_what_was_saved_to_the_bit(name, tmp_path):
     same(solution, Solution.load(tmp_path / "run"))
 
 
+DECAY = """
+from pdesolve import Dirichlet, Interval, Problem
+line = Interval(0, 1)
+problem = Problem(line, lambda u, rate: u.x + rate * u, [Dirichlet(1, on=line.left)], constants={"rate": 1.0})
+"""
+
+
 def test_overridden_constants_are_remembered(tmp_path):
-    problem = load_problem(FOLDER / "advection_diffusion_1d.py")
-    name, value = next(iter(problem.constants.items()))
-    changed = load_problem(FOLDER / "advection_diffusion_1d.py", {name: value * 1.5})
-    solution = solve(changed, tol=1e-4)
-    solution.save(tmp_path)
-    loaded = Solution.load(tmp_path)
-    assert loaded.problem.constants[name] == value * 1.5
-    assert loaded.problem.name == "advection_diffusion_1d"
-    assert loaded.relative_l2_error() == solution.relative_l2_error()
+    (tmp_path / "decay.py").write_text(DECAY)
+    solution = solve(load_problem(tmp_path / "decay.py", {"rate": 2.0}), tol=1e-7)
+    assert solution(1.0) == pytest.approx(math.exp(-2), abs=1e-6)
+    solution.save(tmp_path / "run")
+    loaded = Solution.load(tmp_path / "run")
+    end = torch.ones(1, 1, dtype=torch.float64)
+    assert (loaded.problem.name, loaded.problem.constants) == ("decay", {"rate": 2.0})
+    assert torch.equal(loaded.residual(end), solution.residual(end))
 
 
 def test_a_problem_without_a_file_is_given_when_loading(tmp_path):

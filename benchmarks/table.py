@@ -1,8 +1,8 @@
 """Measured results for the README: solve problems to tolerances and print a Markdown table.
 
 Every row comes from one command, `pdesolve solve problems/<name>.py --tol <tol> --json`; its JSON objects are
-kept in benchmarks/records/table.json with machine and date. Run: python benchmarks/table.py measures, keeps
-and prints; with --show it prints the record. With names (and --tol) it measures those, and keeps nothing.
+kept in benchmarks/records/table.json with machine and date. Run: python benchmarks/table.py measures all, keeps
+the record and puts the table into the README. With names (and --tol) it measures those and prints only.
 """
 
 import argparse
@@ -19,6 +19,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = ROOT / "benchmarks" / "records" / "table.json"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- table: python benchmarks/table.py -->", "<!-- end of table -->"
 SUITE = (
     ("poisson_1d", 1e-6),
     ("poisson_2d", 1e-6),
@@ -44,7 +46,8 @@ def measure(name: str, tol: float, limit: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         line = [sys.executable, "-m", "pdesolve.cli.main", *command[1:], "--quiet", "--out", f"{folder}/run"]
         done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
-    return {**json.loads(done.stdout), "command": " ".join(command), "exit_code": done.returncode}
+    record = {**json.loads(done.stdout), "command": " ".join(command), "exit_code": done.returncode}
+    return {key: value for key, value in record.items() if key != "output"}
 
 
 def machine() -> str:
@@ -77,28 +80,37 @@ def _scientific(value: float | None, digits: int = 1) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def report(record: Mapping[str, Any]) -> str:
+    """The table of a record, and where and when it was measured."""
+    torch, day = record["rows"][0]["versions"]["torch"], record["date"]
+    place = f"{record['machine']} shared with other work, torch {torch}, float64, {day}"
+    return f"{table(record['rows'])}\n\nMeasured on {place} (record: benchmarks/records/table.json)."
+
+
+def update_readme(record: Mapping[str, Any]) -> None:
+    """Replace what stands between the two marks in the README."""
+    head, begin, rest = README.read_text("utf-8").partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    README.write_text(f"{head}{begin}\n{report(record)}\n{end}{tail}", "utf-8")
+
+
 def main() -> None:
-    """Measure or show, and print."""
+    """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="problems to measure instead of the suite")
     parser.add_argument("--tol", type=float, default=1e-6, help="tolerance for NAMES")
     parser.add_argument("--time-limit", type=float, default=200.0, help="seconds for each problem")
-    parser.add_argument("--show", action="store_true", help="print the record, measure nothing")
     options = parser.parse_args()
-    if options.show:
-        record = json.loads(RECORD.read_text())
-        print(table(record["rows"]))
-        print(f"\n{record['machine']}, {record['date']}")
-        return
     rows = []
     for name, tol in [(name, options.tol) for name in options.names] or SUITE:
         rows.append(measure(name, tol, options.time_limit))
         print(rows[-1]["command"], "→", rows[-1]["error"] or rows[-1]["status"], file=sys.stderr, flush=True)
     print(table(rows))
     if not options.names:
-        RECORD.parent.mkdir(exist_ok=True)
         record = {"machine": machine(), "date": date.today().isoformat(), "rows": rows}
+        RECORD.parent.mkdir(exist_ok=True)
         RECORD.write_text(json.dumps(record, indent=1) + "\n")
+        update_readme(record)
 
 
 if __name__ == "__main__":

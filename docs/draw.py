@@ -1,10 +1,12 @@
 """Draw the picture of the README. Run: python docs/draw.py.
 
-Solves the problem and writes what `pdesolve plot` draws, in 128 colours to keep the repository small.
+Solves the problem and writes what `pdesolve plot` draws, in 256 colours to keep the repository small.
 """
 
 from pathlib import Path
 
+import matplotlib
+import numpy as np
 from PIL import Image
 
 from pdesolve import load_problem, plot, solve
@@ -18,9 +20,19 @@ def draw(name: str, tol: float) -> Path:
     solution = solve(load_problem(DOCS.parent / "problems" / f"{name}.py"), tol=tol)
     path = plot(solution, DOCS / f"{name}.png")
     with Image.open(path) as picture:
-        reduced = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        reduced = picture.convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
     reduced.save(path, optimize=True)
     return path
+
+
+def _palette() -> Image.Image:
+    """256 colours: both colour maps of the fields, greys, and the red of the history fading to white."""
+    red, fade = np.array(matplotlib.colors.to_rgb("#c1432e")), np.linspace(1, 0.25, 8)[:, None]
+    maps = [matplotlib.colormaps[name](np.linspace(0, 1, 112))[:, :3] for name in ("viridis", "magma")]
+    colours = np.concatenate([*maps, np.linspace(0, 1, 24)[:, None].repeat(3, 1), 1 - fade * (1 - red)])
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((255 * colours).round().astype(int).ravel().tolist())
+    return palette
 
 
 if __name__ == "__main__":

@@ -119,9 +119,18 @@ def value_table(assembly: Assembly, points: Points, q: int | None = None) -> Ten
 
 
 def coefficients_of(discrete: Discrete, cells: np.ndarray) -> Tensor:
-    """Coefficients (b, u, k) of patches of equal order."""
-    columns = discrete.assembly.layout.of(torch.from_numpy(cells)).to(discrete.coefficients.device)
-    return discrete.coefficients[columns].view(len(cells), discrete.assembly.unknowns, -1)
+    """Coefficients (b, u, k) of patches; those of lower order are filled up with zeros, since bases are nested."""
+    layout, unknowns = discrete.assembly.layout, discrete.assembly.unknowns
+    groups = torch.from_numpy(cells)
+    sizes = layout.sizes[groups]
+    found = discrete.coefficients.new_zeros(len(cells), unknowns, int(sizes.max()) // unknowns)
+    for size in torch.unique(sizes).tolist():
+        mine = torch.nonzero(sizes == size)[:, 0]
+        columns = layout.of(groups[mine]).to(found.device)
+        found[mine.to(found.device), :, : size // unknowns] = discrete.coefficients[columns].view(
+            len(mine), unknowns, -1
+        )
+    return found
 
 
 def volume_weights(assembly: Assembly, points: Points) -> Tensor:

@@ -1,0 +1,220 @@
+"""The README tells the truth: its code runs, its tables say what the package says, its links lead somewhere."""
+
+import importlib.util
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+
+from pdesolve import Problem, check
+from pdesolve.cli.faults import INTERRUPTED
+from pdesolve.cli.main import main
+from pdesolve.cli.session import NOT_CERTIFIED
+from pdesolve.errors import ProblemError, SolveError, UsageError
+from pdesolve.methods import METHODS
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text("utf-8")
+
+
+def section(title: str) -> str:
+    """The text below a heading."""
+    return re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S)[1]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Code blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def rows(text: str, first: str) -> list[list[str]]:
+    """Cells of the table whose first heading is `first`, without headings."""
+    table = re.search(rf"^\| {re.escape(first)} \|.*?(?=\n\n|\Z)", text, re.M | re.S)[0]
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:]]
+    return [[re.sub(r"^`([^`]*)`$", r"\1", cell) for cell in row] for row in cells]
+
+
+RULES = blocks(section("Writing a problem file"), "python")
+SHELL = [
+    (heading, [line for line in block.splitlines() if line.strip()])
+    for heading in re.findall(r"^## (.*)$", TEXT, re.M)
+    for block in blocks(section(heading), "sh")
+]
+FIRST_COMMANDS = blocks(TEXT.partition("\n## ")[0], "sh")
+
+
+@pytest.fixture(scope="module")
+def stated():
+    """The problems that each block of rules states, the blocks run one after the other like one file."""
+    found, dtype, original = [], torch.get_default_dtype(), Problem.__init__
+
+    def recording(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        found[-1].append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Problem, "__init__", recording)
+        torch.set_default_dtype(torch.float64)  # as while a problem file loads
+        names = {}
+        try:
+            for block in RULES:
+                found.append([])
+                exec(compile(block, "README.md", "exec"), names)
+        finally:
+            torch.set_default_dtype(dtype)
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working directory with the problem files in it."""
+    (tmp_path / "problems").symlink_to(ROOT / "problems")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# -------------------------------------------------------------------- code
+
+
+@pytest.mark.parametrize("number", range(len(RULES)))
+def test_every_rule_of_the_notation_states_problems_that_pass_their_check(stated, number):
+    assert len(stated) == len(RULES)
+    for problem in stated[number]:
+        report = check(problem)
+        assert report.ok, f"{problem}: {report}"
+
+
+def test_every_kind_of_condition_and_every_argument_of_problem_has_a_line(stated):
+    problems = [problem for group in stated for problem in group]
+    kinds = {type(condition).__name__ for problem in problems for condition in problem.conditions}
+    assert kinds == {"Dirichlet", "Neumann", "Robin", "Initial", "Periodic", "Condition", "Integral"}
+    for argument in ("exact", "reference", "guess", "constants", "parameters", "data"):
+        assert any(getattr(problem, argument) for problem in problems), argument
+
+
+def test_the_example_is_the_problem_file():
+    (example,) = blocks(section("An example"), "python")
+    source = (ROOT / "problems" / "poisson_2d.py").read_text("utf-8").split('"""', 2)[2]
+    assert lines_of(example) == lines_of(source)
+    names = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert check(names["problem"]).ok
+
+
+def lines_of(code: str) -> list[str]:
+    return [line for line in code.splitlines() if line.strip()]
+
+
+@pytest.mark.slow
+def test_the_python_interface_does_what_is_written(folder):
+    names = {}
+    for block in blocks(section("Python"), "python"):
+        exec(compile(block, "README.md", "exec"), names)
+    solution = names["solution"]
+    assert solution.converged
+    assert solution.relative_l2_error() <= 1e-6
+    assert solution.flux(on=solution.problem.domain.left) == pytest.approx(-2, abs=1e-5)
+    assert names["Solution"].load("runs/kept")(0.5, 0.5) == solution(0.5, 0.5)
+    assert (folder / "u.png").stat().st_size > 10_000
+    assert arrays("u.vtu") == {"u", "u_exact", "u_error", "grad_u", "residual"}
+    for name in arrays("u.vtu"):
+        assert f"`{name}`" in section("Looking at the result in ParaView")
+
+
+def arrays(path: str) -> set[str]:
+    from vtk import vtkXMLUnstructuredGridReader
+
+    reader = vtkXMLUnstructuredGridReader()
+    reader.SetFileName(path)
+    reader.Update()
+    data = reader.GetOutput().GetPointData()
+    return {data.GetArrayName(i) for i in range(data.GetNumberOfArrays())}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("lines", [lines for _, lines in SHELL], ids=[heading for heading, _ in SHELL])
+def test_every_command_ends_as_it_should(capsys, lines):
+    for line in lines:
+        quick = re.sub(r"iterations=\d+", "iterations=3", re.sub(r"--time-limit \d+", "--time-limit 2", line))
+        command, *arguments = shlex.split(quick, comments=True)
+        assert command == "pdesolve"
+        code = main(arguments)
+        captured = capsys.readouterr()
+        assert code == (NOT_CERTIFIED if "pinn" in arguments else 0), line + captured.err
+    described = section("The command line") + section("Looking at the result in ParaView")
+    for file in Path("runs").glob("*/*.*"):
+        assert f"`{file.name}`" in described
+
+
+def test_the_first_commands_are_targets_of_make():
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
+    commands = re.findall(r"^make (\w+)", "\n".join(FIRST_COMMANDS), re.M)
+    assert commands == ["demo", "test"]
+    assert {*commands, *re.findall(r"`make (\w+)`", TEXT)} <= targets
+
+
+# -------------------------------------------------------------------- tables
+
+
+def test_the_methods_are_those_that_there_are():
+    table = rows(section("Methods"), "method")
+    assert [row[0] for row in table] == list(METHODS)
+    for name, summary, settings, estimates in table:
+        method = METHODS[name]
+        assert summary == method.summary
+        assert re.findall(r"\w+", settings) == list(method.settings)
+        assert estimates == ("yes" if method.certifies else "no")
+
+
+def test_the_exit_codes_are_those_of_the_program(capsys):
+    table = {int(code): meaning for code, meaning in rows(section("The command line"), "exit code")}
+    assert ProblemError.exit_code == UsageError.exit_code == 2
+    assert set(table) == {0, SolveError.exit_code, UsageError.exit_code, NOT_CERTIFIED, INTERRUPTED}
+    assert main(["--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for code, meaning in table.items():
+        assert f"{code} {meaning}" in text
+    assert main(["solve", "no_such_file.py"]) == UsageError.exit_code
+
+
+def test_the_measured_results_are_those_of_the_record():
+    path = ROOT / "benchmarks" / "table.py"
+    spec = importlib.util.spec_from_file_location("benchmark_table", path)
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    record = json.loads(benchmark.RECORD.read_text())
+    text = section("Measured results")
+    assert benchmark.report(record) in text
+    assert [(row["problem"], row["tol"]) for row in record["rows"]] == list(benchmark.SUITE)
+
+
+def test_the_formats_of_export_are_named():
+    from pdesolve.output.registry import FORMATS
+
+    assert all(ending in section("The command line") for ending in FORMATS)
+
+
+# -------------------------------------------------------------------- places
+
+
+def test_every_link_leads_to_a_file():
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", TEXT) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_pictures_are_small():
+    for picture in (ROOT / "docs").glob("*.png"):
+        assert picture.stat().st_size < 150_000
+        assert f"docs/{picture.name}" in TEXT
+
+
+def test_everything_named_in_the_layout_is_there():
+    (block,) = blocks(section("Layout"), "text")
+    for line in block.splitlines():
+        for name in re.split(r",\s+", re.split(r"\s{2,}", line)[0]):
+            assert (ROOT / name).exists() or (ROOT / "pdesolve" / name).exists(), name

@@ -160,7 +160,7 @@ class March:
 
     def _record(self, u: Discrete, time: float, estimate: float, slab: int) -> None:
         self.monitor.record(
-            level=slab,
+            slab=slab,
             time=time,
             patches=len(u.assembly.patches),
             unknowns=u.assembly.layout.total,

@@ -35,10 +35,12 @@ def progress(name: str, method: str, tol: float, monitor: Monitor, silent: bool)
 def describe(row: Mapping[str, Any]) -> str:
     """A history row in words: "level 3 · 1,204 unknowns · estimate 3.2e-5"."""
     parts = [row["doing"]] if "doing" in row else []
-    for key in ("level", "iteration"):
+    for key in ("slab", "level", "iteration"):
         if row.get(key) is not None:
             parts.append(f"{key} {row[key]:,}")
             break
+    if _number(row.get("time")) is not None:
+        parts.append(f"t = {row['time']:.4g}")
     if row.get("optimiser"):
         parts.append(str(row["optimiser"]))
     if row.get("unknowns"):

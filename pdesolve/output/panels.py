@@ -122,8 +122,10 @@ def surface(
 
 
 def history(axes: Axes, rows: Sequence[Mapping[str, Any]], tolerance: float | None = None) -> None:
-    """Errors, estimates or losses of a solve against its unknowns, or its seconds if they do not change."""
+    """Errors, estimates or losses of a solve against its unknowns, its seconds if they do not change, or time t."""
     across = "unknowns" if len({r["unknowns"] for r in rows if r.get("unknowns")}) > 1 else "seconds"
+    if any("time" in r for r in rows):  # a march: its slabs are stages of the solution, not of the solve
+        across = "time"
     for key, (label, colour, line) in _KINDS.items():
         pairs = [(r[across], r[key]) for r in rows if _positive(r.get(key)) and r.get(across) is not None]
         if pairs:
@@ -136,7 +138,7 @@ def history(axes: Axes, rows: Sequence[Mapping[str, Any]], tolerance: float | No
     axes.set_yscale("log")
     if across == "unknowns":
         _logarithmic_numbers(axes)
-    axes.set_xlabel("unknowns" if across == "unknowns" else "seconds")
+    axes.set_xlabel("t" if across == "time" else across)
     axes.legend(loc="best")
     _open(axes)
 

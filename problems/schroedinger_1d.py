@@ -1,0 +1,36 @@
+"""Nonlinear Schrödinger equation for h = u + iv: a bound state of two solitons breathes.
+
+    i h_t + ½ h_xx + |h|² h = 0         x ∈ (-15, 15) periodic,  t ∈ (0, π/2]
+                    h(x, 0) = 2 sech x
+
+Reference: Fourier method, computed on first use and verified by its own refinement. (On the whole line there
+is a formula: Satsuma & Yajima, Prog. Theor. Phys. Suppl. 55 (1974) 284–306; it differs by 1e-6 near the ends.)
+Source: Raissi, Perdikaris & Karniadakis, J. Comput. Phys. 378 (2019) 686–707, there on (-5, 5).
+"""
+
+from torch import cosh, pi
+
+from pdesolve import Initial, Interval, Periodic, Problem, TimeInterval
+from pdesolve.spectral_reference import SpectralReference
+
+domain = Interval(-15, 15) * TimeInterval(0, pi / 2)
+
+
+def schroedinger(u, v):
+    density = u**2 + v**2
+    return u.t + v.xx / 2 + density * v, v.t - u.xx / 2 - density * u
+
+
+wave = SpectralReference(
+    domain,
+    lambda x: 2 / cosh(x) + 0j,
+    linear=lambda d: 0.5j * d**2,
+    source=lambda h: 1j * abs(h) ** 2 * h,
+    accuracy=2e-10,
+)
+problem = Problem(
+    domain=domain,
+    equation=schroedinger,
+    conditions=[Initial(lambda x: 2 / cosh(x), unknown="u"), Initial(0, unknown="v"), Periodic("x")],
+    reference={"u": lambda x, t: wave(x, t).real, "v": lambda x, t: wave(x, t).imag},
+)

@@ -24,7 +24,12 @@ import torch
 from torch import Tensor
 
 from pdesolve.approximators.local_basis import basis_size, basis_table
-from pdesolve.approximators.partitioned_mixture import PartitionedMixture, default_sigma, rotate_indices, rotation_key
+from pdesolve.approximators.partitioned_mixture import (
+    PartitionedMixture,
+    default_sigma,
+    rotate_indices,
+    rotation_key,
+)
 from pdesolve.boundary_points import boundary_points
 from pdesolve.calculus import MultiIndex
 from pdesolve.errors import SolveError
@@ -90,19 +95,28 @@ class Statement:
 
 
 def _orders(problem: Problem, term: GridTerm) -> np.ndarray:
-    """Highest derivative of each unknown along each grid axis, where its coefficient does not vanish."""
+    """Highest derivative of each unknown along each grid axis, where its coefficient does not vanish.
+
+    Coefficients are compared in units of the domain, at jets of size 1 and near 0: neither the units of the
+    coordinates nor a steep nonlinear term may hide a derivative.
+    """
     points = problem.domain.sample(64, sampler="sobol", seed=1)
     generator = torch.Generator().manual_seed(1)
     jets = torch.rand(len(points), len(term.operator.slots), generator=generator, dtype=torch.float64) + 0.5
     parameters = {k: torch.tensor(v, dtype=torch.float64) for k, v in problem.parameters.items()}
-    _, sensitivity = term.operator.linearise(points, jets, None, parameters)
-    if term.transform is not None:
-        sensitivity = sensitivity @ term.transform
-    strength = sensitivity.abs().amax((0, 1))
+    lengths = problem.domain.bounds[1] - problem.domain.bounds[0]
+    units = torch.stack([lengths.pow(-torch.tensor(beta)).prod() for _, beta in term.slots])
     orders = np.zeros((len(problem.unknowns), problem.domain.dimension), dtype=int)
-    for (unknown, beta), s in zip(term.slots, strength.tolist(), strict=True):
-        if s > 1e-12 * float(strength.max()):
-            orders[unknown] = np.maximum(orders[unknown], beta)
+    for size in (1.0, 1e-8):
+        _, sensitivity = term.operator.linearise(points, size * jets, None, parameters)
+        if term.transform is not None:
+            sensitivity = sensitivity @ term.transform
+        strength = sensitivity.nan_to_num(0.0, 0.0, 0.0).abs().amax((0, 1)) * units
+        for unknown in range(len(orders)):
+            mine = [i for i, (u, _) in enumerate(term.slots) if u == unknown]
+            for i in mine:
+                if strength[i] > 1e-12 * strength[mine].max():
+                    orders[unknown] = np.maximum(orders[unknown], term.slots[i][1])
     return orders
 
 
@@ -172,9 +186,7 @@ class Assembly:
 
     # ---------------------------------------------------------------- rows of terms
 
-    def linearise(
-        self, coefficients: Tensor
-    ) -> tuple[list[RowBlocks], list[Tensor], list[Tensor]]:
+    def linearise(self, coefficients: Tensor) -> tuple[list[RowBlocks], list[Tensor], list[Tensor]]:
         """All rows at given coefficients.
 
         Returns:
@@ -295,7 +307,9 @@ class Assembly:
             mine = [i for i, (v, _) in enumerate(term.slots) if v == u]
             for i in mine:
                 part = table[i, 0] if points.congruent else table[i]
-                matrix[:, :, :, u].addcmul_(dF[..., i, None], part[..., :, None, :].expand(b, m, components, k))
+                matrix[:, :, :, u].addcmul_(
+                    dF[..., i, None], part[..., :, None, :].expand(b, m, components, k)
+                )
         groups = (torch.from_numpy(points.cells),)
         return RowBlocks.make(self.layout, groups, (matrix.view(b, m * components, -1),))
 

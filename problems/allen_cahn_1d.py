@@ -3,7 +3,7 @@
     u_t = 0.0001 u_xx + 5u - 5u³        x ∈ (-1, 1) periodic,  t ∈ (0, 1]
     u(x, 0) = x² cos πx                 (with a kink where the ends meet)
 
-Reference: Fourier method with steps refined toward t = 0, computed on first use and verified by its own refinement.
+Reference: Fourier series with steps refined toward t = 0, computed on first use and verified by its own refinement.
 Source: Raissi, Perdikaris & Karniadakis, J. Comput. Phys. 378 (2019) 686–707.
 """
 

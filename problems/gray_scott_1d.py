@@ -4,7 +4,7 @@
     v_t = 0.01 v_xx - 0.0862 v     + u v²
     u(x, 0) = 1 - ½ cos¹⁰⁰(πx/100),  v(x, 0) = ¼ cos¹⁰⁰(πx/100)
 
-Reference: Fourier method, computed on first use and verified by its own refinement.
+Reference: Fourier series, computed on first use and verified by its own refinement.
 Source: Doelman, Kaper & Zegeling, Nonlinearity 10 (1997) 523–563; these values in Chebfun's `spin('GS')`.
 """
 

@@ -3,7 +3,7 @@
     u_t + u u_x + δ² u_xxx = 0      x ∈ (-1, 1) periodic,  t ∈ (0, 1],  δ = 0.022
                    u(x, 0) = cos πx
 
-Reference: Fourier method, computed on first use and verified by its own refinement.
+Reference: Fourier series, computed on first use and verified by its own refinement.
 Source: Zabusky & Kruskal, Phys. Rev. Lett. 15 (1965) 240–243 (there on an interval of length 2, too).
 """
 

@@ -4,7 +4,7 @@
                               u(x, 0) = cos x (1 + sin x)
 
 with α = 100/16, β = 100/16², γ = 100/16⁴. A disturbance grows 2e4-fold until t = 1.
-Reference: Fourier method, computed on first use and verified by its own refinement.
+Reference: Fourier series, computed on first use and verified by its own refinement.
 Source: Wang, Sankaran & Perdikaris, Comput. Methods Appl. Mech. Engrg. 421 (2024) 116813.
 """
 

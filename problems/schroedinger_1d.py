@@ -3,7 +3,7 @@
     i h_t + ½ h_xx + |h|² h = 0         x ∈ (-15, 15) periodic,  t ∈ (0, π/2]
                     h(x, 0) = 2 sech x
 
-Reference: Fourier method, computed on first use and verified by its own refinement. (On the whole line there
+Reference: Fourier series, computed on first use and verified by its own refinement. (On the whole line there
 is a formula: Satsuma & Yajima, Prog. Theor. Phys. Suppl. 55 (1974) 284–306; it differs by 1e-6 near the ends.)
 Source: Raissi, Perdikaris & Karniadakis, J. Comput. Phys. 378 (2019) 686–707, there on (-5, 5).
 """

@@ -99,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="problems to measure instead of the suite")
     parser.add_argument("--tol", type=float, default=1e-6, help="tolerance for NAMES")
-    parser.add_argument("--time-limit", type=float, default=200.0, help="seconds for each problem")
+    parser.add_argument("--time-limit", type=float, default=600.0, help="seconds for each problem")
     options = parser.parse_args()
     rows = []
     for name, tol in [(name, options.tol) for name in options.names] or SUITE:

@@ -24,7 +24,7 @@ def scattered(a, b, duration, n=400):
 
 
 def soliton(x, t, c=64.0, period=2.0):
-    """3c sech²(½ √c (x - ct)) solves u_t + u u_x + u_xxx = 0 on the line; periodic images add 1e-6 of it at most."""
+    """3c sech²(½ √c (x - ct)) solves u_t + u u_x + u_xxx = 0 on the line; its periodic images are e^(-√c) of it."""
     s = torch.remainder(x - c * t + period / 2, period) - period / 2
     return 3 * c / torch.cosh(c**0.5 * s / 2) ** 2
 

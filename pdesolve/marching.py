@@ -20,6 +20,7 @@ from torch import Tensor
 from pdesolve.adaptivity import FINEST_TOLERANCE, SAFETY, AdaptiveResult, Solver
 from pdesolve.approximators.marched_mixture import MarchedMixture
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
+from pdesolve.assembly import Assembly
 from pdesolve.conditions import Initial
 from pdesolve.discrete import Discrete
 from pdesolve.errors import SolveError
@@ -83,6 +84,7 @@ class March:
     share: float = 1.0  # by which the tolerance of each slab is tightened
     restarts: int = 0
     orders: tuple[int, ...] = field(init=False)
+    too_long: dict[int, float] = field(default_factory=dict)  # patches of a slab → its error when it was halved
 
     def __post_init__(self) -> None:
         solver = Solver(self.problem, self.tol, self.monitor, self.device, self.settings)
@@ -121,6 +123,7 @@ class March:
                     status = f"stopped at t = {a:.6g}: slabs became too short; look at the solution there"
                     break
                 continue
+            self.too_long.clear()
             v = self._verify(a, b, u, v)
             squares += np.stack(difference_norms(u, v)) ** 2
             estimates = relative(*np.sqrt(squares))
@@ -241,7 +244,8 @@ class March:
         split, wanted = cheapest(decay, assembly.q, target, assembly.dimension, solver.highest_order)
         split &= marked
         weight = decay.error[split] ** 2
-        if split.any() and weight[decay.strongest[split] == time_axis].sum() > 0.5 * weight.sum():
+        in_time = split.any() and weight[decay.strongest[split] == time_axis].sum() > 0.5 * weight.sum()
+        if in_time and self._halving_helps(assembly, decay):
             raise TooLong((assembly.patches.partition, assembly.q))
         axes = split[:, None] & decay.directions
         axes[:, time_axis] = False
@@ -251,6 +255,17 @@ class March:
         if (q == assembly.q).all():
             raise TooLong((assembly.patches.partition, assembly.q))
         return assembly.patches, q
+
+    def _halving_helps(self, assembly: Assembly, decay: Decay) -> bool:
+        """Whether a shorter slab would be better: not where the last halving left as many patches the same error.
+
+        In a short slab what is unresolved in space leaks into the highest degrees in time.
+        """
+        error, patches = float(np.sqrt((decay.error**2).sum())), len(assembly.patches)
+        helps = error < 0.6 * self.too_long.get(patches, np.inf)
+        if helps:
+            self.too_long[patches] = error
+        return helps
 
     def _verify(self, a: float, b: float, u: Discrete, before: Discrete | None) -> Discrete:
         """The same slab with all orders raised by two, continuing the finer march."""

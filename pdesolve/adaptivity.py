@@ -17,7 +17,7 @@ from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.assembly import Assembly, Statement
 from pdesolve.discrete import Discrete, gauss_newton, project
 from pdesolve.errors import OutOfMemoryError
-from pdesolve.estimation import SLOW_DECAY, Decay, bulk_of, change, cheapest, difference, predict
+from pdesolve.estimation import SLOW_DECAY, Decay, bulk_of, change, cheapest, difference, overlooked, predict
 from pdesolve.monitor import Monitor
 from pdesolve.partition import Partition
 from pdesolve.patches import Frame, Patches
@@ -28,6 +28,11 @@ HIGHEST_ORDER = {1: 22, 2: 20, 3: 12}
 FIRST_CELLS = {1: 3, 2: 3, 3: 2}
 SAFETY = 0.3  # predicted truncation error over tolerance that refinement aims at
 FINEST_TOLERANCE = 1e-13
+UNSEEN_POINTS = {
+    1: 2**12,
+    2: 2**14,
+    3: 2**14,
+}  # at which the equation is checked before a solution is certified
 MOST_UNKNOWNS = 250_000
 THREADED_UNKNOWNS = 6_000
 
@@ -125,6 +130,10 @@ class Solver:
         estimates = difference(current, finer)
         self.estimate = float(estimates.max())
         if self.estimate <= self.tol and current.converged:
+            samples = UNSEEN_POINTS.get(current.assembly.dimension, 2**15)
+            if (missed := overlooked(current, self.tol, samples, seed=self.level)).any():
+                axes = np.repeat(missed[:, None], current.assembly.dimension, axis=1)
+                return self.solve(*self.split(current, axes, current.assembly.q), current)
             self._record(current, predicted)
             return self._finish(current, estimates, True, "tolerance met: confirmed by the next order")
         following = self._after_failure(current, finer, estimates)

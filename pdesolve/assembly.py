@@ -261,7 +261,7 @@ class Assembly:
     def _evaluate(
         self, term: GridTerm, points: Points, jets: Tensor, derivatives: bool
     ) -> tuple[Tensor, Tensor]:
-        """r (b, m, c) and dF along grid axes (b, m, c, s)."""
+        """R (b, m, c) and dF along grid axes (b, m, c, s)."""
         b, m, _ = jets.shape
         jets = jets.reshape(b * m, -1)
         if term.transform is not None:
@@ -270,9 +270,9 @@ class Assembly:
         normals = None if points.normals is None else points.normals.reshape(b * m, -1)
         if not derivatives:
             with torch.no_grad() if term.operator.depth == 0 else torch.enable_grad():
-                r = term.operator.residual(x, jets, normals, self._parameters()).detach()
+                r = term.operator.residual(x, jets, normals, self.parameters()).detach()
             return r.view(b, m, -1), r
-        r, dF = term.operator.linearise(x, jets, normals, self._parameters())
+        r, dF = term.operator.linearise(x, jets, normals, self.parameters())
         if term.transform is not None:
             dF = dF @ term.transform.to(dF)
         used = points.weight.reshape(-1) > 0
@@ -282,7 +282,8 @@ class Assembly:
         dF = torch.where(used[:, None, None], dF, 0.0)
         return r.view(b, m, -1), dF.view(b, m, r.shape[1], -1)
 
-    def _parameters(self) -> dict[str, Tensor]:
+    def parameters(self) -> dict[str, Tensor]:
+        """Scalars to be identified, at their starting values."""
         found = self.statement.problem.parameters
         return {k: torch.tensor(v, dtype=self.half.dtype, device=self.device) for k, v in found.items()}
 

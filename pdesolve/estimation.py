@@ -10,6 +10,7 @@ import torch
 from pdesolve.approximators.local_basis import basis_size, degrees
 from pdesolve.discrete import Discrete, coefficients_of, value_table, volume_weights
 
+UNSEEN = 1e3  # residual at unseen points, over that of the rows, that shows an overlooked feature
 ROUNDING = 2e-12  # relative size of the highest coefficients of a patch below which slow decay is rounding
 SLOW_DECAY = 0.4  # per two degrees: slower than this, raising orders does not help
 DIRECTION_SHARE = 0.1  # of the strongest axis: below it, an axis is not split
@@ -77,6 +78,38 @@ def change(before: Discrete, after: Discrete) -> np.ndarray:
         squares[0] += (volume * (values - old.nan_to_num(0.0)) ** 2).sum((0, 1))
         squares[1] += (volume * values**2).sum((0, 1))
     return relative(squares[0].sqrt().cpu().numpy(), squares[1].sqrt().cpu().numpy())
+
+
+def overlooked(discrete: Discrete, tol: float, samples: int, seed: int = 0) -> np.ndarray:
+    """Patches in which the equation fails at points that the solve has not seen, as a mask (e,).
+
+    A feature narrower than the collocation points leaves no trace in the solution nor in its refinement. The residual
+    at Sobol points, in units of the unknown (divided by max |∂F/∂u_β| H^{-β}, as the rows are), shows it where it is
+    a thousand times what the rows leave. What falls between these points too, stays unseen.
+    """
+    assembly = discrete.assembly
+    term = assembly.statement.terms[0]
+    x = assembly.statement.problem.domain.sample(samples, sampler="sobol", seed=seed).to(assembly.half)
+    mixture = discrete.mixture
+    patch = mixture.patch_of(x @ assembly.rotation)
+    x, patch = x[torch.from_numpy(patch >= 0).to(x.device)], patch[patch >= 0]
+    zero = (0,) * assembly.dimension
+    indices = tuple(dict.fromkeys([zero, *(a for _, a in term.operator.slots)]))
+    jet = mixture.jet(x, indices)
+    columns = [jet[:, u, indices.index(a)] for u, a in term.operator.slots]
+    r, sensitivity = term.operator.linearise(x, torch.stack(columns, 1), None, assembly.parameters())
+    if term.transform is not None:
+        sensitivity = sensitivity @ term.transform.to(sensitivity)
+    half = assembly.half[torch.from_numpy(patch).to(x.device)]
+    beta = half.new_tensor([list(b) for _, b in term.slots])
+    reach = torch.exp(-(half.log() @ beta.T))
+    scale = (sensitivity.abs() * reach[:, None]).amax(2).clamp_min(1e-300)
+    scaled = (r / scale).abs().amax(1)
+    size = float(jet[:, :, 0].square().mean(0).sqrt().max())
+    failing = scaled > UNSEEN * max(discrete.residual, tol * size)
+    mask = np.zeros(len(assembly.patches), dtype=bool)
+    mask[patch[failing.cpu().numpy()]] = True
+    return mask
 
 
 def relative(error: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -84,7 +84,9 @@ class March:
     share: float = 1.0  # by which the tolerance of each slab is tightened
     restarts: int = 0
     orders: tuple[int, ...] = field(init=False)
-    too_long: dict[int, float] = field(default_factory=dict)  # patches of a slab → its error when it was halved
+    too_long: dict[int, float] = field(
+        default_factory=dict
+    )  # patches of a slab → its error when it was halved
 
     def __post_init__(self) -> None:
         solver = Solver(self.problem, self.tol, self.monitor, self.device, self.settings)
@@ -96,10 +98,11 @@ class March:
         while True:
             result = self._march()
             worst = max(result.estimates)
-            if result.converged or self.restarts >= RESTARTS or self.monitor.out_of_time() or worst == 0:
+            stuck = worst == 0 or not np.isfinite(worst)  # nothing is known of what was not reached
+            if result.converged or self.restarts >= RESTARTS or self.monitor.out_of_time() or stuck:
                 return result
             self.restarts += 1
-            self.share *= min(0.1, 0.1 * self.tol / worst) if np.isfinite(worst) else 0.1
+            self.share *= min(0.1, 0.1 * self.tol / worst)
             if SAFETY * self.tol * self.share < 1e-15:
                 return result
 
@@ -143,7 +146,7 @@ class March:
         done = ends[-1] >= self.time.t1 - 1e-12 * length
         if not slabs:
             return self._nothing(status)
-        estimates = relative(*np.sqrt(squares))
+        estimates = relative(*np.sqrt(squares)) if done else np.full(len(self.orders), np.nan)
         met = done and bool(estimates.max() <= self.tol)
         how = f"{len(slabs)} space-time slabs" if len(slabs) > 1 else "one space-time block"
         if met:

@@ -150,10 +150,24 @@ class Solution:
         parts = [self.problem.values(functions, part) for part in torch.split(points, CHUNK)]
         return torch.cat(parts)
 
+    @property
+    def complete(self) -> bool:
+        """Whether the solution covers the whole domain: a march that was stopped ends early."""
+        return self.reached is None
+
+    @property
+    def reached(self) -> float | None:
+        """The time at which a march was stopped before the end, else None."""
+        if not isinstance(self.approximator, MarchedMixture):
+            return None
+        last = float(self.approximator.times[-1])
+        time = self.problem.domain.time
+        return last if time.t1 - last > 1e-9 * time.length else None
+
     @cached_property
     def _errors(self) -> tuple[list[float], list[float]] | None:
         points, weights = self._rule
-        exact = self.exact_values(points)
+        exact = self.exact_values(points) if self.complete else None
         if exact is None:
             return None
         e = self.evaluate(points).to(exact) - exact

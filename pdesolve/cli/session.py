@@ -195,7 +195,8 @@ class Session:
             return
         sentence = answer_sentence(self.record, _VERDICTS[code])
         if code == INTERRUPTED:
-            sentence += "; --resume continues"
+            resumable = (self.directory.path / "checkpoint.pt").exists()
+            sentence += "; --resume continues" if resumable else ""
         print_answer(self.record, files, sentence, self.request.quiet)
 
     def save_failure(self, error: BaseException) -> None:

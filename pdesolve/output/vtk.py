@@ -90,6 +90,8 @@ def write_pvd(
         moments: list[float | None] = [None]
     else:
         moments = [time] if time is not None else [float(t) for t in times(domain, steps)]
+        if (reached := getattr(solution, "reached", None)) is not None:
+            moments = [t for t in moments if t <= reached]
     mesh = output_mesh(domain, points)
     folder = path.with_suffix("")
     names = [folder / f"{path.stem}_{k:04d}.vtu" for k in range(len(moments))]

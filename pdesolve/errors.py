@@ -25,3 +25,7 @@ class SolveError(PdesolveError):
 
 class OutOfMemoryError(SolveError):
     """The next step would need more memory than the machine has; what was reached before is kept."""
+
+
+class PostponedError(PdesolveError):
+    """A reference solution takes long to compute, and now is not the time (`check` must be quick)."""

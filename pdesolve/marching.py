@@ -127,6 +127,11 @@ class March:
                     break
                 continue
             self.too_long.clear()
+            if self.monitor.out_of_time() and slabs:  # it may not be refined to the end
+                status = (
+                    f"stopped at t = {a:.6g}: the time limit of {self.monitor.time_limit or 0:g} s passed"
+                )
+                break
             v = self._verify(a, b, u, v)
             squares += np.stack(difference_norms(u, v)) ** 2
             estimates = relative(*np.sqrt(squares))

@@ -7,6 +7,7 @@ size count alike.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -89,7 +90,7 @@ class Frame:
             least = 2 if i in periodic else 1
             parts = [
                 np.linspace(a, b, max(least, math.ceil((b - a) / target * (1 - 1e-9))) + 1)[:-1]
-                for a, b in zip(values[:-1], values[1:], strict=True)
+                for a, b in itertools.pairwise(values)
             ]
             result.append(np.append(np.concatenate(parts), values[-1]))
         return result

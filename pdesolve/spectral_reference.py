@@ -16,7 +16,8 @@ import os
 import sys
 import tempfile
 import time as clock
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ import torch
 from scipy import fft
 from torch import Tensor
 
+from pdesolve.errors import PostponedError
 from pdesolve.fourier import System, as_tuple, march
 
 VERSION = 1  # of the algorithm: a change forgets what is cached
@@ -34,6 +36,18 @@ NEAREST = 16  # points in space that do, on a grid `OVERSAMPLING` times as fine 
 OVERSAMPLING = 4
 FEWEST, MOST_POINTS, MOST_TIMES, MOST_STEPS = 64, 2**16, 4096, 1024
 CHUNK = 8192
+
+_may_compute: ContextVar[bool] = ContextVar("may compute", default=True)
+
+
+@contextlib.contextmanager
+def postponed() -> Iterator[None]:
+    """Let references that are not in the cache raise `PostponedError` instead of being computed."""
+    token = _may_compute.set(False)
+    try:
+        yield
+    finally:
+        _may_compute.reset(token)
 
 
 # -------------------------------------------------------------------- refinement
@@ -271,6 +285,9 @@ class SpectralReference:
         if self._computed is None:
             path = cache_directory() / f"{fingerprint(self.system, self.wanted, self.grading)}.npz"
             self._computed = _load(path)
+            if self._computed is None and not _may_compute.get():
+                message = "the reference has not been computed yet"
+                raise PostponedError(message)
             if self._computed is None:
                 self._computed = compute(self.system, self.wanted, self.seconds, self.grading)
                 _save(path, self._computed)

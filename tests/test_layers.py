@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "pdesolve"
 LAYERS = [
     "errors monitor",
-    "fields calculus geometry quadrature partition",
+    "fields calculus geometry quadrature partition fourier spectral_reference",
     "conditions term problem",
     "residual approximators least_squares training patches boundary_points",
     "assembly discrete methods_trained",

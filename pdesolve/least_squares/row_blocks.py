@@ -56,12 +56,12 @@ class RowBlocks:
         )
 
     def add_transposed(self, r: Tensor, out: Tensor) -> None:
-        """out += Aᵀ r for r (b, m)."""
+        """Out += Aᵀ r for r (b, m)."""
         for m, c in zip(self.matrices, self.columns, strict=True):
             out.index_add_(0, c.flatten(), torch.bmm(r[:, None, :], m)[:, 0].flatten())
 
     def add_squared_norms(self, out: Tensor) -> None:
-        """out += squared Euclidean norms of the columns."""
+        """Out += squared Euclidean norms of the columns."""
         for m, c in zip(self.matrices, self.columns, strict=True):
             out.index_add_(0, c.flatten(), (m * m).sum(1).flatten())
 

@@ -65,9 +65,7 @@ def test_refinement_makes_the_gradient_vanish(condition):
     system = NormalEquations(LAYOUT, grid_centres(GRID), rows)
     x = system.solve(b).x
     gradient = system.apply_transposed([part - image for part, image in zip(b, system.apply(x), strict=True)])
-    rounding = 1e-14 * float(
-        flat(b).norm() + (x / system.scale).norm()
-    )  # of b - A x
+    rounding = 1e-14 * float(flat(b).norm() + (x / system.scale).norm())  # of b - A x
     assert float((system.scale * gradient).norm()) < rounding
 
 

@@ -158,9 +158,16 @@ class Assembly:
         self._tables: dict[int, Tensor] = {}
 
     def _per_axis(self, q: int) -> int:
-        """Gauss points per axis: at least 1.6 rows per basis function, and enough for the residual's degree."""
+        """Gauss points per axis: at least 1.6 rows per basis function, and enough for the residual's degree.
+
+        The Legendre polynomial P_n vanishes at n Gauss points. Its integral over an axis along which the equation is
+        of first order (and its r-fold integral at order r) must not be in the basis: hence n ≥ q - r. Otherwise
+        the rows do not see it, and the pressure of an incompressible flow is anything.
+        """
+        orders = self.statement.orders
+        lowest = min(int(row[row > 0].min(initial=2)) if row.any() else 0 for row in orders)
         enough = math.ceil((1.6 * basis_size(self.dimension, q)) ** (1 / self.dimension))
-        return max(q - 2, enough, 2)
+        return max(q - lowest, enough, 2)
 
     def _to_device(self, p: Points) -> Points:
         if self.device == "cpu":

@@ -11,7 +11,7 @@ from pdesolve import Dirichlet, Initial, Interval, Problem, Rectangle, TimeInter
 from pdesolve.assembly import Statement
 from pdesolve.errors import SolveError
 from pdesolve.estimation import difference
-from pdesolve.geometry import Ball, Box, Disk, Polygon
+from pdesolve.geometry import Ball, Box, Disk, Point, Polygon
 from pdesolve.least_squares.row_blocks import squared_norm
 from pdesolve.loading import load_problem
 from pdesolve.patches import Frame
@@ -63,6 +63,24 @@ def test_orders_may_differ_from_patch_to_patch():
     patches = patches_over(problem, 3, hanging=True)
     q = np.random.default_rng(0).integers(5, 9, len(patches))
     assert error_of(solve_on(problem, patches, q)) < 1e-12
+
+
+@pytest.mark.usefixtures("flat")
+@pytest.mark.parametrize("q", [5, 8])
+def test_no_polynomial_hides_between_the_points_of_a_first_order_equation(q):
+    """∫P_{q-2} is in the basis, and its gradient would vanish at q - 2 Gauss points per axis."""
+    box = Box((0, 0, 0), (1, 1, 1))
+
+    def gradient(p, x, y, z):
+        return p.x - torch.cos(x) * y, p.y - torch.sin(x), p.z - z
+
+    def exact(x, y, z):
+        return torch.sin(x) * y + z**2 / 2
+
+    corner = Dirichlet(0, on=Point((0, 0, 0)))
+    problem = Problem(box, gradient, [corner], exact=exact)
+    discrete = solve_on(problem, patches_over(problem, 1), q)
+    assert error_of(discrete) < 10 * discrete.residual + 1e-13
 
 
 # ---------------------------------------------------------------- linearisation

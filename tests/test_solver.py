@@ -38,7 +38,7 @@ ZERO = Dirichlet(0, on=SQUARE.boundary)
 POISSON = Problem(SQUARE, lambda u: laplace(u) + 1, [ZERO])
 
 FAST = "poisson_1d advection_diffusion_1d poisson_2d poisson_disk annulus_robin heat_1d nonlinear_poisson_2d".split()
-MEDIUM = "helmholtz_2d reaction_diffusion_2d wave_1d kovasznay poisson_3d heat_2d".split()
+MEDIUM = "helmholtz_2d reaction_diffusion_2d wave_1d kovasznay poisson_3d".split()
 MOVED = sorted(path.stem for path in (FOLDER / "variants").glob("*.py"))
 
 

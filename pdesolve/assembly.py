@@ -229,7 +229,7 @@ class Assembly:
     def residual_of_patch(self, residuals: Sequence[Tensor]) -> np.ndarray:
         """Norm of all rows that touch each patch (e,), from the blocks of `linearise` or `residuals`."""
         squares = torch.zeros(len(self.patches), dtype=self.half.dtype, device=self.device)
-        groups = [(torch.from_numpy(points.cells),) for _, points in self.points]
+        groups: list[tuple[Tensor, ...]] = [(torch.from_numpy(points.cells),) for _, points in self.points]
         groups += [block.groups for block in self.face_rows()]
         for touched, r in zip(groups, residuals, strict=True):
             for cells in touched:

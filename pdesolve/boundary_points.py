@@ -7,13 +7,12 @@ the cell faces in that plane; any other surface is divided into panels smaller t
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from pdesolve.errors import SolveError
+from pdesolve.geometry.place import Piece, Place
 from pdesolve.patches import Patches, Points, gauss_grid
 
 NUDGE = 1e-8  # relative step inwards that decides which of two cells a boundary point belongs to
@@ -23,7 +22,7 @@ PANEL_LENGTH = 1.06  # of panels on surfaces, in half widths of their cells
 MOST_HALVINGS = 24
 
 
-def boundary_points(patches: Patches, place: Any, q: np.ndarray, batch: int) -> list[Points]:
+def boundary_points(patches: Patches, place: Place, q: np.ndarray, batch: int) -> list[Points]:
     """Points of one place, batched by the patches they belong to.
 
     Args:
@@ -90,7 +89,7 @@ def _nearest(patches: Patches, x: Tensor) -> Tensor:
 Part = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-def _ends(patches: Patches, piece: Any) -> Part:
+def _ends(patches: Patches, piece: Piece) -> Part:
     nothing = torch.zeros(1, 0, dtype=torch.float64)
     x, normals = piece.map(nothing), piece.normal(nothing)
     keep = piece.active(x)
@@ -98,7 +97,7 @@ def _ends(patches: Patches, piece: Any) -> Part:
     return x, normals, owners(patches, x, normals), torch.ones(len(x), dtype=torch.float64)
 
 
-def _on_curve(patches: Patches, piece: Any, n: int) -> Part:
+def _on_curve(patches: Patches, piece: Piece, n: int) -> Part:
     """Bisect parameter intervals until both ends and the inside lie in one cell, then Gauss points."""
     intervals, cells = _intervals_in_cells(patches, piece)
     t, w = gauss_grid(1, n)
@@ -116,7 +115,7 @@ def _stretch(patches: Patches, cells: Tensor, normals: Tensor) -> Tensor:
     return (half * (normals @ patches.frame.rotation)).norm(dim=1) / half.prod(1)
 
 
-def _intervals_in_cells(patches: Patches, piece: Any) -> tuple[Tensor, Tensor]:
+def _intervals_in_cells(patches: Patches, piece: Piece) -> tuple[Tensor, Tensor]:
     """Maximal parameter intervals (k, 2) inside one cell, no longer than a cell, and those cells (k,)."""
     active = piece.intervals
     pieces = 16
@@ -145,7 +144,7 @@ def _intervals_in_cells(patches: Patches, piece: Any) -> tuple[Tensor, Tensor]:
     return _join(patches, piece, found[order], cells[order])
 
 
-def _join(patches: Patches, piece: Any, intervals: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+def _join(patches: Patches, piece: Piece, intervals: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
     """Merge neighbours in the same cell, then cut what is longer than the cell into equal parts."""
     fresh = torch.ones(len(cells), dtype=torch.bool)
     touching = (intervals[1:, 0] - intervals[:-1, 1]).abs() < 1e-11
@@ -174,7 +173,7 @@ def _between_grid_planes(patches: Patches, plane: tuple[int, float, int]) -> boo
     return bool(((lower[:, axis] < value - slack) & (upper[:, axis] > value + slack)).any())
 
 
-def _on_plane(patches: Patches, piece: Any, plane: tuple[int, float, int], n: int) -> Part:
+def _on_plane(patches: Patches, piece: Piece, plane: tuple[int, float, int], n: int) -> Part:
     axis, value, sign = plane
     frame, d = patches.frame, patches.dimension
     lower, upper = patches.partition.bounds
@@ -200,10 +199,11 @@ def _on_plane(patches: Patches, piece: Any, plane: tuple[int, float, int], n: in
         normal[axis] = sign
         normals = (normal @ frame.rotation.T).expand(len(x), -1)
         parts.append((x[keep], normals[keep], owner[keep], w.sqrt().repeat(len(mine))[keep]))
-    return tuple(torch.cat(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
+    x, normals, owner, weight = (torch.cat(column) for column in zip(*parts, strict=True))
+    return x, normals, owner, weight
 
 
-def _on_surface(patches: Patches, piece: Any, n: int) -> Part:
+def _on_surface(patches: Patches, piece: Piece, n: int) -> Part:
     """Gauss points on panels of the parameter square, each no longer than the cell it lies in."""
     k = piece.dimension - 1
     low, high = _panels(patches, piece)
@@ -218,7 +218,7 @@ def _on_surface(patches: Patches, piece: Any, n: int) -> Part:
     return x, normals, cells, (area * _stretch(patches, cells, normals)).sqrt()
 
 
-def _panels(patches: Patches, piece: Any) -> tuple[Tensor, Tensor]:
+def _panels(patches: Patches, piece: Piece) -> tuple[Tensor, Tensor]:
     """Lower and upper corners (b, d - 1) of panels, halved along an axis while long along it."""
     d = piece.dimension
     low, high = torch.zeros(1, d - 1, dtype=torch.float64), torch.ones(1, d - 1, dtype=torch.float64)
@@ -238,7 +238,7 @@ def _panels(patches: Patches, piece: Any) -> tuple[Tensor, Tensor]:
     return low, high
 
 
-def _edges(patches: Patches, piece: Any, low: Tensor, high: Tensor, half: Tensor) -> Tensor:
+def _edges(patches: Patches, piece: Piece, low: Tensor, high: Tensor, half: Tensor) -> Tensor:
     """Length of every panel along each parameter (b, d - 1), in half widths (b, d) of its cell."""
     b, k = low.shape
     lengths = []
@@ -252,7 +252,7 @@ def _edges(patches: Patches, piece: Any, low: Tensor, high: Tensor, half: Tensor
     return torch.stack(lengths, dim=1)
 
 
-def _point_batches(patches: Patches, place: Any, q: np.ndarray) -> list[Points]:
+def _point_batches(patches: Patches, place: Place, q: np.ndarray) -> list[Points]:
     rule = place.rule(patches.frame.domain, int(q.max()))
     x = rule.points
     y = (x @ patches.frame.rotation).numpy()

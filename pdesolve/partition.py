@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 MAX_LEVEL = 26
 
@@ -32,12 +33,12 @@ class Partition:
     periodic: tuple[bool, ...]
 
     @classmethod
-    def grid(cls, breaks: Sequence[Sequence[float]], periodic: Sequence[bool] | None = None) -> Partition:
+    def grid(cls, breaks: Sequence[ArrayLike], periodic: Sequence[bool] | None = None) -> Partition:
         """The unrefined tensor grid with these break points."""
-        breaks = tuple(np.asarray(b, dtype=float) for b in breaks)
-        ranges = [np.arange(len(b) - 1) for b in breaks]
+        arrays = tuple(np.asarray(b, dtype=float) for b in breaks)
+        ranges = [np.arange(len(b) - 1) for b in arrays]
         index = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, len(breaks))
-        return cls(breaks, np.zeros_like(index), index, tuple(periodic or [False] * len(breaks)))
+        return cls(arrays, np.zeros_like(index), index, tuple(periodic or [False] * len(breaks)))
 
     def __len__(self) -> int:
         return len(self.level)
@@ -181,8 +182,8 @@ class Partition:
         for k in range(len(planes)):
             a, b = (order[start[k] : stop[k]] for start, stop, order in cut)
             meet = np.ones((len(a), len(b)), dtype=bool)
-            for i in lateral:
-                meet &= (low[a, i][:, None] < high[b, i]) & (low[b, i] < high[a, i][:, None])
+            for other in lateral:
+                meet &= (low[a, other][:, None] < high[b, other]) & (low[b, other] < high[a, other][:, None])
             i, j = np.nonzero(meet)
             pairs.append((a[i], b[j]))
         minus, plus = (np.concatenate(column) for column in zip(*pairs, strict=True))

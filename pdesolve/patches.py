@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pdesolve.geometry import Domain
+from pdesolve.geometry.place import Piece
 from pdesolve.partition import Partition
 from pdesolve.quadrature import gauss_legendre
 
@@ -57,7 +58,7 @@ class Frame:
         x = torch.from_numpy(np.ascontiguousarray(y.reshape(-1, y.shape[-1]))) @ self.rotation.T
         return (self.domain.level(x) < 0).numpy().reshape(y.shape[:-1])
 
-    def plane(self, piece: Any) -> tuple[int, float, int] | None:
+    def plane(self, piece: Piece) -> tuple[int, float, int] | None:
         """(axis, value, sign of the outward normal) of a piece in a grid-aligned plane."""
         parameters = _unit_grid(self.domain.dimension - 1, 3)
         y = piece.map(parameters) @ self.rotation
@@ -146,13 +147,13 @@ class Patches:
     def over(cls, frame: Frame, partition: Partition) -> tuple[Patches, np.ndarray]:
         """Classify cells; returns the patches and the numbers of the cells kept."""
         samples = {1: 33, 2: 17, 3: 10}.get(partition.dimension, 4)
-        t = (torch.arange(samples, dtype=torch.float64) + 0.5) * (2 / samples) - 1
-        t[0], t[-1] = -1 + 1e-6, 1 - 1e-6
-        t = torch.cartesian_prod(*[t] * partition.dimension).reshape(-1, partition.dimension).numpy()
+        axis = (torch.arange(samples, dtype=torch.float64) + 0.5) * (2 / samples) - 1
+        axis[0], axis[-1] = -1 + 1e-6, 1 - 1e-6
+        t = torch.cartesian_prod(*[axis] * partition.dimension).reshape(-1, partition.dimension).numpy()
         centre, half = partition.centre.copy(), partition.half.copy()
         inside = frame.inside(centre[:, None] + half[:, None] * t)
         keep = np.flatnonzero(inside.any(axis=1))
-        cut = ~inside.all(axis=1)
+        cut: np.ndarray = ~inside.all(axis=1)
         crossed = np.flatnonzero(cut & inside.any(axis=1))
         seen = inside[crossed]
         for _ in range(3):  # each pass looks closer at the box that the last one found
@@ -193,8 +194,20 @@ class Points:
     normals: Tensor | None = None
 
 
-def interior_points(patches: Patches, q: np.ndarray, per_axis: Any, batch: int) -> list[Points]:
-    """Gauss points in every cell, `per_axis(q)` to an axis; twice as many, clipped, in cut cells."""
+def interior_points(
+    patches: Patches, q: np.ndarray, per_axis: Callable[[int], int], batch: int
+) -> list[Points]:
+    """Gauss points in every cell; twice as many per axis, clipped to the domain, in cut cells.
+
+    Args:
+        patches: the patches.
+        q: (e,) their orders.
+        per_axis: order ↦ points per axis.
+        batch: at most so many cells in a batch.
+
+    Returns:
+        Batches of cells of one order, congruent or cut; every patch is in one of them.
+    """
     result = []
     classes = _classes(patches, q)
     for cells in classes:
@@ -254,7 +267,16 @@ class FacePoints:
 
 
 def face_points(patches: Patches, q: np.ndarray, batch: int) -> list[FacePoints]:
-    """Gauss points on every face between two patches, clipped to the domain."""
+    """Gauss points on every face between two patches, clipped to the domain.
+
+    Args:
+        patches: the patches.
+        q: (e,) their orders; a face takes as many points per axis as the higher order of its two sides.
+        batch: at most so many faces in a batch.
+
+    Returns:
+        Batches of faces with one axis and one pair of orders; faces outside the domain are left out.
+    """
     faces, d = patches.partition.faces, patches.dimension
     touched = patches.cut[faces.minus] & patches.cut[faces.plus]
     key = np.stack([faces.axis, q[faces.minus], q[faces.plus], touched], axis=1)

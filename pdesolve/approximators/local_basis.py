@@ -68,9 +68,13 @@ def factor_table(t: Tensor, s: Tensor, q: int, order: int) -> Tensor:
     """One axis: derivatives 0 … order of g(t) P_j(t), (order + 1, ..., q), by Leibniz' rule."""
     p = legendre_table(t, q, order)
     g = envelope_table(t, s, order)[..., None]
-    return torch.stack(
-        [sum(math.comb(k, i) * g[i] * p[k - i] for i in range(k + 1)) for k in range(order + 1)]
-    )
+    rows = []
+    for k in range(order + 1):
+        row = g[0] * p[k]
+        for i in range(1, k + 1):
+            row = row + math.comb(k, i) * g[i] * p[k - i]
+        rows.append(row)
+    return torch.stack(rows)
 
 
 def basis_table(

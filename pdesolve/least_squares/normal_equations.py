@@ -77,8 +77,8 @@ class NormalEquations:
             tolerance: stop when a step is this small relative to the largest, in the norm of M.
         """
         x, r = torch.zeros_like(self.scale), [part.clone() for part in b]
-        size, direction, previous, best, idle = 0.0, None, None, float("inf"), 0
-        steps = 0
+        direction = torch.zeros_like(x)
+        size, previous, best, idle, steps = 0.0, float("inf"), float("inf"), 0, 0
         while steps < max_steps:
             steps += 1
             s = self.scale * self.apply_transposed(r)
@@ -87,7 +87,7 @@ class NormalEquations:
             best, idle = (energy, 0) if energy < 0.5 * best else (best, idle + 1)
             if not energy > 0 or idle == PATIENCE or energy <= tolerance**2 * size:
                 break
-            direction = z if direction is None else z + (energy / previous) * direction
+            direction = z + (energy / previous) * direction
             image = self.apply(self.scale * direction)
             curvature = float(sum((q * q).sum() for q in image))
             if not curvature > 0:

@@ -51,9 +51,10 @@ class RowBlocks:
 
     def apply(self, x: Tensor) -> Tensor:
         """A x, (b, m)."""
-        return sum(
-            torch.bmm(m, x[c][:, :, None])[:, :, 0] for m, c in zip(self.matrices, self.columns, strict=True)
-        )
+        parts = [
+            torch.bmm(m, x[c][..., None])[..., 0] for m, c in zip(self.matrices, self.columns, strict=True)
+        ]
+        return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
 
     def add_transposed(self, r: Tensor, out: Tensor) -> None:
         """Out += Aᵀ r for r (b, m)."""

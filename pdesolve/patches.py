@@ -153,7 +153,7 @@ class Patches:
         centre, half = partition.centre.copy(), partition.half.copy()
         inside = frame.inside(centre[:, None] + half[:, None] * t)
         keep = np.flatnonzero(inside.any(axis=1))
-        cut: np.ndarray = ~inside.all(axis=1)
+        cut = np.asarray(~inside.all(axis=1))
         crossed = np.flatnonzero(cut & inside.any(axis=1))
         seen = inside[crossed]
         for _ in range(3):  # each pass looks closer at the box that the last one found

@@ -2,7 +2,8 @@
 
     -∇·((1 + u²) ∇u) = f
 
-Exact solution: u* = (a(x² - y²) + 1)/2, a = 1.3² (f and the boundary data follow from it).
+Exact solution: u* = (a(x² - y²) + 1)/2, a = 1.3² (f and the boundary data follow from it). The data admit a
+second solution, which Gauss–Newton finds from zero; `guess`, the solution of the base, says which one is meant.
 """
 
 from pdesolve import Disk, Neumann, Problem, Robin, div, grad
@@ -34,5 +35,6 @@ problem = Problem(
         Robin(1, lambda x, y: flux(x, y, 1.0) + exact(x, y), on=outer.boundary),
         Neumann(lambda x, y: -flux(x, y, 0.4), on=inner.boundary),
     ],
+    guess=lambda x, y: (x**2 - y**2 + 1) / 2,
     exact=exact,
 )

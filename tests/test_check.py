@@ -106,6 +106,14 @@ def test_an_exact_solution_must_have_the_stated_integral():
     only(neumann_problem(Integral(1)).errors, "exact", "Integral of u", "expected 1")
 
 
+def test_a_function_to_be_fitted_needs_no_condition():
+    report = check(Problem(SQUARE, lambda u, x, y: u - x * y, []))
+    assert report.ok
+    assert not report.warnings
+    (error,) = check(Problem(SQUARE, lambda u, x, y: u.x - x * y, [])).errors
+    assert "no condition at all" in error
+
+
 def test_a_plate_needs_two_conditions_on_its_edge():
     def plate(u):
         return laplace(laplace(u)) - 1

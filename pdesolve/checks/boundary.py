@@ -98,6 +98,8 @@ def _rim(piece: Piece) -> Tensor:
 
 def check_conditions(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
     """Look at all conditions together: too many, too few, in conflict."""
+    if not problem.conditions and _pointwise(samples):
+        return  # the equation determines every value by itself: a function to be fitted
     if not problem.conditions:
         findings.error(
             f"there is no condition at all: the equation for {', '.join(problem.unknowns)} has many "
@@ -124,6 +126,11 @@ def check_conditions(problem: Problem, samples: Sequence[Sample], findings: Find
                 f"add one, if only at a point: Dirichlet(0, on=Point(…), unknown='{unknown}')"
             )
     _check_constants(problem, samples, findings)
+
+
+def _pointwise(samples: Sequence[Sample]) -> bool:
+    """Whether the equation contains values only, no derivatives."""
+    return bool(samples) and all(not any(index) for sample in samples for _, index in sample.operator.slots)
 
 
 def _orders(problem: Problem, samples: Sequence[Sample]) -> dict[str, tuple[int, int]]:

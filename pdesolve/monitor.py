@@ -6,7 +6,9 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -19,6 +21,10 @@ class Monitor:
         on_checkpoint: called with a state dict at most every `checkpoint_every` seconds.
         resume_state: the state of an interrupted run of the same settings, or None.
         history: one dict per recorded step, each with `seconds` since the start.
+        evaluations: calls of a trained method's residual, gradient or Jacobian at all its points.
+        resolved: what a trained method made of its settings, defaults included; for records.
+        values_at: (θ of a checkpoint (p,), points (n, d)) → values (n, u), set by a trained method so that
+            errors along the way can be measured afterwards. It overwrites the method's approximator.
     """
 
     time_limit: float | None = None
@@ -28,6 +34,9 @@ class Monitor:
     resume_state: dict[str, Any] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
+    evaluations: int = 0
+    resolved: dict[str, Any] = field(default_factory=dict)
+    values_at: Callable[[Any, Any], Any] | None = None
     _last_checkpoint: float = -math.inf
 
     @property
@@ -41,6 +50,15 @@ class Monitor:
         self.history.append(row)
         if self.on_record is not None:
             self.on_record(row)
+
+    def counted(self, function: Callable[..., Result]) -> Callable[..., Result]:
+        """The function, its calls counted as `evaluations`."""
+
+        def calling(*arguments: Any) -> Result:
+            self.evaluations += 1
+            return function(*arguments)
+
+        return calling
 
     def out_of_time(self) -> bool:
         """Whether the time limit has passed."""

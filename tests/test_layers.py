@@ -14,7 +14,7 @@ LAYERS = [
     "assembly discrete methods_trained",
     "norms solution",
     "estimation adaptivity marching methods solver",
-    "checks check output plotting loading run_directory benchmark",
+    "checks check output plotting loading run_directory versions benchmarking",
     "cli",
 ]
 LAYER_OF = {module: i for i, line in enumerate(LAYERS) for module in line.split()}

@@ -25,7 +25,7 @@ def blank_record() -> dict[str, Any]:
 
 def print_record(record: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
-    from pdesolve.cli.versions import peak_memory_mb, versions
+    from pdesolve.versions import peak_memory_mb, versions
 
     record = {**record, "versions": record["versions"] or versions(), "peak_memory_mb": peak_memory_mb()}
     click.echo(json.dumps(json_ready(record), indent=2, allow_nan=False))

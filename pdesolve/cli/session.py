@@ -18,7 +18,7 @@ from pdesolve.cli.products import check_file_names, check_suitable, write_produc
 from pdesolve.cli.progress import Show, progress
 from pdesolve.cli.request import Request
 from pdesolve.cli.values import duration
-from pdesolve.cli.versions import peak_memory_mb, versions
+from pdesolve.versions import peak_memory_mb, versions
 from pdesolve.cli.warn import warnings_as_lines
 from pdesolve.errors import UsageError
 from pdesolve.run_directory import RunDirectory, read_run, refuse_differences

@@ -19,7 +19,8 @@ _HOMES = {
     "conditions": "Condition Dirichlet Initial Integral Interface Neumann Observation Periodic Piecewise "
     "Robin",
     "errors": "PdesolveError ProblemError SolveError UsageError",
-    "geometry": "Ball Box Disk Domain Interval Point Polygon Rectangle TimeInterval",
+    "geometry": "Annulus Ball Box Disk Domain Ellipse Interval Point Polygon Rectangle RoundedPolygon Sector "
+    "SmoothCurve StarShaped TimeInterval airfoil",
     "problem": "Problem",
     "quadrature": "gauss_hermite gauss_legendre",
     "approximators": "GaussianMixture KAN MLP AutodiffJet Lifting",

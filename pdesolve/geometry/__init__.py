@@ -5,11 +5,21 @@ from pdesolve.geometry.box import Box, Interval, Rectangle
 from pdesolve.geometry.domain import Domain, coordinate_names
 from pdesolve.geometry.place import Boundary, BoundaryRule, Piece, Place, Point, named_coordinates
 from pdesolve.geometry.polygon import Polygon
+from pdesolve.geometry.region import (
+    Annulus,
+    Ellipse,
+    RoundedPolygon,
+    Sector,
+    SmoothCurve,
+    StarShaped,
+    airfoil,
+)
 from pdesolve.geometry.set_operations import Difference, Intersection, Union
 from pdesolve.geometry.spacetime import Cylinder, TimeInterval
 from pdesolve.quadrature import Rule
 
 __all__ = [
+    "Annulus",
     "Ball",
     "Boundary",
     "BoundaryRule",
@@ -18,6 +28,7 @@ __all__ = [
     "Difference",
     "Disk",
     "Domain",
+    "Ellipse",
     "Intersection",
     "Interval",
     "Piece",
@@ -25,9 +36,14 @@ __all__ = [
     "Point",
     "Polygon",
     "Rectangle",
+    "RoundedPolygon",
     "Rule",
+    "Sector",
+    "SmoothCurve",
+    "StarShaped",
     "TimeInterval",
     "Union",
+    "airfoil",
     "coordinate_names",
     "named_coordinates",
 ]

@@ -10,6 +10,7 @@ from torch import Tensor
 from pdesolve.errors import ProblemError
 from pdesolve.geometry.boundary_rule import sobol_size
 from pdesolve.geometry.domain import Domain, numbers, short
+from pdesolve.geometry.moved import Motion
 from pdesolve.geometry.surfaces import Sphere
 from pdesolve.quadrature import Rule, gauss_legendre, sobol, tensor_rule
 
@@ -71,6 +72,10 @@ class Round(Domain):
             rho = (1 - p[:, 1] ** 2).sqrt()
             offset = p[:, :1] * torch.stack([rho * p[:, 2].cos(), rho * p[:, 2].sin(), p[:, 1]], dim=1)
         return Rule(offset + torch.tensor(self.centre, dtype=torch.float64), weights)
+
+    def moved(self, motion: Motion) -> Domain:
+        """Return the image, of the same kind."""
+        return type(self)(motion.of(self.centre)[0], motion.scale * self.radius)
 
     def _sobol_rule(self, order: int) -> Rule:
         points = self.bounds[0] + 2 * self.radius * sobol(sobol_size(order), len(self.centre))

@@ -17,6 +17,7 @@ REFINEMENTS = 24  # halvings of the intervals that may hold a root
 FEWEST_REFINEMENTS = 6  # … even where a whole stretch is near zero, which leaves more intervals than
 MANY = 512
 FILTER_GRID = 1025  # samples of a predicate along a curve
+STEPS = 512  # of nearly constant speed along a curve
 CANDIDATES = 4096  # Sobol points that decide whether a trimmed surface has any boundary
 WITNESSES = (0.2113, 0.5571, 0.8137)  # where an interval is tested for being boundary
 ROUNDING = 1e-12  # levels below this, relative to the domain, are zero
@@ -201,16 +202,28 @@ def _spread_on_curves(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
     """Place points at equal distances along all active intervals, one after another, from a random start."""
     generator = torch.Generator().manual_seed(seed)
     shift = torch.rand((), generator=generator, dtype=torch.float64)
-    intervals = torch.cat([piece.intervals for piece in pieces])
-    owner = torch.cat([torch.full((len(p.intervals),), i) for i, p in enumerate(pieces)])
-    speed = torch.cat([piece.area(piece.intervals[:, :1]) for piece in pieces])
-    length = speed * (intervals[:, 1] - intervals[:, 0])
+    parts = [_steps(piece) for piece in pieces]
+    intervals, length = (torch.cat(column) for column in zip(*parts, strict=True))
+    owner = torch.cat([torch.full((len(steps),), i) for i, (steps, _) in enumerate(parts)])
+    speed = length / (intervals[:, 1] - intervals[:, 0])
     end = length.cumsum(0)
     s = (torch.arange(n, dtype=torch.float64) + shift) / n * end[-1]
     e = torch.searchsorted(end, s).clamp(max=len(end) - 1)
     t = intervals[e, 0] + (s - end[e] + length[e]) / speed[e]
     points = [piece.map(t[owner[e] == i][:, None]) for i, piece in enumerate(pieces)]
     return [(x, torch.full((len(x),), float(end[-1]) / n, dtype=torch.float64)) for x in points]
+
+
+def _steps(piece: "Piece") -> tuple[Tensor, Tensor]:
+    """Split the intervals (e, 2) of a curve so that its speed hardly changes in one; also their lengths (e,)."""
+    count = 1 if piece.surface.plane else max(1, STEPS // len(piece.intervals))
+    share = torch.linspace(0, 1, count + 1, dtype=torch.float64)
+    ends = piece.intervals[:, :1] + piece.intervals.diff(dim=1) * share
+    steps = torch.stack([ends[:, :-1].reshape(-1), ends[:, 1:].reshape(-1)], dim=1)
+    s, w = gauss_legendre(4, 0.0, 1.0)
+    width = steps.diff(dim=1)
+    speed = piece.area((steps[:, :1] + width * s).reshape(-1, 1)).reshape(-1, 4)
+    return steps, width[:, 0] * (speed @ w)
 
 
 def _spread_on_surfaces(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from pdesolve.errors import ProblemError
 from pdesolve.geometry.boundary_rule import sobol_size
 from pdesolve.geometry.domain import Domain, coordinate_names, numbers, short
+from pdesolve.geometry.moved import Motion
 from pdesolve.geometry.place import Boundary
 from pdesolve.geometry.surfaces import Face
 from pdesolve.quadrature import Rule, gauss_legendre, sobol, tensor_rule
@@ -80,6 +81,13 @@ class AxisAligned(Domain):
         n = sobol_size(order)
         points = self.bounds[0] + (self.bounds[1] - self.bounds[0]) * sobol(n, d)
         return Rule(points, torch.full((n,), self.measure / n, dtype=torch.float64))
+
+    def moved(self, motion: Motion) -> Domain:
+        """Return the image: of the same kind unless it is turned."""
+        if motion.turns:
+            return super().moved(motion)
+        ends = motion.of(self.lower, self.upper)
+        return type(self)(*(end[0] for end in ends)) if isinstance(self, Interval) else type(self)(*ends)
 
     @property
     def measure(self) -> float:

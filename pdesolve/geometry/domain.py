@@ -15,6 +15,7 @@ from pdesolve.geometry.surfaces import Surface
 from pdesolve.quadrature import Rule
 
 if TYPE_CHECKING:
+    from pdesolve.geometry.moved import Motion
     from pdesolve.geometry.spacetime import Cylinder, TimeInterval
 
 
@@ -146,6 +147,25 @@ class Domain(ABC):
         """All of the boundary, as a place for conditions (of a cylinder: the lateral boundary)."""
         return Boundary(self)
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of the parts of its boundary, as `part` takes them."""
+        return tuple(dict.fromkeys(surface.name for surface in self.surfaces))
+
+    def part(self, *names: str) -> Boundary:
+        """Return the parts of its boundary with these names as a place, such as `sector.part("arc")`.
+
+        Raises:
+            ProblemError: it has no part of such a name.
+        """
+        for name in names or ("",):
+            if name not in self.part_names:
+                message = (
+                    f"{self} has no part {name!r}; its parts are {', '.join(map(repr, self.part_names))}."
+                )
+                raise ProblemError(message)
+        return Boundary(self, names, " and ".join(names))
+
     def sample(self, n: int, sampler: str = "sobol", seed: int = 0) -> Tensor:
         """Return points (n', d) strictly inside, n' = n for the random samplers and about n for grids.
 
@@ -175,6 +195,33 @@ class Domain(ABC):
         from pdesolve.geometry.set_operations import Intersection
 
         return Intersection(self, _checked(self, other, "&"))
+
+    def moved(self, motion: "Motion") -> "Domain":
+        """Return the image of the domain under a rotation, translation and scaling."""
+        from pdesolve.geometry.moved import Moved
+
+        return Moved(self, motion)
+
+    def translated(self, offset) -> "Domain":
+        """Return the domain moved by a vector, such as `disk.translated((1, 0))`."""
+        from pdesolve.geometry.moved import translation
+
+        return self.moved(translation(self, offset))
+
+    def scaled(self, factor: float, about=None) -> "Domain":
+        """Return the domain scaled by a factor about a point (default: the origin)."""
+        from pdesolve.geometry.moved import scaling
+
+        return self.moved(scaling(self, factor, about))
+
+    def rotated(self, angle: float, about=None, axis="z") -> "Domain":
+        """Return the domain turned by an angle in radians about a point (default: the origin).
+
+        In space it turns about the axis through that point: "x", "y", "z" or a vector.
+        """
+        from pdesolve.geometry.moved import rotating
+
+        return self.moved(rotating(self, angle, about, axis))
 
     def __mul__(self, time: "TimeInterval") -> "Cylinder":
         from pdesolve.geometry.spacetime import Cylinder, TimeInterval

@@ -1,4 +1,4 @@
-"""Polygons without self-intersections, in either orientation."""
+"""Polygons without self-intersections, in either orientation, and with holes."""
 
 import math
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pdesolve.errors import ProblemError
 from pdesolve.geometry.domain import Domain, numbers
+from pdesolve.geometry.moved import Motion
 from pdesolve.geometry.place import Boundary
 from pdesolve.geometry.planar_rule import planar_rule
 from pdesolve.geometry.surfaces import Segment
@@ -22,24 +23,43 @@ CHUNK = 16384  # points at once: the temporaries of the level then stay in the c
 class Polygon(Domain):
     """Interior of a closed chain of straight edges; `edges[i]` joins vertices i and i + 1 as given.
 
+    Holes are chains of their own inside; `hole_edges[k][i]` is edge i of hole k.
+
     Raises:
-        ProblemError: fewer than three vertices, two equal neighbours, no area, or edges that touch or cross.
+        ProblemError: fewer than three vertices, two equal neighbours, no area, edges that touch or cross, or a
+            hole that is not inside.
 
     >>> Polygon([(0, 0), (1, 0), (0, 1)]).measure
     0.5
+    >>> Polygon([(0, 0), (3, 0), (3, 3), (0, 3)], holes=[[(1, 1), (2, 1), (2, 2), (1, 2)]]).measure
+    8.0
     """
 
     vertices: tuple[tuple[float, float], ...]
+    holes: tuple[tuple[tuple[float, float], ...], ...] = ()
 
     def __post_init__(self):
-        vertices = _vertices(self.vertices)
-        object.__setattr__(self, "vertices", vertices)
-        _check_simple(vertices)
+        object.__setattr__(self, "vertices", _vertices(self.vertices))
+        object.__setattr__(self, "holes", tuple(_vertices(hole) for hole in self.holes))
+        for chain in self._chains:
+            _check_simple(chain)
+        if self.holes:
+            _check_holes(self.vertices, self.holes)
 
     def __repr__(self) -> str:
-        if len(self.vertices) > 4:
-            return f"Polygon({len(self.vertices)} vertices)"
+        if self.holes or len(self.vertices) > 4:
+            holes = f", {len(self.holes)} hole{'s' * (len(self.holes) > 1)}" if self.holes else ""
+            return f"Polygon({len(self.vertices)} vertices{holes})"
         return "Polygon([" + ", ".join(f"({x:g}, {y:g})" for x, y in self.vertices) + "])"
+
+    @property
+    def _chains(self) -> tuple[tuple[tuple[float, float], ...], ...]:
+        return (self.vertices, *self.holes)
+
+    @cached_property
+    def _sides(self) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+        """Ends of all edges."""
+        return [e for chain in self._chains for e in zip(chain, chain[1:] + chain[:1], strict=True)]
 
     @cached_property
     def bounds(self) -> Tensor:
@@ -49,20 +69,33 @@ class Polygon(Domain):
 
     @cached_property
     def surfaces(self) -> tuple[Segment, ...]:
-        """All edges, in the order of the vertices."""
-        side = 1 if _signed_area(self.vertices) > 0 else -1
-        ends = zip(self.vertices, self.vertices[1:] + self.vertices[:1], strict=True)
-        return tuple(Segment((self, f"edge {i}"), a, b, side) for i, (a, b) in enumerate(ends))
+        """All edges, in the order of the vertices, then those of the holes."""
+        edges = []
+        for k, chain in enumerate(self._chains):
+            side = 1 if (_signed_area(chain) > 0) == (k == 0) else -1
+            prefix = f"hole {k - 1} " if k else ""
+            ends = zip(chain, chain[1:] + chain[:1], strict=True)
+            edges += [Segment((self, f"{prefix}edge {i}"), a, b, side) for i, (a, b) in enumerate(ends)]
+        return tuple(edges)
 
     @property
     def edges(self) -> tuple[Boundary, ...]:
-        """All edges as places."""
-        return tuple(Boundary(self, (s.name,), f"edges[{i}]") for i, s in enumerate(self.surfaces))
+        """All outer edges as places."""
+        names = (s.name for s in self.surfaces[: len(self.vertices)])
+        return tuple(Boundary(self, (name,), f"edges[{i}]") for i, name in enumerate(names))
+
+    @property
+    def hole_edges(self) -> tuple[tuple[Boundary, ...], ...]:
+        """The edges of every hole as places."""
+        return tuple(
+            tuple(Boundary(self, (f"hole {k} edge {i}",), f"hole_edges[{k}][{i}]") for i in range(len(hole)))
+            for k, hole in enumerate(self.holes)
+        )
 
     @cached_property
     def measure(self) -> float:
-        """Return the area by the shoelace formula ½ |Σ x_i y_{i+1} - x_{i+1} y_i|."""
-        return abs(_signed_area(self.vertices))
+        """Return the area by the shoelace formula ½ |Σ x_i y_{i+1} - x_{i+1} y_i|, less the holes."""
+        return abs(_signed_area(self.vertices)) - sum(abs(_signed_area(hole)) for hole in self.holes)
 
     @cached_property
     def rotation(self) -> Tensor:
@@ -77,7 +110,7 @@ class Polygon(Domain):
         px, py = x[:, 0].contiguous(), x[:, 1].contiguous()
         square = torch.full_like(px, math.inf)
         inside = torch.zeros_like(px, dtype=torch.bool)
-        for (ax, ay), (bx, by) in zip(self.vertices, self.vertices[1:] + self.vertices[:1], strict=True):
+        for (ax, ay), (bx, by) in self._sides:
             ex, ey = bx - ax, by - ay
             wx, wy = px - ax, py - ay
             s = ((wx * ex + wy * ey) / (ex * ex + ey * ey)).clamp_(0, 1)
@@ -87,6 +120,11 @@ class Polygon(Domain):
                 inside ^= crosses & ((wx * ey < wy * ex) if ey > 0 else (wx * ey > wy * ex))
         distance = square.sqrt()
         return torch.where(inside, -distance, distance)
+
+    def moved(self, motion: Motion) -> "Polygon":
+        """Return the image, of the same kind."""
+        holes = tuple(tuple(motion.of(*hole)) for hole in self.holes)
+        return Polygon(tuple(motion.of(*self.vertices)), holes)
 
     def rule(self, order: int) -> Rule:
         """Return the strip rule in the frame of `rotation`, exact for polynomials of degree `order`."""
@@ -125,6 +163,27 @@ def _vertices(values) -> tuple[tuple[float, float], ...]:
         message = f"Polygon received {len(rows)} different vertices, expected at least 3."
         raise ProblemError(message)
     return tuple(rows)
+
+
+def _check_holes(vertices, holes) -> None:
+    rings = [Polygon(chain) for chain in (vertices, *holes)]
+    corners = [torch.tensor(ring.vertices, dtype=torch.float64) for ring in rings]
+    for k in range(1, len(rings)):
+        if not bool((rings[0].level(corners[k]) < 0).all()) or _touch(corners[0], corners[k]):
+            message = f"Polygon received hole {k - 1}, which is not inside the outer chain, expected it to lie within."
+            raise ProblemError(message)
+        for j in range(1, k):
+            apart = float(rings[j].level(corners[k][:1])) > 0 and float(rings[k].level(corners[j][:1])) > 0
+            if not apart or _touch(corners[j], corners[k]):
+                message = f"Polygon received holes {j - 1} and {k - 1} that meet, expected holes apart from each other."
+                raise ProblemError(message)
+
+
+def _touch(a: Tensor, b: Tensor) -> bool:
+    """Tell whether two closed chains of vertices (n, 2) and (m, 2) cross or touch."""
+    i, j = torch.cartesian_prod(torch.arange(len(a)), torch.arange(len(b))).T
+    gap = _distance(a[i], a.roll(-1, 0)[i], b[j], b.roll(-1, 0)[j])
+    return float(gap.min()) <= 1e-12 * float((a.amax(dim=0) - a.amin(dim=0)).norm())
 
 
 def _signed_area(vertices) -> float:

@@ -10,9 +10,10 @@ from pdesolve.errors import ProblemError
 from pdesolve.geometry.boundary_rule import sobol_size
 from pdesolve.geometry.critical import critical_values
 from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.moved import Motion
 from pdesolve.geometry.planar_rule import planar_rule
 from pdesolve.geometry.polygon import frame
-from pdesolve.geometry.surfaces import Segment, Sphere, Surface
+from pdesolve.geometry.surfaces import Surface
 from pdesolve.quadrature import Rule, cut_rule, distinct, gauss_legendre, sobol
 
 SAMPLES = 4096  # Sobol points that look for an inside
@@ -69,8 +70,10 @@ class SetOperation(Domain):
         return tuple(surface for leaf in self.leaves for surface in leaf.surfaces)
 
     def cuts(self, surface: Surface):
-        """Return the levels of all leaves but the surface's own."""
-        return tuple(leaf.level for leaf in self.leaves if leaf != surface.owner[0])
+        """Return the levels of all other leaves, and what trims the surface in its own."""
+        own = [leaf for leaf in self.leaves if leaf == surface.owner[0]]
+        others = (leaf.level for leaf in self.leaves if leaf != surface.owner[0])
+        return (*others, *(level for leaf in own for level in leaf.cuts(surface)))
 
     def trims(self, surface: Surface) -> bool:
         """Return true: even a - a has all of a's surfaces, and none of them is boundary."""
@@ -82,17 +85,20 @@ class SetOperation(Domain):
         """Frame along most of the straight boundary that is left."""
         if self.dimension != 2 or all(torch.equal(leaf.rotation, torch.eye(2)) for leaf in self.leaves):
             return torch.eye(self.dimension, dtype=torch.float64)
-        straight = [
-            (piece, piece.intervals) for piece in self.pieces if not isinstance(piece.surface, Sphere)
-        ]
+        straight = [piece for piece in self.pieces if piece.surface.carrier()[0] == "plane"]
         return frame(
-            (_tangent(p.surface), float(p.area(e[:, :1]) @ (e[:, 1] - e[:, 0]))) for p, e in straight
+            (_tangent(p.surface), float(p.area(e[:, :1]) @ (e[:, 1] - e[:, 0])))
+            for p, e in ((piece, piece.intervals) for piece in straight)
         )
 
     @cached_property
     def measure(self) -> float:
         """By quadrature."""
         return float(self.rule(MEASURE_ORDER).weights.sum())
+
+    def moved(self, motion: Motion) -> Domain:
+        """Return the image, the same operation on the images of both."""
+        return type(self)(self.left.moved(motion), self.right.moved(motion))
 
     def rule(self, order: int) -> Rule:
         """Strips between the boundary arcs in the plane, the height-function rule in space, Sobol beyond."""
@@ -126,10 +132,8 @@ class SetOperation(Domain):
 
 
 def _tangent(surface: Surface) -> tuple[float, float]:
-    if isinstance(surface, Segment):
-        return surface.tangent
-    axis, _ = surface.plane
-    return (0.0, 1.0) if axis == 0 else (1.0, 0.0)
+    nx, ny, _ = surface.carrier()[1]
+    return -ny, nx
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,6 +11,7 @@ from torch import Tensor
 from pdesolve.errors import ProblemError
 from pdesolve.geometry.box import AxisAligned
 from pdesolve.geometry.domain import Domain, numbers
+from pdesolve.geometry.moved import Motion
 from pdesolve.geometry.place import Boundary, Piece
 from pdesolve.geometry.surfaces import Surface
 from pdesolve.quadrature import Rule, gauss_legendre
@@ -245,6 +246,18 @@ class Cylinder(Domain):
     def rotation(self) -> Tensor:
         """Frame of the space domain."""
         return self.space.rotation
+
+    def moved(self, motion: Motion) -> Domain:
+        """Refuse: lengths and times have no common motion.
+
+        Raises:
+            ProblemError: always.
+        """
+        del motion
+        message = (
+            f"{self} was to be moved; move the domain in space first, then multiply by its TimeInterval."
+        )
+        raise ProblemError(message)
 
     def level(self, x: Tensor) -> Tensor:
         """max(level in space, |t - middle| - half length)."""

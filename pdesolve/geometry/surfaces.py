@@ -1,4 +1,4 @@
-"""Smooth untrimmed hypersurfaces: the faces, edges and spheres that bound the simple shapes.
+"""Smooth untrimmed hypersurfaces: the faces, edges, curves and spheres that bound the shapes.
 
 Each maps parameters (n, d-1) in the unit cube to points (n, d). The normal, a function of the point, is
 the outward one of the shape it bounds.
@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from pdesolve.geometry.paths import EllipticArc, Path
 
 SAME = 1e-10  # relative distance below which two carriers (planes, spheres) are the same
 
@@ -45,9 +47,25 @@ class Surface(ABC):
     def area(self, parameters: Tensor) -> Tensor:
         """Return the area element (n,): area of the image of a unit of parameter volume."""
 
-    @abstractmethod
     def carrier(self) -> tuple[str, tuple[float, ...]]:
-        """Return the unbounded set it lies in: a plane (normal, offset) or a sphere (centre, radius)."""
+        """Return the set it lies in: a plane (normal, offset), a sphere (centre, radius), or else itself.
+
+        Itself is said by the coordinates of some of its points: two surfaces of other kinds can coincide
+        only if they are the same.
+        """
+        axis = torch.linspace(0, 1, 7, dtype=torch.float64)
+        grid = torch.cartesian_prod(*[axis] * (self.dimension - 1)).reshape(-1, self.dimension - 1)
+        return type(self).__name__, tuple(self.map(grid).reshape(-1).tolist())
+
+    def foot(self, x: Tensor) -> Tensor:
+        """Return the parameters (n,) of the nearest points of a plane curve to points x (n, 2)."""
+        message = f"{type(self).__name__} is no plane curve"
+        raise NotImplementedError(message)
+
+    def nearest(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the nearest points of a plane curve to points x (n, 2), and the normals there."""
+        point = self.map(self.foot(x)[:, None])
+        return point, self.normal_at(point)
 
     def covers(self, x: Tensor) -> Tensor:
         """Tell which points x (n, d) of its carrier it contains, ends included."""
@@ -116,6 +134,11 @@ class Face(Surface):
         """Return the plane x_axis = value."""
         return "plane", (*(1.0 if i == self.axis else 0.0 for i in range(self.dimension)), self.value)
 
+    def foot(self, x: Tensor) -> Tensor:
+        """Project on the line and keep to the edge (in the plane)."""
+        (i,) = self._others
+        return ((x[:, i] - self.lower[i]) / (self.upper[i] - self.lower[i])).clamp(0, 1)
+
     def covers(self, x: Tensor) -> Tensor:
         """Within the other coordinates' bounds."""
         mask = torch.ones(len(x), dtype=torch.bool)
@@ -175,6 +198,11 @@ class Segment(Surface):
         """Return the line through both ends."""
         nx, ny = self._normal
         return "plane", (nx, ny, nx * self.start[0] + ny * self.start[1])
+
+    def foot(self, x: Tensor) -> Tensor:
+        """Project on the line and keep to the edge."""
+        start, along = x.new_tensor(self.start), x.new_tensor(self.stop) - x.new_tensor(self.start)
+        return ((x - start) @ along / (along @ along)).clamp(0, 1)
 
     def covers(self, x: Tensor) -> Tensor:
         """Between both ends."""
@@ -236,6 +264,80 @@ class Sphere(Surface):
             area = area * torch.sin(torch.pi * parameters[:, i]) ** (d - 2 - i)
         return area
 
+    def foot(self, x: Tensor) -> Tensor:
+        """Return the share of the turn of a circle."""
+        y = x - x.new_tensor(self.centre)
+        return torch.atan2(y[:, 1], y[:, 0]) / (2 * torch.pi) % 1.0
+
     def carrier(self) -> tuple[str, tuple[float, ...]]:
         """Return the sphere itself."""
         return "sphere", (*self.centre, self.radius)
+
+
+@dataclass(frozen=True)
+class Curve(Surface):
+    """A plane path as boundary; the outward normal is on its right for `side` = +1."""
+
+    owner: tuple[Any, str]
+    path: Path
+    side: int = 1
+    dimension: int = 2
+
+    @property
+    def breaks(self) -> tuple[float, ...]:  # type: ignore[override]
+        """Those of the path."""
+        return self.path.breaks
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """Whether it is closed and analytic."""
+        return (self.path.smooth,)
+
+    def map(self, parameters: Tensor) -> Tensor:
+        """Return p(t)."""
+        return self.path.point(parameters[:, 0])
+
+    def area(self, parameters: Tensor) -> Tensor:
+        """|p'(t)|."""
+        return self.path.velocity(parameters[:, 0]).norm(dim=1)
+
+    def foot(self, x: Tensor) -> Tensor:
+        """Return the parameters of the nearest points of the path."""
+        return self.path.nearest(x)
+
+    def normal_at(self, x: Tensor) -> Tensor:
+        """Return the tangent at the nearest point, turned by a right angle."""
+        return self._normal(self.foot(x)).to(x.dtype)
+
+    def nearest(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the nearest points and the normals there from one search."""
+        t = self.foot(x)
+        return self.path.point(t), self._normal(t)
+
+    def _normal(self, t: Tensor) -> Tensor:
+        tangent = self.path.velocity(t)
+        normal = torch.stack([tangent[:, 1], -tangent[:, 0]], dim=1) * self.side
+        return normal / normal.norm(dim=1, keepdim=True)
+
+    def carrier(self) -> tuple[str, tuple[float, ...]]:
+        """Return the circle of a circular arc; any other path coincides only with itself."""
+        path = self.path
+        if isinstance(path, EllipticArc) and path.semi_axes[0] == path.semi_axes[1]:
+            return "sphere", (*path.centre, path.semi_axes[0])
+        return super().carrier()
+
+    def covers(self, x: Tensor) -> Tensor:
+        """Within rounding of the path (x is on its carrier)."""
+        size = float(self.path.extremes.abs().max())
+        gap = (x - self.path.point(self.path.nearest(x)).to(x.dtype)).norm(dim=1)
+        return gap <= SAME * size
+
+
+def extremes(surface: Surface) -> Tensor:
+    """Return points (n, 2) of a plane curve with the least and largest coordinates among them."""
+    if isinstance(surface, Curve):
+        return surface.path.extremes
+    if isinstance(surface, Sphere):
+        centre, radius = torch.tensor(surface.centre, dtype=torch.float64), surface.radius
+        return torch.stack([centre - radius, centre + radius])
+    return surface.map(torch.tensor([[0.0], [1.0]], dtype=torch.float64))

@@ -4,7 +4,22 @@ import math
 
 import torch
 
-from pdesolve.geometry import Ball, Box, Disk, Interval, Polygon, Rectangle, TimeInterval
+from pdesolve.geometry import (
+    Annulus,
+    Ball,
+    Box,
+    Disk,
+    Ellipse,
+    Interval,
+    Polygon,
+    Rectangle,
+    RoundedPolygon,
+    Sector,
+    SmoothCurve,
+    StarShaped,
+    TimeInterval,
+    airfoil,
+)
 
 SQUARE = Rectangle((0, 0), (1, 1))
 WIDE = Rectangle((-1, -1), (1, 1))
@@ -27,6 +42,21 @@ def four_holes():
     return domain
 
 
+def flower(theta):
+    """Radius of a curve with five petals."""
+    return 1 + 0.2 * torch.cos(5 * theta)
+
+
+def naca(thickness: float = 0.12, points: int = 40):
+    """Return the coordinates of a symmetric four-digit NACA airfoil, from the trailing edge and back."""
+    rows = []
+    for k in range(2 * points):
+        x = (1 + math.cos(math.pi * k / points)) / 2
+        y = 5 * thickness * (0.2969 * x**0.5 - 0.126 * x - 0.3516 * x**2 + 0.2843 * x**3 - 0.1036 * x**4)
+        rows.append((x, y if k < points else -y))
+    return rows
+
+
 SIMPLE = {
     "interval": Interval(-1, 2),
     "square": SQUARE,
@@ -38,7 +68,36 @@ SIMPLE = {
     "arrow": Polygon(ARROW),
     "arrow clockwise": Polygon(ARROW[::-1]),
     "rotated square": rotated_square(math.radians(17)),
+    "polygon with holes": Polygon(
+        [(-1, -1), (3, -1), (3, 3), (-1, 3)], holes=[ARROW, [(0, 2), (1, 2), (1, 2.5)]]
+    ),
+    "ellipse": Ellipse((0.1, 0.2), (1, 0.3), 0.4),
+    "ring": Annulus((0, 1), 0.4, 1),
+    "sector": Sector((0, 0), 1, 0.2, 2),
+    "sector of a ring": Sector((0.5, 0), 1, 0.2, 5, 0.3),
+    "flower": StarShaped(flower, (1, 0)),
+    "rounded arrow": RoundedPolygon(ARROW, 0.1),
+    "rounded arrow clockwise": RoundedPolygon(ARROW[::-1], 0.1),
+    "airfoil": airfoil(naca()),
+    "blunt airfoil": airfoil(naca()[1:-1]),
+    "blob": SmoothCurve([(0, 0), (1, 0.2), (1.5, 1), (0.5, 0.8), (-0.4, 1.1)]),
 }
+MOVED = {
+    f"{name}, moved": SIMPLE[name].rotated(0.7, about=(1, 2)).scaled(0.1).translated((0.3, -0.2))
+    for name in (
+        "square",
+        "ellipse",
+        "sector of a ring",
+        "flower",
+        "rounded arrow",
+        "airfoil",
+        "polygon with holes",
+    )
+} | {
+    "shifted interval": SIMPLE["interval"].scaled(2, about=(1,)).translated((3,)),
+    "turned box": SIMPLE["box"].rotated(0.5, about=(1, 0, 0), axis=(1, 1, 0)),
+}
+SIMPLE |= MOVED
 PLANE_SETS = {
     "hole": SQUARE - Disk((0.5, 0.5), 0.2),
     "tiny hole": SQUARE - Disk((0.51, 0.52), 1e-3),
@@ -60,6 +119,11 @@ PLANE_SETS = {
         [(math.cos(0.3) * a - math.sin(0.3) * b, math.sin(0.3) * a + math.cos(0.3) * b) for a, b in
          [(1, 0), (2, 0), (2, 1), (1, 1)]]
     ),
+    "ellipse and flower": SIMPLE["ellipse"] | StarShaped(flower),
+    "sector of a disk twice": Disk((0, 0), 1) & SIMPLE["sector"],
+    "ring less an ellipse": Annulus((0, 0), 0.4, 1) - SIMPLE["ellipse"],
+    "around an airfoil": Rectangle((-0.5, -0.5), (1.5, 0.5)) - SIMPLE["airfoil"],
+    "hole, moved": (SQUARE - Disk((0.5, 0.5), 0.2)).rotated(0.3).translated((1, 0)),
     "nested": ((WIDE - Disk((0.3, 0.3), 0.2)) | Disk((1, 1), 0.3))
     & Polygon([(-2, -1), (1.2, -1.4), (0.5, 2)]),
 }  # fmt: skip

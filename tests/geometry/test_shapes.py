@@ -7,7 +7,22 @@ import torch
 from shapes import ARROW, SQUARE, rotated_square
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry import Ball, Box, Disk, Interval, Point, Polygon, Rectangle, TimeInterval
+from pdesolve.geometry import (
+    Annulus,
+    Ball,
+    Box,
+    Disk,
+    Ellipse,
+    Interval,
+    Point,
+    Polygon,
+    Rectangle,
+    RoundedPolygon,
+    Sector,
+    SmoothCurve,
+    StarShaped,
+    TimeInterval,
+)
 
 REFUSED = {
     "interval reversed": (lambda: Interval(1, 0), "bounds 1 and 0 for x"),
@@ -47,6 +62,38 @@ REFUSED = {
     "time first": (lambda: TimeInterval(0, 1) * SQUARE, "space first, then time"),
     "number times time": (lambda: 3 * TimeInterval(0, 1), "expected a domain in space"),
     "space times space": (lambda: Interval(0, 1) * Interval(0, 1), r"TimeInterval\(t0, t1\)"),
+    "ellipse flat": (lambda: Ellipse((0, 0), (1, 0)), "semi-axis 0.0, expected one number above zero"),
+    "ellipse in space": (lambda: Ellipse((0, 0, 0), (1, 1)), "a centre with 3 numbers"),
+    "ring inside out": (lambda: Annulus((0, 0), 1, 0.5), "the inner one first"),
+    "sector of a full turn": (lambda: Sector((0, 0), 1, 0, 7), "less than a full turn"),
+    "sector backwards": (lambda: Sector((0, 0), 1, 2, 1), "smaller first"),
+    "sector without a part": (lambda: Sector((0, 0), 1, 0, 1, 1), "inner radius 1, expected one from 0"),
+    "star of a number": (lambda: StarShaped(1.0), "expected a function"),
+    "star that is negative": (lambda: StarShaped(torch.cos), "above zero"),
+    "star that does not close": (lambda: StarShaped(lambda theta: 1 + theta), "period 2π"),
+    "star of math": (lambda: StarShaped(lambda theta: 1 + math.cos(theta)), "torch's functions"),
+    "star of a column": (lambda: StarShaped(lambda theta: 1 + 0 * theta[:, None]), r"shape \(721, 1\)"),
+    "curve of three": (lambda: SmoothCurve([(0, 0), (1, 0), (0, 1)]), "at least 4"),
+    "curve repeated": (lambda: SmoothCurve([(0, 0), (0, 0), (1, 0), (1, 1), (0, 1)]), "point 0 equal"),
+    "curve crossing": (lambda: SmoothCurve([(0, 0), (1, 1), (1, 0), (0, 1)]), "crosses itself near"),
+    "rounding too large": (lambda: RoundedPolygon([(0, 0), (1, 0), (1, 1), (0, 1)], 0.6), "more than 0.5"),
+    "hole outside": (lambda: Polygon(ARROW, [[(5, 5), (6, 5), (6, 6)]]), "hole 0, which is not inside"),
+    "hole across": (lambda: Polygon(ARROW, [[(0, 0.1), (0.5, 0.2), (5, 6)]]), "hole 0, which is not inside"),
+    "holes that meet": (
+        lambda: Polygon(
+            [(0, 0), (9, 0), (9, 9), (0, 9)], [[(1, 1), (3, 1), (3, 3)], [(2, 1), (5, 1), (5, 2)]]
+        ),
+        "holes 0 and 1 that meet",
+    ),
+    "part of no name": (lambda: Sector((0, 0), 1, 0, 1).part("side"), "parts are 'arc', 'stop', 'start'"),
+    "scaled by nothing": (lambda: SQUARE.scaled(0), "above zero"),
+    "moved in space": (lambda: SQUARE.translated((1, 2, 3)), "received 3 numbers"),
+    "line turned": (lambda: Interval(0, 1).rotated(1), "expected 2 or 3 to rotate"),
+    "turned about nothing": (
+        lambda: Box((0, 0, 0), (1, 1, 1)).rotated(1, axis=(0, 0, 0)),
+        "received the axis",
+    ),
+    "time turned": (lambda: (SQUARE * TimeInterval(0, 1)).rotated(1), "move the domain in space first"),
     "minus a number": (lambda: SQUARE - 1, "expected another domain"),
 }
 
@@ -104,3 +151,48 @@ def test_shapes_print_as_they_are_written():
     assert repr(SQUARE - Disk((0, 0), 0.5) | Disk((2, 2), 1)) == (
         "(Rectangle((0, 0), (1, 1)) - Disk((0, 0), 0.5)) | Disk((2, 2), 1)"
     )
+
+
+def test_motions_of_a_domain_are_those_of_its_points():
+    domain = SQUARE - Disk((0.4, 0.5), 0.2)
+    moved = domain.scaled(2, about=(1, 0)).rotated(0.3, about=(0, 1)).translated((1, 2))
+    x = 2 * torch.rand(500, 2, dtype=torch.float64) - 0.5
+    c, s = math.cos(0.3), math.sin(0.3)
+    y = torch.tensor([1.0, 0]) + 2 * (x - torch.tensor([1.0, 0]))
+    y = torch.tensor([0, 1.0]) + (y - torch.tensor([0, 1.0])) @ torch.tensor([[c, s], [-s, c]], dtype=x.dtype)
+    assert torch.allclose(moved.level(y + torch.tensor([1.0, 2])), 2 * domain.level(x), atol=1e-12)
+
+
+@pytest.mark.parametrize("axis", ["x", "y", "z", (1, 1, 1)])
+def test_a_turn_in_space_keeps_its_axis_and_a_full_turn_keeps_everything(axis):
+    box = Box((0, 0, 0), (1, 2, 3))
+    x = 3 * torch.rand(200, 3, dtype=torch.float64)
+    direction = torch.tensor(dict(x=(1, 0, 0), y=(0, 1, 0), z=(0, 0, 1)).get(axis, axis), dtype=x.dtype)
+    ball = Ball(tuple(direction.tolist()), 0.5)
+    assert torch.allclose(ball.rotated(0.7, axis=axis).level(x), ball.level(x))
+    assert torch.allclose(box.rotated(2 * math.pi, axis=axis).level(x), box.level(x), atol=1e-12)
+    thrice = box.rotated(0.5, axis=axis).rotated(0.5, axis=axis).rotated(-1.0, axis=axis)
+    assert torch.allclose(thrice.level(x), box.level(x), atol=1e-12)
+
+
+def test_parts_are_selected_by_name_also_after_a_motion_and_in_a_set():
+    sector = Sector((0, 0), 1, 0, math.pi / 2)
+    assert float(sector.arc.rule(sector, 8).weights.sum()) == pytest.approx(math.pi / 2)
+    moved = Rectangle((0, 0), (2, 1)).rotated(1.0)
+    assert float(moved.part("left").rule(moved, 4).weights.sum()) == pytest.approx(1.0)
+    less = moved - Disk(tuple(moved.part("left").rule(moved, 1).points[0].tolist()), 0.2)
+    assert float(moved.part("left").rule(less, 4).weights.sum()) == pytest.approx(0.6)
+    ring = Annulus((0, 0), 1, 2)
+    assert float(ring.inner.rule(ring, 8).normals[0] @ ring.inner.rule(ring, 8).points[0]) == pytest.approx(
+        -1
+    )
+
+
+def test_a_spline_through_points_of_a_circle_tends_to_it():
+    def area(n):
+        turn = [2 * math.pi * i / n for i in range(n)]
+        return SmoothCurve([(math.cos(t), math.sin(t)) for t in turn]).measure
+
+    errors = [abs(area(n) - math.pi) for n in (16, 32, 64)]
+    assert errors[0] / errors[1] > 12  # order four
+    assert errors[1] / errors[2] > 12

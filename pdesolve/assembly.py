@@ -336,7 +336,7 @@ class Assembly:
         sides = []
         y, weight, half = (a.to(self.device) for a in (f.y, f.weight, f.half))
         for cells, points, sign in ((f.minus, y, 1.0), (f.plus, y - f.shift.to(self.device)[:, None], -1.0)):
-            sides.append(self._traces(cells, points, f.axis, orders, half, weight, sign))
+            sides.append(self._traces(cells, points, f, orders, half, sign * weight))
         groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
         return RowBlocks.make(self.layout, groups, tuple(sides))
 
@@ -344,25 +344,27 @@ class Assembly:
         self,
         cells: np.ndarray,
         y: Tensor,
-        axis: int,
+        face: FacePoints,
         orders: np.ndarray,
         face_half: Tensor,
         weight: Tensor,
-        sign: float,
     ) -> Tensor:
         """Weighted traces of all normal derivatives of all unknowns from one side: (b, rows, u k)."""
         index = torch.from_numpy(cells).to(self.device)
         half = self.half[index]
         t = (y - self.centre[index][:, None]) / half[:, None]
-        betas = _powers(self.dimension, axis, int(orders.max()))
+        betas = _powers(self.dimension, face.axis, int(orders.max()))
         table = basis_table(t, half, self.sigma, int(self.q[cells[0]]), betas)  # (a, b, m, k)
+        table = table * weight[..., None]
+        if face.modes is not None:
+            table = face.modes.to(table).mT @ table
         b, m, k = table.shape[1:]
         matrix = table.new_zeros(b, int(orders.sum()), m, self.unknowns, k)
         row = 0
         for u, order in enumerate(orders):
             for power in range(int(order)):
-                factor = sign * FLUX_WEIGHTS[power] * face_half**power
-                matrix[:, row, :, u] = table[power] * (weight * factor[:, None])[..., None]
+                factor = FLUX_WEIGHTS[power] * face_half**power
+                matrix[:, row, :, u] = table[power] * factor[:, None, None]
                 row += 1
         return matrix.view(b, row * m, -1)
 

@@ -99,8 +99,8 @@ def project(assembly: Assembly, source: PartitionedMixture | None, problem: Prob
         table = value_table(assembly, points) * points.weight.to(y)[..., None]  # (b or 1, m, k)
         rhs = values.view(b, m, -1) * points.weight.to(y)[..., None]
         gram = table.mT @ table
-        gram = gram + 1e-12 * gram.diagonal(dim1=1, dim2=2).amax() * torch.eye(gram.shape[1]).to(gram)
-        fit = torch.linalg.solve(gram, table.mT @ rhs)  # (b, k, u)
+        gram.diagonal(dim1=1, dim2=2).add_(1e-12 * float(gram.diagonal(dim1=1, dim2=2).amax()))
+        fit = torch.cholesky_solve(table.mT @ rhs, torch.linalg.cholesky(gram))  # (b, k, u)
         columns = assembly.layout.of(torch.from_numpy(points.cells)).to(assembly.device)
         c[columns] = fit.mT.reshape(b, -1)
     return c

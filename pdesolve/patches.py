@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.approximators.local_basis import degrees, legendre_table
 from pdesolve.geometry import Domain
 from pdesolve.geometry.place import Piece
 from pdesolve.partition import Partition
@@ -255,6 +256,8 @@ class FacePoints:
         y: (b, m, d) in the coordinates of `minus`; subtract `shift` (b, d) to see them in `plus`.
         weight: (b, m).
         half: (b,) the smaller of the two half widths along the axis.
+        modes: (b, m, r) orthonormal columns to which jumps are reduced, None for all points: the trace of a patch on
+            a square has q(q + 1)/2 degrees of freedom, at no fewer than q² points.
     """
 
     minus: np.ndarray
@@ -264,6 +267,7 @@ class FacePoints:
     shift: Tensor
     weight: Tensor
     half: Tensor
+    modes: Tensor | None = None
 
 
 def face_points(patches: Patches, q: np.ndarray, batch: int) -> list[FacePoints]:
@@ -291,6 +295,7 @@ def face_points(patches: Patches, q: np.ndarray, batch: int) -> list[FacePoints]
                 f, y, weight = _clipped(patches.frame, f, low, high, int(axis), n)
                 if not len(f):
                     continue
+                low, high = faces.lower[f], faces.upper[f]
             else:
                 y, weight = _on_box(low, high, int(axis), n)
             half = np.minimum(patches.half[faces.minus[f], axis], patches.half[faces.plus[f], axis])
@@ -303,9 +308,21 @@ def face_points(patches: Patches, q: np.ndarray, batch: int) -> list[FacePoints]
                     torch.from_numpy(faces.shift[f]),
                     weight,
                     torch.from_numpy(half),
+                    _moments(low, high, int(axis), y, weight, n) if d > 2 else None,
                 )
             )
     return result
+
+
+def _moments(low: np.ndarray, high: np.ndarray, axis: int, y: Tensor, weight: Tensor, n: int) -> Tensor:
+    """Orthonormal columns (b, m, r) that span the polynomials of total degree < n at weighted points of faces."""
+    across = [i for i in range(low.shape[1]) if i != axis]
+    centre, half = torch.from_numpy((low + high) / 2)[:, None], torch.from_numpy((high - low) / 2)[:, None]
+    t = ((y - centre) / half.clamp_min(1e-300))[..., across]
+    univariate = legendre_table(t, n, 0)[0]  # (b, m, d - 1, n)
+    chosen = torch.tensor(degrees(len(across), n))
+    columns = torch.stack([univariate[..., i, chosen[:, i]] for i in range(len(across))]).prod(0)
+    return torch.linalg.qr(columns * weight[..., None])[0]
 
 
 def _on_box(low: np.ndarray, high: np.ndarray, axis: int, n: int) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.least_squares.block_cholesky import BlockCholesky
+from pdesolve.least_squares.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.row_blocks import Columns, RowBlocks
 
 PATIENCE = 2  # steps without halving: where the factor lost small singular values, energies fall unevenly
@@ -50,8 +50,7 @@ class NormalEquations:
         norms = norms.sqrt()
         floor = torch.finfo(norms.dtype).eps * norms.max()
         self.scale = 1 / norms.clamp_min(floor)
-        gram = (part for block in rows for part in block.gram(self.scale))
-        self.factor = BlockCholesky(layout, centres, gram)
+        self.factor = CondensedCholesky(layout, centres, rows, self.scale)
 
     def apply(self, x: Tensor) -> list[Tensor]:
         """A x, one (b, m) per block."""

@@ -6,7 +6,6 @@ that touch the same number of groups. Products are batched GEMM, Gram matrices a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -66,12 +65,25 @@ class RowBlocks:
         for m, c in zip(self.matrices, self.columns, strict=True):
             out.index_add_(0, c.flatten(), (m * m).sum(1).flatten())
 
-    def gram(self, scale: Tensor) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
-        """Blocks of D AᵀA D: (row groups, column groups, (b, k_i, k_j)) for i ≤ j; D = diag(scale)."""
-        scaled = [m * scale[c][:, None, :] for m, c in zip(self.matrices, self.columns, strict=True)]
-        for i in range(len(scaled)):
-            for j in range(i, len(scaled)):
-                yield self.groups[i], self.groups[j], torch.bmm(scaled[i].mT, scaled[j])
+    def merged(self) -> list[RowBlocks]:
+        """The same rows; those that touch one patch from both sides (a periodic cell) as rows of one patch."""
+        if len(self.groups) == 1:
+            return [self]
+        same = self.groups[0] == self.groups[1]
+        if not bool(same.any()):
+            return [self]
+        own, columns = same.to(self.matrices[0].device), [c[same.to(c.device)] for c in self.columns]
+        both = sum(m[own] for m in self.matrices)
+        found = [RowBlocks((self.groups[0][same],), (both,), (columns[0],))]
+        if not bool(same.all()):
+            found.append(
+                RowBlocks(
+                    tuple(g[~same] for g in self.groups),
+                    tuple(m[~own] for m in self.matrices),
+                    tuple(c[~same.to(c.device)] for c in self.columns),
+                )
+            )
+        return found
 
 
 def squared_norm(residuals: list[Tensor]) -> float:

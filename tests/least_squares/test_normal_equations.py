@@ -5,7 +5,7 @@ import pytest
 import torch
 from block_matrices import dense, grid_centres, grid_pairs, random_layout, random_rows
 
-from pdesolve.least_squares import block_cholesky
+from pdesolve.least_squares import condensed_cholesky
 from pdesolve.least_squares.normal_equations import NormalEquations
 from pdesolve.least_squares.row_blocks import Columns, RowBlocks
 
@@ -15,7 +15,7 @@ LAYOUT = random_layout(25, low=6, high=12)
 
 @pytest.fixture(autouse=True)
 def small_leaves(monkeypatch):
-    monkeypatch.setattr(block_cholesky, "LEAF_COLUMNS", 40)
+    monkeypatch.setattr(condensed_cholesky, "LEAF_COLUMNS", 40)
 
 
 def problem(condition: float, seed: int = 0, noise: float = 0.0):

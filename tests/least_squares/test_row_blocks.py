@@ -69,19 +69,13 @@ def test_squared_norms_are_those_of_the_columns(groups):
     assert torch.allclose(norms, dense(block).square().sum(0), rtol=1e-13)
 
 
-@pytest.mark.parametrize("groups", list(BLOCKS.values())[:3], ids=list(BLOCKS)[:3])
-def test_gram_blocks_add_up_to_the_scaled_normal_matrix(groups):
-    block = random_rows(groups, 4)
-    scale = torch.rand(LAYOUT.total, generator=torch.Generator().manual_seed(3), dtype=torch.float64) + 0.5
-    a = dense(block) * scale
-    gram = torch.zeros(LAYOUT.total, LAYOUT.total, dtype=torch.float64)
-    for rows, columns, values in block.gram(scale):
-        for i, j, value in zip(rows, columns, values, strict=True):
-            at = LAYOUT.of(i[None])[0][:, None], LAYOUT.of(j[None])[0][None]
-            gram[at] += value
-            if i != j:
-                gram[at[1].T, at[0].T] += value.T
-    assert torch.allclose(gram, a.T @ a, rtol=1e-12, atol=1e-12)
+def test_rows_of_a_patch_with_itself_merge_into_rows_of_one_patch(block):
+    parts = block.merged()
+    assert all(
+        len(set(map(int, pair))) == 2 for part in parts if len(part.groups) == 2 for pair in zip(*part.groups)
+    )
+    gram = sum(dense(part).T @ dense(part) for part in parts)
+    assert torch.allclose(gram, dense(block).T @ dense(block), rtol=1e-13, atol=1e-13)
 
 
 def test_the_squared_norm_runs_over_all_blocks():

@@ -117,11 +117,7 @@ def _stretch(patches: Patches, cells: Tensor, normals: Tensor) -> Tensor:
 
 def _intervals_in_cells(patches: Patches, piece: Piece) -> tuple[Tensor, Tensor]:
     """Maximal parameter intervals (k, 2) inside one cell, no longer than a cell, and those cells (k,)."""
-    active = piece.intervals
-    pieces = 16
-    steps = torch.linspace(0, 1, pieces + 1, dtype=torch.float64)
-    ends = active[:, :1] + (active[:, 1:] - active[:, :1]) * steps
-    pending = torch.stack([ends[:, :-1].reshape(-1), ends[:, 1:].reshape(-1)], dim=1)
+    pending = torch.cat([_first_intervals(patches, piece, a, b) for a, b in piece.intervals.tolist()])
     inner = torch.tensor([1e-6, 0.3, 0.5, 0.7, 1 - 1e-6], dtype=torch.float64)
     done, owner = [], []
     for depth in range(44):
@@ -142,6 +138,28 @@ def _intervals_in_cells(patches: Patches, piece: Piece) -> tuple[Tensor, Tensor]
     found, cells = torch.cat(done), torch.cat(owner)
     order = torch.argsort(found[:, 0])
     return _join(patches, piece, found[order], cells[order])
+
+
+def _first_intervals(patches: Patches, piece: Piece, a: float, b: float) -> Tensor:
+    """Intervals (k, 2) to begin with: between the grid lines that a straight piece crosses, else sixteen equal ones."""
+    ends = torch.tensor([[a], [(a + b) / 2], [b]], dtype=torch.float64)
+    y = piece.map(ends) @ patches.frame.rotation
+    extent = torch.from_numpy(patches.frame.extent)
+    span, sag = (y[2] - y[0]) / extent, (y[1] - (y[0] + y[2]) / 2) / extent
+    if float(sag.abs().max()) > 1e-13 or float(span.abs().max()) < 1e-9:
+        steps = torch.linspace(0, 1, 17, dtype=torch.float64)
+    else:
+        crossed = [
+            (torch.from_numpy(np.unique(np.concatenate(patches.partition.bounds)[:, i])) - y[0, i])
+            / (y[2, i] - y[0, i])
+            for i in range(patches.dimension)
+            if abs(float(span[i])) > 1e-9
+        ]
+        inside = torch.cat(crossed)
+        inside = inside[(inside > 1e-12) & (inside < 1 - 1e-12)]
+        steps = torch.cat([torch.zeros(1), torch.unique(inside), torch.ones(1)]).to(torch.float64)
+    cuts = a + (b - a) * steps
+    return torch.stack([cuts[:-1], cuts[1:]], dim=1)
 
 
 def _join(patches: Patches, piece: Piece, intervals: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:

@@ -58,5 +58,15 @@ METHODS = {
         Method("gmnm-trained", "Gaussian mixture with trained centres and widths", _BUDGET, _TRAINED),
         Method("pinn", "perceptron (tanh), Adam then self-scaled Broyden", _NETWORK_BUDGET, _TRAINED),
         Method("kan", "Kolmogorov-Arnold network (B-splines), trained alike", _NETWORK_BUDGET, _TRAINED),
+        Method(
+            "network",
+            "any approximator under any optimiser, to compare them",
+            {
+                "approximator": "gmnm-…, mlp-…, kan-… (a wrong one is answered by the list) or my_module.py:MyNet",
+                **_BUDGET,
+                "optimiser": "adam, lbfgs, bfgs, ssbfgs, ssbroyden, lm, or vp for gmnm-… on linear problems",
+            },
+            _TRAINED,
+        ),
     )
 }

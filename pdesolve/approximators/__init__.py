@@ -2,6 +2,7 @@
 
 from pdesolve.approximators.approximator import Approximator, TrainableApproximator
 from pdesolve.approximators.autodiff_jet import AutodiffJet
+from pdesolve.approximators.foreign import ForeignNetwork
 from pdesolve.approximators.gaussian_mixture import GaussianMixture
 from pdesolve.approximators.kan import KAN
 from pdesolve.approximators.lifting import Lifting, box_distance, box_extension, disk_distance
@@ -12,6 +13,7 @@ __all__ = [
     "MLP",
     "Approximator",
     "AutodiffJet",
+    "ForeignNetwork",
     "GaussianMixture",
     "Lifting",
     "TrainableApproximator",

@@ -68,6 +68,13 @@ class SeparableMixture:
         rows = [coefficients, fixed.reshape(-1, coefficients.shape[1])] if len(fixed) else [coefficients]
         self.mixture.set_linear_coefficients(torch.cat(rows))
 
+    @torch.no_grad()
+    def values(self, problem: SeparableProblem, alpha: Tensor, points: Tensor) -> Tensor:
+        """The solution at points (n, d), (n, u), of the shapes α and the coefficients that belong to them."""
+        c, fixed, _ = problem.coefficients(alpha)
+        self.set_solution(alpha, c, fixed)
+        return self.mixture(points) * self.sizes.to(alpha)
+
     def basis(self, alpha: Tensor) -> Tensor:
         """Φ, (rows, k, u)."""
         self.set_alpha(alpha)

@@ -18,13 +18,12 @@ from pdesolve.approximators import GaussianMixture
 from pdesolve.least_squares.stopping import half_square
 from pdesolve.methods_trained.mixture import SeparableMixture
 from pdesolve.methods_trained.rows import Group, affine_function
-from pdesolve.methods_trained.sampling import start_parameters
+from pdesolve.methods_trained.sampling import GRID_DIMENSIONS, start_parameters
 from pdesolve.problem import Problem
 
 MARGIN = 0.15  # the grid reaches this part of an axis beyond the domain, where Gaussians still help
 WIDTHS = (1.0, 1.5, 2.0, 3.0)  # in grid spacings
 RATIOS = (1, 2, 4)  # components along one axis relative to another
-GRID_DIMENSIONS = 3  # beyond, grids have too few points per axis: random centres
 
 
 def best_start(

@@ -17,6 +17,7 @@ from pdesolve.methods_trained.scaling import row_scale, slot_scales, unknown_siz
 from pdesolve.problem import Problem
 from pdesolve.residual import ResidualOperator, Slot, compile_problem
 
+GRID_DIMENSIONS = 3  # beyond, grids have too few points per axis: quasi-random places instead
 LATERAL = ("dirichlet", "neumann", "robin", "condition")
 
 

@@ -14,7 +14,7 @@ from pdesolve.methods_trained.sampling import Statement, compile_statement
 from pdesolve.monitor import Monitor
 from pdesolve.problem import Problem
 
-METHODS = ("gmnm-trained", "pinn", "kan")
+METHODS = ("gmnm-trained", "pinn", "kan", "network")
 SAFETY = 0.1  # rows are scaled so that their root mean square is about the relative error, see `scaling`
 
 
@@ -45,6 +45,7 @@ class Budget:
         points: collocation points inside the domain.
         parameters: about how many trainable parameters.
         optimiser: name of the last optimiser (networks only).
+        approximator: what is trained (method network only).
         adam_iterations: iterations of Adam before it (networks only).
     """
 
@@ -52,6 +53,7 @@ class Budget:
     points: int | None = None
     parameters: int | None = None
     optimiser: str | None = None
+    approximator: str | None = None
     adam_iterations: int | None = None
 
 
@@ -85,7 +87,7 @@ def solve_trained(
 
     Args:
         problem: the problem; its exact solution is never looked at.
-        method: "gmnm-trained", "pinn" or "kan".
+        method: one of `METHODS`.
         settings: see `Budget`.
         monitor: history, time limit, checkpoints.
         seed: of points and initial parameters.
@@ -106,6 +108,10 @@ def solve_trained(
         from pdesolve.methods_trained.train_mixture import train_mixture
 
         return Trained(*train_mixture(task))
+    if method == "network":
+        from pdesolve.methods_trained.train_any import train_any
+
+        return Trained(*train_any(task))
     from pdesolve.methods_trained.train_network import train_network
 
     return Trained(*train_network(task, method))
@@ -118,7 +124,7 @@ def _budget(method: str, settings: Mapping[str, Any]) -> Budget:
             message = f"method {method} has no setting {key!r}; its settings are {', '.join(known)}"
             raise UsageError(message)
         whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
-        if key != "optimiser" and not whole:
+        if key not in ("optimiser", "approximator") and not whole:
             message = f"{key}={value!r}; expected a positive whole number"
             raise UsageError(message)
     return Budget(**settings)

@@ -79,6 +79,12 @@ class System:
         scaled = zip(self.start.items(), theta[size:], strict=True)
         return {name: value + self._unit(value) * z for (name, value), z in scaled}
 
+    @torch.no_grad()
+    def values(self, theta: Tensor, points: Tensor) -> Tensor:
+        """u_θ at points (n, d), (n, u), in the units of the problem; θ stays in the approximator."""
+        self.set(theta)
+        return self.approximator(points) * self.sizes.to(theta)
+
     def residual(self, theta: Tensor) -> Tensor:
         """r, (m,)."""
         κ, rows = self.set(theta), []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,9 +14,10 @@ from pdesolve.least_squares.levenberg_marquardt import LevenbergMarquardtSetting
 from pdesolve.least_squares.linear import solve_rank_revealing
 from pdesolve.least_squares.variable_projection import variable_projection
 from pdesolve.methods_trained.mixture import SeparableMixture
-from pdesolve.methods_trained.mixture_start import GRID_DIMENSIONS, best_start
+from pdesolve.methods_trained.mixture_start import best_start
+from pdesolve.methods_trained.networks import fold_sizes
 from pdesolve.methods_trained.rows import Group
-from pdesolve.methods_trained.sampling import Sampling, start_parameters
+from pdesolve.methods_trained.sampling import GRID_DIMENSIONS, Sampling, start_parameters
 from pdesolve.methods_trained.solve import Task
 from pdesolve.methods_trained.system import System
 
@@ -35,9 +37,9 @@ def train_mixture(task: Task):
     mixture = best_start(
         statement.problem, groups, statement.sizes, parameters, ridge(statement.dtype), task.seed
     )
-    train = _train_linear if statement.linear else _train_nonlinear
+    train = train_linear if statement.linear else _train_nonlinear
     status, converged, identified = train(task, mixture, groups)
-    _fold_sizes(mixture, statement.sizes)
+    fold_sizes(mixture, statement.sizes)
     return mixture, status, converged, None, identified
 
 
@@ -46,7 +48,8 @@ def ridge(dtype: torch.dtype) -> float:
     return 0.1 * math.sqrt(torch.finfo(dtype).eps)
 
 
-def _settings(task: Task) -> LevenbergMarquardtSettings:
+def lm_settings(task: Task) -> LevenbergMarquardtSettings:
+    """Limits of Levenberg–Marquardt on any approximator."""
     return LevenbergMarquardtSettings(
         iterations=task.budget.iterations or ITERATIONS,
         loss_tolerance=task.loss_tolerance,
@@ -55,11 +58,15 @@ def _settings(task: Task) -> LevenbergMarquardtSettings:
     )
 
 
-def _train_linear(task: Task, mixture: GaussianMixture, groups: tuple[Group, ...]):
+def train_linear(task: Task, mixture: GaussianMixture, groups: tuple[Group, ...]):
     """Variable projection: Levenberg–Marquardt on centres and widths alone."""
     separable = SeparableMixture(mixture, groups, task.statement.sizes)
+    monitor = task.monitor
     problem = separable.problem(ridge(task.statement.dtype))
-    result = variable_projection(problem, separable.alpha, task.monitor, _settings(task))
+    problem.basis = monitor.counted(problem.basis)
+    monitor.values_at = partial(separable.values, problem)
+    monitor.resolved |= {"rows": len(problem.target), "optimisers": ["vp"], "ridge": problem.ridge}
+    result = variable_projection(problem, separable.alpha, monitor, lm_settings(task))
     separable.set_solution(result.alpha, result.coefficients, result.fixed_coefficients)
     return result.status, result.converged, {}
 
@@ -73,9 +80,11 @@ def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, 
     penalty = _ridge_rows(mixture, θ0, ridge(statement.dtype))
 
     def residual(θ: Tensor) -> Tensor:
+        task.monitor.evaluations += 1
         return torch.cat([system.residual(θ), penalty @ θ])
 
     def jacobian(θ: Tensor) -> Tensor:
+        task.monitor.evaluations += 1
         return torch.cat([system.jacobian(θ), penalty])
 
     linear = _linear_mask(mixture, θ0)
@@ -92,7 +101,12 @@ def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, 
         task.monitor,
         GaussNewtonSettings(iterations=20),
     )
-    result = levenberg_marquardt(residual, jacobian, full(warm.theta), task.monitor, _settings(task))
+    task.monitor.values_at = system.values
+    task.monitor.resolved |= {
+        "rows": len(penalty) + sum(g.weights.numel() for g in groups),
+        "optimisers": ["lm"],
+    }
+    result = levenberg_marquardt(residual, jacobian, full(warm.theta), task.monitor, lm_settings(task))
     identified = {name: float(value) for name, value in system.set(result.theta).items()}
     return result.status, result.converged, identified
 
@@ -122,9 +136,3 @@ def _fit_guess(task: Task, mixture: GaussianMixture, θ: Tensor) -> Tensor:
     mixture.set_linear_coefficients(solve_rank_revealing(table, values.to(table), cutoff=1e-8).solution)
     size = len(θ) - len(problem.parameters)
     return torch.cat([torch.nn.utils.parameters_to_vector(mixture.parameters()).detach(), θ[size:]])
-
-
-@torch.no_grad()
-def _fold_sizes(mixture: GaussianMixture, sizes: Tensor) -> None:
-    """From û = u / U to u."""
-    mixture.set_linear_coefficients(mixture.linear_coefficients * sizes.to(mixture.coefficients))

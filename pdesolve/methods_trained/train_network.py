@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import torch
-
-from pdesolve.approximators import KAN, MLP
+from pdesolve.approximators import TrainableApproximator
+from pdesolve.methods_trained.networks import NETWORKS, Build, build_network, fold_sizes
 from pdesolve.methods_trained.sampling import Sampling, start_parameters
 from pdesolve.methods_trained.solve import Task
 from pdesolve.methods_trained.system import System
@@ -31,7 +28,7 @@ class Recipe:
         resample_every: iterations after which the points are drawn anew.
     """
 
-    build: Callable[..., MLP | KAN]
+    build: Build
     parameters: int
     learning_rate: float
     adam: int = 500
@@ -40,19 +37,11 @@ class Recipe:
     resample_every: int = 500
 
 
-def _mlp(inputs: int, outputs: int, width: int, **common: Any) -> MLP:
-    return MLP(inputs, outputs, hidden=(width,) * 3, **common)
-
-
-def _kan(inputs: int, outputs: int, width: int, **common: Any) -> KAN:
-    return KAN(inputs, outputs, hidden=(width,) * 2, **common)
-
-
 # Compact networks, Adam and then SSBroyden as in Urbán, Stefanou & Pons 2024 (arXiv:2405.04230: 2 or 3 layers
 # of 20 to 30) and, for KANs, Kiyani et al. 2025 (arXiv:2501.16371).
 RECIPES = {
-    "pinn": Recipe(_mlp, parameters=1300, learning_rate=5e-3),
-    "kan": Recipe(_kan, parameters=800, learning_rate=5e-3),
+    "pinn": Recipe(NETWORKS["mlp-tanh"], parameters=1300, learning_rate=5e-3),
+    "kan": Recipe(NETWORKS["kan-spline"], parameters=800, learning_rate=5e-3),
 }
 # Fewer rows than parameters can be met between the points and missed beside them: Burgers, ν = 0.01/π, ends at
 # 3e-3 with 0.8 points per parameter, at 3e-4 with 1.5 and at 4e-5 with 2.3 (measured, 80 s).
@@ -62,60 +51,75 @@ STAGNATION_WINDOW, STAGNATION = 1000, 0.05
 
 def train_network(task: Task, method: str):
     """Train an MLP or KAN; returns approximator, status, converged, None, identified parameters."""
-    recipe, statement, budget = RECIPES[method], task.statement, task.budget
-    problem = statement.problem
+    recipe, budget = RECIPES[method], task.budget
     name = budget.optimiser or recipe.optimiser
     minimiser(name)  # a wrong name is refused before anything is computed
-    network = build_network(task, recipe)
-    size = sum(p.numel() for p in network.parameters())
-    sampling = Sampling(interior=budget.points or max(200, round(POINTS_PER_PARAMETER * size)))
-    parameters = start_parameters(problem, statement.dtype, statement.device)
+    network = network_of(task, recipe.build, recipe.parameters)
+    points = budget.points or rows_for(network, POINTS_PER_PARAMETER)
+    stages = [("adam", budget.adam_iterations or recipe.adam), (name, budget.iterations or recipe.iterations)]
+    return minimise(task, network, points, stages, recipe)
+
+
+def minimise(
+    task: Task,
+    network: TrainableApproximator,
+    points: int,
+    optimisers: Sequence[tuple[str, int]],
+    recipe: Recipe,
+):
+    """Train a network by optimisers one after the other, each (name, most iterations).
+
+    Returns:
+        Approximator, status, converged, None, identified parameters.
+    """
+    statement = task.statement
+    sampling = Sampling(interior=points)
+    parameters = start_parameters(statement.problem, statement.dtype, statement.device)
     system = System(network, statement.sample(sampling, task.seed), statement.sizes, parameters)
     stages = []
-    for stage, (optimiser, most) in enumerate(
-        [("adam", budget.adam_iterations or recipe.adam), (name, budget.iterations or recipe.iterations)]
-    ):
+    for stage, (optimiser, most) in enumerate(optimisers):
         settings = {
             "iterations": most,
             "loss_tolerance": task.loss_tolerance,
             "on_iteration": _Resampling(task, sampling, system, stage, recipe.resample_every),
         }
         if optimiser == "adam":
-            settings |= {"learning_rate": recipe.learning_rate, "time_share": 0.3}
+            settings |= {"learning_rate": recipe.learning_rate}
+            settings |= {"time_share": 0.3} if stage < len(optimisers) - 1 else {}
         else:
             settings |= {"stagnation_window": STAGNATION_WINDOW, "stagnation": STAGNATION}
         stages.append((optimiser, settings))
-    result = sequence.minimise(system.loss_and_gradient, system.theta, task.monitor, stages)
+    task.monitor.values_at = system.values
+    task.monitor.resolved |= {
+        "points": points,
+        "optimisers": [f"{name} {most}" for name, most in optimisers],
+        "learning_rate": recipe.learning_rate,
+    }
+    gradient = task.monitor.counted(system.loss_and_gradient)
+    result = sequence.minimise(gradient, system.theta, task.monitor, stages)
     identified = {k: float(v) for k, v in system.set(result.theta).items()}
     fold_sizes(network, statement.sizes)
     return network, result.status, result.converged, None, identified
 
 
-def build_network(task: Task, recipe: Recipe) -> MLP | KAN:
-    """The network whose number of parameters is nearest to the one asked for."""
-    problem = task.statement.problem
-    d, u = problem.domain.dimension, len(problem.unknowns)
-    lower, upper = (corner.tolist() for corner in problem.domain.bounds)
-    common = {"lower": lower, "upper": upper, "seed": task.seed, "dtype": task.statement.dtype}
-    wanted = task.budget.parameters or recipe.parameters
-
-    def miss(width: int) -> float:
-        network = recipe.build(d, u, width, lower=lower, upper=upper)
-        return abs(math.log(sum(p.numel() for p in network.parameters()) / wanted))
-
-    width = 2
-    while miss(width + 1) < miss(width):
-        width += 1
-    return recipe.build(d, u, width, **common).to(task.statement.device)
+def network_of(task: Task, build: Build, parameters: int) -> TrainableApproximator:
+    """The network of the size asked for, else of about so many parameters."""
+    problem, statement = task.statement.problem, task.statement
+    network = build_network(
+        build,
+        task.budget.parameters or parameters,
+        problem.domain.dimension,
+        len(problem.unknowns),
+        problem.domain.bounds,
+        task.seed,
+        statement.dtype,
+    )
+    return network.to(statement.device)
 
 
-@torch.no_grad()
-def fold_sizes(network: MLP | KAN, sizes: torch.Tensor) -> None:
-    """Multiply the last linear map by U, so that the network of û = u / U becomes one of u."""
-    last: Any = network.steps[-1]
-    last.weight.mul_(sizes.to(last.weight)[:, None])
-    if last.bias is not None:
-        last.bias.mul_(sizes.to(last.bias))
+def rows_for(network: TrainableApproximator, per_parameter: float) -> int:
+    """Interior points: so many for each parameter, at least 200."""
+    return max(200, round(per_parameter * sum(p.numel() for p in network.parameters())))
 
 
 class _Resampling:

@@ -1,0 +1,136 @@
+"""A torch module of the user's own as an approximator."""
+
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pdesolve.approximators.approximator import as_dtype, dtype_name
+from pdesolve.approximators.autodiff_jet import AutodiffJet
+from pdesolve.errors import UsageError
+
+
+class ForeignNetwork(AutodiffJet):
+    """u = U û for a class û of the user's, with jets by nested autodiff; U starts at one.
+
+    The class is a `torch.nn.Module` that maps points (n, d) to values (n, u), each point by itself. Its
+    constructor gets by name what it asks for: inputs, outputs, width, seed, lower, upper.
+
+    Args:
+        name: "my_module.py:MyNet".
+        inputs: Coordinates d.
+        outputs: Unknowns u.
+        width: For a class that asks for one.
+        lower: Lower corner of the points' bounding box.
+        upper: Upper corner.
+        seed: Of torch's generator, before the class is called.
+        dtype: ``float64`` (default) or ``float32``.
+
+    Raises:
+        UsageError: If there is no such class, or it does not work as an approximator.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: int,
+        outputs: int = 1,
+        width: int = 16,
+        lower: Sequence[float] | None = None,
+        upper: Sequence[float] | None = None,
+        seed: int = 0,
+        dtype: torch.dtype | str = torch.float64,
+    ):
+        dtype = as_dtype(dtype)
+        offered = {
+            "inputs": inputs,
+            "outputs": outputs,
+            "width": width,
+            "lower": lower,
+            "upper": upper,
+            "seed": seed,
+        }
+        torch.manual_seed(seed)
+        module = _instance(name, _load_class(name), offered).to(dtype)
+        _check(module, name, inputs, outputs, dtype)
+        super().__init__(_Scaled(module, outputs, dtype), inputs, outputs)
+        self._settings = {"name": name, **offered, "dtype": dtype_name(dtype)}
+
+    def config(self) -> dict[str, Any]:
+        """JSON-able constructor arguments."""
+        return dict(self._settings)
+
+    @torch.no_grad()
+    def scale_outputs(self, sizes: Tensor) -> None:
+        """Multiply U."""
+        scaled: Any = self.module
+        scaled.sizes.mul_(sizes.to(scaled.sizes))
+
+
+class _Scaled(torch.nn.Module):
+    sizes: Tensor
+
+    def __init__(self, module: torch.nn.Module, outputs: int, dtype: torch.dtype):
+        super().__init__()
+        self.module = module
+        self.register_buffer("sizes", torch.ones(outputs, dtype=dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module(x) * self.sizes
+
+
+def _load_class(name: str) -> type[torch.nn.Module]:
+    file, _, class_name = name.rpartition(":")
+    path = Path(file).resolve()
+    spec = util.spec_from_file_location(f"pdesolve_network_{path.stem}", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        message = f"there is no file {file} for the approximator {name}; expected my_module.py:MyNet"
+        raise UsageError(message)
+    module = util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        message = f"{file} cannot be imported: {type(error).__name__}: {error}"
+        raise UsageError(message) from error
+    classes = {key: value for key, value in vars(module).items() if _is_module(value)}
+    if class_name not in classes:
+        found = ", ".join(classes) or "none"
+        message = f"{file} defines no torch.nn.Module {class_name!r}; it defines {found}"
+        raise UsageError(message)
+    return classes[class_name]
+
+
+def _is_module(value: Any) -> bool:
+    return inspect.isclass(value) and issubclass(value, torch.nn.Module)
+
+
+def _instance(name: str, kind: type[torch.nn.Module], offered: Mapping[str, Any]) -> torch.nn.Module:
+    """Call the constructor with what it asks for, by name."""
+    arguments = inspect.signature(kind).parameters.values()
+    named = [a for a in arguments if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY)]
+    unknown = [a.name for a in named if a.name not in offered and a.default is a.empty]
+    if unknown:
+        message = (
+            f"{name} asks for {', '.join(unknown)}; its constructor may ask for {', '.join(offered)}, and "
+            "other arguments need default values"
+        )
+        raise UsageError(message)
+    return kind(**{a.name: offered[a.name] for a in named if a.name in offered})
+
+
+def _check(module: torch.nn.Module, name: str, inputs: int, outputs: int, dtype: torch.dtype) -> None:
+    """See that it has parameters and maps three points to three values."""
+    if not any(p.requires_grad for p in module.parameters()):
+        message = f"{name} has no trainable parameters"
+        raise UsageError(message)
+    with torch.no_grad():
+        shape = tuple(module(torch.full((3, inputs), 0.5, dtype=dtype)).shape)
+    if shape != (3, outputs):
+        message = f"{name} maps points (3, {inputs}) to {shape}; expected (3, {outputs})"
+        raise UsageError(message)

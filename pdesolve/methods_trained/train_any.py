@@ -1,0 +1,103 @@
+"""Method `network`: any approximator under any optimiser, so that the two can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pdesolve.approximators import GaussianMixture, TrainableApproximator
+from pdesolve.errors import UsageError
+from pdesolve.least_squares.levenberg_marquardt import levenberg_marquardt
+from pdesolve.methods_trained.networks import builder, fold_sizes
+from pdesolve.methods_trained.sampling import GRID_DIMENSIONS, Sampling, start_parameters
+from pdesolve.methods_trained.solve import Task
+from pdesolve.methods_trained.system import System
+from pdesolve.methods_trained.train_mixture import lm_settings, train_linear
+from pdesolve.methods_trained.train_network import Recipe, minimise, network_of, rows_for
+from pdesolve.training.registry import MINIMISERS
+
+PARAMETERS = 400
+ROWS_PER_PARAMETER = 3.0  # for all alike; `train_network` says what fewer cost
+UNLIMITED = 10_000_000  # where a time limit ends the run
+DENSE = 5000  # parameters whose Jacobian is decomposed densely in a tolerable time
+
+OPTIMISERS = {
+    "lm": "Levenberg-Marquardt on all parameters",
+    "vp": "variable projection: Levenberg-Marquardt on what is not linear (mixtures, linear problems)",
+    "adam": "Adam",
+    "lbfgs": "Adam, then L-BFGS",
+    "bfgs": "Adam, then BFGS",
+    "ssbfgs": "Adam, then self-scaled BFGS",
+    "ssbroyden": "Adam, then self-scaled Broyden",
+}
+
+
+def train_any(task: Task):
+    """Train what the settings name; returns approximator, status, converged, None, identified parameters.
+
+    Raises:
+        UsageError: there is no such approximator or optimiser, or they do not go together.
+    """
+    budget = task.budget
+    name, optimiser = budget.approximator or "mlp-tanh", budget.optimiser or "ssbroyden"
+    if optimiser not in OPTIMISERS:
+        message = f"unknown optimiser {optimiser!r}: known are {', '.join(OPTIMISERS)}"
+        raise UsageError(message)
+    build = builder(name)
+    network = network_of(task, build, PARAMETERS)
+    points = budget.points or rows_for(network, ROWS_PER_PARAMETER)
+    if optimiser == "vp":
+        return _project(task, name, network, points)
+    if optimiser == "lm":
+        return _damp(task, network, points)
+    limited = task.monitor.time_limit is not None
+    recipe = Recipe(build, PARAMETERS, learning_rate=5e-3)
+    adam = budget.adam_iterations or recipe.adam
+    most = budget.iterations or (UNLIMITED if limited else recipe.iterations)
+    assert optimiser in MINIMISERS
+    stages: Sequence[tuple[str, int]] = (
+        [("adam", most)] if optimiser == "adam" else [("adam", adam), (optimiser, most)]
+    )
+    return minimise(task, network, points, stages, recipe)
+
+
+def _sampling(task: Task, points: int) -> Sampling:
+    d = task.statement.problem.domain.dimension
+    return Sampling(interior=points, sampler="gauss" if d <= GRID_DIMENSIONS else "sobol")
+
+
+def _project(task: Task, name: str, network: TrainableApproximator, points: int):
+    """Variable projection from random centres."""
+    if not isinstance(network, GaussianMixture):
+        message = f"optimiser vp needs an approximator that is linear in some parameters: gmnm-…, not {name}"
+        raise UsageError(message)
+    if not task.statement.linear:
+        message = "optimiser vp needs a linear problem without parameters to identify: take optimiser=lm"
+        raise UsageError(message)
+    groups = task.statement.sample(_sampling(task, points), task.seed)
+    status, converged, identified = train_linear(task, network, groups)
+    fold_sizes(network, task.statement.sizes)
+    return network, status, converged, None, identified
+
+
+def _damp(task: Task, network: TrainableApproximator, points: int):
+    """Levenberg–Marquardt on all parameters, at fixed points."""
+    size = sum(p.numel() for p in network.parameters())
+    if size > DENSE:
+        message = f"optimiser lm decomposes a dense matrix: at most {DENSE} parameters, received {size}"
+        raise UsageError(message)
+    statement, monitor = task.statement, task.monitor
+    groups = statement.sample(_sampling(task, points), task.seed)
+    parameters = start_parameters(statement.problem, statement.dtype, statement.device)
+    system = System(network, groups, statement.sizes, parameters)
+    monitor.values_at = system.values
+    monitor.resolved |= {"points": points, "optimisers": ["lm"]}
+    result = levenberg_marquardt(
+        monitor.counted(system.residual),
+        monitor.counted(system.jacobian),
+        system.theta,
+        monitor,
+        lm_settings(task),
+    )
+    identified = {k: float(v) for k, v in system.set(result.theta).items()}
+    fold_sizes(network, statement.sizes)
+    return network, result.status, result.converged, None, identified

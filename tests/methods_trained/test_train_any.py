@@ -1,0 +1,72 @@
+"""Method `network`: sizes that can be compared, and every approximator under every optimiser."""
+
+import pytest
+import torch
+from statements import poisson
+
+from pdesolve import Dirichlet, Problem, Rectangle, laplace
+from pdesolve.errors import UsageError
+from pdesolve.methods_trained import solve_trained
+from pdesolve.methods_trained.networks import NETWORKS, build_network, builder, fold_sizes
+from pdesolve.methods_trained.train_any import OPTIMISERS
+from pdesolve.monitor import Monitor
+
+BOUNDS = torch.tensor([[0.0, -1.0], [2.0, 1.0]], dtype=torch.float64)
+
+
+def network(name, parameters=400, outputs=1):
+    return build_network(builder(name), parameters, 2, outputs, BOUNDS, 0, torch.float64)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_approximator_comes_in_about_the_size_asked_for(name):
+    assert sum(p.numel() for p in network(name).parameters()) == pytest.approx(400, rel=0.06)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_folding_sizes_multiplies_the_outputs(name):
+    approximator, x = network(name, 100, outputs=2), torch.rand(5, 2, dtype=torch.float64)
+    before, sizes = approximator(x).detach(), torch.tensor([3.0, 0.25], dtype=torch.float64)
+    fold_sizes(approximator, sizes)
+    torch.testing.assert_close(approximator(x).detach(), before * sizes)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_levenberg_marquardt_lowers_the_loss_of_every_approximator(name):
+    monitor = Monitor(time_limit=20)
+    settings = {"approximator": name, "optimiser": "lm", "parameters": 40, "iterations": 8}
+    solve_trained(poisson(), "network", settings, monitor)
+    losses = [row["loss"] for row in monitor.history]
+    assert losses[-1] < 0.5 * losses[0]
+    assert losses == sorted(losses, reverse=True)
+    assert monitor.evaluations >= len(losses)
+
+
+def best(state):
+    return state.get("best_theta", state["theta"]).clone()  # states are handed over by reference
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_every_optimiser_trains_a_mixture_and_its_values_can_be_asked_for(optimiser):
+    problem, monitor = poisson(), Monitor(time_limit=20)
+    seen = []
+    monitor.on_checkpoint = lambda state: seen.append(best(state.get("stage_state", state)))
+    settings = {"approximator": "gmnm-diagonal", "optimiser": optimiser, "parameters": 40}
+    trained = solve_trained(problem, "network", {**settings, "iterations": 12}, monitor)
+    x = problem.domain.sample(50)
+    with torch.no_grad():
+        values = trained.approximator(x)
+    torch.testing.assert_close(monitor.values_at(seen[-1], x), values, rtol=1e-9, atol=1e-9)
+
+
+def test_what_does_not_go_together_is_refused():
+    with pytest.raises(UsageError, match="needs an approximator that is linear in some parameters"):
+        solve_trained(poisson(), "network", {"approximator": "mlp-tanh", "optimiser": "vp"})
+    with pytest.raises(UsageError, match="there is no approximator 'mlp'; they are gmnm-isotropic"):
+        solve_trained(poisson(), "network", {"approximator": "mlp"})
+    with pytest.raises(UsageError, match="unknown optimiser 'sgd': known are lm, vp, adam"):
+        solve_trained(poisson(), "network", {"optimiser": "sgd"})
+    square = Rectangle((0, 0), (1, 1))
+    cubic = Problem(square, lambda u: -laplace(u) + u**3 - 1, [Dirichlet(0, on=square.boundary)])
+    with pytest.raises(UsageError, match="vp needs a linear problem"):
+        solve_trained(cubic, "network", {"approximator": "gmnm-full", "optimiser": "vp"})

@@ -19,8 +19,8 @@ _HOMES = {
     "conditions": "Condition Dirichlet Initial Integral Interface Neumann Observation Periodic Piecewise "
     "Robin",
     "errors": "PdesolveError ProblemError SolveError UsageError",
-    "geometry": "Annulus Ball Box Disk Domain Ellipse Interval Point Polygon Rectangle RoundedPolygon Sector "
-    "SmoothCurve StarShaped TimeInterval airfoil",
+    "geometry": "Annulus Ball Box Disk Domain Ellipse Extrusion Interval Point Polygon Rectangle Revolution "
+    "RoundedPolygon Sector SmoothCurve StarShaped TimeInterval airfoil circular_cylinder torus",
     "problem": "Problem",
     "quadrature": "gauss_hermite gauss_legendre",
     "approximators": "GaussianMixture KAN MLP AutodiffJet Lifting",

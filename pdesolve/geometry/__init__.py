@@ -15,6 +15,7 @@ from pdesolve.geometry.region import (
     airfoil,
 )
 from pdesolve.geometry.set_operations import Difference, Intersection, Union
+from pdesolve.geometry.solids import Extrusion, Revolution, circular_cylinder, torus
 from pdesolve.geometry.spacetime import Cylinder, TimeInterval
 from pdesolve.quadrature import Rule
 
@@ -29,6 +30,7 @@ __all__ = [
     "Disk",
     "Domain",
     "Ellipse",
+    "Extrusion",
     "Intersection",
     "Interval",
     "Piece",
@@ -36,6 +38,7 @@ __all__ = [
     "Point",
     "Polygon",
     "Rectangle",
+    "Revolution",
     "RoundedPolygon",
     "Rule",
     "Sector",
@@ -44,6 +47,8 @@ __all__ = [
     "TimeInterval",
     "Union",
     "airfoil",
+    "circular_cylinder",
     "coordinate_names",
     "named_coordinates",
+    "torus",
 ]

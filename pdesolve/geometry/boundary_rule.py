@@ -17,6 +17,8 @@ REFINEMENTS = 24  # halvings of the intervals that may hold a root
 FEWEST_REFINEMENTS = 6  # … even where a whole stretch is near zero, which leaves more intervals than
 MANY = 512
 FILTER_GRID = 1025  # samples of a predicate along a curve
+FEW = 9  # breaks of a surface at which its parameter square is divided
+UNEVEN = (0.0, 0.2137, 0.4619, 0.7263, 1.0)  # nearly quarters, off the symmetric places
 STEPS = 512  # of nearly constant speed along a curve
 CANDIDATES = 4096  # Sobol points that decide whether a trimmed surface has any boundary
 WITNESSES = (0.2113, 0.5571, 0.8137)  # where an interval is tested for being boundary
@@ -132,6 +134,10 @@ def piece_rule(piece: "Piece", order: int) -> tuple[Tensor, Tensor]:
         return _point_rule(piece)
     if piece.dimension >= 3 and hasattr(piece.surface, "rule"):
         return piece.surface.rule(piece, order)
+    if piece.dimension == 3 and not (piece.hidden_by or piece.filters) and len(piece.domain.leaves) == 1:
+        whole = piece.surface.whole_rule(order)
+        if whole is not None:
+            return whole
     if piece.dimension == 2 and not (is_plain(piece) and piece.surface.periodic[0]):
         parameters, weights = _curve_rule(piece.intervals, order)
     elif piece.dimension > 3:
@@ -181,8 +187,36 @@ def _trimmed_rule(piece: "Piece", order: int) -> tuple[Tensor, Tensor]:
         values = [level(x) for level in cuts] + [flag(x).to(x.dtype) - 0.5 for flag in flags]
         return torch.stack(values, dim=1)
 
-    square = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
-    return cut_rule(levels, lambda p: piece.active(piece.map(p)), square, order)
+    parts = [
+        cut_rule(levels, lambda p: piece.active(piece.map(p)), torch.stack([low, high]), order)
+        for low, high in _squares(piece)
+    ]
+    points, weights = (torch.cat(column) for column in zip(*parts, strict=True))
+    return points, weights
+
+
+def _squares(piece: "Piece") -> list[tuple[Tensor, Tensor]]:
+    """Return corners of parts of the parameter square: a closed parameter in four, the first at its breaks.
+
+    The rule on a sphere needs no parts: symmetric shapes would be cut at their very rims.
+    """
+    if piece.surface.carrier()[0] in ("sphere", "plane"):
+        return [(torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64))]
+    ends = []
+    for i, closed in enumerate(piece.surface.periodic):
+        breaks = torch.tensor(piece.surface.breaks if i == 0 else (0.0, 1.0), dtype=torch.float64)
+        parts = torch.tensor(UNEVEN if closed else (0.0, 1.0), dtype=torch.float64)
+        ends.append(parts if closed or len(breaks) > FEW else breaks)
+    low, high = (torch.cartesian_prod(*(part(e) for e in ends)) for part in (_but_last, _but_first))
+    return list(zip(low, high, strict=True))
+
+
+def _but_last(ends: Tensor) -> Tensor:
+    return ends[:-1]
+
+
+def _but_first(ends: Tensor) -> Tensor:
+    return ends[1:]
 
 
 def spread(pieces: tuple["Piece", ...], n: int, seed: int) -> list[tuple[Tensor, Tensor, Tensor]]:

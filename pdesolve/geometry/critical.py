@@ -9,7 +9,12 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from pdesolve.geometry.domain import Domain
+    from pdesolve.geometry.surfaces import Surface
 
+SLICES = 6
+GRID = 49  # parameters on each axis that start the search for turning points
+NEARLY = 0.05  # n_y² + n_z² at the start of that search
+ZOOMS = 24  # each to a half
 ON_BOUNDARY = 1e-9  # level, relative to the domain, of a point on the boundary
 
 
@@ -27,8 +32,14 @@ def critical_values(domain: "Domain") -> Tensor:
     These are the bounds of the simple shapes, the extreme points of the circles in which two of the
     surfaces meet, and the points in which three meet, so far as they lie on the boundary.
     """
+    values = torch.cat([leaf.bounds[:, 0] for leaf in domain.leaves])
+    curved = [s for s in domain.surfaces if s.carrier()[0] not in ("plane", "sphere")]
+    if curved:  # where such a surface meets another is not known in closed form: slices for good measure
+        lower, upper = domain.bounds[:, 0].tolist()
+        values = torch.cat([values, torch.linspace(lower, upper, SLICES + 1, dtype=torch.float64)])
+        values = torch.cat([values, *(_turning_values(surface) for surface in curved)])
     carriers = list(dict.fromkeys(surface.carrier() for surface in domain.surfaces))
-    points = []
+    points: list[Tensor] = []
     for a, b in itertools.combinations(carriers, 2):
         circle = _circle(a, b)
         if circle is None:
@@ -37,12 +48,37 @@ def critical_values(domain: "Domain") -> Tensor:
         for third in carriers:
             if third not in (a, b):
                 points += _crossings(circle, third)
-    values = torch.cat([leaf.bounds[:, 0] for leaf in domain.leaves])
     if not points:
         return values
     x = torch.stack(points)
     size = float((domain.bounds[1] - domain.bounds[0]).norm())
     return torch.cat([values, x[domain.level(x).abs() <= ON_BOUNDARY * size, 0]])
+
+
+def _turning_values(surface: "Surface") -> Tensor:
+    """Return the first coordinates (n,) of points of a surface whose normal is along that axis.
+
+    They are the zeros among the local minima of n_y² + n_z² on a grid of parameters, refined on ever smaller
+    grids about each.
+    """
+    axis = torch.linspace(0, 1, GRID, dtype=torch.float64)
+
+    def sideways(t: Tensor) -> Tensor:
+        return (
+            surface.normal_at(surface.map(t.reshape(-1, 2)))[:, 1:].square().sum(dim=1).reshape(t.shape[:-1])
+        )
+
+    grid = torch.cartesian_prod(axis, axis)
+    value = sideways(grid).reshape(1, 1, GRID, GRID)
+    least = -torch.nn.functional.max_pool2d(-value, 3, stride=1, padding=1)
+    t = grid[((value == least) & (value < NEARLY)).reshape(-1)]
+    nearby = torch.cartesian_prod(*[torch.linspace(-1, 1, 5, dtype=torch.float64)] * 2)
+    reach = 1.0 / (GRID - 1)
+    for _ in range(ZOOMS if len(t) else 0):
+        around = (t[:, None] + reach * nearby).clamp(0, 1)
+        best = sideways(around).argmin(dim=1)
+        t, reach = around[torch.arange(len(t)), best], reach / 2
+    return surface.map(t)[sideways(t) < 1e-12, 0] if len(t) else value.new_zeros(0)
 
 
 def _vector(values) -> Tensor:

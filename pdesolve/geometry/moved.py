@@ -183,6 +183,13 @@ class MovedSurface(Surface):
         """Return the area element times scale^{d-1}."""
         return self.base.area(parameters) * self.motion.scale ** (self.dimension - 1)
 
+    def whole_rule(self, order: int) -> Rule | None:
+        """Return the image of the surface's rule."""
+        rule = self.base.whole_rule(order)
+        if rule is None:
+            return None
+        return Rule(self.motion(rule.points), rule.weights * self.motion.scale ** (self.dimension - 1))
+
     def foot(self, x: Tensor) -> Tensor:
         """Return the parameters of the nearest points of a plane curve."""
         return self.base.foot(self.motion.back(x))

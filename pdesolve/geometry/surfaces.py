@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.geometry.paths import EllipticArc, Path
+from pdesolve.quadrature import Rule
 
 SAME = 1e-10  # relative distance below which two carriers (planes, spheres) are the same
 
@@ -56,6 +57,11 @@ class Surface(ABC):
         axis = torch.linspace(0, 1, 7, dtype=torch.float64)
         grid = torch.cartesian_prod(*[axis] * (self.dimension - 1)).reshape(-1, self.dimension - 1)
         return type(self).__name__, tuple(self.map(grid).reshape(-1).tolist())
+
+    def whole_rule(self, order: int) -> Rule | None:
+        """Return a rule on all of it that is boundary of its shape, if it has a better one than its parameters."""
+        del order
+        return None
 
     def foot(self, x: Tensor) -> Tensor:
         """Return the parameters (n,) of the nearest points of a plane curve to points x (n, 2)."""

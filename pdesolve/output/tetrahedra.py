@@ -19,6 +19,7 @@ _SPACING = {"corner": 0.2, "edge": 0.7, "face": 0.85}  # least distance between 
 _CLEARANCE = 0.6  # of inner points from the boundary, in spacings
 _FLAT = 1e-3  # volume of a tetrahedron below which it is a sliver, in cubes of its longest edge
 _JITTER = 0.05  # of inner points, in spacings: points of a lattice on one sphere have flat tetrahedra
+_POLE = 1e-9  # size of the image of one end of a parameter, relative to the piece, that is a single point
 _STEPS = 40  # of the bisection for trim points
 
 
@@ -79,15 +80,26 @@ def _candidates(piece: Piece, h: float, seed: int) -> dict[str, NDArray[np.float
     active = piece.active(points).reshape(shape)
     points = points.reshape(*shape, 3)
     rim = torch.zeros(shape, dtype=torch.long)
-    if not any(piece.surface.periodic):  # the seam and the poles of a sphere are no edges
-        rim[[0, -1], :] += 1
-        rim[:, [0, -1]] += 1
+    around_first, around_second = piece.surface.periodic
+    if not around_first:  # a seam is no edge
+        _mark_rim(rim, points)
+    if not around_second:
+        _mark_rim(rim.T, points.transpose(0, 1))
     trims = _trim_points(piece, s, active)
     return {
         "corner": points[active & (rim == 2)].numpy(),
         "edge": torch.cat([points[active & (rim == 1)], trims]).numpy(),
         "face": points[active & (rim == 0)].numpy(),
     }
+
+
+def _mark_rim(rim: torch.Tensor, points: torch.Tensor) -> None:
+    """Count one more end of a parameter at both ends of the first axis, unless they are single points: poles."""
+    for end in (0, -1):
+        if float((points[end] - points[end][:1]).abs().max()) > _POLE * float(
+            (points - points[0, 0]).abs().max()
+        ):
+            rim[end] += 1
 
 
 def _parameters(shape: tuple[int, int], seed: int) -> torch.Tensor:

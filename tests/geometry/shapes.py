@@ -10,15 +10,19 @@ from pdesolve.geometry import (
     Box,
     Disk,
     Ellipse,
+    Extrusion,
     Interval,
     Polygon,
     Rectangle,
+    Revolution,
     RoundedPolygon,
     Sector,
     SmoothCurve,
     StarShaped,
     TimeInterval,
     airfoil,
+    circular_cylinder,
+    torus,
 )
 
 SQUARE = Rectangle((0, 0), (1, 1))
@@ -142,13 +146,29 @@ CYLINDERS = {
     "triangle in time": TRIANGLE * TimeInterval(0, 1e-3),
     "ball in time": Ball((0, 0, 0), 1) * TimeInterval(0, 1),
 }
+SOLIDS = {
+    "cylinder": circular_cylinder((0.1, 0.2, -0.5), 0.7, 1.5),
+    "cylinder along x": circular_cylinder((0, 0, 0), 0.5, 2).rotated(math.pi / 2, axis="y"),
+    "torus": torus((0, 0, 0.2), 1, 0.4),
+    "torus, moved": torus((0, 0, 0.2), 1, 0.4).rotated(0.5, axis=(1, 1, 0)).scaled(0.5),
+    "prism": Extrusion(TRIANGLE, 0, 1),
+    "holed plate": Extrusion(PLANE_SETS["hole"], 0, 0.3),
+    "ball by turning": Revolution(Disk((0, 0), 0.8)),
+    "cone": Revolution(Polygon([(0, 0), (1, 0), (0, 1)])),
+    "hemisphere": Revolution(Disk((0, 0), 1) & Rectangle((0, 0), (2, 2))),
+    "pipe": Revolution(Rectangle((0.5, 0), (1, 1))),
+    "rod": Revolution(Rectangle((0, 0), (1, 1))),
+    "spun blob": Revolution(SIMPLE["blob"].translated((1, 0))),
+}
 SOLID_SETS = {
+    "drilled box": Box((-1, -1, -1), (1, 1, 1)) - circular_cylinder((0, 0, -2), 0.5, 4),
+    "stacked": circular_cylinder((0, 0, 0), 1, 1) | circular_cylinder((0, 0, 1), 0.5, 1),
     "cavity": Box((-1, -1, -1), (1, 1, 1)) - Ball((0.1, 0, 0), 0.5),
     "bitten box": Box((-1, -1, -1), (1, 1, 1)) - Ball((1, 1, 1), 0.7),
     "two balls": Ball((0, 0, 0), 1) | Ball((0.9, 0, 0), 0.7),
     "fichera": Box((-1, -1, -1), (1, 1, 1)) - Box((0, 0, 0), (1, 1, 1)),
 }
-EXACT = SIMPLE | PLANE_SETS | LINE_SETS | CYLINDERS
+EXACT = SIMPLE | PLANE_SETS | LINE_SETS | CYLINDERS | SOLIDS
 ALL = EXACT | SOLID_SETS
 
 

@@ -13,15 +13,19 @@ from pdesolve.geometry import (
     Box,
     Disk,
     Ellipse,
+    Extrusion,
     Interval,
     Point,
     Polygon,
     Rectangle,
+    Revolution,
     RoundedPolygon,
     Sector,
     SmoothCurve,
     StarShaped,
     TimeInterval,
+    circular_cylinder,
+    torus,
 )
 
 REFUSED = {
@@ -86,6 +90,20 @@ REFUSED = {
         "holes 0 and 1 that meet",
     ),
     "part of no name": (lambda: Sector((0, 0), 1, 0, 1).part("side"), "parts are 'arc', 'stop', 'start'"),
+    "extruded line": (lambda: Extrusion(Interval(0, 1), 0, 1), "expected a plane domain"),
+    "extruded backwards": (lambda: Extrusion(SQUARE, 1, 0), "lower one first"),
+    "turned left of the axis": (lambda: Revolution(Disk((-2, 0), 1)), "r > 0 somewhere"),
+    "turned on two edges": (
+        lambda: Revolution(Polygon([(0, 0), (2, 0), (2, 3), (0, 3), (0, 2), (1, 2), (1, 1), (0, 1)])),
+        "more than one edge",
+    ),
+    "torus too thick": (lambda: torus((0, 0, 0), 1, 2), "expected the tube's to be the smaller one"),
+    "cylinder without height": (lambda: circular_cylinder((0, 0, 0), 1, 0), "height 0, expected one number"),
+    "cylinder in the plane": (lambda: circular_cylinder((0, 0), 1, 1), "2 coordinates, expected 3"),
+    "wall over a stranger": (
+        lambda: Extrusion(SQUARE, 0, 1).over(Disk((0, 0), 1).boundary),
+        "no part of the boundary",
+    ),
     "scaled by nothing": (lambda: SQUARE.scaled(0), "above zero"),
     "moved in space": (lambda: SQUARE.translated((1, 2, 3)), "received 3 numbers"),
     "line turned": (lambda: Interval(0, 1).rotated(1), "expected 2 or 3 to rotate"),
@@ -196,3 +214,26 @@ def test_a_spline_through_points_of_a_circle_tends_to_it():
     errors = [abs(area(n) - math.pi) for n in (16, 32, 64)]
     assert errors[0] / errors[1] > 12  # order four
     assert errors[1] / errors[2] > 12
+
+
+def test_walls_over_parts_of_a_base_are_selected():
+    disk = Disk((0.5, 0.5), 0.2)
+    plate = Extrusion(SQUARE - disk, 0, 0.5)
+    for place, area in ((SQUARE.left, 0.5), (disk.boundary, 0.2 * math.pi), (SQUARE.left | SQUARE.top, 1.0)):
+        wall = plate.over(place)
+        assert float(wall.rule(plate, 12).weights.sum()) == pytest.approx(area)
+    assert float(plate.front.rule(plate, 12).weights.sum()) == pytest.approx(1 - 0.04 * math.pi)
+
+
+def test_the_axis_of_revolution_is_inside_and_no_boundary():
+    rod = Revolution(Rectangle((0, 0), (1, 2)))
+    x = torch.tensor([[0.0, 0, 1], [0, 0.5, 1], [0, 0, 3]], dtype=torch.float64)
+    assert torch.allclose(rod.level(x), torch.tensor([-1.0, -0.5, 1.0], dtype=x.dtype))
+    assert [p.name for p in rod.pieces] == ["right", "bottom", "top"]
+
+
+def test_a_ball_is_the_same_however_it_is_made():
+    ball, turned = Ball((0, 0, 0), 0.8), Revolution(Disk((0, 0), 0.8))
+    x = 2 * torch.rand(500, 3, dtype=torch.float64) - 1
+    assert torch.allclose(ball.level(x), turned.level(x), atol=1e-14)
+    assert turned.surfaces[0].coincides(ball.surfaces[0])

@@ -5,7 +5,23 @@ import pytest
 import torch
 
 from pdesolve.errors import UsageError
-from pdesolve.geometry import Ball, Box, Disk, Interval, Polygon, Rectangle, TimeInterval
+from pdesolve.geometry import (
+    Ball,
+    Box,
+    Disk,
+    Ellipse,
+    Extrusion,
+    Interval,
+    Polygon,
+    Rectangle,
+    Revolution,
+    RoundedPolygon,
+    Sector,
+    StarShaped,
+    TimeInterval,
+    circular_cylinder,
+    torus,
+)
 from pdesolve.output.mesh import output_mesh, spacetime_mesh, times
 
 SQUARE = Rectangle((0, 0), (1, 1))
@@ -26,8 +42,26 @@ PLANE = {
     "lens": Disk((0, 0), 1) & Disk((1, 0.3), 0.8),
     "far and small": Disk((1000, 2000), 1e-2) - Disk((1000.002, 2000), 3e-3),
 }
-EULER = {"hole": 0, "tiny hole": 0, "thin gap": -1, "annulus": 0, "two islands": 2, "far and small": 0}
+PLANE |= {
+    "sector": Sector((0, 0), 1, 0.2, 5, 0.3),
+    "flower": StarShaped(lambda theta: 1 + 0.2 * torch.cos(5 * theta)),
+    "rounded": RoundedPolygon([(0, 0), (1, 0), (1.2, 1), (0, 1)], 0.4),
+    "polygon with a hole": Polygon([(-1, -1), (3, -1), (3, 3), (-1, 3)], holes=[ARROW.vertices]),
+    "turned ellipse": Ellipse((0, 0), (1, 0.2)).rotated(0.4),
+}
+EULER = {"polygon with a hole": 0} | {
+    "hole": 0,
+    "tiny hole": 0,
+    "thin gap": -1,
+    "annulus": 0,
+    "two islands": 2,
+    "far and small": 0,
+}
 SOLID = {
+    "cylinder": circular_cylinder((0, 0, 0), 0.5, 1),
+    "torus": torus((0, 0, 0), 1, 0.4).rotated(0.5, axis="x"),
+    "cone": Revolution(Polygon([(0, 0), (1, 0), (0, 1)])),
+    "plate": Extrusion(SQUARE - Disk((0.5, 0.5), 0.2), 0, 0.5),
     "ball": Ball((0, 0.1, 0.2), 0.8),
     "cavity": Box((-1, -1, -1), (1, 1, 1)) - Ball((0.1, 0, 0), 0.5),
     "fichera": Box((-1, -1, -1), (1, 1, 1)) - Box((0, 0, 0), (1, 1, 1)),

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pdesolve import Problem, check
+from pdesolve.cli.bench import REGRESSION
 from pdesolve.cli.faults import INTERRUPTED
 from pdesolve.cli.main import main
 from pdesolve.cli.session import NOT_CERTIFIED
@@ -173,7 +174,14 @@ def test_the_methods_are_those_that_there_are():
 def test_the_exit_codes_are_those_of_the_program(capsys):
     table = {int(code): meaning for code, meaning in rows(section("The command line"), "exit code")}
     assert ProblemError.exit_code == UsageError.exit_code == 2
-    assert set(table) == {0, SolveError.exit_code, UsageError.exit_code, NOT_CERTIFIED, INTERRUPTED}
+    assert set(table) == {
+        0,
+        SolveError.exit_code,
+        UsageError.exit_code,
+        NOT_CERTIFIED,
+        REGRESSION,
+        INTERRUPTED,
+    }
     assert main(["--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     for code, meaning in table.items():

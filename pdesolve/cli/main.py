@@ -11,6 +11,8 @@ import click
 
 from pdesolve import __version__
 from pdesolve.cli.answer import blank_record, print_record
+from pdesolve.cli.bench import bench, compare
+from pdesolve.cli.bench import report as report_command
 from pdesolve.cli.check import check
 from pdesolve.cli.export import export, plot
 from pdesolve.cli.faults import Fault, report
@@ -34,7 +36,8 @@ def cli(context: click.Context) -> None:
     pdesolve solve problems/poisson_2d.py --tol 1e-8    solve it; opens in ParaView
 
     Exit codes: 0 solved, tolerance certified; 1 failed at run time; 2 usage or problem file is wrong;
-    3 finished without certifying the tolerance; 130 interrupted, partial result saved.
+    3 finished without certifying the tolerance; 4 compare found a regression; 130 interrupted, partial result
+    saved.
     """
     if "NO_COLOR" in os.environ:
         context.color = False
@@ -42,7 +45,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (ls, check, solve, export, plot, info):
+for command in (ls, check, solve, export, plot, bench, report_command, compare, info):
     cli.add_command(command)
 
 

@@ -1,0 +1,69 @@
+"""Records: one JSON file per run under DIR/records, with everything that a table, figure or verdict needs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pdesolve.errors import UsageError
+
+FORMAT = "pdesolve benchmark 1"
+Record = dict[str, Any]
+OUTCOMES = ("finished", "not finite", "crashed", "timed out", "out of memory", "refused")
+
+
+def write_record(folder: Path, record: Mapping[str, Any], name: str) -> Path:
+    """Write a record under a temporary name and rename it; numbers that are not finite become null."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(_finite(record), indent=1, allow_nan=False) + "\n", "utf-8")
+    temporary.replace(path)
+    return path
+
+
+def read_record(path: Path) -> Record | None:
+    """A record, None where there is none that can be read."""
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and record.get("format") == FORMAT else None
+
+
+def read_records(directory: Path) -> list[Record]:
+    """All records of a result set, in the order in which they were asked for.
+
+    Args:
+        directory: what `pdesolve bench --out` was given, or its folder `records`.
+
+    Raises:
+        UsageError: there are none.
+    """
+    folder = directory / "records" if (directory / "records").is_dir() else directory
+    found = [record for path in sorted(folder.glob("*.json")) if (record := read_record(path)) is not None]
+    if not found:
+        message = f"{directory} holds no records; expected the directory of a pdesolve bench"
+        raise UsageError(message)
+    return sorted(found, key=lambda record: record.get("position", 0))
+
+
+def error_of(record: Mapping[str, Any]) -> float:
+    """The relative L2 error, infinite where the run failed, NaN where the solution is not known."""
+    if record["outcome"] != "finished":
+        return math.inf
+    error = record["relative_l2_error"]
+    return math.nan if error is None else float(error)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -1,0 +1,204 @@
+"""Runs in processes of their own: limits on time and memory, and a record whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from pdesolve.benchmarking.case import Case
+from pdesolve.benchmarking.records import Record, read_record, write_record
+from pdesolve.benchmarking.worker import blank
+from pdesolve.errors import UsageError
+
+PAUSE = 0.05  # seconds between looks at a process
+Show = Callable[[Record], None]
+
+
+def run_case(case: Case, stop: threading.Event | None = None) -> Record:
+    """Run a case in a process of its own.
+
+    The process is killed when it holds more memory than it may, or is still there `grace` seconds after its
+    budget; a crash, a kill from outside and these two are outcomes of the record like any other.
+
+    Args:
+        case: what to run.
+        stop: when set, the process is killed and KeyboardInterrupt raised.
+    """
+    with tempfile.TemporaryDirectory(prefix="pdesolve-bench-") as folder:
+        target = Path(folder) / "record.json"
+        with (Path(folder) / "log").open("w+") as log:
+            process = _start(case, target, log)
+            try:
+                reason, peak, seconds = _watch(process, case, stop)
+            finally:
+                _kill(process)
+            record = read_record(target) if reason is None else None
+            if record is not None:
+                return record
+            return _failed(case, reason or _death(process.returncode, log), peak, seconds)
+
+
+def _start(case: Case, target: Path, log: Any) -> subprocess.Popen[str]:
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(case.threads))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pdesolve.benchmarking.worker", str(target)],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        text=True,
+        env={**os.environ, **threads},
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(case.to_json()))
+        process.stdin.close()
+    return process
+
+
+def _watch(
+    process: subprocess.Popen[str], case: Case, stop: threading.Event | None
+) -> tuple[tuple[str, str] | None, float | None, float]:
+    """Wait for the end; (outcome, sentence) where it had to be brought about, the most memory, the seconds."""
+    start, peak = time.monotonic(), None
+    while process.poll() is None:
+        if stop is not None and stop.is_set():
+            raise KeyboardInterrupt
+        held = _resident_mb(process.pid)
+        peak = max(filter(None, (held, peak)), default=None)
+        seconds = time.monotonic() - start
+        if held is not None and held > case.memory:
+            return ("out of memory", f"killed: it held {held:.0f} MiB of {case.memory}"), peak, seconds
+        if seconds > case.budget + case.grace:
+            sentence = (
+                f"killed after {seconds:.0f} s: {case.budget:g} s of budget and {case.grace:g} s of grace"
+            )
+            return ("timed out", sentence), peak, seconds
+        time.sleep(PAUSE)
+    return None, peak, time.monotonic() - start
+
+
+def _resident_mb(pid: int) -> float | None:
+    """Memory that a process holds, in MiB; None where the system does not say."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End the process with all its children."""
+    if process.poll() is None:
+        with contextlib.suppress(OSError, AttributeError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+    process.wait()
+
+
+def _death(code: int, log: Any) -> tuple[str, str]:
+    """How a process ended that left no record."""
+    log.seek(0)
+    lines = [line.strip() for line in log.read().splitlines() if line.strip()]
+    cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    if lines and ("MemoryError" in lines[-1] or "allocate memory" in lines[-1]):
+        return "out of memory", lines[-1][:500]
+    return "crashed", f"ended with {cause}, without a record" + (f": {lines[-1][:400]}" if lines else "")
+
+
+def _failed(case: Case, reason: tuple[str, str], peak: float | None, seconds: float) -> Record:
+    outcome, sentence = reason
+    return {
+        **blank(case),
+        "outcome": outcome,
+        "status": sentence,
+        "seconds": seconds,
+        "peak_memory_mb": None if peak is None else round(peak, 1),
+    }
+
+
+# -------------------------------------------------------------------- many runs
+
+
+def run_all(
+    cases: Iterable[Case], out: Path, show: Show, jobs: int = 1, skip_existing: bool = False
+) -> list[Record]:
+    """Run cases as local processes, `jobs` at a time; every record is written as soon as it is there.
+
+    Args:
+        cases: what to run.
+        out: records go to its folder `records`.
+        show: called with every new record.
+        jobs: processes at a time.
+        skip_existing: leave out cases whose record is there already, failures included.
+
+    Returns:
+        All records, those found included, in the order of the cases.
+
+    Raises:
+        UsageError: records of other cases with the same names are in the way.
+        KeyboardInterrupt: it was interrupted; finished records are kept.
+    """
+    cases = list(cases)
+    found = existing(cases, out, skip_existing)
+    stop = threading.Event()
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        pending = {
+            pool.submit(run_case, case, stop): (position, case)
+            for position, case in enumerate(cases)
+            if position not in found
+        }
+        try:
+            collect(pending, found, out, show)
+        except BaseException:
+            stop.set()
+            for future in pending:
+                future.cancel()
+            raise
+    return [found[position] for position in range(len(cases))]
+
+
+def existing(cases: list[Case], out: Path, skip: bool) -> dict[int, Record]:
+    """Position → record, of the cases whose record is there already.
+
+    Raises:
+        UsageError: the folder has records and they are not to be skipped, or belong to other cases.
+    """
+    folder = out / "records"
+    found = {
+        position: record
+        for position, case in enumerate(cases)
+        if (record := read_record(folder / f"{case.name}.json")) is not None
+    }
+    if found and not skip:
+        message = (
+            f"{folder} has {len(found)} of these records: --skip-existing keeps them, --out DIR leaves them"
+        )
+        raise UsageError(message)
+    return {position: r for position, r in found.items() if r.get("identity") == cases[position].identity}
+
+
+def collect(
+    pending: dict[Future[Record], tuple[int, Case]], found: dict[int, Record], out: Path, show: Show
+) -> None:
+    """Write and show every record as it comes."""
+    left = set(pending)
+    while left:
+        done, left = wait(left, timeout=0.2, return_when=FIRST_COMPLETED)
+        for future in done:
+            position, case = pending[future]
+            record = {**future.result(), "position": position}
+            write_record(out / "records", record, case.name)
+            found[position] = record
+            show(record)

@@ -1,0 +1,107 @@
+"""Tables of a comparison, as rows of text that Markdown, HTML and the terminal show alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from pdesolve.benchmarking.records import Record
+from pdesolve.benchmarking.statistics import Row, by_problem
+
+HEADER = ("method", "median error", "quartiles", "failed", "parameters", "seconds", "evaluations")
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A number in two digits: 3.2e-10, 0.41, ∞; empty where there is none."""
+    if value is None or math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "∞"
+    if value == 0 or 1e-2 <= abs(value) < 1e4:
+        return f"{value:.2g}" if abs(value) < 100 else f"{value:,.0f}"
+    mantissa, exponent = f"{value:.{digits}e}".split("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def problem_table(rows: Sequence[Row]) -> Table:
+    """One problem, a line for each method."""
+    return HEADER, [_cells(row) for row in rows]
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    low, high = row.spread
+    failed = f"{row.failures} of {len(row.records)}" + (f" ({row.outcomes})" if row.failures else "")
+    parameters = row.median("parameters")
+    return (
+        row.method,
+        number(row.error) if row.known else "unknown",
+        f"{number(low)} – {number(high)}" if row.known else "",
+        failed if row.failures else "0",
+        "" if math.isnan(parameters) else f"{parameters:,.0f}",
+        number(row.median("seconds")),
+        number(row.median("evaluations")),
+    )
+
+
+def overview(records: Sequence[Record]) -> Table:
+    """Median errors, problems down and methods across; the smallest of a line is bold."""
+    groups = by_problem(records)
+    methods = list(dict.fromkeys(record["method"] for record in records))
+    lines = []
+    for problem, rows in groups.items():
+        found = {row.method: row for row in rows}
+        best = min((row.error for row in rows if math.isfinite(row.error)), default=None)
+        cells = [_overview_cell(found.get(method), best) for method in methods]
+        lines.append((problem, *cells))
+    return ("problem", *methods), lines
+
+
+def _overview_cell(row: Row | None, best: float | None) -> str:
+    if row is None:
+        return ""
+    text = number(row.error) if row.known else "unknown"
+    return f"**{text}**" if best is not None and row.error == best else text
+
+
+def markdown(table: Table) -> str:
+    """A table in Markdown; all columns but the first are numbers."""
+    header, lines = table
+    marks = ("---", *["---:"] * (len(header) - 1))
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, marks, *lines))
+
+
+def plain(table: Table) -> str:
+    """A table for the terminal."""
+    header, lines = table
+    widths = [max(len(line[i]) for line in (header, *lines)) for i in range(len(header))]
+
+    def laid_out(line: Sequence[str]) -> str:
+        cells = [line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]
+        return "  ".join(cells).rstrip()
+
+    return "\n".join(laid_out(line) for line in (header, *lines))
+
+
+def sizes_apart(rows: Sequence[Row], most: float = 0.05) -> str:
+    """A sentence where parameter counts differ by more than a share of their median; else empty."""
+    counts: Mapping[str, float] = {row.method: row.median("parameters") for row in rows}
+    known = sorted(count for count in counts.values() if not math.isnan(count))
+    if not known:
+        return ""
+    middle = known[len(known) // 2]
+    apart = [
+        f"{method} {count:,.0f}"
+        for method, count in counts.items()
+        if abs(count - middle) > most * middle  # NaN compares false
+    ]
+    return f"Not of the size of the others ({middle:,.0f} ± {most:.0%}): {', '.join(apart)}." if apart else ""
+
+
+def failures(records: Sequence[Record]) -> list[str]:
+    """A line for each run that failed: what, how, and the sentence."""
+    return [
+        f"{r['problem']}, {r['method']}, seed {r['seed']}: {r['outcome']}: {r['status']}"
+        for r in records
+        if r["outcome"] != "finished"
+    ]

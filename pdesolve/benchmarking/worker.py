@@ -1,0 +1,177 @@
+"""The process of one run: reads a case on standard input, solves it, writes its record to the file named.
+
+python -m pdesolve.benchmarking.worker RECORD < CASE
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pdesolve.benchmarking.case import Case, problem_sha256
+from pdesolve.benchmarking.records import FORMAT, Record, write_record
+from pdesolve.errors import PdesolveError
+from pdesolve.versions import peak_memory_mb, versions
+
+MEASURES = "status relative_l2_error max_error estimated_error residual_rms seconds converged".split()
+
+
+def blank(case: Case) -> Record:
+    """What a record says before anything has run."""
+    return {
+        "format": FORMAT,
+        "problem": case.problem_name,
+        "method": case.method.label,
+        "seed": case.seed,
+        "outcome": None,
+        "status": None,
+        "relative_l2_error": None,
+        "max_error": None,
+        "estimated_error": None,
+        "residual_rms": None,
+        "seconds": None,
+        "parameters": None,
+        "evaluations": None,
+        "iterations": None,
+        "converged": None,
+        "peak_memory_mb": None,
+        "command": case.command,
+        "base_method": case.method.method,
+        "settings": dict(case.method.settings),
+        "resolved": {},
+        "budget": case.budget,
+        "memory_limit_mb": case.memory,
+        "tol": case.method.tol or case.tol,
+        "dtype": case.dtype,
+        "device": case.device,
+        "threads": case.threads,
+        "problem_file": case.problem,
+        "problem_sha256": problem_sha256(case.problem),
+        "identity": case.identity,
+        "versions": versions(),
+        "machine": machine(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "history": [],
+    }
+
+
+def machine() -> str:
+    """Processor and number of cores."""
+    import os
+
+    cpus = Path("/proc/cpuinfo")
+    lines = cpus.read_text().splitlines() if cpus.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+def execute(case: Case) -> Record:
+    """Solve the case in this process; whatever goes wrong becomes the outcome of the record."""
+    record = blank(case)
+    try:
+        _solve(case, record)
+    except MemoryError as error:
+        record |= {"outcome": "out of memory", "status": str(error) or "out of memory"}
+    except PdesolveError as error:
+        memory = type(error).__name__ == "OutOfMemoryError"
+        outcome = "out of memory" if memory else "refused" if error.exit_code == 2 else "crashed"
+        record |= {"outcome": outcome, "status": " ".join(str(error).split())}
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        memory = "allocate memory" in text or "OutOfMemory" in text or "out of memory" in text
+        record |= {"outcome": "out of memory" if memory else "crashed", "status": text[:500]}
+        traceback.print_exc()
+    record["peak_memory_mb"] = peak_memory_mb()
+    return record
+
+
+def _solve(case: Case, record: Record) -> None:
+    import torch
+
+    from pdesolve.benchmarking.measuring import RecordingMonitor, error_history, error_picture
+    from pdesolve.loading import load_problem
+    from pdesolve.methods_trained import train_any  # noqa: F401  before the clock starts
+    from pdesolve.solver import solve
+
+    torch.set_num_threads(case.threads)
+    problem = load_problem(case.problem)
+    spec = case.method
+    monitor = RecordingMonitor()
+    solution = solve(
+        problem,
+        spec.method,
+        spec.tol or case.tol,
+        case.seed,
+        case.budget,
+        case.dtype,
+        case.device,
+        monitor,
+        **spec.settings,
+    )
+    summary = solution.summary()
+    record |= {key: summary[key] for key in MEASURES}
+    record["device"] = summary["device"]
+    record["parameters"] = summary["degrees_of_freedom"]
+    record["evaluations"] = monitor.evaluations or None
+    record["resolved"] = {**monitor.resolved, "approximator": _configuration(solution.approximator)}
+    error = solution.relative_l2_error()
+    finite = math.isfinite(solution.residual_rms) and (error is None or math.isfinite(error))
+    record["outcome"] = "finished" if finite else "not finite"
+    if case.field and finite:
+        record["picture"] = error_picture(solution)
+    record["history"] = error_history(problem, monitor) or _estimates(solution.history, summary)
+    steps = [row["iteration"] for row in record["history"] if row.get("iteration") is not None]
+    record["iterations"] = steps[-1] if steps else None
+
+
+def _configuration(approximator: Any) -> Mapping[str, Any] | None:
+    """What it was made with, where JSON can say it."""
+    try:
+        return {"class": type(approximator).__name__, **approximator.config()}
+    except (AttributeError, PdesolveError):
+        return {"class": type(approximator).__name__}
+
+
+def _estimates(history: list[dict[str, Any]], summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of a method that keeps no θ: its own estimates, and the error at the end."""
+    rows = [
+        {
+            "seconds": row["seconds"],
+            "estimate": row["estimate"],
+            "unknowns": row.get("unknowns"),
+            "error": None,
+        }
+        for row in history
+        if row.get("estimate") is not None
+    ]
+    return [*rows, {"seconds": summary["seconds"], "error": summary["relative_l2_error"]}]
+
+
+def limit_memory(mebibytes: int) -> None:
+    """Let allocations beyond the limit fail, where the system can see to it."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (mebibytes * 2**20,) * 2)
+    except (ImportError, ValueError, OSError):  # not on Windows; the parent process watches, too
+        pass
+
+
+def main() -> None:
+    """Read, solve, write."""
+    case = Case.from_json(json.load(sys.stdin))
+    if not case.device.startswith("cuda"):  # CUDA reserves address space beyond any limit
+        limit_memory(case.memory)
+    target = Path(sys.argv[1])
+    write_record(target.parent, execute(case), target.stem)
+
+
+if __name__ == "__main__":
+    main()

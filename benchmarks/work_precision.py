@@ -79,8 +79,8 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Rows of all methods, errors over the same points.
 
-    Ours comes first and goes to its finest size while it meets its tolerances. The others end where one solve takes
-    longer than the longest of ours (and than `limit` seconds), or their error is rounding.
+    Ours comes first and goes to its finest size while it meets its tolerances. The others end where twice the time of
+    a solve, about that of the next, passes the longest of ours and `limit`, or their error is rounding.
 
     Args:
         methods: by name, ours first.
@@ -104,7 +104,9 @@ def measure(
                 break
             if name == OURS:
                 limit = max(limit, *entry.seconds)
-            if entry.error < ROUNDING or entry.unknowns > MOST_UNKNOWNS or entry.takes_more_than(limit):
+            elif entry.takes_more_than(limit / 2):
+                break
+            if entry.error < ROUNDING or entry.unknowns > MOST_UNKNOWNS:
                 break
         print(f"{name}: {entry.error:.1e} in {entry.seconds[0]:.2g} s", file=sys.stderr, flush=True)
     repeat(entries)

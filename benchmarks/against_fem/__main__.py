@@ -2,10 +2,10 @@
 
     python -m benchmarks.against_fem [CASE ...] [--threads 1] [--limit 2] [--report]
 
-pdesolve goes to the tolerance 1e-12, or as far as it gets in 20 seconds. Every other method goes from coarse to fine
-until one solve takes longer than the longest of pdesolve (and than the limit), its error is rounding, or it has
-600,000 unknowns. Then all solves are repeated in turns, so that a noisy machine disturbs all alike. Times are of mesh,
-assembly and solve; errors are relative, over the same Sobol points for all. Needs the extra `bench`.
+pdesolve goes to the tolerance 1e-12, or as far as it gets in 15 seconds. Every other method goes from coarse to fine
+until the next solve would take longer than the longest of pdesolve (and than the limit), its error is rounding, or it
+has 600,000 unknowns. Then all solves are repeated in turns, so that a noisy machine disturbs all alike. Times are of
+mesh, assembly and solve; errors are relative, over the same Sobol points for all. Needs the extra `bench`.
 """
 
 from __future__ import annotations

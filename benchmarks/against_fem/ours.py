@@ -17,7 +17,7 @@ from pdesolve.problem import Problem
 from pdesolve.solver import solve as solve_problem
 
 PROBLEMS = Path(__file__).resolve().parents[2] / "problems"
-TIME_LIMIT = 20.0
+TIME_LIMIT = 15.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Work and precision of pdesolve beside the method of lines, in one space dimension."""

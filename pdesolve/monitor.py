@@ -24,7 +24,7 @@ class Monitor:
         evaluations: calls of a trained method's residual, gradient or Jacobian at all its points.
         resolved: what a trained method made of its settings, defaults included; for records.
         values_at: (θ of a checkpoint (p,), points (n, d)) → values (n, u), set by a trained method so that
-            errors along the way can be measured afterwards. It overwrites the method's approximator.
+            errors along the way can be measured afterwards.
     """
 
     time_limit: float | None = None

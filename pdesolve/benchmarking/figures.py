@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pdesolve.benchmarking.records import Record
-from pdesolve.benchmarking.statistics import Row, curve
+from pdesolve.benchmarking.statistics import Row, curve, quantile
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,12 +40,13 @@ def convergence(rows: Sequence[Row]) -> bytes | None:
 
 def _draw_curve(axes: Any, row: Row, axis: str, number: int) -> None:
     key = {"seconds": "seconds", "iterations": "iteration"}[axis]
-    at = [h[key] for r in row.records for h in r["history"] if h.get(key) and h["error"] is not None]
+    steps = [[h[key] for h in r["history"] if h.get(key) and h["error"] is not None] for r in row.records]
+    at = [place for places in steps for place in places]
     if not at:
         return
     colour, marker = f"C{number % 10}", _MARKERS[number % len(_MARKERS)]
-    if min(at) == max(at):
-        axes.plot(at[:1], [row.error], marker, color=colour, markersize=5, label=row.method)
+    if max(map(len, steps)) == 1:  # a method without a curve
+        axes.plot([quantile(at, 0.5)], [row.error], marker, color=colour, markersize=6, label=row.method)
         return
     places = np.geomspace(min(at), max(at), PLACES)
     low, middle, high = (np.array(values) for values in curve(row, axis, places.tolist()))

@@ -45,7 +45,7 @@ class RecordingMonitor(Monitor):
 
 
 def error_history(problem: Problem, monitor: RecordingMonitor) -> list[dict[str, Any]]:
-    """Seconds, iteration, evaluations, loss and error of every copy; afterwards the approximator is spoilt.
+    """Seconds, iteration, evaluations, loss and error of every copy.
 
     The error is relative L2 on 4,096 points of a Sobol sequence that no method trains on; None where the
     solution is not known.

@@ -124,9 +124,9 @@ def _steps(record: Mapping[str, Any], key: str) -> list[tuple[float, float]]:
     if record["outcome"] != "finished":
         return [(-math.inf, math.inf)]
     return [
-        (float(row[key]), math.inf if row["error"] is None else float(row["error"]))
+        (float(row[key]), float(row["error"]))
         for row in record["history"]
-        if row.get(key) is not None and (row["error"] is not None or "theta" in row)
+        if row.get(key) is not None and row["error"] is not None
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from pdesolve.cli import values
+from pdesolve.cli.interrupt import sigterm_as_interrupt
 from pdesolve.errors import UsageError
 
 REGRESSION = 4
@@ -63,12 +64,13 @@ def bench(what: tuple[str, ...], **options: Any) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "suite.json").write_text(json_module.dumps(content, indent=1, default=str) + "\n", "utf-8")
     try:
-        if options["dask"]:
-            from pdesolve.benchmarking.cluster import run_on_cluster
+        with sigterm_as_interrupt():
+            if options["dask"]:
+                from pdesolve.benchmarking.cluster import run_on_cluster
 
-            records = run_on_cluster(cases, out, show, options["dask"], options["skip_existing"])
-        else:
-            records = run_all(cases, out, show, options["jobs"], options["skip_existing"])
+                records = run_on_cluster(cases, out, show, options["dask"], options["skip_existing"])
+            else:
+                records = run_all(cases, out, show, options["jobs"], options["skip_existing"])
     except KeyboardInterrupt:
         message = f"interrupted; {show.done} records are in {out}, and --skip-existing goes on from there"
         raise KeyboardInterrupt(message) from None

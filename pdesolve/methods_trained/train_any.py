@@ -12,7 +12,13 @@ from pdesolve.methods_trained.sampling import GRID_DIMENSIONS, Sampling, start_p
 from pdesolve.methods_trained.solve import Task
 from pdesolve.methods_trained.system import System
 from pdesolve.methods_trained.train_mixture import lm_settings, train_linear
-from pdesolve.methods_trained.train_network import Recipe, minimise, network_of, rows_for
+from pdesolve.methods_trained.train_network import (
+    Recipe,
+    minimise,
+    network_of,
+    rows_for,
+    values_along_the_way,
+)
 from pdesolve.training.registry import MINIMISERS
 
 PARAMETERS = 400
@@ -89,7 +95,7 @@ def _damp(task: Task, network: TrainableApproximator, points: int):
     groups = statement.sample(_sampling(task, points), task.seed)
     parameters = start_parameters(statement.problem, statement.dtype, statement.device)
     system = System(network, groups, statement.sizes, parameters)
-    monitor.values_at = system.values
+    monitor.values_at = values_along_the_way(system)
     monitor.resolved |= {"points": points, "optimisers": ["lm"]}
     result = levenberg_marquardt(
         monitor.counted(system.residual),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from functools import partial
 
@@ -64,7 +65,8 @@ def train_linear(task: Task, mixture: GaussianMixture, groups: tuple[Group, ...]
     monitor = task.monitor
     problem = separable.problem(ridge(task.statement.dtype))
     problem.basis = monitor.counted(problem.basis)
-    monitor.values_at = partial(separable.values, problem)
+    twin = SeparableMixture(copy.deepcopy(mixture), groups, task.statement.sizes)
+    monitor.values_at = partial(twin.values, twin.problem(problem.ridge))
     monitor.resolved |= {"rows": len(problem.target), "optimisers": ["vp"], "ridge": problem.ridge}
     result = variable_projection(problem, separable.alpha, monitor, lm_settings(task))
     separable.set_solution(result.alpha, result.coefficients, result.fixed_coefficients)
@@ -101,7 +103,8 @@ def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, 
         task.monitor,
         GaussNewtonSettings(iterations=20),
     )
-    task.monitor.values_at = system.values
+    twin = System(copy.deepcopy(mixture), (), statement.sizes, κ)
+    task.monitor.values_at = twin.values
     task.monitor.resolved |= {
         "rows": len(penalty) + sum(g.weights.numel() for g in groups),
         "optimisers": ["lm"],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from pdesolve.approximators import TrainableApproximator
 from pdesolve.methods_trained.networks import NETWORKS, Build, build_network, fold_sizes
@@ -89,7 +92,7 @@ def minimise(
         else:
             settings |= {"stagnation_window": STAGNATION_WINDOW, "stagnation": STAGNATION}
         stages.append((optimiser, settings))
-    task.monitor.values_at = system.values
+    task.monitor.values_at = values_along_the_way(system)
     task.monitor.resolved |= {
         "points": points,
         "optimisers": [f"{name} {most}" for name, most in optimisers],
@@ -100,6 +103,11 @@ def minimise(
     identified = {k: float(v) for k, v in system.set(result.theta).items()}
     fold_sizes(network, statement.sizes)
     return network, result.status, result.converged, None, identified
+
+
+def values_along_the_way(system: System) -> Callable[[Tensor, Tensor], Tensor]:
+    """(θ of a checkpoint, points (n, d)) → values (n, u), by a twin of the network that is trained."""
+    return System(copy.deepcopy(system.approximator), (), system.sizes, system.start).values
 
 
 def network_of(task: Task, build: Build, parameters: int) -> TrainableApproximator:

@@ -1,0 +1,128 @@
+"""Whatever becomes of a run, it is a row."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pdesolve.benchmarking import runner
+from pdesolve.benchmarking.case import Case, method_spec
+from pdesolve.benchmarking.records import read_record, read_records
+from pdesolve.benchmarking.runner import run_all, run_case
+from pdesolve.benchmarking.statistics import rows
+from pdesolve.benchmarking.worker import blank
+from pdesolve.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
+PROBLEM = str(ROOT / "problems" / "poisson_1d.py")
+BROKEN = Path(__file__).with_name("broken_networks.py")
+
+
+def case(network="Sound", seed=0, **limits):
+    spec = method_spec(f"{BROKEN}:{network}+lm")
+    settings = {**spec.settings, "parameters": 30, "iterations": 5}
+    spec = type(spec)(spec.label, spec.method, settings)
+    return Case(PROBLEM, spec, seed, **{"budget": 5.0, **limits})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "limits", "outcome", "sentence"),
+    [
+        ("NotFinite", {}, "not finite", "not finite"),
+        ("Killed", {}, "crashed", "SIGKILL"),
+        ("Raising", {}, "crashed", "RuntimeError: not today"),
+        ("Endless", {"budget": 1.0, "grace": 5.0}, "timed out", "killed after 6 s"),
+        ("Greedy", {"memory": 2048}, "out of memory", ""),
+        ("Missing", {}, "refused", "defines no torch.nn.Module 'Missing'"),
+    ],
+)
+def test_a_provoked_failure_is_a_record_that_says_so(network, limits, outcome, sentence):
+    record = run_case(case(network, **limits))
+    assert record["outcome"] == outcome
+    assert sentence in record["status"]
+    (row,) = rows([record])
+    assert row.error == float("inf")
+    assert row.failures == 1
+
+
+@pytest.mark.slow
+def test_a_good_run_has_everything_a_record_needs(tmp_path):
+    shown = []
+    (record,) = run_all([case(budget=30.0)], tmp_path, shown.append)
+    assert shown == [record]
+    assert read_records(tmp_path) == [json.loads(json.dumps(record))]
+    assert record["outcome"] == "finished", record["status"]
+    for key in ("command", "settings", "versions", "machine", "peak_memory_mb", "seconds", "problem_sha256"):
+        assert record[key], key
+    assert record["parameters"] == pytest.approx(30, abs=3)
+    last = record["history"][-1]
+    assert last["error"] == pytest.approx(record["relative_l2_error"], rel=0.05)
+    assert last["iteration"] == record["iterations"] == 5
+    assert [row["seconds"] for row in record["history"]] == sorted(
+        row["seconds"] for row in record["history"]
+    )
+
+
+def test_records_that_are_there_are_kept_and_others_made(tmp_path, monkeypatch):
+    run = []
+
+    def fake(one, _stop):
+        run.append(one)
+        return {**blank(one), "outcome": "crashed", "status": f"run {len(run)}"}
+
+    monkeypatch.setattr(runner, "run_case", fake)
+    run_all([case()], tmp_path, print)
+    with pytest.raises(UsageError, match="--skip-existing keeps them"):
+        run_all([case()], tmp_path, print)
+    both = run_all([case(), case(seed=1)], tmp_path, print, skip_existing=True)
+    assert [record["status"] for record in both] == ["run 1", "run 2"]
+    assert [one.seed for one in run] == [0, 1]
+    run_all([case(tol=1e-3)], tmp_path, print, skip_existing=True)
+    assert len(run) == 3, "a case with another tolerance is another case"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+def test_an_interrupted_bench_keeps_its_records_and_leaves_no_process(tmp_path):
+    methods = f"{BROKEN}:Missing,{BROKEN}:Endless"
+    command = [sys.executable, "-m", "pdesolve.cli.main", "bench", PROBLEM, "--methods", methods]
+    process = subprocess.Popen([*command, "--out", str(tmp_path)], stderr=subprocess.PIPE, text=True)
+    record, end = (
+        tmp_path / "records" / "poisson_1d--broken_networks.py-Missing--s0.json",
+        time.monotonic() + 60,
+    )
+    while read_record(record) is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "1 records are in" in errors
+    assert "--skip-existing goes on" in errors
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+def test_the_command_of_a_record_names_what_decides_the_numbers():
+    command = case(seed=3, tol=1e-4, dtype="float32").command
+    for part in (
+        "--methods network",
+        "--seeds 3",
+        "--tol 0.0001",
+        "--dtype float32",
+        "Sound",
+        "parameters=30",
+    ):
+        assert part in command
+
+
+def test_what_does_not_decide_the_numbers_is_not_in_the_identity():
+    assert case().identity == case(grace=99.0).identity
+    assert case().identity != case(seed=1).identity
+    assert Case.from_json(json.loads(json.dumps(case().to_json()))).identity == case().identity

@@ -22,6 +22,7 @@ from pdesolve.monitor import Monitor
 from pdesolve.partition import Partition
 from pdesolve.patches import Frame, Patches
 from pdesolve.problem import Problem
+from pdesolve.subdomains import subdomains_of
 
 FIRST_ORDER = {1: 10, 2: 8, 3: 8}
 HIGHEST_ORDER = {1: 22, 2: 20, 3: 12}
@@ -95,7 +96,7 @@ class Solver:
 
     def __post_init__(self) -> None:
         d = self.problem.domain.dimension
-        self.frame = Frame.of(self.problem.domain)
+        self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem))
         self.statement = Statement.of(self.problem, self.frame.rotation)
         self.first_order = self.settings.get("order", FIRST_ORDER.get(d, 5))
         self.highest_order = max(self.first_order, self.settings.get("max_order", HIGHEST_ORDER.get(d, 8)))
@@ -179,7 +180,8 @@ class Solver:
         if "t" in problem.coordinates and self.thin:
             breaks[-1] = breaks[-1][[0, -1]]
         periodic = [i in problem.periodic_axes for i in range(d)]
-        patches, _ = Patches.over(self.frame, Partition.grid(breaks, periodic))
+        roots = Partition.grid(breaks, periodic, len(self.frame.subdomains))
+        patches, _ = Patches.over(self.frame, roots)
         return patches, np.full(len(patches), self.first_order)
 
     def solve(self, patches: Patches, q: np.ndarray, previous: Discrete | None) -> Discrete:

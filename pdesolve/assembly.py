@@ -30,13 +30,14 @@ from pdesolve.approximators.partitioned_mixture import (
     rotate_indices,
     rotation_key,
 )
-from pdesolve.boundary_points import boundary_points
+from pdesolve.boundary_points import InterfacePoints, boundary_points, interface_points
 from pdesolve.calculus import MultiIndex
 from pdesolve.errors import SolveError
 from pdesolve.least_squares.row_blocks import Columns, RowBlocks
 from pdesolve.patches import FacePoints, Patches, Points, face_points, interior_points
 from pdesolve.problem import Problem
 from pdesolve.residual import ResidualOperator, compile_problem
+from pdesolve.subdomains import interface_pieces
 
 VALUE_WEIGHT = 10.0
 FLUX_WEIGHTS = (10.0, 1.0, 0.3, 0.1, 0.03, 0.01)
@@ -154,6 +155,8 @@ class Assembly:
                 found = boundary_points(patches, place, q, batch)
             self.points += [(term, self._to_device(p)) for p in found]
         self.faces = face_points(patches, q, batch * 8)
+        pieces = interface_pieces(problem, frame.subdomains) if problem.interfaces else ()
+        self.interfaces = interface_points(patches, pieces, q, batch) if pieces else []
         self._face_rows: list[RowBlocks] | None = None
         self._tables: dict[int, Tensor] = {}
 
@@ -189,6 +192,7 @@ class Assembly:
             self.rotation,
             self.unknowns,
             coefficients,
+            self.patches.frame.subdomains if len(self.patches.frame.subdomains) > 1 else (),
         )
 
     # ---------------------------------------------------------------- rows of terms
@@ -327,6 +331,7 @@ class Assembly:
         """Continuity of every unknown and its normal derivatives below the order of the equation."""
         if self._face_rows is None:
             self._face_rows = [row for f in self.faces if (row := self._continuity(f)) is not None]
+            self._face_rows += [self._jump(f) for f in self.interfaces]
         return self._face_rows
 
     def _continuity(self, f: FacePoints) -> RowBlocks | None:
@@ -367,6 +372,58 @@ class Assembly:
                 matrix[:, row, :, u] = table[power] * factor[:, None, None]
                 row += 1
         return matrix.view(b, row * m, -1)
+
+    # ---------------------------------------------------------------- rows of interfaces
+
+    def _jump(self, f: InterfacePoints) -> RowBlocks:
+        """[u] = 0 and [k ∂u/∂n] = 0 between sub-domains, k = 1 for unknowns without an interface of their own."""
+        problem, weight = self.statement.problem, f.weight.to(self.device)
+        orders = self.statement.orders[:, : problem.domain.space_dimension].max(axis=1)
+        x = (f.y @ self.patches.frame.rotation.T).reshape(-1, self.dimension)
+        step = 1e-7 * float(np.max(self.patches.frame.extent)) * f.normals.reshape(-1, self.dimension)
+        ks = []  # (b, m) for each unknown, from each side
+        for shifted in (x - step, x + step):
+            found = {problem.unknown_of(c): c.k for c in problem.interfaces}
+            coordinates = [x[:, i] for i in range(self.dimension)]
+            ks.append(
+                [
+                    found[name].on_branch(found[name].branch(shifted), *coordinates).view(f.weight.shape)
+                    if name in found
+                    else torch.ones_like(f.weight)
+                    for name in problem.unknowns
+                ]
+            )
+        half = np.minimum(self.patches.half[f.minus], self.patches.half[f.plus]).min(axis=1)
+        reach = torch.from_numpy(half).to(self.device)[:, None]
+        normals = (f.normals @ self.patches.frame.rotation).to(self.device)
+        sides = []
+        for cells, own, other, sign in ((f.minus, 0, 1, 1.0), (f.plus, 1, 0, -1.0)):
+            index = torch.from_numpy(cells).to(self.device)
+            h = self.half[index]
+            t = (f.y.to(self.device) - self.centre[index][:, None]) / h[:, None]
+            zero, *first = _first_indices(self.dimension)
+            table = basis_table(t, h, self.sigma, int(self.q[cells[0]]), (zero, *first))
+            slope = torch.einsum("abmk,bma->bmk", table[1:], normals)
+            b, m, k = slope.shape
+            matrix = slope.new_zeros(b, 2 * self.unknowns, m, self.unknowns, k)
+            for u in range(self.unknowns):
+                if orders[u] >= 1:
+                    matrix[:, 2 * u, :, u] = sign * FLUX_WEIGHTS[0] * weight[..., None] * table[0]
+                if orders[u] >= 2:
+                    mine, theirs = ks[own][u].to(slope), ks[other][u].to(slope)
+                    share = mine / torch.maximum(mine.abs(), theirs.abs()).clamp_min(1e-300)
+                    factor = sign * FLUX_WEIGHTS[1] * weight * share * reach
+                    matrix[:, 2 * u + 1, :, u] = factor[..., None] * slope
+            sides.append(matrix.view(b, 2 * self.unknowns * m, -1))
+        groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
+        return RowBlocks.make(self.layout, groups, tuple(sides))
+
+
+@lru_cache
+def _first_indices(dimension: int) -> tuple[MultiIndex, ...]:
+    """Zero, and one derivative along each axis."""
+    axes = range(dimension)
+    return tuple(tuple(int(i == axis) for i in axes) for axis in (-1, *axes))
 
 
 @lru_cache

@@ -7,6 +7,9 @@ the cell faces in that plane; any other surface is divided into panels smaller t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -52,7 +55,7 @@ def boundary_points(patches: Patches, place: Place, q: np.ndarray, batch: int) -
 
 
 def owners(patches: Patches, x: Tensor, normals: Tensor) -> Tensor:
-    """The patch just inside each boundary point, or the nearest one where a sliver of the domain has none.
+    """The patch against the normal of each boundary point, or the nearest one where a sliver of the domain has none.
 
     Raises:
         SolveError: part of the domain is so thin and so far from all cells that it has been lost.
@@ -66,7 +69,7 @@ def owners(patches: Patches, x: Tensor, normals: Tensor) -> Tensor:
             break
         y = (x[lost] - depth * size * normals[lost]) @ frame.rotation
         y = y.clamp(torch.from_numpy(frame.lower), torch.from_numpy(frame.upper))
-        found[lost] = torch.from_numpy(patches.partition.locate(y.numpy()))
+        found[lost] = torch.from_numpy(patches.partition.locate(y.numpy(), frame.part_of(y)))
     lost = torch.nonzero(found < 0)[:, 0]
     found[lost] = _nearest(patches, x[lost])
     return found
@@ -97,9 +100,14 @@ def _ends(patches: Patches, piece: Piece) -> Part:
     return x, normals, owners(patches, x, normals), torch.ones(len(x), dtype=torch.float64)
 
 
-def _on_curve(patches: Patches, piece: Piece, n: int) -> Part:
-    """Bisect parameter intervals until both ends and the inside lie in one cell, then Gauss points."""
+def _on_curve(patches: Patches, piece: Piece, n: int, both: bool = False) -> Part:
+    """Bisect parameter intervals until both ends and the inside lie in one cell, then Gauss points.
+
+    With `both`, intervals lie in one cell on the other side, too.
+    """
     intervals, cells = _intervals_in_cells(patches, piece)
+    if both:
+        intervals, cells = _common(intervals, cells, _intervals_in_cells(patches, piece, -1.0)[0])
     t, w = gauss_grid(1, n)
     a, b = intervals[:, :1], intervals[:, 1:]
     parameter = (a + b) / 2 + (b - a) / 2 * t[:, 0]
@@ -109,21 +117,34 @@ def _on_curve(patches: Patches, piece: Piece, n: int) -> Part:
     return x, normals, cells, (area * _stretch(patches, cells, normals)).sqrt()
 
 
+def _common(intervals: Tensor, cells: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Cut intervals (k, 2) at the ends of others; the parts, with the cells (k,) of what they were cut from."""
+    ends = torch.unique(torch.cat([intervals.flatten(), others.flatten()]))
+    ends = ends[torch.cat([torch.tensor([True]), ends.diff() > 1e-10])]
+    middle = (ends[1:] + ends[:-1]) / 2
+    place = torch.searchsorted(intervals[:, 0].contiguous(), middle) - 1
+    covered = (place >= 0) & (middle < intervals[place.clamp_min(0), 1])
+    return torch.stack([ends[:-1], ends[1:]], dim=1)[covered], cells[place[covered]]
+
+
 def _stretch(patches: Patches, cells: Tensor, normals: Tensor) -> Tensor:
     """Area in reference units over true area (n,): |H∘n| / Π H, since dA' = det(A) |A^{-T} n| dA for A = diag(1/H)."""
     half = torch.from_numpy(patches.half)[cells]
     return (half * (normals @ patches.frame.rotation)).norm(dim=1) / half.prod(1)
 
 
-def _intervals_in_cells(patches: Patches, piece: Piece) -> tuple[Tensor, Tensor]:
-    """Maximal parameter intervals (k, 2) inside one cell, no longer than a cell, and those cells (k,)."""
+def _intervals_in_cells(patches: Patches, piece: Piece, side: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Maximal parameter intervals (k, 2) inside one cell, no longer than a cell, and those cells (k,).
+
+    With side = -1, cells on the other side of the piece.
+    """
     pending = torch.cat([_first_intervals(patches, piece, a, b) for a, b in piece.intervals.tolist()])
     inner = torch.tensor([1e-6, 0.3, 0.5, 0.7, 1 - 1e-6], dtype=torch.float64)
     done, owner = [], []
     for depth in range(44):
         parameter = (pending[:, :1] + (pending[:, 1:] - pending[:, :1]) * inner).reshape(-1, 1)
         x, normals = piece.map(parameter), piece.normal(parameter)
-        cell = owners(patches, x, normals).reshape(-1, len(inner))
+        cell = owners(patches, x, side * normals).reshape(-1, len(inner))
         x = x.reshape(-1, len(inner), x.shape[1])
         chord = (x[:, -1] - x[:, 0]).norm(dim=1)
         size = torch.from_numpy(patches.half)[cell[:, 2].clamp_min(0)].norm(dim=1)
@@ -270,12 +291,61 @@ def _edges(patches: Patches, piece: Piece, low: Tensor, high: Tensor, half: Tens
     return torch.stack(lengths, dim=1)
 
 
+@dataclass(frozen=True)
+class InterfacePoints:
+    """Points on interfaces, in batches: b pairs of patches with m points each.
+
+    Attributes:
+        minus, plus: (b,) patches; the normals point from minus to plus.
+        y: (b, m, d) in grid coordinates.
+        normals: (b, m, d) unit normals in x coordinates.
+        weight: (b, m) square roots of reference weights.
+    """
+
+    minus: np.ndarray
+    plus: np.ndarray
+    y: Tensor
+    normals: Tensor
+    weight: Tensor
+
+
+def interface_points(
+    patches: Patches, pieces: Sequence[Piece], q: np.ndarray, batch: int
+) -> list[InterfacePoints]:
+    """Points on pieces between two sub-domains, batched by the patches on both sides."""
+    n, parts = int(q.max()), []
+    for piece in pieces:
+        if piece.dimension == 2 and not len(piece.intervals):
+            continue
+        if piece.dimension == 1:
+            part = _ends(patches, piece)
+        elif piece.dimension == 2:
+            part = _on_curve(patches, piece, n, both=True)
+        else:
+            part = _on_surface(patches, piece, n)
+        if len(part[0]):
+            parts.append((*part, owners(patches, part[0], -part[1])))
+    if not parts:
+        return []
+    x, normals, minus, weight, plus = (torch.cat(column) for column in zip(*parts, strict=True))
+    pairs, place = torch.unique(torch.stack([minus, plus], dim=1), dim=0, return_inverse=True)
+    # Pairs of patches are numbered like cells, with both orders in one key.
+    key = q[pairs[:, 0].numpy()] * 1000 + q[pairs[:, 1].numpy()]
+    return [
+        InterfacePoints(
+            pairs[found.cells, 0].numpy(), pairs[found.cells, 1].numpy(), found.y, found.normals, found.weight
+        )
+        for found in _batches(x @ patches.frame.rotation, normals, place, weight, key, batch)
+    ]
+
+
 def _point_batches(patches: Patches, place: Place, q: np.ndarray) -> list[Points]:
     rule = place.rule(patches.frame.domain, int(q.max()))
     x = rule.points
     y = (x @ patches.frame.rotation).numpy()
     middle = (patches.frame.lower + patches.frame.upper) / 2
-    cells = torch.from_numpy(patches.partition.locate(y + 1e-7 * (middle - y)))
+    y = y + 1e-7 * (middle - y)
+    cells = torch.from_numpy(patches.partition.locate(y, patches.frame.part_of(torch.from_numpy(y))))
     weight = torch.ones(len(x), dtype=torch.float64)
     return _batches(x @ patches.frame.rotation, torch.zeros_like(x), cells, weight, q, len(x) + 1)
 

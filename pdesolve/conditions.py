@@ -156,13 +156,26 @@ class Piecewise:
         points = torch.stack(
             [c.tensor if hasattr(c, "tensor") else torch.as_tensor(c) for c in coordinates], dim=1
         ).detach()
+        return self.on_branch(self.branch(points), *coordinates)
 
-        def value_of(value: Value) -> Any:
-            return value(*coordinates) if callable(value) else points.new_full((len(points),), float(value))
+    def branch(self, points: Any) -> Any:
+        """Number (n,) of the last sub-domain that contains each point (n, d), from 1; 0 for `otherwise`."""
+        import torch
 
-        result = value_of(self.otherwise)
-        for domain, value in self.values.items():
-            result = torch.where(domain.contains(points[:, : domain.dimension]), value_of(value), result)
+        found = torch.zeros(len(points), dtype=torch.long, device=points.device)
+        for number, domain in enumerate(self.values, start=1):
+            found = torch.where(domain.contains(points[:, : domain.dimension]), number, found)
+        return found
+
+    def on_branch(self, branch: Any, *coordinates: Any) -> Any:
+        """The coefficient (n,) of the given branches (n,) at coordinates (n,) each."""
+        import torch
+
+        result = torch.zeros(len(branch), dtype=torch.float64, device=branch.device)
+        for number, value in enumerate((self.otherwise, *self.values.values())):
+            found = value(*coordinates) if callable(value) else float(value)
+            found = getattr(found, "tensor", found)
+            result = torch.where(branch == number, found, result)
         return result
 
 

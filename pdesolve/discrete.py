@@ -53,6 +53,7 @@ def gauss_newton(
         )
         if assembly.statement.linear:
             c, converged = c + move, True
+            residuals = [r + block.apply(move) for r, block in zip(residuals, rows, strict=True)]
             break
         length, after = _line_search(assembly, c, move, squared_norm(residuals), scales)
         c = c + length * move
@@ -63,7 +64,8 @@ def gauss_newton(
         converged = (change <= stop and length == 1.0) or after == 0.0
         if converged or monitor.out_of_time():
             break
-    residuals = assembly.residuals(c, scales)
+    if not assembly.statement.linear:
+        residuals = assembly.residuals(c, scales)
     return Discrete(
         assembly, c, converged, squared_norm(residuals) ** 0.5, step, assembly.residual_of_patch(residuals)
     )

@@ -10,7 +10,7 @@ the march starts again with a tighter share for each slab.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -236,7 +236,7 @@ class March:
     def _from_hint(self, solver: Solver, hint: tuple, a: float, b: float) -> tuple[Patches, np.ndarray]:
         partition, q = hint
         breaks = (*partition.breaks[:-1], np.array([a, b]))
-        moved = Partition(breaks, partition.level, partition.index, partition.periodic)
+        moved = replace(partition, breaks=breaks)
         patches, kept = Patches.over(solver.frame, moved)
         return patches, q[kept] if len(kept) != len(q) else q
 

@@ -7,7 +7,7 @@ Cells are exact in integers: cell e spans, along axis i, the interval number `in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -25,20 +25,30 @@ class Partition:
         level: (e, d) how often each cell was halved along each axis.
         index: (e, d) its interval number among the refined intervals of that axis.
         periodic: per axis whether the two ends are neighbours.
+        part: (e,) the sub-domain each cell belongs to; cells of different sub-domains may overlap, and share no face.
     """
 
     breaks: tuple[np.ndarray, ...]
     level: np.ndarray
     index: np.ndarray
     periodic: tuple[bool, ...]
+    part: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        if len(self.part) != len(self.level):
+            object.__setattr__(self, "part", np.zeros(len(self.level), dtype=np.int64))
 
     @classmethod
-    def grid(cls, breaks: Sequence[ArrayLike], periodic: Sequence[bool] | None = None) -> Partition:
-        """The unrefined tensor grid with these break points."""
+    def grid(
+        cls, breaks: Sequence[ArrayLike], periodic: Sequence[bool] | None = None, parts: int = 1
+    ) -> Partition:
+        """The unrefined tensor grid with these break points, once for every sub-domain."""
         arrays = tuple(np.asarray(b, dtype=float) for b in breaks)
         ranges = [np.arange(len(b) - 1) for b in arrays]
         index = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, len(breaks))
-        return cls(arrays, np.zeros_like(index), index, tuple(periodic or [False] * len(breaks)))
+        part = np.repeat(np.arange(parts), len(index))
+        index = np.tile(index, (parts, 1))
+        return cls(arrays, np.zeros_like(index), index, tuple(periodic or [False] * len(breaks)), part)
 
     def __len__(self) -> int:
         return len(self.level)
@@ -81,20 +91,21 @@ class Partition:
         tables = []
         for level in np.unique(self.level, axis=0):
             cells = np.flatnonzero((self.level == level).all(axis=1))
-            keys = self._key(self.index[cells], level)
+            keys = self._key(self.index[cells], level, self.part[cells])
             order = np.argsort(keys)
             tables.append((level, keys[order], cells[order]))
         return tables
 
-    def _key(self, index: np.ndarray, level: np.ndarray) -> np.ndarray:
-        key = np.zeros(len(index), dtype=np.int64)
+    def _key(self, index: np.ndarray, level: np.ndarray, part: np.ndarray) -> np.ndarray:
+        key = part.astype(np.int64)
         for i, b in enumerate(self.breaks):
             key = key * ((len(b) - 1) << int(level[i])) + index[:, i]
         return key
 
-    def locate(self, points: np.ndarray) -> np.ndarray:
-        """The cell that contains each point (n, d); -1 where there is none."""
+    def locate(self, points: np.ndarray, part: np.ndarray | None = None) -> np.ndarray:
+        """The cell that contains each point (n, d), of sub-domain `part` (n,); -1 where there is none."""
         n = len(points)
+        part = np.zeros(n, dtype=np.int64) if part is None else part
         root = np.empty((n, self.dimension), dtype=np.int64)
         fraction = np.empty((n, self.dimension))
         outside = np.zeros(n, dtype=bool)
@@ -110,7 +121,9 @@ class Partition:
             scale = np.int64(1) << level
             inner = np.floor(fraction[open_points] * scale).astype(np.int64)
             index = root[open_points] * scale + np.clip(inner, 0, scale - 1)
-            place = np.minimum(np.searchsorted(keys, key := self._key(index, level)), len(keys) - 1)
+            place = np.minimum(
+                np.searchsorted(keys, key := self._key(index, level, part[open_points])), len(keys) - 1
+            )
             hit = keys[place] == key
             found[open_points[hit]] = cells[place[hit]]
             open_points = open_points[~hit]
@@ -118,7 +131,7 @@ class Partition:
 
     def keep(self, cells: np.ndarray) -> Partition:
         """Only these cells (a mask or indices)."""
-        return Partition(self.breaks, self.level[cells], self.index[cells], self.periodic)
+        return Partition(self.breaks, self.level[cells], self.index[cells], self.periodic, self.part[cells])
 
     def split(self, axes: np.ndarray) -> tuple[Partition, np.ndarray]:
         """Halve cells along the axes marked in the (e, d) mask.
@@ -139,7 +152,8 @@ class Partition:
             index = np.concatenate([low, low[mark] + step])
             parent = np.concatenate([parent, parent[mark]])
         order = np.argsort(parent, kind="stable")
-        return Partition(self.breaks, level[order], index[order], self.periodic), parent[order]
+        parent = parent[order]
+        return Partition(self.breaks, level[order], index[order], self.periodic, self.part[parent]), parent
 
     @cached_property
     def faces(self) -> Faces:
@@ -181,7 +195,7 @@ class Partition:
         pairs = [(np.empty(0, dtype=np.int64),) * 2]
         for k in range(len(planes)):
             a, b = (order[start[k] : stop[k]] for start, stop, order in cut)
-            meet = np.ones((len(a), len(b)), dtype=bool)
+            meet = self.part[a][:, None] == self.part[b]
             for other in lateral:
                 meet &= (low[a, other][:, None] < high[b, other]) & (low[b, other] < high[a, other][:, None])
             i, j = np.nonzero(meet)

@@ -17,26 +17,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.approximators.local_basis import degrees, legendre_table
+from pdesolve.approximators.local_basis import basis_size, degrees, legendre_table
 from pdesolve.geometry import Domain
 from pdesolve.geometry.place import Piece
+from pdesolve.geometry.subdivision import part_of
 from pdesolve.partition import Partition
 from pdesolve.quadrature import gauss_legendre
 
+CUT_ROWS = 6  # most collocation points of a cut cell, for each of its basis functions
 ALIGNED = 1e-9  # relative distance at which a boundary plane and a cell face coincide
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """Grid coordinates y = x @ rotation of a domain, and the planes of its boundary in them."""
+    """Grid coordinates y = x @ rotation of a domain, and the planes of its boundary in them.
+
+    Attributes:
+        domain: the domain.
+        rotation: (d, d) orthogonal.
+        lower, upper: (d,) corners of the bounding box in grid coordinates.
+        subdomains: what interfaces divide the domain into; the domain itself where there are none.
+    """
 
     domain: Domain
     rotation: Tensor
     lower: np.ndarray
     upper: np.ndarray
+    subdomains: tuple[Domain, ...]
 
     @classmethod
-    def of(cls, domain: Domain) -> Frame:
+    def of(cls, domain: Domain, subdomains: tuple[Domain, ...] = ()) -> Frame:
         """The frame in which most of the boundary is axis-aligned."""
         d = domain.dimension
         rotation = torch.eye(d, dtype=torch.float64)
@@ -47,17 +57,29 @@ class Frame:
         else:
             points = torch.cat([p.map(_unit_grid(d - 1, 65)) for p in domain.pieces]) @ rotation
             lower, upper = points.amin(0).numpy(), points.amax(0).numpy()
-        return cls(domain, rotation, np.asarray(lower, dtype=float), np.asarray(upper, dtype=float))
+        corners = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
+        return cls(domain, rotation, *corners, subdomains or (domain,))
 
     @property
     def extent(self) -> np.ndarray:
         """Side lengths of the bounding box (d,)."""
         return self.upper - self.lower
 
-    def inside(self, y: np.ndarray) -> np.ndarray:
-        """Which points (..., d) in grid coordinates lie in the open domain."""
-        x = torch.from_numpy(np.ascontiguousarray(y.reshape(-1, y.shape[-1]))) @ self.rotation.T
-        return (self.domain.level(x) < 0).numpy().reshape(y.shape[:-1])
+    def inside(self, y: np.ndarray, part: np.ndarray | None = None) -> np.ndarray:
+        """Which points (b, ..., d) in grid coordinates lie in the open sub-domains `part` (b,)."""
+        if len(self.subdomains) == 1:
+            x = torch.from_numpy(np.ascontiguousarray(y.reshape(-1, y.shape[-1]))) @ self.rotation.T
+            return (self.domain.level(x) < 0).numpy().reshape(y.shape[:-1])
+        found = np.zeros(y.shape[:-1], dtype=bool)
+        for k in np.unique(part):
+            mine = part == k
+            x = torch.from_numpy(np.ascontiguousarray(y[mine].reshape(-1, y.shape[-1]))) @ self.rotation.T
+            found[mine] = (self.subdomains[k].level(x) < 0).numpy().reshape(y[mine].shape[:-1])
+        return found
+
+    def part_of(self, y: Tensor) -> np.ndarray:
+        """The sub-domain of each point (n, d) in grid coordinates."""
+        return part_of(self.subdomains, y @ self.rotation.T)
 
     def plane(self, piece: Piece) -> tuple[int, float, int] | None:
         """(axis, value, sign of the outward normal) of a piece in a grid-aligned plane."""
@@ -80,9 +102,10 @@ class Frame:
         """Break points of the root grid: planes of the boundary, and about `cells` cells on the longest side."""
         d = self.domain.dimension
         marks: list[list[float]] = [[self.lower[i], self.upper[i]] for i in range(d)]
-        for piece in self.domain.pieces:
-            if (plane := self.plane(piece)) is not None:
-                marks[plane[0]].append(plane[1])
+        for domain in dict.fromkeys((self.domain, *self.subdomains)):
+            for piece in domain.pieces:
+                if (plane := self.plane(piece)) is not None:
+                    marks[plane[0]].append(plane[1])
         space = self.domain.space_dimension
         width = self.extent[:space].max() / cells
         result = []
@@ -152,7 +175,8 @@ class Patches:
         axis[0], axis[-1] = -1 + 1e-6, 1 - 1e-6
         t = torch.cartesian_prod(*[axis] * partition.dimension).reshape(-1, partition.dimension).numpy()
         centre, half = partition.centre.copy(), partition.half.copy()
-        inside = frame.inside(centre[:, None] + half[:, None] * t)
+        part = partition.part
+        inside = frame.inside(centre[:, None] + half[:, None] * t, part)
         keep = np.flatnonzero(inside.any(axis=1))
         cut = np.asarray(~inside.all(axis=1))
         crossed = np.flatnonzero(cut & inside.any(axis=1))
@@ -163,7 +187,7 @@ class Patches:
             low, high = np.maximum(low, -1), np.minimum(high, 1)
             centre[crossed] += half[crossed] * (low + high) / 2
             half[crossed] *= (high - low) / 2
-            seen = frame.inside(centre[crossed][:, None] + half[crossed][:, None] * t)
+            seen = frame.inside(centre[crossed][:, None] + half[crossed][:, None] * t, part[crossed])
         patches = cls(frame, partition.keep(keep), centre[keep], half[keep], cut[keep])
         return patches, keep
 
@@ -198,7 +222,7 @@ class Points:
 def interior_points(
     patches: Patches, q: np.ndarray, per_axis: Callable[[int], int], batch: int
 ) -> list[Points]:
-    """Gauss points in every cell; twice as many per axis, clipped to the domain, in cut cells.
+    """Gauss points in every cell; in cut cells those inside of twice as many per axis, or a random part of them.
 
     Args:
         patches: the patches.
@@ -223,15 +247,24 @@ def interior_points(
             if not cut:
                 result.append(Points(part, y, w.expand(len(part), -1), congruent=True))
                 continue
-            inside = torch.from_numpy(patches.frame.inside(y.numpy()))
-            order_ = torch.argsort((~inside).to(torch.int8), dim=1, stable=True)
-            m = max(1, int(inside.sum(1).max()))
-            pick = order_[:, :m]
+            inside = torch.from_numpy(patches.frame.inside(y.numpy(), patches.partition.part[part]))
+            count = inside.sum(1)
+            most = CUT_ROWS * basis_size(patches.dimension, order)
+            m = max(1, min(int(count.max()), most))
+            pick = torch.argsort((~inside).to(w) + _shuffle(len(t)), dim=1)[:, :m]
             y = torch.gather(y, 1, pick[:, :, None].expand(-1, -1, y.shape[2]))
             weight = torch.gather(w.expand(len(part), -1) * inside, 1, pick)
+            measure = (w**2 * inside).sum(1) / (weight**2).sum(1).clamp_min(1e-300)
+            weight = weight * measure.sqrt()[:, None]
             y = torch.where((weight > 0)[:, :, None], y, y[:, :1])
             result.append(Points(part, y, weight))
     return result
+
+
+@lru_cache
+def _shuffle(n: int) -> Tensor:
+    """Random numbers (n,) in [0, 1), always the same."""
+    return torch.rand(n, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
 
 
 def _classes(patches: Patches, q: np.ndarray) -> list[np.ndarray]:
@@ -292,7 +325,7 @@ def face_points(patches: Patches, q: np.ndarray, batch: int) -> list[FacePoints]
             f = members[start : start + batch]
             low, high = faces.lower[f], faces.upper[f]
             if clip and d > 1:
-                f, y, weight = _clipped(patches.frame, f, low, high, int(axis), n)
+                f, y, weight = _clipped(patches, f, low, high, int(axis), n)
                 if not len(f):
                     continue
                 low, high = faces.lower[f], faces.upper[f]
@@ -335,37 +368,38 @@ def _on_box(low: np.ndarray, high: np.ndarray, axis: int, n: int) -> tuple[Tenso
 
 
 def _clipped(
-    frame: Frame, f: np.ndarray, low: np.ndarray, high: np.ndarray, axis: int, n: int
+    patches: Patches, f: np.ndarray, low: np.ndarray, high: np.ndarray, axis: int, n: int
 ) -> tuple[np.ndarray, Tensor, Tensor]:
     """Face points inside the domain: exact intervals in 2-D, a clipped finer grid in 3-D; empty faces dropped."""
+    frame, part = patches.frame, patches.partition.part[patches.partition.faces.minus[f]]
     if low.shape[1] == 2:
-        owner, a, b = _inside_intervals(frame, low, high)
+        owner, a, b = _inside_intervals(frame, part, low, high)
         y, weight = _on_box(a, b, axis, n)
         ratio = np.linalg.norm(b - a, axis=1) / np.linalg.norm(high - low, axis=1)[owner]
         keep = ratio > 1e-6
         weight = weight * torch.from_numpy(np.sqrt(ratio))[:, None]
         return f[owner][keep], y[torch.from_numpy(keep)], weight[torch.from_numpy(keep)]
     y, weight = _on_box(low, high, axis, 2 * n)
-    weight = weight * torch.from_numpy(frame.inside(y.numpy()))
+    weight = weight * torch.from_numpy(frame.inside(y.numpy(), part))
     keep = (weight > 0).any(dim=1)
     y = torch.where((weight > 0)[:, :, None], y, y[:, :1])
     return f[keep.numpy()], y[keep], weight[keep]
 
 
 def _inside_intervals(
-    frame: Frame, low: np.ndarray, high: np.ndarray, samples: int = 48
+    frame: Frame, part: np.ndarray, low: np.ndarray, high: np.ndarray, samples: int = 48
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Parts of segments that lie inside the domain: (segment number, begin (k, d), end (k, d))."""
     s = np.concatenate([[0.0], (np.arange(samples) + 0.5) / samples, [1.0]])
     point = lambda seg, at: low[seg] + (high[seg] - low[seg]) * at[:, None]  # noqa: E731
-    inside = frame.inside(low[:, None] + (high - low)[:, None] * s[None, :, None])
+    inside = frame.inside(low[:, None] + (high - low)[:, None] * s[None, :, None], part)
     inside[:, 0], inside[:, -1] = inside[:, 1], inside[:, -2]
     change = inside[:, 1:] != inside[:, :-1]
     seg, place = np.nonzero(change)
     a, b, state = s[place], s[place + 1], inside[seg, place]
     for _ in range(45):
         middle = (a + b) / 2
-        same = frame.inside(point(seg, middle)) == state if len(seg) else np.zeros(0, dtype=bool)
+        same = frame.inside(point(seg, middle), part[seg]) == state if len(seg) else np.zeros(0, dtype=bool)
         a, b = np.where(same, middle, a), np.where(same, b, middle)
     starts_seg = np.concatenate([np.flatnonzero(inside[:, 0]), seg[~state]])
     starts = np.concatenate([np.zeros(int(inside[:, 0].sum())), a[~state]])

@@ -20,6 +20,7 @@ from pdesolve.errors import UsageError
 from pdesolve.norms import error_rule, relative_l2
 from pdesolve.problem import Problem
 from pdesolve.residual import compile_term, sample_points
+from pdesolve.subdomains import subdomains_of
 
 FORMAT = "pdesolve solution 1"
 CHUNK = 65_536
@@ -295,6 +296,9 @@ class Solution:
         source = self.problem.source_path
         if source is not None and Path(source).resolve() != (directory / "problem.py").resolve():
             shutil.copyfile(source, directory / "problem.py")
+        for file in self.problem.domain.files:  # meshes that the problem file reads
+            if file.resolve() != (directory / file.name).resolve():
+                shutil.copyfile(file, directory / file.name)
         saved = [f.name for f in fields(self) if f.name not in ("problem", "approximator")]
         state = {name: getattr(self, name) for name in saved}
         state |= {
@@ -341,7 +345,7 @@ class Solution:
         if problem is None:
             problem = load_problem(directory / "problem.py", constants or None)
             problem.name = name
-        approximator = _approximator_from(state.pop("approximator"))
+        approximator = _approximator_from(state.pop("approximator"), problem)
         return cls(problem=problem, approximator=approximator, **state)
 
 
@@ -373,11 +377,11 @@ def _approximator_state(approximator: Any) -> dict[str, Any]:
     }
 
 
-def _approximator_from(saved: dict[str, Any]) -> Any:
+def _approximator_from(saved: dict[str, Any], problem: Problem) -> Any:
     import pdesolve.approximators as known
 
     if saved["kind"] in _MIXTURES:
-        return _MIXTURES[saved["kind"]].from_state(saved["state"])
+        return _MIXTURES[saved["kind"]].from_state(saved["state"], subdomains_of(problem))
     module = getattr(known, saved["kind"])(**saved["config"])
     module.to(next(iter(saved["state"].values())).dtype)
     module.load_state_dict(saved["state"])

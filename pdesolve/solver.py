@@ -146,11 +146,6 @@ def _refuse_what_gmnm_cannot(problem: Problem) -> None:
             "method gmnm does not know Integral conditions yet; prescribe one value instead, "
             "Dirichlet(0, on=Point(…)), or use --method gmnm-trained or pinn"
         )
-    elif problem.interfaces:
-        message = (
-            "method gmnm does not know Interface conditions yet; pose the sub-domains as unknowns of "
-            "their own problems, or write a smooth coefficient, div(k(x, y) * grad(u))"
-        )
     elif d > MOST_DIMENSIONS:
         message = (
             f"method gmnm covers the domain with patches, in at most {MOST_DIMENSIONS} dimensions; this one "

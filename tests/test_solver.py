@@ -13,11 +13,9 @@ from pdesolve import (
     Disk,
     Initial,
     Integral,
-    Interface,
     Interval,
     Neumann,
     Observation,
-    Piecewise,
     Point,
     Problem,
     Rectangle,
@@ -175,7 +173,6 @@ def conductivity(u, kappa):
 
 
 INNER = Disk((0.5, 0.5), 0.2)
-SPLIT = Interface(Piecewise({INNER: 10.0}, otherwise=1.0), on=INNER.boundary)
 MEASURED = [Observation([[0.5, 0.5]], [0.07])]
 
 
@@ -185,7 +182,6 @@ MEASURED = [Observation([[0.5, 0.5]], [0.07])]
         (Problem(SQUARE, conductivity, [ZERO], parameters={"kappa": 1.0}), r"identify parameters \(kappa\)"),
         (Problem(SQUARE, lambda u: laplace(u), [ZERO], data=MEASURED), "does not fit observations"),
         (Problem(SQUARE, lambda u: laplace(u), [Integral(0)]), "Integral conditions yet"),
-        (Problem(SQUARE, lambda u: laplace(u), [ZERO, SPLIT]), "Interface conditions yet"),
         (Problem(Box((0,) * 5, (1,) * 5), lambda u: laplace(u)), "in at most 3 dimensions; this one has 5"),
     ],
 )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.calculus import MultiIndex
+from pdesolve.geometry.domain import Domain
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,7 @@ class MarchedMixture:
         return {"times": self.times, "slabs": [slab.state() for slab in self.slabs]}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> MarchedMixture:
-        """Rebuild from `state()`."""
-        return cls(state["times"], tuple(PartitionedMixture.from_state(s) for s in state["slabs"]))
+    def from_state(cls, state: dict[str, Any], subdomains: tuple[Domain, ...] = ()) -> MarchedMixture:
+        """Rebuild from `state()`, and the sub-domains of the problem."""
+        slabs = tuple(PartitionedMixture.from_state(s, subdomains) for s in state["slabs"])
+        return cls(state["times"], slabs)

@@ -20,6 +20,8 @@ from torch import Tensor
 
 from pdesolve.approximators.local_basis import basis_size, basis_table
 from pdesolve.calculus import MultiIndex, multi_indices
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.subdivision import part_of
 from pdesolve.least_squares.row_blocks import Columns
 from pdesolve.partition import Partition
 
@@ -41,6 +43,7 @@ class PartitionedMixture:
         rotation: (d, d) orthogonal; y = x @ rotation.
         outputs: u, the number of unknowns.
         coefficients: (p,) patch by patch, unknown by unknown.
+        subdomains: what interfaces divide the domain into, where there are any.
     """
 
     partition: Partition
@@ -52,6 +55,7 @@ class PartitionedMixture:
     rotation: Tensor
     outputs: int
     coefficients: Tensor
+    subdomains: tuple[Domain, ...] = ()
 
     @property
     def dimension(self) -> int:
@@ -74,7 +78,9 @@ class PartitionedMixture:
 
     def patch_of(self, y: Tensor) -> np.ndarray:
         """The patch that serves each point (n, d) in grid coordinates; -1 outside all cells."""
-        cell = self.partition.locate(y.detach().cpu().numpy())
+        y = y.detach().cpu()
+        part = part_of(self.subdomains, y @ self.rotation.cpu().T) if len(self.subdomains) > 1 else None
+        cell = self.partition.locate(y.numpy(), part)
         return np.where(cell >= 0, self.host[cell], -1)
 
     def jet(self, x: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
@@ -132,6 +138,7 @@ class PartitionedMixture:
             "level": torch.from_numpy(self.partition.level),
             "index": torch.from_numpy(self.partition.index),
             "periodic": list(self.partition.periodic),
+            "part": torch.from_numpy(self.partition.part),
             "host": torch.from_numpy(self.host),
             "centre": self.centre,
             "half": self.half,
@@ -143,13 +150,14 @@ class PartitionedMixture:
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> PartitionedMixture:
-        """Rebuild from `state()`."""
+    def from_state(cls, state: dict[str, Any], subdomains: tuple[Domain, ...] = ()) -> PartitionedMixture:
+        """Rebuild from `state()`, and the sub-domains of the problem."""
         partition = Partition(
             tuple(b.numpy() for b in state["breaks"]),
             state["level"].numpy(),
             state["index"].numpy(),
             tuple(state["periodic"]),
+            state["part"].numpy(),
         )
         names = ("centre", "half", "sigma", "rotation", "coefficients")
         tensors = {name: state[name] for name in names}
@@ -158,6 +166,7 @@ class PartitionedMixture:
             host=state["host"].numpy(),
             q=state["q"].numpy(),
             outputs=state["outputs"],
+            subdomains=subdomains,
             **tensors,
         )
 

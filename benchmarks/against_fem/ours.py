@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.against_fem.cases import Case
+from benchmarks.limits import Clock
 from pdesolve import load_problem
 from pdesolve.adaptivity import Solver
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
@@ -17,7 +18,7 @@ from pdesolve.problem import Problem
 from pdesolve.solver import solve as solve_problem
 
 PROBLEMS = Path(__file__).resolve().parents[2] / "problems"
-TIME_LIMIT = 15.0
+TIME_LIMIT = 10.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def sobol_points(problem: Problem, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def solve_adaptively(problem: Problem, size: int) -> Solution:
     """To the tolerance 10^-(size + 2), certified."""
-    solution = solve_problem(problem, tol=10.0 ** -(size + 2), time_limit=TIME_LIMIT)
+    solution = solve_problem(problem, tol=10.0 ** -(size + 2), monitor=Clock(time_limit=TIME_LIMIT))
     return Solution(solution.approximator, solution.converged)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from scipy.sparse import bmat, csr_matrix, diags, issparse
 
 from benchmarks.against_mol.evolutions import Evolution
 from benchmarks.against_mol.grids import Grid, chebyshev_points, fourier, fourth_order
+from benchmarks.work_precision import clock
 
 CHUNK = 512
 SMALLEST_TOLERANCE = 3e-14  # that scipy accepts
@@ -140,13 +140,13 @@ def solve(
     Raises:
         TooLong: the limit of seconds passed.
     """
-    deadline = perf_counter() + limit
+    deadline = clock() + limit
     grid = GRIDS[space](*evolution.interval, points, evolution.orders, evolution.boundary is None)
     lines = Lines(evolution, grid)
     start = lines.start()
 
     def rate(t: float, w: np.ndarray) -> np.ndarray:
-        if perf_counter() > deadline:
+        if clock() > deadline:
             raise TooLong
         return lines.rate(t, w)
 

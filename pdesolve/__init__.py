@@ -20,7 +20,7 @@ _HOMES = {
     "Robin",
     "errors": "PdesolveError ProblemError SolveError UsageError",
     "geometry": "Annulus Ball Box Disk Domain Ellipse Extrusion Interval Point Polygon Rectangle Revolution "
-    "RoundedPolygon Sector SmoothCurve StarShaped TimeInterval airfoil circular_cylinder torus",
+    "RoundedPolygon Sector SmoothCurve StarShaped TimeInterval airfoil circular_cylinder load_mesh torus",
     "problem": "Problem",
     "quadrature": "gauss_hermite gauss_legendre",
     "approximators": "GaussianMixture KAN MLP AutodiffJet Lifting",

@@ -3,6 +3,7 @@
 from pdesolve.geometry.ball import Ball, Disk
 from pdesolve.geometry.box import Box, Interval, Rectangle
 from pdesolve.geometry.domain import Domain, coordinate_names
+from pdesolve.geometry.mesh import PlaneMesh, SolidMesh, load_mesh
 from pdesolve.geometry.place import Boundary, BoundaryRule, Piece, Place, Point, named_coordinates
 from pdesolve.geometry.polygon import Polygon
 from pdesolve.geometry.region import (
@@ -35,6 +36,7 @@ __all__ = [
     "Interval",
     "Piece",
     "Place",
+    "PlaneMesh",
     "Point",
     "Polygon",
     "Rectangle",
@@ -43,12 +45,14 @@ __all__ = [
     "Rule",
     "Sector",
     "SmoothCurve",
+    "SolidMesh",
     "StarShaped",
     "TimeInterval",
     "Union",
     "airfoil",
     "circular_cylinder",
     "coordinate_names",
+    "load_mesh",
     "named_coordinates",
     "torus",
 ]

@@ -134,10 +134,12 @@ def piece_rule(piece: "Piece", order: int) -> tuple[Tensor, Tensor]:
         return _point_rule(piece)
     if piece.dimension >= 3 and hasattr(piece.surface, "rule"):
         return piece.surface.rule(piece, order)
-    if piece.dimension == 3 and not (piece.hidden_by or piece.filters) and len(piece.domain.leaves) == 1:
+    own = len(piece.domain.leaves) == 1 and not (piece.hidden_by or piece.filters)
+    if piece.dimension == 3 and (own or not piece.surface.continuous):
         whole = piece.surface.whole_rule(order)
         if whole is not None:
-            return whole
+            keep = slice(None) if own else piece.active(whole.points)
+            return whole.points[keep], whole.weights[keep]
     if piece.dimension == 2 and not (is_plain(piece) and piece.surface.periodic[0]):
         parameters, weights = _curve_rule(piece.intervals, order)
     elif piece.dimension > 3:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -85,6 +86,11 @@ class Domain(ABC):
     def leaves(self) -> tuple["Domain", ...]:
         """The simple shapes that it is made of."""
         return (self,)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that it was read from: a saved solution keeps copies of them."""
+        return tuple(dict.fromkeys(file for leaf in self.leaves if leaf is not self for file in leaf.files))
 
     def cuts(self, surface: Surface) -> tuple[Callable[[Tensor], Tensor], ...]:
         """Return level functions whose zeros may trim one of its surfaces; none if all of it is boundary."""

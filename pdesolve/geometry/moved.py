@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -158,6 +159,11 @@ class MovedSurface(Surface):
         return self.base.breaks
 
     @property
+    def continuous(self) -> bool:  # type: ignore[override]
+        """As before the motion."""
+        return self.base.continuous
+
+    @property
     def periodic(self) -> tuple[bool, ...]:
         """As before the motion."""
         return self.base.periodic
@@ -250,6 +256,11 @@ class Moved(Domain):
 
     def __str__(self) -> str:
         return f"({self!r})"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of the domain before the motion."""
+        return self.base.files
 
     @cached_property
     def bounds(self) -> Tensor:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -284,6 +285,11 @@ class Extrusion(Domain):
     def __repr__(self) -> str:
         return f"Extrusion({self.base!r}, {self.low:g}, {self.high:g})"
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of the base."""
+        return self.base.files
+
     @cached_property
     def bounds(self) -> Tensor:
         """Bounding box, (2, 3)."""
@@ -387,6 +393,11 @@ class Revolution(Domain):
 
     def __repr__(self) -> str:
         return f"Revolution({self.profile!r})"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of the profile."""
+        return self.profile.files
 
     @cached_property
     def _section(self) -> Domain:

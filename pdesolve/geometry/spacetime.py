@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -225,6 +226,11 @@ class Cylinder(Domain):
 
     def __str__(self) -> str:
         return f"({self!r})"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of the space domain."""
+        return self.space.files
 
     @cached_property
     def bounds(self) -> Tensor:

@@ -24,6 +24,7 @@ class Surface(ABC):
     owner: tuple[Any, str]
     dimension: int
     plane: tuple[int, float] | None = None
+    continuous: bool = True  # the map; if not, predicates only select points of `whole_rule`
     breaks: tuple[float, ...] = (0.0, 1.0)  # of the first parameter: no panel of a rule spans these
 
     @property

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pdesolve.errors import UsageError
 from pdesolve.geometry.box import AxisAligned
 from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.mesh import PlaneMesh, SolidMesh
 from pdesolve.geometry.spacetime import Cylinder
 
 DEFAULT_POINTS = {1: 500, 2: 20_000, 3: 50_000}
@@ -59,8 +60,9 @@ class OutputMesh:
 def output_mesh(domain: Domain, points: int | None = None) -> OutputMesh:
     """Mesh of a domain, or of the space part of a space–time cylinder.
 
-    An interval, rectangle or box gets a structured grid, any other domain a boundary-fitted one of triangles
-    or tetrahedra whose boundary vertices lie on the boundary, so its measure is right to O(h²).
+    An interval, rectangle or box gets a structured grid, a domain from a mesh its own cells, divided, any other
+    a boundary-fitted one of triangles or tetrahedra whose boundary vertices lie on the boundary, so its measure
+    is right to O(h²).
 
     Args:
         domain: a domain of one to three space dimensions, with or without time.
@@ -86,6 +88,9 @@ def output_mesh(domain: Domain, points: int | None = None) -> OutputMesh:
     if isinstance(space, AxisAligned):
         lower, upper = corners_of(space)
         return grid(lower, upper, _grid_shape(upper - lower, target), tuple(space.coordinates))
+    if isinstance(space, PlaneMesh | SolidMesh):
+        found, cells = space.simplices(target)
+        return OutputMesh(found, cells, "triangle" if dimension == 2 else "tetra", tuple(space.coordinates))
     if dimension == 2:
         from pdesolve.output.triangulation import triangulate
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from benchmarks.work_precision import clock
 from pdesolve.monitor import Monitor
 
 
+@dataclass
 class Clock(Monitor):
-    """A time limit in the seconds that are compared."""
+    """Counts seconds as `work_precision.clock` does."""
+
+    begin: float = field(default_factory=clock)
 
     @property
     def seconds(self) -> float:
         """Since the start."""
         return clock() - self.begin
-
-    def __post_init__(self) -> None:
-        self.begin = clock()

@@ -3,7 +3,10 @@
 from pdesolve.approximators.approximator import Approximator, TrainableApproximator
 from pdesolve.approximators.autodiff_jet import AutodiffJet
 from pdesolve.approximators.foreign import ForeignNetwork
+from pdesolve.approximators.gabor import GaborNet
 from pdesolve.approximators.gaussian_mixture import GaussianMixture
+from pdesolve.approximators.gaussian_network import GaussianNetwork
+from pdesolve.approximators.gm_layer import GMLayer
 from pdesolve.approximators.kan import KAN
 from pdesolve.approximators.lifting import Lifting, box_distance, box_extension, disk_distance
 from pdesolve.approximators.mlp import MLP
@@ -14,7 +17,10 @@ __all__ = [
     "Approximator",
     "AutodiffJet",
     "ForeignNetwork",
+    "GMLayer",
+    "GaborNet",
     "GaussianMixture",
+    "GaussianNetwork",
     "Lifting",
     "TrainableApproximator",
     "box_distance",

@@ -40,7 +40,7 @@ class AutodiffJet(TrainableApproximator):
     def jet_jacobian(self, x: Tensor, indices: Iterable[Index]) -> Tensor:
         """∂(D^α u_θ)/∂θ as (n, u, a, p) by nested ``torch.func`` transforms."""
         x, indices = self._checked(x, indices)
-        return pointwise_jacobian(self.module, lambda module, point: _point_jet(module, point, indices), x)
+        return pointwise_jacobian(self.module, lambda module, point: point_jet(module, point, indices), x)
 
     def config(self) -> dict[str, Any]:
         """Not available: an arbitrary module has no JSON-able description.
@@ -82,7 +82,7 @@ def _nested_derivatives(value: Tensor, x: Tensor, indices: tuple[Index, ...]) ->
     return torch.stack([derivative(index) for index in indices], dim=-1)
 
 
-def _point_jet(module: torch.nn.Module, point: Tensor, indices: tuple[Index, ...]) -> Tensor:
+def point_jet(module: torch.nn.Module, point: Tensor, indices: tuple[Index, ...]) -> Tensor:
     """D^α at one point (d,) as (u, a), composed of ``torch.func`` transforms."""
 
     def derivative(index: Index):

@@ -8,12 +8,13 @@ from typing import Any
 import torch
 
 from pdesolve.approximators.approximator import as_dtype, dtype_name
-from pdesolve.approximators.spline_basis import ChebyshevBasis, SplineBasis
+from pdesolve.approximators.spline_basis import ChebyshevBasis, GaussianBasis, SplineBasis
 from pdesolve.approximators.taylor_network import TaylorNetwork
 from pdesolve.approximators.univariate import Tanh
 from pdesolve.errors import UsageError
 
-BASES = ("spline", "chebyshev")
+BASES = ("spline", "chebyshev", "gaussian")
+Edges = SplineBasis | ChebyshevBasis | GaussianBasis
 
 
 class KAN(TaylorNetwork):
@@ -24,13 +25,16 @@ class KAN(TaylorNetwork):
     [-r, r]; values outside meet splines that fade smoothly to zero beside SiLU.
     ``chebyshev``: φ = Σ_j c_j T_j and a bias (Sidharth et al. 2024, arXiv 2405.07200); tanh takes the
     values of hidden layers to [-1, 1].
+    ``gaussian``: φ = w SiLU + Σ_j c_j exp(-((h - g_j)/δ)²) and a bias, g_j on [-r, r] in every layer (FastKAN,
+    Li 2024, arXiv 2405.06721), started as there; its layer normalisation is left out, as it would leave of two
+    coordinates nothing but which is the larger.
 
     Args:
         inputs: Coordinates d.
         outputs: Unknowns u.
         hidden: Widths of the hidden layers.
-        basis: ``"spline"`` or ``"chebyshev"``.
-        grid: Intervals of the spline's grid.
+        basis: ``"spline"``, ``"chebyshev"`` or ``"gaussian"``.
+        grid: Intervals of the spline's grid, or the number of Gaussians (8 in the paper).
         degree: Of splines (default 3) or polynomials (default 5).
         hidden_range: r above.
         lower: Lower corner of the points' bounding box, which is taken to [-1, 1]; none: left as it is.
@@ -74,8 +78,10 @@ class KAN(TaylorNetwork):
         for layer, (fan_in, fan_out) in enumerate(pairwise([inputs, *hidden, outputs])):
             if basis == "chebyshev" and layer:
                 self.steps.append(Tanh())
-            functions = _edge_functions(basis, grid, degree, half_width=hidden_range if layer else 1.0)
-            linear = torch.nn.Linear(fan_in * functions.size, fan_out, bias=basis == "chebyshev", dtype=dtype)
+            functions = _edge_functions(
+                basis, grid, degree, half_width=hidden_range if layer or basis == "gaussian" else 1.0
+            )
+            linear = torch.nn.Linear(fan_in * functions.size, fan_out, bias=basis != "spline", dtype=dtype)
             _initialise(linear, fan_in, functions, generator)
             self.steps.extend([functions, linear])
 
@@ -89,20 +95,23 @@ class KAN(TaylorNetwork):
         }
 
 
-def _edge_functions(basis: str, grid: int, degree: int, half_width: float) -> SplineBasis | ChebyshevBasis:
+def _edge_functions(basis: str, grid: int, degree: int, half_width: float) -> Edges:
+    if basis == "gaussian":
+        return GaussianBasis(grid, half_width)
     return SplineBasis(grid, degree, half_width) if basis == "spline" else ChebyshevBasis(degree)
 
 
 @torch.no_grad()
-def _initialise(
-    linear: torch.nn.Linear, fan_in: int, functions: SplineBasis | ChebyshevBasis, generator: torch.Generator
-) -> None:
-    """Splines near zero beside a Glorot-scaled SiLU, as in the paper; Chebyshev coefficients fall as 1/j."""
+def _initialise(linear: torch.nn.Linear, fan_in: int, functions: Edges, generator: torch.Generator) -> None:
+    """Splines and Gaussians start near zero beside SiLU, as in their papers; Chebyshev coefficients fall as 1/j."""
     fan_out = linear.weight.shape[0]
     noise = torch.randn(fan_out, fan_in, functions.size, generator=generator, dtype=torch.float64)
     if isinstance(functions, SplineBasis):
         noise[..., 0] *= sqrt(2 / (fan_in + fan_out))
         noise[..., 1:] *= 0.3 / sqrt(fan_in)
+    elif isinstance(functions, GaussianBasis):
+        noise[..., 0] *= 1 / sqrt(3 * fan_in)  # the variance of torch.nn.Linear's default
+        noise[..., 1:] *= 0.1
     else:
         noise /= sqrt(fan_in) * torch.arange(1, functions.size + 1)
     linear.weight.copy_(noise.reshape(fan_out, -1))

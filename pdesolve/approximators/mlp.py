@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import sqrt
+from math import pi, sqrt
 from typing import Any
 
 import torch
 
 from pdesolve.approximators.approximator import as_dtype, dtype_name
-from pdesolve.approximators.taylor_network import TaylorNetwork
+from pdesolve.approximators.taylor_network import FixedLinear, TaylorNetwork
 from pdesolve.approximators.univariate import Sine, Tanh
 from pdesolve.errors import UsageError
 
@@ -21,6 +21,9 @@ class MLP(TaylorNetwork):
     Weights start by Glorot & Bengio (2010) for tanh, as Raissi et al. (2019) do, and by Sitzmann et al.
     (2020) for sine, whose first layer is multiplied by ``frequency``; biases start at zero for tanh.
 
+    With ``features`` = m > 0 the network sees Fourier features cos 2πBx̂, sin 2πBx̂ in place of x̂, the m rows of
+    B drawn from N(0, ``feature_scale``²) and kept (Tancik et al. 2020, arXiv 2006.10739, eq. 5 with a = 1).
+
     Args:
         inputs: Coordinates d.
         outputs: Unknowns u.
@@ -31,6 +34,8 @@ class MLP(TaylorNetwork):
         frequency: Scale of the first layer's weights (sine only).
         seed: Of the initial weights.
         dtype: ``float64`` (default) or ``float32``.
+        features: Fourier frequencies m; 0: none.
+        feature_scale: Their standard deviation along each axis, in waves per half width of the domain.
 
     Raises:
         UsageError: If the activation is unknown or the bounds do not fit.
@@ -47,6 +52,8 @@ class MLP(TaylorNetwork):
         frequency: float = 1.0,
         seed: int = 0,
         dtype: torch.dtype | str = torch.float64,
+        features: int = 0,
+        feature_scale: float = 0.5,
     ):
         dtype = as_dtype(dtype)
         super().__init__(inputs, outputs, lower, upper, dtype)
@@ -60,13 +67,19 @@ class MLP(TaylorNetwork):
             "upper": None if upper is None else [float(value) for value in upper],
             "frequency": float(frequency),
             "seed": int(seed),
+            "features": int(features),
+            "feature_scale": float(feature_scale),
         }
-        widths = [inputs, *hidden, outputs]
+        generator = torch.Generator().manual_seed(seed)
+        if features:
+            self.steps.append(_fourier_map(inputs, features, feature_scale, generator).to(dtype))
+            self.steps.append(Sine())
+        widths = [2 * features or inputs, *hidden, outputs]
         for fan_in, fan_out in pairwise(widths[:-1]):
             self.steps.append(torch.nn.Linear(fan_in, fan_out, dtype=dtype))
             self.steps.append(ACTIVATIONS[activation]())
         self.steps.append(torch.nn.Linear(widths[-2], outputs, dtype=dtype))
-        self._initialise(activation, frequency, torch.Generator().manual_seed(seed))
+        self._initialise(activation, frequency, generator)
 
     def config(self) -> dict[str, Any]:
         """JSON-able constructor arguments."""
@@ -91,3 +104,11 @@ class MLP(TaylorNetwork):
             for tensor, limit in ((layer.weight, bound), (layer.bias, bias_bound)):
                 draw = torch.rand(tensor.shape, generator=generator, dtype=torch.float64)
                 tensor.copy_((2 * draw - 1) * limit)
+
+
+def _fourier_map(inputs: int, features: int, scale: float, generator: torch.Generator) -> FixedLinear:
+    """x̂ ↦ (2πBx̂ + π/2, 2πBx̂), whose sines are the features."""
+    frequencies = torch.randn(features, inputs, generator=generator, dtype=torch.float64)
+    weight = 2 * pi * scale * frequencies.repeat(2, 1)
+    bias = torch.tensor([pi / 2, 0.0], dtype=torch.float64).repeat_interleave(features)
+    return FixedLinear(weight, bias)

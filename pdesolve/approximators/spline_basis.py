@@ -1,4 +1,4 @@
-"""Bases of functions of one variable for the edges of a KAN: B-splines with SiLU, Chebyshev polynomials."""
+"""Bases of functions of one variable for the edges of a KAN: B-splines, Gaussians, Chebyshev polynomials."""
 
 from math import comb
 
@@ -64,6 +64,42 @@ class SplineBasis(Univariate):
             return torch.zeros_like(splines[-1])
         lower = splines[self.degree - k]
         return sum((-1) ** i * comb(k, i) * lower[..., i : i + count] for i in range(k + 1))
+
+
+class GaussianBasis(Univariate):
+    """SiLU and Gaussians of equal width around equidistant centres (Li 2024, arXiv 2405.06721, FastKAN).
+
+    φ_j = exp(-((h - g_j)/δ)²), g_j from -r to r, δ their spacing; with y = (h - g_j)/δ
+
+        φ^(k+1) = -(2/δ) y φ^(k) - (2k/δ²) φ^(k-1).
+
+    Args:
+        count: Gaussians.
+        half_width: r.
+    """
+
+    expands = True
+
+    def __init__(self, count: int = 8, half_width: float = 2.0):
+        super().__init__()
+        self.count, self.half_width = count, half_width
+
+    @property
+    def size(self) -> int:
+        """Functions per edge."""
+        return 1 + self.count
+
+    def derivatives(self, h: Tensor, order: int) -> list[Tensor]:
+        """SiLU, then the Gaussians, (n, w, b), and their derivatives."""
+        r, spacing = self.half_width, 2 * self.half_width / max(1, self.count - 1)
+        y = (h.unsqueeze(-1) - torch.linspace(-r, r, self.count, dtype=h.dtype, device=h.device)) / spacing
+        gaussians = [torch.exp(-y * y)]
+        for k in range(order):
+            value = (-2 / spacing) * y * gaussians[k]
+            lower = torch.add(value, gaussians[k - 1], alpha=-2 * k / spacing**2) if k else value
+            gaussians.append(lower)
+        silu = silu_derivatives(h, order)
+        return [torch.cat([s.unsqueeze(-1), g], dim=-1) for s, g in zip(silu, gaussians, strict=True)]
 
 
 class ChebyshevBasis(Univariate):

@@ -27,8 +27,24 @@ from pdesolve.errors import UsageError
 Tape = list[tuple]
 
 
+class FixedLinear(torch.nn.Module):
+    """A linear map that is not trained."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor):
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """W h + b."""
+        return linear(h, self.weight, self.bias)
+
+
 class TaylorNetwork(TrainableApproximator):
-    """x → (x - shift)·scale → steps, each a ``torch.nn.Linear`` or a ``Univariate`` function.
+    """x → (x - shift)·scale → steps, each a ``torch.nn.Linear``, a ``FixedLinear`` or a ``Univariate`` function.
 
     Jets propagate forward through the steps; gradients and Jacobians with respect to θ run back through the
     same steps with the adjoint of Faà di Bruno's formula, no nested autodiff anywhere.
@@ -42,7 +58,7 @@ class TaylorNetwork(TrainableApproximator):
     ):
         super().__init__()
         self.inputs, self.outputs = inputs, outputs
-        shift, scale = _normalisation(inputs, lower, upper)
+        shift, scale = normalisation(inputs, lower, upper)
         self.register_buffer("shift", shift.to(dtype))
         self.register_buffer("scale", scale.to(dtype))
         self.steps = torch.nn.ModuleList()
@@ -151,6 +167,9 @@ class TaylorNetwork(TrainableApproximator):
                 continue
             (h,) = saved
             cotangent = {key: c for key, c in cotangent.items() if key in h}
+            if isinstance(step, FixedLinear):
+                cotangent = {key: c @ step.weight for key, c in cotangent.items()}
+                continue
             bias_cotangent = cotangent.get(value_index(self.inputs))
             if step.bias is not None:
                 gradients.append(_column_sums(bias_cotangent, step.bias))
@@ -174,7 +193,9 @@ class TaylorNetwork(TrainableApproximator):
                     continue
                 (h,) = saved
                 cotangent = {key: c for key, c in cotangent.items() if key in h}
-                for block in self._linear_jacobians(step, h, cotangent):
+                for block in (
+                    () if isinstance(step, FixedLinear) else self._linear_jacobians(step, h, cotangent)
+                ):
                     width = block.shape[-1]
                     out[:, :, a, end - width : end] = block.transpose(0, 1)
                     end -= width
@@ -224,7 +245,7 @@ def _cotangents(indices: Sequence[Index], cotangent: Tensor) -> Jet:
     return jet
 
 
-def _normalisation(inputs: int, lower: Any, upper: Any) -> tuple[Tensor, Tensor]:
+def normalisation(inputs: int, lower: Any, upper: Any) -> tuple[Tensor, Tensor]:
     """Shift and scale that take [lower, upper] to [-1, 1]; none where no bounds are given."""
     if lower is None and upper is None:
         return torch.zeros(inputs, dtype=torch.float64), torch.ones(inputs, dtype=torch.float64)

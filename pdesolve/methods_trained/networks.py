@@ -13,7 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pdesolve.approximators import KAN, MLP, ForeignNetwork, GaussianMixture, TrainableApproximator
+from pdesolve.approximators import (
+    KAN,
+    MLP,
+    ForeignNetwork,
+    GaborNet,
+    GaussianMixture,
+    GaussianNetwork,
+    GMLayer,
+    TrainableApproximator,
+)
 from pdesolve.approximators.taylor_network import TaylorNetwork
 from pdesolve.errors import UsageError
 
@@ -27,6 +36,11 @@ def _mlp(inputs: int, outputs: int, width: int, depth: int = 3, **common: Any) -
 
 def _kan(inputs: int, outputs: int, width: int, depth: int = 2, **common: Any) -> KAN:
     return KAN(inputs, outputs, hidden=_layers(width, depth), **common)
+
+
+def _fourier(inputs: int, outputs: int, width: int, **common: Any) -> MLP:
+    hidden = _layers(width, 2)
+    return MLP(inputs, outputs, hidden, features=max(1, hidden[0] // 2), **common)
 
 
 def _layers(width: int, depth: int) -> tuple[int, ...]:
@@ -47,8 +61,13 @@ NETWORKS: Mapping[str, Build] = {
     # Sitzmann et al. 2020 multiply the first layer by 30, for images on [-1, 1]²; that is far above the wave
     # numbers of equations, and 5 is above most of them.
     "mlp-sine": partial(_mlp, activation="sine", frequency=5.0),
+    "mlp-fourier": _fourier,
     "kan-spline": _kan,
     "kan-chebyshev": partial(_kan, basis="chebyshev"),
+    "kan-gaussian": partial(_kan, basis="gaussian", grid=8),
+    "gabor": GaborNet,
+    "gm-layer": GMLayer,
+    "gmnm-mlp": GaussianNetwork,
 }
 
 

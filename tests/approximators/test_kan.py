@@ -5,11 +5,13 @@ from contract import ApproximatorContract, assert_close
 from scipy.interpolate import BSpline
 
 from pdesolve.approximators import KAN
-from pdesolve.approximators.spline_basis import ChebyshevBasis, SplineBasis
+from pdesolve.approximators.spline_basis import ChebyshevBasis, GaussianBasis, SplineBasis
 from pdesolve.errors import UsageError
 
 
-@pytest.mark.parametrize(("basis", "outputs"), [("spline", 1), ("spline", 2), ("chebyshev", 2)])
+@pytest.mark.parametrize(
+    ("basis", "outputs"), [("spline", 1), ("spline", 2), ("chebyshev", 2), ("gaussian", 2)]
+)
 class TestKAN(ApproximatorContract):
     @pytest.fixture(autouse=True)
     def _case(self, basis, outputs):
@@ -64,6 +66,16 @@ def test_chebyshev_polynomials_are_cosines_of_multiple_angles():
     assert_close(values[1][:, 0], j * torch.sin(j * angle[:, None]) / torch.sin(angle)[:, None])
 
 
+def test_gaussians_of_the_basis_are_those_on_paper():
+    basis, h = GaussianBasis(5, half_width=2.0), torch.linspace(-3, 3, 7, dtype=torch.float64)[:, None]
+    value, slope, bend = basis.derivatives(h, 2)
+    assert value.shape == (7, 1, basis.size)
+    y = h - torch.arange(-2.0, 3.0, dtype=torch.float64)  # the spacing is one
+    assert_close(value[:, 0, 1:], torch.exp(-(y**2)))
+    assert_close(slope[:, 0, 1:], -2 * y * torch.exp(-(y**2)))
+    assert_close(bend[:, 0, 1:], (4 * y**2 - 2) * torch.exp(-(y**2)))
+
+
 def test_one_layer_of_chebyshev_edges_represents_separable_polynomials():
     # x³ + y² = (T_3 + 3 T_1)(x)/4 + (T_2(y) + 1)/2
     network = KAN(2, 1, hidden=(), basis="chebyshev", degree=3)
@@ -77,7 +89,9 @@ def test_one_layer_of_chebyshev_edges_represents_separable_polynomials():
 
 
 def test_wrong_settings_are_refused():
-    with pytest.raises(UsageError, match="received basis 'fourier', expected one of spline, chebyshev"):
+    with pytest.raises(
+        UsageError, match="received basis 'fourier', expected one of spline, chebyshev, gaussian"
+    ):
         KAN(2, basis="fourier")
     with pytest.raises(UsageError, match="at least one interval"):
         KAN(2, grid=0)

@@ -7,7 +7,7 @@ from pdesolve.approximators.autodiff_jet import nested_jet
 from pdesolve.errors import UsageError
 
 
-@pytest.mark.parametrize(("activation", "outputs"), [("tanh", 1), ("tanh", 2), ("sine", 2)])
+@pytest.mark.parametrize(("activation", "outputs"), [("tanh", 1), ("tanh", 2), ("sine", 2), ("fourier", 2)])
 class TestMLP(ApproximatorContract):
     @pytest.fixture(autouse=True)
     def _case(self, activation, outputs):
@@ -16,7 +16,19 @@ class TestMLP(ApproximatorContract):
     def make(self, seed=0, dtype="float64"):
         activation, outputs = self.case
         bounds = {"lower": (-1.5, -1), "upper": (1, 2)}
+        if activation == "fourier":
+            return MLP(2, outputs, (6, 5), **bounds, features=3, feature_scale=0.2, seed=seed, dtype=dtype)
         return MLP(2, outputs, (6, 5), activation, **bounds, frequency=2.0, seed=seed, dtype=dtype)
+
+
+def test_fourier_features_are_cosines_and_sines_and_are_not_trained():
+    network = MLP(2, 1, (4,), features=3, seed=5)
+    frequencies = torch.randn(3, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64) / 2
+    x = torch.rand(6, 2, dtype=torch.float64)
+    angle = 2 * torch.pi * x @ frequencies.T
+    features = network.steps[1](network.steps[0](x))
+    assert_close(features, torch.cat([torch.cos(angle), torch.sin(angle)], 1))
+    assert sum(p.numel() for p in network.parameters()) == (6 * 4 + 4) + (4 + 1)
 
 
 @pytest.mark.parametrize("d", [1, 3, 5])

@@ -14,13 +14,13 @@ from pdesolve.monitor import Monitor
 BOUNDS = torch.tensor([[0.0, -1.0], [2.0, 1.0]], dtype=torch.float64)
 
 
-def network(name, parameters=400, outputs=1):
+def network(name, parameters=480, outputs=1):
     return build_network(builder(name), parameters, 2, outputs, BOUNDS, 0, torch.float64)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_approximator_comes_in_about_the_size_asked_for(name):
-    assert sum(p.numel() for p in network(name).parameters()) == pytest.approx(400, rel=0.06)
+    assert sum(p.numel() for p in network(name).parameters()) == pytest.approx(480, rel=0.05)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -37,7 +37,7 @@ def test_levenberg_marquardt_lowers_the_loss_of_every_approximator(name):
     settings = {"approximator": name, "optimiser": "lm", "parameters": 40, "iterations": 8}
     solve_trained(poisson(), "network", settings, monitor)
     losses = [row["loss"] for row in monitor.history]
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.7 * losses[0]
     assert losses == sorted(losses, reverse=True)
     assert monitor.evaluations >= len(losses)
 

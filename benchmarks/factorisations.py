@@ -28,7 +28,6 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -40,10 +39,9 @@ PROBLEMS = (
     ("poisson_multiscale_2d", 1e-8),
     ("helmholtz_2d_10", 1e-8),
     ("poisson_four_holes", 1e-6),
-    ("poisson_3d", 1e-8),
-    ("cube_less_ball", 1e-5),
+    ("poisson_3d", 1e-6),
 )
-TIME_LIMIT = 120.0  # seconds of one process, which factors twice
+TIME_LIMIT = 120.0  # wall-clock seconds of one process, which factors twice
 SHIFT = 1e-14  # of the diagonal, as in the solver
 OURS = "condensed Cholesky"
 Solve = Callable[[np.ndarray], np.ndarray]
@@ -174,10 +172,12 @@ def form(path: Path) -> float:
     import torch
     from scipy.sparse import save_npz
 
+    from benchmarks.work_precision import clock
+
     kept = torch.load(path, weights_only=False)
-    begin = perf_counter()
+    begin = clock()
     lower = lower_triangle(kept)
-    seconds = perf_counter() - begin
+    seconds = clock() - begin
     save_npz(path.with_suffix(".npz"), lower, compressed=False)
     return seconds
 
@@ -186,6 +186,8 @@ def worker(path: Path, method: str) -> dict[str, float]:
     """Factor and solve twice, keep the second time; peak memory beyond what the matrix takes."""
     import torch
     from scipy.sparse import identity, load_npz
+
+    from benchmarks.work_precision import clock
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     lower = load_npz(path.with_suffix(".npz"))
@@ -196,11 +198,11 @@ def worker(path: Path, method: str) -> dict[str, float]:
     before = restart_peak_memory()
     result = {}
     for _ in range(2):
-        begin = perf_counter()
+        begin = clock()
         solve = factor()
-        factored = perf_counter()
+        factored = clock()
         x = solve(b.copy())
-        result = {"factor": factored - begin, "solve": perf_counter() - factored}
+        result = {"factor": factored - begin, "solve": clock() - factored}
         memory = peak_memory() - before
         del solve
     residual = float(np.linalg.norm(full @ x - b) / np.linalg.norm(b))
@@ -278,6 +280,7 @@ def markdown(record: dict[str, Any]) -> str:
         "# Factorisations of the same normal equations\n\n"
         f"{table(record)}\n\n"
         f"Medians of {record['rounds']} rounds in turns, {record['threads']} thread(s), one process for each run. "
+        "Seconds are of the processor (of the clock with several threads). "
         f"Ratio: factor and solve over those of {OURS}, which forms its Gram matrices itself. Memory: the peak beyond "
         f"the matrix. Residual: of one solve, without refinement. A method is missing "
         f"where two factorisations took {TIME_LIMIT:g} s.\n\n"
@@ -293,10 +296,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--worker", nargs=2, metavar=("MATRIX", "METHOD"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
     if options.worker:
         print(json.dumps(worker(Path(options.worker[0]), options.worker[1])))
         return
-    sys.path.insert(0, str(ROOT))
     from benchmarks.work_precision import commit, machine, set_threads
 
     set_threads(options.threads)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch  # noqa: F401  # isort: skip  (torch crashes when it is loaded after NGSolve)
 import netgen.meshing
 import ngsolve
 import numpy as np

@@ -114,6 +114,8 @@ def make_suite(content: Mapping[str, Any]) -> Suite:
         if key in content:
             limits[key] = parse(content[key])
     methods = tuple(_method(entry) for entry in content["methods"])
+    for spec in methods:
+        _check_settings(spec)
     labels = [spec.label for spec in methods]
     twice = {label for label in labels if labels.count(label) > 1}
     if twice:
@@ -144,6 +146,36 @@ def _method(entry: str | Mapping[str, Any]) -> MethodSpec:
         raise UsageError(message)
     settings = {**base.settings, **entry.get("settings", {})}
     return MethodSpec(entry.get("label", base.label), base.method, settings, entry.get("tol"))
+
+
+def _check_settings(spec: MethodSpec) -> None:
+    """See that a method knows its settings, before anything runs.
+
+    Raises:
+        UsageError: a name is wrong.
+    """
+    from pdesolve.methods import METHODS
+
+    known = METHODS[spec.method].settings
+    for key in spec.settings:
+        if key not in known:
+            message = (
+                f"{spec.label} has no setting {key!r}; the settings of {spec.method} are {', '.join(known)}"
+            )
+            raise UsageError(message)
+    if spec.method != "network":
+        return
+    from pdesolve.methods_trained.networks import check_network
+    from pdesolve.methods_trained.train_any import check_optimiser
+
+    approximator = str(spec.settings.get("approximator", ""))
+    check_network(approximator)
+    file = approximator.rpartition(":")[0]
+    if file and not Path(file).is_file():
+        message = f"there is no file {file} for the method {spec.label}"
+        raise UsageError(message)
+    if "optimiser" in spec.settings:
+        check_optimiser(spec.settings["optimiser"])
 
 
 def seeds(given: int | str | Sequence[int]) -> list[int]:

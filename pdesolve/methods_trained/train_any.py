@@ -45,9 +45,7 @@ def train_any(task: Task):
     """
     budget = task.budget
     name, optimiser = budget.approximator or "mlp-tanh", budget.optimiser or "ssbroyden"
-    if optimiser not in OPTIMISERS:
-        message = f"unknown optimiser {optimiser!r}: known are {', '.join(OPTIMISERS)}"
-        raise UsageError(message)
+    check_optimiser(optimiser)
     build = builder(name)
     network = network_of(task, build, PARAMETERS)
     points = budget.points or rows_for(network, ROWS_PER_PARAMETER)
@@ -64,6 +62,17 @@ def train_any(task: Task):
         [("adam", most)] if optimiser == "adam" else [("adam", adam), (optimiser, most)]
     )
     return minimise(task, network, points, stages, recipe)
+
+
+def check_optimiser(name: str) -> None:
+    """See that there is an optimiser of that name.
+
+    Raises:
+        UsageError: there is none; the message lists the known ones.
+    """
+    if name not in OPTIMISERS:
+        message = f"unknown optimiser {name!r}: known are {', '.join(OPTIMISERS)}"
+        raise UsageError(message)
 
 
 def _sampling(task: Task, points: int) -> Sampling:

@@ -6,6 +6,7 @@ import pytest
 
 from pdesolve.benchmarking.case import method_spec
 from pdesolve.benchmarking.suite import make_suite, mebibytes, read_suite, seconds, seeds
+from pdesolve.cli.main import main
 from pdesolve.errors import UsageError
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -52,6 +53,10 @@ def test_a_method_is_named_or_composed_of_approximator_and_optimiser():
         ({"problems": ["nowhere.py"]}, "there is no problem file nowhere.py"),
         ({"methods": []}, "there are no methods"),
         ({"methods": [{"label": "x"}]}, "a method of a suite has label, method, settings, tol"),
+        ({"methods": ["mlp"]}, "there is no approximator 'mlp'; they are gmnm-isotropic"),
+        ({"methods": ["mlp-tanh+sgd"]}, "unknown optimiser 'sgd'"),
+        ({"methods": ["nowhere.py:MyNet"]}, "there is no file nowhere.py"),
+        ({"methods": [{"method": "gmnm", "settings": {"width": 3}}]}, "gmnm has no setting 'width'"),
         ({"methods": ["pinn", "pinn"]}, "two methods are called pinn"),
         ({"seeds": "a-b"}, "expected numbers such as 0-4"),
         ({"budget": "soon"}, "expected a time such as 60s"),
@@ -76,3 +81,27 @@ def test_quantities_are_read_with_their_units():
     assert [seconds(t) for t in (5, "5s", "2min", "1h")] == [5, 5, 120, 3600]
     assert [mebibytes(m) for m in (100, "100MB", "1.5GB")] == [100, 100, 1536]
     assert seeds("0-3,7") == [0, 1, 2, 3, 7]
+
+
+def test_options_replace_what_a_suite_says(tmp_path, capsys, monkeypatch):
+    seen = []
+    monkeypatch.setattr("pdesolve.benchmarking.runner.run_all", lambda cases, *_: seen.extend(cases) or [])
+    options = "--methods gmnm,pinn --seeds 0-1 --budget 2min --memory 1GB --tol 1e-4 --set points=77 --json"
+    command = ["bench", str(FOLDER / "quick.toml"), "--quick", *options.split(), "--out", str(tmp_path / "o")]
+    assert main(command) == 0, capsys.readouterr().err
+    assert len(seen) == 2 * 2 * 2
+    assert {(case.budget, case.memory, case.tol) for case in seen} == {(120.0, 1024, 1e-4)}
+    assert [case.method.settings for case in seen[:2]] == [{}, {"parameters": 257, "points": 77}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["a.toml", "b.py"], "one suite, or problem files"),
+        (["nowhere.toml"], "cannot be read as a suite"),
+        ([GOOD["problems"][0], "--seeds", "x"], "expected numbers such as 0-4"),
+    ],
+)
+def test_wrong_commands_end_with_2(arguments, sentence, tmp_path, capsys):
+    assert main(["bench", *arguments, "--out", str(tmp_path)]) == 2
+    assert sentence in capsys.readouterr().err

@@ -34,10 +34,10 @@ def test_folding_sizes_multiplies_the_outputs(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_levenberg_marquardt_lowers_the_loss_of_every_approximator(name):
     monitor = Monitor(time_limit=20)
-    settings = {"approximator": name, "optimiser": "lm", "parameters": 40, "iterations": 8}
+    settings = {"approximator": name, "optimiser": "lm", "parameters": 40, "iterations": 4}
     solve_trained(poisson(), "network", settings, monitor)
     losses = [row["loss"] for row in monitor.history]
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
     assert losses == sorted(losses, reverse=True)
     assert monitor.evaluations >= len(losses)
 

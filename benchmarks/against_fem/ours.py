@@ -18,7 +18,6 @@ from pdesolve.problem import Problem
 from pdesolve.solver import solve as solve_problem
 
 PROBLEMS = Path(__file__).resolve().parents[2] / "problems"
-TIME_LIMIT = 10.0
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,9 @@ def sobol_points(problem: Problem, count: int) -> tuple[np.ndarray, np.ndarray]:
     return points.numpy(), problem.values(known, points, "exact")[:, 0].numpy()
 
 
-def solve_adaptively(problem: Problem, size: int) -> Solution:
+def solve_adaptively(problem: Problem, size: int, limit: float) -> Solution:
     """To the tolerance 10^-(size + 2), certified."""
-    solution = solve_problem(problem, tol=10.0 ** -(size + 2), monitor=Clock(time_limit=TIME_LIMIT))
+    solution = solve_problem(problem, tol=10.0 ** -(size + 2), monitor=Clock(time_limit=limit))
     return Solution(solution.approximator, solution.converged)
 
 

@@ -89,6 +89,12 @@ class SeparableProblem:
         self.fixed = target.new_zeros(len(target), 0) if fixed is None else fixed
         self._last: _Projection | None = None
 
+    def replace_target(self, target: Tensor, fixed: Tensor | None = None) -> None:
+        """Go on with other rows: basis and its Jacobian have changed, too."""
+        self.target = target
+        self.fixed = target.new_zeros(len(target), 0) if fixed is None else fixed
+        self._last = None
+
     def residual(self, alpha: Tensor) -> Tensor:
         """r(α), shape (m,), then μ c where there is a ridge; not-a-number where Φ(α) is not finite."""
         return self._project(alpha).residual

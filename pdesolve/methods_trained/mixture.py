@@ -28,22 +28,32 @@ class SeparableMixture:
     """
 
     def __init__(self, mixture: GaussianMixture, groups: Sequence[Group], sizes: Tensor):
-        self.mixture, self.groups, self.sizes = mixture, tuple(groups), sizes
+        self.mixture, self.sizes = mixture, sizes
         unit = {**mixture.config(), "outputs": 1}
         self._unit = GaussianMixture(**unit).to(mixture.coefficients)
         with torch.no_grad():
             self._unit.coefficients.fill_(1.0)
+        self.replace_groups(groups)
+
+    def replace_groups(self, groups: Sequence[Group]) -> None:
+        """Take rows at other points; a problem made before then needs `refresh`."""
+        self.groups = tuple(groups)
         self._tables = [group.function(_zero_jets(group), {}) for group in self.groups]
 
     def problem(self, ridge: float) -> SeparableProblem:
         """The separable least-squares problem; Kaufman's Jacobian is half the work and loses nothing here."""
-        y = torch.cat(
-            [
-                -g.gather(g.weights * F).reshape(-1)
-                for g, (F, _, _) in zip(self.groups, self._tables, strict=True)
-            ]
+        return SeparableProblem(
+            self.basis, self.basis_jacobian, self._target(), self._fixed(), kaufman=True, ridge=ridge
         )
-        return SeparableProblem(self.basis, self.basis_jacobian, y, self._fixed(), kaufman=True, ridge=ridge)
+
+    def refresh(self, problem: SeparableProblem) -> None:
+        """Give a problem the right-hand side and fixed columns of the present groups."""
+        problem.replace_target(self._target(), self._fixed())
+
+    def _target(self) -> Tensor:
+        """y, (rows,)."""
+        parts = zip(self.groups, self._tables, strict=True)
+        return torch.cat([-g.gather(g.weights * F).reshape(-1) for g, (F, _, _) in parts])
 
     @property
     def alpha(self) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -59,16 +61,44 @@ def lm_settings(task: Task) -> LevenbergMarquardtSettings:
     )
 
 
-def train_linear(task: Task, mixture: GaussianMixture, groups: tuple[Group, ...]):
-    """Variable projection: Levenberg–Marquardt on centres and widths alone."""
+def train_linear(
+    task: Task,
+    mixture: GaussianMixture,
+    groups: tuple[Group, ...],
+    redraw: Callable[[int], tuple[Group, ...] | None] | None = None,
+):
+    """Variable projection: Levenberg–Marquardt on centres and widths alone.
+
+    Args:
+        task: what to solve, how long.
+        mixture: where to start; it is trained in place.
+        groups: rows to start with.
+        redraw: iteration → rows at other points, or None to keep those there are; checkpoints, which hold no
+            coefficients, are then measured with those of the last rows.
+
+    Returns:
+        Status, whether its own tolerance was met, identified parameters (none).
+    """
     separable = SeparableMixture(mixture, groups, task.statement.sizes)
     monitor = task.monitor
     problem = separable.problem(ridge(task.statement.dtype))
     problem.basis = monitor.counted(problem.basis)
     twin = SeparableMixture(copy.deepcopy(mixture), groups, task.statement.sizes)
-    monitor.values_at = partial(twin.values, twin.problem(problem.ridge))
+    twin_problem = twin.problem(problem.ridge)
+    monitor.values_at = partial(twin.values, twin_problem)
     monitor.resolved |= {"rows": len(problem.target), "optimisers": ["vp"], "ridge": problem.ridge}
-    result = variable_projection(problem, separable.alpha, monitor, lm_settings(task))
+
+    def resample(iteration: int) -> bool:
+        fresh = redraw(iteration) if redraw is not None else None
+        if fresh is None:
+            return False
+        for one, its in ((separable, problem), (twin, twin_problem)):
+            one.replace_groups(fresh)
+            one.refresh(its)
+        return True
+
+    settings = replace(lm_settings(task), on_iteration=resample)
+    result = variable_projection(problem, separable.alpha, monitor, settings)
     separable.set_solution(result.alpha, result.coefficients, result.fixed_coefficients)
     return result.status, result.converged, {}
 

@@ -8,7 +8,7 @@ from pdesolve import Dirichlet, Problem, Rectangle, laplace
 from pdesolve.errors import UsageError
 from pdesolve.methods_trained import solve_trained
 from pdesolve.methods_trained.networks import NETWORKS, build_network, builder, fold_sizes
-from pdesolve.methods_trained.train_any import OPTIMISERS
+from pdesolve.methods_trained.train_any import OPTIMISERS, REDRAW
 from pdesolve.monitor import Monitor
 
 BOUNDS = torch.tensor([[0.0, -1.0], [2.0, 1.0]], dtype=torch.float64)
@@ -70,3 +70,19 @@ def test_what_does_not_go_together_is_refused():
     cubic = Problem(square, lambda u: -laplace(u) + u**3 - 1, [Dirichlet(0, on=square.boundary)])
     with pytest.raises(UsageError, match="vp needs a linear problem"):
         solve_trained(cubic, "network", {"approximator": "gmnm-full", "optimiser": "vp"})
+
+
+def test_both_least_squares_optimisers_draw_new_points_every_few_iterations():
+    for optimiser in ("lm", "vp"):
+        drawn = []
+        problem, original = poisson(), type(poisson().domain).sample
+
+        def sample(domain, n, drawn=drawn, original=original, **how):
+            drawn.append(how.get("seed"))
+            return original(domain, n, **how)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(problem.domain), "sample", sample)
+            settings = {"approximator": "gmnm-ridge", "optimiser": optimiser, "parameters": 30}
+            solve_trained(problem, "network", {**settings, "iterations": 3 * REDRAW}, Monitor(time_limit=20))
+        assert len({seed for seed in drawn if seed is not None}) >= 3, optimiser

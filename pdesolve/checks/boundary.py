@@ -14,7 +14,6 @@ from pdesolve.calculus import Frame
 from pdesolve.checks.report import Findings, at
 from pdesolve.checks.terms import Sample
 from pdesolve.geometry import Piece
-from pdesolve.geometry.surfaces import Surface
 from pdesolve.problem import Problem, Term, signature
 
 DIFFERENT = 1e-8  # relative difference of two values that is more than rounding
@@ -54,7 +53,7 @@ class Held:
             return (torch.cdist(x, self.points) <= self.near).any(dim=1)
         mask = torch.zeros(len(x), dtype=torch.bool)
         for piece in self.pieces:
-            near = distance(piece.surface, x) <= self.near
+            near = piece.surface.distance(x) <= self.near
             mask |= near & piece.claims(x) & piece.active(x)
         return mask
 
@@ -69,16 +68,6 @@ class Held:
         """Points (n, d) on the ends of its pieces."""
         parts = [_rim(piece) for piece in self.pieces] + ([] if self.pieces else [self.points])
         return torch.cat(parts)
-
-
-def distance(surface: Surface, x: Tensor) -> Tensor:
-    """Distance (n,) of points x (n, d) to the plane or sphere in which a surface lies."""
-    kind, values = surface.carrier()
-    numbers = x.new_tensor(values)
-    if kind == "plane":
-        return (x @ numbers[:-1] - numbers[-1]).abs()
-    y = (x - numbers[:-1])[:, : -1 if kind.endswith("in time") else None]
-    return (y.norm(dim=1) - numbers[-1]).abs()
 
 
 def _rim(piece: Piece) -> Tensor:
@@ -231,7 +220,7 @@ def _part(held: Held, x: Tensor) -> str:
     """Name of the piece of the boundary on which the first of the points lies."""
     if not held.pieces:
         return held.term.place.name
-    distances = torch.stack([distance(piece.surface, x[:1])[0] for piece in held.pieces])
+    distances = torch.stack([piece.surface.distance(x[:1])[0] for piece in held.pieces])
     return held.pieces[int(distances.argmin())].name
 
 

@@ -325,10 +325,14 @@ class Facets(Surface):
         """Return the plane of a flat part; any other coincides only with itself."""
         return ("plane", self._flat) if self._flat is not None else super().carrier()
 
+    def distance(self, x: Tensor) -> Tensor:
+        """Return the distances from the triangles."""
+        return self._search(x)[0].sqrt()
+
     def covers(self, x: Tensor) -> Tensor:
         """Within rounding of a triangle."""
         size = float(np.ptp(self.data.points, axis=0).max())
-        return self._search(x)[0].sqrt() <= 1e-9 * size
+        return self.distance(x) <= 1e-9 * size
 
     def whole_rule(self, order: int) -> Rule:
         """Gauss rules on the triangles."""

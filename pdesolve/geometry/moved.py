@@ -214,6 +214,10 @@ class MovedSurface(Surface):
             return kind, (*self.motion(vector)[0].tolist(), self.motion.scale * last)
         return super().carrier()
 
+    def distance(self, x: Tensor) -> Tensor:
+        """As before the motion, scaled."""
+        return self.motion.scale * self.base.distance(self.motion.back(x))
+
     def covers(self, x: Tensor) -> Tensor:
         """As before the motion."""
         return self.base.covers(self.motion.back(x))

@@ -106,6 +106,10 @@ class Wall(Swept):
         kind, values = self.curve.carrier()
         return (kind, (*values[:-1], 0.0, values[-1])) if kind == "plane" else super().carrier()
 
+    def distance(self, x: Tensor) -> Tensor:
+        """Return that of the curve."""
+        return self.curve.distance(x[:, :2])
+
     def covers(self, x: Tensor) -> Tensor:
         """Over the part of the curve and between the heights."""
         slack = SAME * (self.high - self.low)
@@ -205,6 +209,10 @@ class Revolved(Swept):
         if kind == "sphere" and abs(values[0]) <= SAME * values[2]:
             return kind, (0.0, 0.0, values[1], values[2])
         return super().carrier()
+
+    def distance(self, x: Tensor) -> Tensor:
+        """Return that of the curve, in the plane through the axis."""
+        return self.curve.distance(meridian(x))
 
     def covers(self, x: Tensor) -> Tensor:
         """On the part of the curve."""

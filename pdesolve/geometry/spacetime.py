@@ -101,6 +101,10 @@ class Lateral(Surface):
         kind, values = self.base.carrier()
         return f"{kind} in time" if kind != "plane" else kind, (*values[:-1], 0.0, values[-1])
 
+    def distance(self, x: Tensor) -> Tensor:
+        """As in space."""
+        return self.base.distance(x[:, :-1])
+
     def covers(self, x: Tensor) -> Tensor:
         """As in space, at all times."""
         return self.base.covers(x[:, :-1])

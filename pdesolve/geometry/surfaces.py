@@ -59,6 +59,15 @@ class Surface(ABC):
         grid = torch.cartesian_prod(*[axis] * (self.dimension - 1)).reshape(-1, self.dimension - 1)
         return type(self).__name__, tuple(self.map(grid).reshape(-1).tolist())
 
+    def distance(self, x: Tensor) -> Tensor:
+        """Return the distances (n,) of points x (n, d) from the plane, sphere or curve in which it lies."""
+        kind, values = self.carrier()
+        if kind in ("plane", "sphere"):
+            numbers = x.new_tensor(values)
+            centre, size = numbers[:-1], numbers[-1]
+            return ((x @ centre if kind == "plane" else (x - centre).norm(dim=1)) - size).abs()
+        return (x - self.nearest(x)[0]).norm(dim=1)
+
     def whole_rule(self, order: int) -> Rule | None:
         """Return a rule on all of it that is boundary of its shape, if it has a better one than its parameters."""
         del order

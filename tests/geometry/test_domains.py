@@ -180,3 +180,12 @@ def test_high_dimensional_rules_integrate_to_sampling_accuracy(domain):
     radius = 0.5 if isinstance(domain, Box) else 1.0
     assert float(area) == pytest.approx(domain.measure * 5 / radius, rel=2e-2)
     assert domain.coordinates == ("x1", "x2", "x3", "x4", "x5")
+
+
+@each(SIMPLE | PLANE_SETS | CYLINDERS | SOLIDS | SOLID_SETS)
+def test_the_distance_from_a_surface_vanishes_on_it_and_grows_off_it(domain):
+    for piece in domain.pieces:
+        x, normal, _ = piece.rule(4)
+        size = float((domain.bounds[1] - domain.bounds[0]).min())
+        assert (piece.surface.distance(x) < 1e-9 * size).all()
+        assert (piece.surface.distance(x + 1e-4 * size * normal) > 0.99e-4 * size).all()

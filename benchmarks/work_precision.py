@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # numpy reads the number of threads when it is loaded: not be
     import numpy as np
 
 OURS = "pdesolve"
-REPEATS = 5
-ENOUGH = 3.0  # seconds of one solve in all, after which it is not repeated more than twice
+REPEATS = 3
+ENOUGH = 2.0  # seconds of one solve in all, after which it is not repeated more than twice
 ROUNDING = 3e-13
 MOST_UNKNOWNS = 600_000
 MOST_SIZES = 16

@@ -38,7 +38,7 @@ def methods(case: Case, threads: int, limit: float) -> dict[str, Callable[[int],
     found: dict[str, Callable[[int], Any]] = {OURS: partial(ours.solve_adaptively, problem, limit=limit)}
     if not case.singular:
         cells = max(2, round(0.5 / case.coarsest))
-        for q in (8, 12, 16):
+        for q in (8, 12):
             found[f"pdesolve, fixed cells, order {q}"] = partial(ours.solve_fixed, problem, q, cells=cells)
     for p in (1, 2, 4):
         found[f"scikit-fem P{p}"] = partial(scikit_fem.solve, case, p)

@@ -18,6 +18,9 @@ from pdesolve.problem import Problem
 from pdesolve.residual import ResidualOperator, Slot, compile_problem
 
 GRID_DIMENSIONS = 3  # beyond, grids have too few points per axis: quasi-random places instead
+MOST_BOUNDARY = (
+    2  # times the interior points; in ten dimensions an even density would ask for ten times as many
+)
 LATERAL = ("dirichlet", "neumann", "robin", "condition")
 
 
@@ -27,7 +30,8 @@ class Sampling:
 
     Attributes:
         interior: points inside the domain.
-        boundary: points on the whole boundary, shared out by measure; None: 4 · interior^{(d-1)/d} · d / 2.
+        boundary: points on the whole boundary, shared out by measure; None: 2 d · interior^{(d-1)/d}, but no more
+            than twice as many as inside.
         sampler: of the interior: "sobol", "uniform", "gauss", "chebyshev".
         value_weight: factor on rows that prescribe values, see `scaling` for what 1 means.
     """
@@ -41,7 +45,8 @@ class Sampling:
         """Points on the whole boundary of a d-dimensional domain."""
         if self.boundary is not None:
             return self.boundary
-        return max(2, round(2 * dimension * self.interior ** ((dimension - 1) / dimension)))
+        even = 2 * dimension * self.interior ** ((dimension - 1) / dimension)
+        return max(2, round(min(even, MOST_BOUNDARY * self.interior)))
 
 
 @dataclass(frozen=True)

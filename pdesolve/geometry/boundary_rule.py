@@ -75,9 +75,7 @@ def level_changes(piece: "Piece", level: Callable[[Tensor], Tensor]) -> Tensor:
     a, b = _near_roots(
         along, 1.01 * float(piece.area(torch.linspace(0, 1, GRID, dtype=torch.float64)[:, None]).max())
     )
-    zero = ROUNDING * float((piece.domain.bounds[1] - piece.domain.bounds[0]).norm())
-    # Levels are zero all along where another surface lies in the same plane or sphere, not only at a point.
-    zero = zero if any(s.coincides(piece.surface) for s in _others(piece)) else 0.0
+    zero = _zero(piece)
 
     def state(t: Tensor) -> Tensor:
         value = along(t)
@@ -93,6 +91,15 @@ def level_changes(piece: "Piece", level: Callable[[Tensor], Tensor]) -> Tensor:
             bisect(lambda t: state(t) == left, a[grazing], b[grazing]),
         ]
     )
+
+
+def _zero(piece: "Piece") -> float:
+    """Size of levels that are rounding errors where another surface lies in the same plane or sphere.
+
+    There they are zero all along, not only at a point; without such a surface no level is taken for zero.
+    """
+    size = float((piece.domain.bounds[1] - piece.domain.bounds[0]).norm())
+    return ROUNDING * size if any(s.coincides(piece.surface) for s in _others(piece)) else 0.0
 
 
 def _others(piece: "Piece"):
@@ -182,12 +189,14 @@ def _curve_rule(intervals: Tensor, order: int) -> tuple[Tensor, Tensor]:
 def _trimmed_rule(piece: "Piece", order: int) -> tuple[Tensor, Tensor]:
     """Apply the height-function rule to the active part of the parameter square."""
     cuts = piece.domain.cuts(piece.surface)
+    zero = _zero(piece)
     flags = (*(other.claims for other in piece.hidden_by), *piece.filters)
 
     def levels(parameters: Tensor) -> Tensor:
         x = piece.map(parameters)
         values = [level(x) for level in cuts] + [flag(x).to(x.dtype) - 0.5 for flag in flags]
-        return torch.stack(values, dim=1)
+        found = torch.stack(values, dim=1)
+        return torch.where(found.abs() <= zero, 0.0, found) if zero else found
 
     parts = [
         cut_rule(levels, lambda p: piece.active(piece.map(p)), torch.stack([low, high]), order)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pdesolve.geometry.domain import Domain
     from pdesolve.geometry.surfaces import Surface
 
+MOST_PLANES = 24  # whose common points are computed
 SLICES = 6
 GRID = 49  # parameters on each axis that start the search for turning points
 NEARLY = 0.05  # n_y² + n_z² at the start of that search
@@ -32,6 +33,7 @@ def critical_values(domain: "Domain") -> Tensor:
     These are the bounds of the simple shapes, the extreme points of the circles in which two of the
     surfaces meet, and the points in which three meet, so far as they lie on the boundary.
     """
+    planes = [surface.carrier()[1] for surface in domain.surfaces if surface.carrier()[0] == "plane"]
     values = torch.cat([leaf.bounds[:, 0] for leaf in domain.leaves])
     curved = [s for s in domain.surfaces if s.carrier()[0] not in ("plane", "sphere")]
     if curved:  # where such a surface meets another is not known in closed form: slices for good measure
@@ -39,7 +41,7 @@ def critical_values(domain: "Domain") -> Tensor:
         values = torch.cat([values, torch.linspace(lower, upper, SLICES + 1, dtype=torch.float64)])
         values = torch.cat([values, *(_turning_values(surface) for surface in curved)])
     carriers = list(dict.fromkeys(surface.carrier() for surface in domain.surfaces))
-    points: list[Tensor] = []
+    points = _vertices(list(dict.fromkeys(planes)))
     for a, b in itertools.combinations(carriers, 2):
         circle = _circle(a, b)
         if circle is None:
@@ -53,6 +55,16 @@ def critical_values(domain: "Domain") -> Tensor:
     x = torch.stack(points)
     size = float((domain.bounds[1] - domain.bounds[0]).norm())
     return torch.cat([values, x[domain.level(x).abs() <= ON_BOUNDARY * size, 0]])
+
+
+def _vertices(planes: list[tuple[float, ...]]) -> list[Tensor]:
+    """Points in which three of the planes (normal, offset) meet."""
+    if not 3 <= len(planes) <= MOST_PLANES:
+        return []
+    found = torch.tensor(list(itertools.combinations(planes, 3)), dtype=torch.float64)
+    normals, offsets = found[:, :, :3], found[:, :, 3]
+    good = torch.linalg.det(normals).abs() > 1e-9
+    return list(torch.linalg.solve(normals[good], offsets[good]))
 
 
 def _turning_values(surface: "Surface") -> Tensor:

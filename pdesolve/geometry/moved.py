@@ -59,7 +59,7 @@ class Motion:
 
     def after(self, first: "Motion") -> "Motion":
         """Return the composition x ↦ self(first(x))."""
-        rotation = (self.matrix @ first.matrix).tolist()
+        rotation = [[_exact(v) for v in row] for row in (self.matrix @ first.matrix).tolist()]
         return Motion(tuple(map(tuple, rotation)), self.of(first.shift)[0], self.scale * first.scale)
 
 
@@ -117,7 +117,7 @@ def _space_rotation(angle: float, axis: Tensor) -> tuple[tuple[float, ...], ...]
 
 def _exact(value: float) -> float:
     """Quarter turns are exact."""
-    return float(round(value)) if abs(value - round(value)) < 1e-15 else value
+    return float(round(value)) if abs(value - round(value)) < 1e-14 else value
 
 
 def _direction(axis) -> Tensor:
@@ -309,4 +309,4 @@ class Moved(Domain):
 
     def moved(self, motion: Motion) -> Domain:
         """Return one motion of the domain that was moved first."""
-        return Moved(self.base, motion.after(self.motion))
+        return self.base.moved(motion.after(self.motion))

@@ -13,7 +13,7 @@ from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.moved import Motion
 from pdesolve.geometry.planar_rule import planar_rule
 from pdesolve.geometry.polygon import frame
-from pdesolve.geometry.surfaces import Surface
+from pdesolve.geometry.surfaces import SAME, Surface
 from pdesolve.quadrature import Rule, cut_rule, distinct, gauss_legendre, sobol
 
 SAMPLES = 4096  # Sobol points that look for an inside
@@ -83,6 +83,8 @@ class SetOperation(Domain):
     @cached_property
     def rotation(self) -> Tensor:
         """Frame along most of the straight boundary that is left."""
+        if self.dimension == 3:
+            return self._common_rotation()
         if self.dimension != 2 or all(torch.equal(leaf.rotation, torch.eye(2)) for leaf in self.leaves):
             return torch.eye(self.dimension, dtype=torch.float64)
         straight = [piece for piece in self.pieces if piece.surface.carrier()[0] == "plane"]
@@ -90,6 +92,13 @@ class SetOperation(Domain):
             (_tangent(p.surface), float(p.area(e[:, :1]) @ (e[:, 1] - e[:, 0])))
             for p, e in ((piece, piece.intervals) for piece in straight)
         )
+
+    def _common_rotation(self) -> Tensor:
+        """Frame of the solids with flat faces if they have one in common, else the coordinate axes."""
+        flat = [p for p in self.leaves if any(s.carrier()[0] == "plane" for s in p.surfaces)]
+        frames = [leaf.rotation for leaf in flat]
+        same = bool(frames) and all(torch.allclose(f, frames[0], rtol=0, atol=SAME) for f in frames)
+        return frames[0] if same else torch.eye(3, dtype=torch.float64)
 
     @cached_property
     def measure(self) -> float:
@@ -106,6 +115,10 @@ class SetOperation(Domain):
             return self._interval_rule(order)
         if self.dimension == 2:
             return planar_rule(self, order)
+        if self.dimension == 3 and not torch.equal(self.rotation, torch.eye(3)):
+            back = Motion(tuple(map(tuple, self.rotation.T.tolist())), (0.0, 0.0, 0.0))
+            x, w = self.moved(back).rule(order)
+            return Rule(x @ self.rotation.T, w)
         if self.dimension == 3:
             levels = [leaf.level for leaf in self.leaves]
             return cut_rule(

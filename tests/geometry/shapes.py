@@ -162,6 +162,9 @@ SOLIDS = {
 }
 SOLID_SETS = {
     "drilled box": Box((-1, -1, -1), (1, 1, 1)) - circular_cylinder((0, 0, -2), 0.5, 4),
+    "fichera, turned": (Box((-1, -1, -1), (1, 1, 1)) - Box((0, 0, 0), (1, 1, 1))).rotated(
+        0.7, axis=(1, 1, 0)
+    ),
     "stacked": circular_cylinder((0, 0, 0), 1, 1) | circular_cylinder((0, 0, 1), 0.5, 1),
     "cavity": Box((-1, -1, -1), (1, 1, 1)) - Ball((0.1, 0, 0), 0.5),
     "bitten box": Box((-1, -1, -1), (1, 1, 1)) - Ball((1, 1, 1), 0.7),

@@ -13,7 +13,7 @@ X = 2 * torch.rand(6, 2, generator=torch.Generator().manual_seed(4), dtype=torch
 
 @pytest.mark.parametrize("kind", [GaborNet, GaussianNetwork, GMLayer])
 class TestNestedNetwork(ApproximatorContract):
-    indices = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (2, 1), (0, 3))
+    indices = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))  # higher ones are slow by nested autodiff
 
     @pytest.fixture(autouse=True)
     def _kind(self, kind):

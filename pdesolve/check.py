@@ -9,6 +9,7 @@ from pdesolve.checks.boundary import check_conditions
 from pdesolve.checks.exactness import check_exact, check_functions, exact_jets
 from pdesolve.checks.report import Findings, Report
 from pdesolve.checks.scales import check_data, check_names, check_precision, check_scales
+from pdesolve.checks.solvability import check_balance, check_inflow, check_repetition, check_structure
 from pdesolve.checks.terms import (
     Sample,
     active_slots,
@@ -57,6 +58,10 @@ def _examine(problem: Problem, findings: Findings) -> None:
     for sample in samples:
         check_pointwise(sample, findings)
         check_dependence(sample, findings)
+        check_structure(sample, findings)
+    if len(samples) == len(problem.terms):
+        check_repetition(problem, samples, findings)
+        check_inflow(problem, samples, findings)
     usable = check_functions(problem, findings)
     for sample in samples:
         check_finite(
@@ -68,6 +73,7 @@ def _examine(problem: Problem, findings: Findings) -> None:
     check_names(problem, findings)
     check_data(problem, findings)
     if not findings.errors:
+        check_balance(problem, samples, findings)
         check_scales(problem, samples, problem.domain.sample(256), findings)
         _describe(problem, samples, findings)
 

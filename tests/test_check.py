@@ -277,3 +277,70 @@ def test_a_report_reads_as_lines_errors_first():
     report = steady(ZERO, Dirichlet(1, on=SQUARE.left))
     assert str(report).splitlines()[0].startswith("error: Dirichlet")
     assert str(report).endswith("cannot be solved as written")
+
+
+def source(x, y):
+    return 2 * pi**2 * cos(pi * x) * cos(pi * y)
+
+
+def test_a_balanced_pure_neumann_problem_is_accepted_whatever_its_form():
+    pin = Dirichlet(0, on=Point((0.5, 0.5)))
+    flat = Neumann(0, on=SQUARE.boundary)
+    assert nothing_to_say(steady(flat, pin, equation=lambda u, x, y: -laplace(u) - source(x, y)))
+    # u = x² + y: ∇·((1 + x) ∇u) = 2 + 4x inside, ∂u/∂n = 2 on the right, ∓1 below and above.
+    graded = steady(
+        Neumann(0, on=SQUARE.left),
+        Neumann(2, on=SQUARE.right),
+        Neumann(-1, on=SQUARE.bottom),
+        Neumann(1, on=SQUARE.top),
+        pin,
+        equation=lambda u, x: -div((1 + x) * grad(u)) + 2 + 4 * x,
+    )
+    assert nothing_to_say(graded)
+
+
+@pytest.mark.parametrize("domain", [SQUARE, DISK, Box((0, 0, 0), (1, 2, 1))], ids=["square", "disk", "box"])
+def test_sources_that_no_flux_carries_away_are_an_error(domain):
+    pin = Dirichlet(0, on=Point((0.5,) * domain.dimension))
+    report = steady(Neumann(0, on=domain.boundary), pin, domain=domain)
+    only(report.errors, "do not balance", f"add up to {domain.measure:.4g}")
+    share = -domain.measure / float(domain.boundary.rule(domain, 8).weights.sum())
+    assert nothing_to_say(steady(Neumann(share, on=domain.boundary), pin, domain=domain))
+
+
+def test_an_imbalance_is_no_error_where_something_else_takes_up_the_sources():
+    flat = Neumann(0, on=SQUARE.boundary)
+    assert nothing_to_say(steady(flat, equation=lambda u: -laplace(u) + u - 1))
+    assert nothing_to_say(
+        steady(Neumann(0, on=SQUARE.left), Dirichlet(0, on=SQUARE.right | SQUARE.top | SQUARE.bottom))
+    )
+    assert not steady(flat, equation=lambda u: -laplace(u) + u.x - 1).errors
+
+
+def test_first_order_equations_need_data_where_characteristics_enter():
+    def transport(u):
+        return u.x + 0.5 * u.y - 1
+
+    inflow, outflow = SQUARE.left | SQUARE.bottom, SQUARE.right | SQUARE.top
+    assert nothing_to_say(steady(Dirichlet(0, on=inflow), equation=transport))
+    assert nothing_to_say(steady(Dirichlet(0, on=outflow), equation=transport))  # backwards: as good
+    only(steady(Dirichlet(0, on=SQUARE.left), equation=transport).warnings, "flows in through 'bottom'")
+    moving = SQUARE * TIME
+    start = Initial(0)
+    evolution = {"domain": moving, "equation": lambda u: u.t - u.x}
+    assert nothing_to_say(steady(start, Dirichlet(0, on=SQUARE.right), **evolution))
+    only(steady(start, Dirichlet(0, on=SQUARE.left), **evolution).warnings, "flows in through 'right'")
+    backwards = {"domain": moving, "equation": lambda u: u.x - u.t}  # the same, with its sign turned
+    only(steady(start, Dirichlet(0, on=SQUARE.left), **backwards).warnings, "flows in through 'right'")
+    half = SQUARE.right.where(lambda y: y < 0.5)
+    only(steady(start, Dirichlet(0, on=half), **evolution).warnings, "% of 'right'")
+
+
+def test_a_condition_written_twice_as_a_function_is_noticed():
+    def hot(u, x):
+        return u - x
+
+    twice = steady(Condition(hot, on=SQUARE.boundary), Condition(hot, on=SQUARE.left))
+    only(twice.warnings, "say the same on one part")
+    other = Condition(lambda u, n: n @ grad(u), on=SQUARE.left)
+    assert not any("say the same" in w for w in steady(Condition(hot, on=SQUARE.boundary), other).warnings)

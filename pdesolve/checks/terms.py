@@ -71,7 +71,7 @@ def check_pointwise(sample: Sample, findings: Findings) -> None:
     """A residual at a point may depend on the jet there only: half the points must give the same as all."""
     if len(sample.points) < 4:
         return
-    jets = _random_jets(sample, seed=1)
+    jets = random_jets(sample, seed=1)
     shuffled = torch.randperm(len(sample.points), generator=torch.Generator().manual_seed(0))
     try:
         whole = sample.residual(jets)[shuffled]
@@ -104,7 +104,7 @@ def check_dependence(sample: Sample, findings: Findings) -> None:
 
 def active_slots(sample: Sample) -> list[Slot]:
     """The derivatives on which a term depends in fact (coefficients may vanish)."""
-    jets = _random_jets(sample, seed=5)
+    jets = random_jets(sample, seed=5)
     _, dF = sample.operator.linearise(sample.points, jets, sample.normals, sample.parameters)
     strength = dF.nan_to_num(1.0).abs().amax(dim=(0, 1)).tolist()
     return [slot for slot, size in zip(sample.operator.slots, strength, strict=True) if size > 0]
@@ -135,7 +135,7 @@ def check_finite(sample: Sample, findings: Findings, exact: Tensor | None = None
 
 def _trial_residuals(sample: Sample, more_jets: Sequence[Tensor] = ()) -> Tensor:
     """Residuals (trials, n, m) at jets of different size and sign, so that √(1 - u²) is finite for some."""
-    jets = _random_jets(sample, seed=2)
+    jets = random_jets(sample, seed=2)
     return torch.stack([sample.residual(j) for j in (jets, 1e-2 * jets, -jets, 0 * jets, *more_jets)])
 
 
@@ -159,7 +159,8 @@ def _check_simple_points(sample: Sample, findings: Findings) -> None:
         )
 
 
-def _random_jets(sample: Sample, seed: int) -> Tensor:
+def random_jets(sample: Sample, seed: int) -> Tensor:
+    """Jets (n, s) with entries between 0.5 and 1.5, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
     shape = (len(sample.points), len(sample.operator.slots))
     return torch.rand(shape, generator=generator, dtype=torch.float64).to(sample.points) + 0.5

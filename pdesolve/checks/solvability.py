@@ -1,0 +1,267 @@
+"""Can there be a solution, and is it determined: balance of fluxes, inflow, structure of systems, repetitions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+from torch import Tensor
+
+from pdesolve.checks.boundary import Held
+from pdesolve.checks.exactness import exact_jets
+from pdesolve.checks.report import Findings
+from pdesolve.checks.terms import Sample, active_slots, random_jets
+from pdesolve.errors import PdesolveError
+from pdesolve.problem import Problem
+
+BALANCED = 1e-6  # of all sources and fluxes: an imbalance above this, and above the quadrature error, is one
+QUADRATURE = (12, 20)  # orders of two rules whose difference is the error of the first
+SAME_COEFFICIENT = 1e-6
+STEP = 1e-5  # of central differences of coefficients, relative to the domain
+INFLOW = 1e-6  # b·n / |b| below minus this is inflow
+BARE = 0.02  # share of the inflow boundary without data that is worth a warning
+
+
+def check_structure(sample: Sample, findings: Findings) -> None:
+    """Every equation of a system must contain an unknown, and every unknown have an equation of its own.
+
+    Equations and unknowns are matched one to one; an unknown that cannot be matched is not determined.
+    """
+    if sample.term.kind != "equation":
+        return
+    names = sample.operator.problem.unknowns
+    jets = random_jets(sample, seed=5)
+    _, dF = sample.operator.linearise(sample.points, jets, sample.normals, sample.parameters)
+    strength = dF.nan_to_num(1.0).abs().amax(dim=0)  # (m, slots)
+    contains = torch.zeros(len(strength), len(names), dtype=torch.bool)
+    for column, (unknown, _) in enumerate(sample.operator.slots):
+        contains[:, unknown] |= strength[:, column] > 0
+    if not contains.any(dim=0).all():
+        return  # an unknown in no equation at all is reported elsewhere
+    empty = [i + 1 for i in range(len(contains)) if not contains[i].any()]
+    for i in empty:
+        findings.error(
+            f"equation {i} of {len(contains)} of {sample.term.name} contains no unknown: it cannot be solved for "
+            "anything; leave it out, or look for a factor that vanishes"
+        )
+    match = maximum_bipartite_matching(csr_array(contains.numpy().astype(np.int8)), perm_type="row")
+    for unknown in np.flatnonzero(match < 0).tolist() if not empty else ():
+        others = ", ".join(name for i, name in enumerate(names) if i != unknown)
+        findings.error(
+            f"no equation of {sample.term.name} is left to determine {names[unknown]}: all those that contain it "
+            f"are needed for {others}; is one of the {len(contains)} equations the same as another, or an unknown "
+            "missing from one?"
+        )
+
+
+def check_repetition(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
+    """Conditions written as functions, and Robin conditions, that are stated twice on one place."""
+    held = [
+        Held(problem, sample.term, sample.points)
+        for sample in samples
+        if sample.term.kind in ("condition", "robin")
+    ]
+    chosen = [sample for sample in samples if sample.term.kind in ("condition", "robin")]
+    for (first, mine), (second, yours) in itertools.combinations(zip(held, chosen, strict=True), 2):
+        same_operator = (
+            mine.operator.slots == yours.operator.slots
+            and mine.operator.components == yours.operator.components
+            and first.term.kind == second.term.kind
+        )
+        shared = second.holds_at(mine.points)
+        if not same_operator or not shared.any():
+            continue
+        jets = random_jets(mine, seed=7)
+        a, b = (_residual(s, mine, jets, shared) for s in (mine, yours))
+        if bool(torch.isclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True).all()):
+            place = "" if first.term.name == second.term.name else f" and {second.term.name}"
+            findings.warn(
+                f"{first.term.name}{place} say the same on one part of the boundary; one of them is enough"
+            )
+
+
+def _residual(sample: Sample, place: Sample, jets: Tensor, chosen: Tensor) -> Tensor:
+    """Residual of one condition at the points of another."""
+    normals = None if place.normals is None else place.normals[chosen]
+    with torch.enable_grad():
+        return sample.operator.residual(
+            place.points[chosen], jets[chosen], normals, sample.parameters
+        ).detach()
+
+
+def check_balance(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
+    """Of -div(k grad u) = f with ∂u/∂n = g all around, ∫ f + ∮ k g must vanish (Fredholm's alternative)."""
+    equation = samples[0]
+    conditions = [s for s in samples[1:] if s.term.place is not None]
+    if "t" in problem.coordinates or len(problem.unknowns) > 1 or problem.parameters or problem.interfaces:
+        return
+    if equation.term.kind != "equation" or not equation.operator.linear or equation.operator.components != 1:
+        return
+    around = [s for s in conditions if s.term.kind == "neumann"]
+    points = [s for s in conditions if not s.term.place.pieces_on(problem.domain)]
+    if not around or problem.periodic_axes or len(around) + len(points) < len(conditions):
+        return
+    orders = {sum(index) for _, index in active_slots(equation)}
+    if not orders or max(orders) != 2 or 0 in orders:
+        return
+    held = [Held(problem, s.term, s.points) for s in around]
+    if not all(_covered(held, piece.rule(6)[0]) for piece in problem.domain.pieces):
+        return
+    try:
+        found = [b for order in QUADRATURE if (b := _imbalance(problem, equation, held, order))]
+    except PdesolveError:
+        return  # what cannot be evaluated is reported elsewhere
+    if len(found) < len(QUADRATURE):
+        return
+    coarse, fine = found
+    inside, through, size = fine
+    error = abs(inside + through - coarse[0] - coarse[1])
+    if abs(inside + through) > BALANCED * size + 10 * error:
+        findings.error(
+            f"the data of this pure Neumann problem do not balance: the sources inside add up to {inside:.4g}, the "
+            f"prescribed fluxes bring in {through:.4g}, and the sum must vanish, so that no solution exists; "
+            "correct one of them, or prescribe a value on part of the boundary"
+        )
+
+
+def _covered(held: Sequence[Held], x: Tensor) -> bool:
+    return bool(torch.stack([one.holds_at(x) for one in held]).any(dim=0).all())
+
+
+def _imbalance(
+    problem: Problem, equation: Sample, held: Sequence[Held], order: int
+) -> tuple[float, float, float] | None:
+    """∫ f, ∮ k g, and the sum of their absolute values; None if the operator is no div(k grad u)."""
+    x, w = problem.domain.rule(order)
+    k, source = _diffusion(problem, equation, x)
+    if k is None:
+        return None
+    inside, size = float(w @ source), float(w @ source.abs())
+    through = 0.0
+    for one in held:
+        for piece in one.pieces:
+            y, _, v = piece.rule(order)
+            edge, _ = _coefficients(problem, equation, y)
+            flux = edge[:, 0] * one.value(y)
+            through += float(v @ flux)
+            size += float(v @ flux.abs())
+    return inside, through, size
+
+
+def _coefficients(problem: Problem, equation: Sample, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Coefficients (n, 1 + d) of -Δu and of -u_x, -u_y, …, and what does not depend on u, with its sign turned.
+
+    Not a number where the second derivatives do not make a Laplacian.
+    """
+    jets = torch.zeros(len(x), len(equation.operator.slots), dtype=x.dtype)
+    r, dF = equation.operator.linearise(x, jets, None, equation.parameters)
+    d = problem.domain.dimension
+    found = torch.zeros(len(x), 1 + d, dtype=x.dtype)
+    second = torch.zeros(len(x), d, dtype=x.dtype)
+    for column, (_, index) in enumerate(equation.operator.slots):
+        values = dF[:, 0, column]
+        if sum(index) == 1:
+            found[:, 1 + index.index(1)] = -values
+        elif max(index) == 2:
+            second[:, index.index(2)] = -values
+        elif bool((values != 0).any()):
+            found[:, 0] = torch.nan
+    scale = second.abs().amax().clamp_min(torch.finfo(x.dtype).tiny)
+    isotropic = bool(((second - second[:, :1]).abs() <= SAME_COEFFICIENT * scale).all())
+    found[:, 0] += second[:, 0] if isotropic else torch.nan
+    return found, -r[:, 0]
+
+
+def _diffusion(problem: Problem, equation: Sample, x: Tensor) -> tuple[Tensor | None, Tensor]:
+    """The coefficient k (n,) of -div(k grad u) and the source (n,); None where it is of no such form.
+
+    -div(k grad u) = -k Δu - grad k · grad u: the first-order coefficients must be the gradient of the second's.
+    """
+    found, source = _coefficients(problem, equation, x)
+    k = found[:, 0]
+    if not k.isfinite().all() or not source.isfinite().all():
+        return None, source
+    d = problem.domain.dimension
+    h = STEP * float((problem.domain.bounds[1] - problem.domain.bounds[0]).min())
+    extent = float((problem.domain.bounds[1] - problem.domain.bounds[0]).max())
+    for i in range(d):
+        step = torch.zeros(d, dtype=x.dtype)
+        step[i] = h
+        slope = (
+            _coefficients(problem, equation, x + step)[0] - _coefficients(problem, equation, x - step)[0]
+        )[:, 0] / (2 * h)
+        wrong = (found[:, 1 + i] - slope).abs() * extent > 1e-4 * k.abs().amax()
+        if not slope.isfinite().all() or bool(wrong.any()):
+            return None, source
+    return k, source
+
+
+def check_inflow(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
+    """Of a first-order equation a u_t + b·grad u = …, data are needed where b·n < 0.
+
+    Without time a characteristic needs data at one of its ends: that end counts where more is given.
+    """
+    equation = samples[0]
+    if equation.term.kind != "equation" or len(problem.unknowns) > 1 or equation.operator.components != 1:
+        return
+    if max((sum(index) for _, index in active_slots(equation)), default=0) != 1:
+        return
+    if not equation.operator.linear and not problem.exact:
+        return  # the direction is that of the unknown
+    ends = {s.owner for s in getattr(problem.domain, "time_ends", ())}
+    given = [
+        Held(problem, s.term, s.points)
+        for s in samples[1:]
+        if s.term.place is not None and s.term.kind != "initial"
+    ]
+    need: dict[int, dict[str, tuple[float, float]]] = {1: {}, -1: {}}
+    for piece in problem.domain.pieces:
+        if piece.owner in ends or (piece.plane and piece.plane[0] in problem.periodic_axes):
+            continue
+        x, normal, w = piece.rule(6)
+        speed = _speed(problem, equation, x)
+        if speed is None:
+            return
+        toward = (speed * normal).sum(dim=1) / speed.norm(dim=1).clamp_min(torch.finfo(w.dtype).tiny)
+        bare = torch.ones(len(x), dtype=torch.bool)
+        for one in given:
+            bare &= ~one.holds_at(x)
+        for sign in (1, -1):
+            inflow = sign * toward < -INFLOW
+            amount = float(w[inflow].sum()), float(w[inflow & bare].sum())
+            before = need[sign].get(piece.name, (0.0, 0.0))
+            need[sign][piece.name] = before[0] + amount[0], before[1] + amount[1]
+    steady = "t" not in problem.coordinates
+    counts = {sign: sum(bare for _, bare in need[sign].values()) for sign in (1, -1)}
+    sign = -1 if steady and counts[-1] < counts[1] else 1
+    missing = [
+        f"'{name}'" if bare > 0.999 * whole else f"{bare / whole:.0%} of '{name}'"
+        for name, (whole, bare) in need[sign].items()
+        if whole and bare > BARE * whole
+    ]
+    if missing:
+        findings.warn(
+            f"{problem.unknowns[0]} flows in through {', '.join(missing)}, where nothing is prescribed: an equation "
+            "of first order needs a value on its inflow boundary, e.g. Dirichlet(0, on=…)"
+        )
+
+
+def _speed(problem: Problem, equation: Sample, x: Tensor) -> Tensor | None:
+    """The direction (n, d) of characteristics, its last component zero in time; None where it is not finite."""
+    slots = equation.operator.slots
+    jets = torch.zeros(len(x), len(slots), dtype=x.dtype)
+    if not equation.operator.linear:
+        jets = exact_jets(problem, x, slots)
+    _, dF = equation.operator.linearise(x, jets, None, equation.parameters)
+    speed = torch.zeros(len(x), problem.domain.dimension, dtype=x.dtype)
+    for column, (_, index) in enumerate(slots):
+        if sum(index) == 1:
+            speed[:, index.index(1)] = dF[:, 0, column]
+    if "t" in problem.coordinates:
+        speed = speed * speed[:, -1:].sign()
+        speed[:, -1] = 0.0
+    return speed if bool(speed.isfinite().all()) else None

@@ -10,6 +10,9 @@ import pytest
 import torch
 
 from pdesolve import Problem, check
+from pdesolve.benchmarking.records import read_records
+from pdesolve.benchmarking.statistics import rows as rows_of
+from pdesolve.benchmarking.suite import make_suite, read_suite
 from pdesolve.cli.bench import REGRESSION
 from pdesolve.cli.faults import INTERRUPTED
 from pdesolve.cli.main import main
@@ -139,7 +142,10 @@ def arrays(path: str) -> set[str]:
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("lines", [lines for _, lines in SHELL], ids=[heading for heading, _ in SHELL])
 def test_every_command_ends_as_it_should(capsys, lines):
+    for text in blocks(section("Comparing methods"), "python"):
+        Path("my_module.py").write_text(text)
     for line in lines:
+        line = re.sub(r"--budget \d+s", "--budget 1s", line)
         quick = re.sub(r"iterations=\d+", "iterations=3", re.sub(r"--time-limit \d+", "--time-limit 2", line))
         command, *arguments = shlex.split(quick, comments=True)
         assert command == "pdesolve"
@@ -198,6 +204,21 @@ def test_the_measured_results_are_those_of_the_record():
     text = section("Measured results")
     assert benchmark.report(record) in text
     assert [(row["problem"], row["tol"]) for row in record["rows"]] == list(benchmark.SUITE)
+
+
+def test_the_comparison_is_that_of_the_records():
+    path = ROOT / "benchmarks" / "comparison.py"
+    spec = importlib.util.spec_from_file_location("benchmark_comparison", path)
+    comparison = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(comparison)
+    records = read_records(comparison.RECORDS)
+    assert comparison.report(records) in section("Comparing methods")
+    cases = make_suite(read_suite(ROOT / "benchmarks" / "quick.toml")).cases()
+    assert {(r["problem"], r["method"], r["seed"]) for r in records} == {
+        (case.problem_name, case.method.label, case.seed) for case in cases
+    }
+    for row in rows_of(records):
+        assert row.median("parameters") == pytest.approx(257, rel=0.05), row.method
 
 
 def test_the_formats_of_export_are_named():

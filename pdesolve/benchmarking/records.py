@@ -20,7 +20,10 @@ def write_record(folder: Path, record: Mapping[str, Any], name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(_finite(record), indent=1, allow_nan=False) + "\n", "utf-8")
+    lines = [
+        f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in _finite(record).items()
+    ]
+    temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")  # a line for each key
     temporary.replace(path)
     return path
 

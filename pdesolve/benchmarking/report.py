@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pdesolve.benchmarking import figures, tables
 from pdesolve.benchmarking.records import Record
-from pdesolve.benchmarking.statistics import Row, by_problem
+from pdesolve.benchmarking.statistics import Row, by_problem, quantile
+from pdesolve.benchmarking.tables import number
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -74,8 +75,14 @@ def explanation(records: Sequence[Record]) -> list[str]:
         f"{len(records)} runs, {seeds} seed{'s' if seeds > 1 else ''}, at most {limits} s of wall time each.",
         "Errors are relative L2 against the exact or reference solution; a failed run counts as infinitely wrong "
         "and is part of every median. No method sees the exact solution.",
-        f"Measured on {'; '.join(machines)}; torch {', '.join(torch)}.",
+        f"Measured on {'; '.join(machines)}; torch {', '.join(torch)}.{_busy(records)}",
     ]
+
+
+def _busy(records: Sequence[Record]) -> str:
+    """How busy the machine was, a warning where times say little."""
+    loads = [record["load"] for record in records if record.get("load") is not None]
+    return f" Median load {number(quantile(loads, 0.5))} when the runs began." if loads else ""
 
 
 def _markdown(records: Sequence[Record], sections: Sequence[Section], title: str) -> str:

@@ -57,6 +57,7 @@ def blank(case: Case) -> Record:
         "identity": case.identity,
         "versions": versions(),
         "machine": machine(),
+        "load": load(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "history": [],
     }
@@ -70,6 +71,16 @@ def machine() -> str:
     lines = cpus.read_text().splitlines() if cpus.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+def load() -> float | None:
+    """How many processes wanted a core during the last minute; None where the system does not say."""
+    import os
+
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (OSError, AttributeError):
+        return None
 
 
 def execute(case: Case) -> Record:

@@ -12,7 +12,7 @@ from pdesolve.errors import UsageError
 
 FORMAT = "pdesolve benchmark 1"
 Record = dict[str, Any]
-OUTCOMES = ("finished", "not finite", "crashed", "timed out", "out of memory", "refused")
+OUTCOMES = ("finished", "incomplete", "not finite", "crashed", "timed out", "out of memory", "refused")
 
 
 def write_record(folder: Path, record: Mapping[str, Any], name: str) -> Path:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pdesolve.benchmarking import figures, tables
 from pdesolve.benchmarking.records import Record
@@ -32,19 +33,26 @@ class Section:
     pictures: dict[str, bytes]
 
 
-def write_report(records: Sequence[Record], folder: Path, title: str) -> list[Path]:
+Published = Mapping[str, Mapping[str, Any]]
+
+
+def write_report(
+    records: Sequence[Record], folder: Path, title: str, published: Published | None = None
+) -> list[Path]:
     """Write report.md, its PNGs and report.html.
 
     Args:
         records: what to report.
         folder: where to.
         title: the heading.
+        published: problem → error, method, cost and source of the best published result.
 
     Returns:
         The paths of the two reports.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sections = [_section(problem, rows) for problem, rows in by_problem(records).items()]
+    known = published or {}
+    sections = [_section(problem, rows, known.get(problem)) for problem, rows in by_problem(records).items()]
     for section in sections:
         for name, png in section.pictures.items():
             (folder / name).write_bytes(png)
@@ -54,14 +62,19 @@ def write_report(records: Sequence[Record], folder: Path, title: str) -> list[Pa
     return paths
 
 
-def _section(problem: str, rows: Sequence[Row]) -> Section:
+def _section(problem: str, rows: Sequence[Row], published: Mapping[str, Any] | None) -> Section:
     fields = [record for row in rows for record in row.records if record.get("picture")]
     drawn = {
         f"{problem}-convergence.png": figures.convergence(rows),
         f"{problem}-error.png": figures.error_fields(fields),
     }
     pictures = {name: png for name, png in drawn.items() if png is not None}
-    return Section(problem, tables.problem_table(rows), tables.sizes_apart(rows), pictures)
+    remarks = [tables.sizes_apart(rows), _best_published(published) if published else ""]
+    return Section(problem, tables.problem_table(rows), " ".join(filter(None, remarks)), pictures)
+
+
+def _best_published(row: Mapping[str, Any]) -> str:
+    return f"Best published: {number(row['error'])}, {row['method']} ({row['cost']}; {row['source']})."
 
 
 def explanation(records: Sequence[Record]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from pdesolve.benchmarking.case import Case, MethodSpec, method_spec
 from pdesolve.errors import UsageError
 
-KEYS = "title problems methods seeds budget memory tol dtype device threads grace settings quick".split()
+KEYS = "title problems methods seeds budget memory tol dtype device threads grace settings quick published".split()
 METHOD_KEYS = ("label", "method", "settings", "tol")
 UNITS = {"": 1.0, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 MEMORY_UNITS = {"": 1, "MB": 1, "MiB": 1, "GB": 1024, "GiB": 1024}
@@ -60,17 +60,14 @@ def read_suite(path: Path, quick: bool = False) -> dict[str, Any]:
     """The content of a suite file, its problems as paths that can be opened from here.
 
     Args:
-        path: a TOML file; its `problems` are paths or patterns relative to it.
+        path: a TOML file; its `problems` are paths or patterns relative to it, and so is `published`, a file with
+            the best published figure of each problem.
         quick: whether its table `[quick]` replaces keys of the same name.
 
     Raises:
         UsageError: it is no TOML, or has keys that no suite has.
     """
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        message = f"{path} cannot be read as a suite: {error}"
-        raise UsageError(message) from error
+    content = _read_toml(path, "a suite")
     shorter = content.pop("quick", None)
     if quick:
         content |= shorter if shorter is not None else {"seeds": content.get("seeds", [0])[:1], "budget": 3}
@@ -81,7 +78,17 @@ def read_suite(path: Path, quick: bool = False) -> dict[str, Any]:
     content["problems"] = [
         file for pattern in content.get("problems", ()) for file in _matching(path.parent, pattern)
     ]
+    if "published" in content:
+        content["published"] = _read_toml(path.parent / content["published"], "published figures")
     return {"title": path.stem, **content}
+
+
+def _read_toml(path: Path, what: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        message = f"{path} cannot be read as {what}: {error}"
+        raise UsageError(message) from error
 
 
 def _matching(folder: Path, pattern: str) -> list[str]:

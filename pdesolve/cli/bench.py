@@ -169,15 +169,20 @@ def report(directory: str, out: str | None, only_table: bool, debug: bool) -> No
     sys.stdout.flush()
     from pdesolve.benchmarking.report import write_report
 
-    paths = write_report(records, Path(out or Path(directory) / "report"), _title(Path(directory)))
+    suite = _suite_of(Path(directory))
+    paths = write_report(
+        records, Path(out or Path(directory) / "report"), suite["title"], suite.get("published")
+    )
     click.echo(f"\nwrote {' and '.join(map(str, paths))}")
 
 
-def _title(directory: Path) -> str:
+def _suite_of(directory: Path) -> dict[str, Any]:
+    """What was asked for, as far as the directory knows it: a title at least."""
     try:
-        return str(json_module.loads((directory / "suite.json").read_text("utf-8"))["title"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return directory.resolve().name
+        found = json_module.loads((directory / "suite.json").read_text("utf-8"))
+        return {"title": directory.resolve().name, **found}
+    except (OSError, ValueError, TypeError):
+        return {"title": directory.resolve().name}
 
 
 @click.command(short_help="Compare two result sets; exit code 4 where the second is worse.")

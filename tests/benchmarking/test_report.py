@@ -35,6 +35,9 @@ def full(method, error, outcome="finished", seed=0):
 RECORDS = [full("a", 1e-3), full("a", 3e-3, seed=1), full("b", 1e-5), full("b", None, "crashed", seed=1)]
 
 
+PUBLISHED = {"error": 1.2e-7, "method": "some method", "cost": "300 s", "source": "a paper"}
+
+
 def keep(records, folder):
     (folder / "records").mkdir(parents=True)
     for i, one in enumerate(records):
@@ -44,12 +47,13 @@ def keep(records, folder):
 
 @pytest.mark.slow
 def test_a_report_has_tables_pictures_failures_and_commands(tmp_path):
-    markdown, page = write_report(RECORDS, tmp_path, "Trial")
+    markdown, page = write_report(RECORDS, tmp_path, "Trial", {"franke": PUBLISHED})
     text = markdown.read_text("utf-8")
     assert "| a | 2e-3 |" in text
     assert "| b | ∞ |" in text
     assert "1 of 2 (crashed 1)" in text
     assert "franke, b, seed 1: crashed: a <sentence>" in text
+    assert "Best published: 1.2e-7, some method (300 s; a paper)." in text
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", text)
     assert pictures == ["franke-convergence.png", "franke-error.png"]
     for name in pictures:

@@ -50,6 +50,14 @@ def test_a_provoked_failure_is_a_record_that_says_so(network, limits, outcome, s
 
 
 @pytest.mark.slow
+def test_a_march_that_ends_before_the_last_time_is_incomplete_not_unknown():
+    record = run_case(Case(str(ROOT / "problems" / "burgers_1d.py"), method_spec("gmnm"), budget=1.0))
+    assert record["outcome"] == "incomplete", record["status"]
+    (row,) = rows([record])
+    assert row.error == float("inf")
+
+
+@pytest.mark.slow
 def test_a_good_run_has_everything_a_record_needs(tmp_path):
     shown = []
     (record,) = run_all([case(budget=30.0)], tmp_path, shown.append)

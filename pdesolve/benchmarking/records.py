@@ -1,4 +1,8 @@
-"""Records: one JSON file per run under DIR/records, with everything that a table, figure or verdict needs."""
+"""Records: one JSON file per run under DIR/records, with everything that a table, figure or verdict needs.
+
+The outcome of a run is "finished", "incomplete" (a march that stopped early), "not finite", "crashed", "timed out",
+"out of memory" or "refused" (its error says what was wrong with the request).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,6 @@ from pdesolve.errors import UsageError
 
 FORMAT = "pdesolve benchmark 1"
 Record = dict[str, Any]
-OUTCOMES = ("finished", "incomplete", "not finite", "crashed", "timed out", "out of memory", "refused")
 
 
 def write_record(folder: Path, record: Mapping[str, Any], name: str) -> Path:

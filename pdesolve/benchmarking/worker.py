@@ -135,7 +135,9 @@ def _solve(case: Case, record: Record) -> None:
     error = solution.relative_l2_error()
     finite = math.isfinite(solution.residual_rms) and (error is None or math.isfinite(error))
     record["outcome"] = "finished" if finite else "not finite"
-    if error is None and (problem.exact or problem.reference):  # a march that was stopped before the last time
+    if error is None and (
+        problem.exact or problem.reference
+    ):  # a march that was stopped before the last time
         record["outcome"] = "incomplete"
     if case.field and record["outcome"] == "finished":
         record["picture"] = error_picture(solution)

@@ -1,11 +1,14 @@
 """Method `network`: sizes that can be compared, and every approximator under every optimiser."""
 
+import re
+
 import pytest
 import torch
 from statements import poisson
 
 from pdesolve import Dirichlet, Problem, Rectangle, laplace
 from pdesolve.errors import UsageError
+from pdesolve.methods import METHODS
 from pdesolve.methods_trained import solve_trained
 from pdesolve.methods_trained.networks import NETWORKS, build_network, builder, fold_sizes
 from pdesolve.methods_trained.train_any import OPTIMISERS, REDRAW
@@ -86,3 +89,14 @@ def test_both_least_squares_optimisers_draw_new_points_every_few_iterations():
             settings = {"approximator": "gmnm-ridge", "optimiser": optimiser, "parameters": 30}
             solve_trained(problem, "network", {**settings, "iterations": 3 * REDRAW}, Monitor(time_limit=20))
         assert len({seed for seed in drawn if seed is not None}) >= 3, optimiser
+
+
+def test_the_list_of_methods_names_every_approximator_and_optimiser():
+    settings = METHODS["network"].settings
+    for name in NETWORKS:
+        family, _, kind = name.partition("-")
+        assert name in settings["approximator"] or f"-{kind}" in settings["approximator"], name
+        assert family in settings["approximator"]
+    assert set(OPTIMISERS) == set(
+        re.findall(r"\b(adam|lbfgs|bfgs|ssbfgs|ssbroyden|lm|vp)\b", settings["optimiser"])
+    )

@@ -62,8 +62,8 @@ METHODS = {
             "network",
             "any approximator under any optimiser, to compare them",
             {
-                "approximator": "gmnm-isotropic, -diagonal, -full, -ridge, -mlp, mlp-tanh, -sine, -fourier, kan-spline, "
-                "-chebyshev, -gaussian, gabor, gm-layer, or my_module.py:MyNet",
+                "approximator": "gmnm-isotropic, -diagonal, -full, -ridge, -mlp, mlp-tanh, -sine, -fourier, "
+                "kan-spline, -chebyshev, -gaussian, gabor, gm-layer, or my_module.py:MyNet",
                 **_BUDGET,
                 "optimiser": "adam, lbfgs, bfgs, ssbfgs, ssbroyden, lm, or vp for gmnm-… on linear problems",
             },

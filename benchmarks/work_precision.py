@@ -60,8 +60,8 @@ class Entry:
         )
 
     def takes_more_than(self, limit: float) -> bool:
-        """Whether it does so twice: a busy machine may hold up one run of a short solve for seconds."""
-        if limit < self.seconds[0] < 2 * ENOUGH:
+        """Whether it does so in all of three tries: a busy machine may hold up a short solve for seconds."""
+        while self.seconds[-1] > limit and len(self.seconds) < 3 and self.seconds[-1] < 2 * ENOUGH + limit:
             self.run()
         return min(self.seconds) > limit
 

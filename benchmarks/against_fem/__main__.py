@@ -3,9 +3,9 @@
     python -m benchmarks.against_fem [CASE ...] [--threads 1] [--limit 10] [--report]
 
 pdesolve goes to the tolerance 1e-12, or as far as it gets within the limit of seconds. Every other method goes from
-coarse to fine until the next solve would take longer than the limit, its error is rounding, or it has
-600,000 unknowns. Then all solves are repeated in turns, so that a noisy machine disturbs all alike. Times are of
-mesh, assembly and solve; errors are relative, over the same Sobol points for all. Needs the extra `bench`.
+coarse to fine until the next solve would take longer than the limit, its error is rounding, or it has 600,000
+unknowns. Then all solves are repeated in turns, so that a noisy machine disturbs all alike. Times are of mesh,
+assembly and solve; errors are relative, over the same Sobol points for all. Needs the extra `bench`.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
 
 In space: differences of the fourth order, and Fourier (periodic) or Chebyshev points (else). In time: BDF and Radau of
 scipy with the exact Jacobian; DOP853, too, for waves. For every tolerance the points are doubled until that lowers the
-error no more. pdesolve goes to the tolerance 1e-12; a solve may take the limit of seconds, ours included.
-All solves are repeated in turns, on one thread. Errors
-are relative, over the same Sobol points in space and time, of the worst unknown. Needs no extra.
+error no more. pdesolve goes to the tolerance 1e-12; a solve may take the limit of seconds, ours included. All solves
+are repeated in turns, on one thread. Errors are relative, over the same Sobol points in space and time, of the worst
+unknown. Needs no extra.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def by_lines(
             entry.unknowns, entry.error = solution.unknowns, error(solution)
             entry.solve = partial(entry.solve, limit=float("inf"))  # a repeat is not broken off
             yield entry
-            if 2 * entry.seconds[0] > limit or not entry.error < LEAST_GAIN * before:
+            if entry.takes_more_than(limit / 2) or not entry.error < LEAST_GAIN * before:
                 first = max(i - 2, 0)
                 break
             before = entry.error

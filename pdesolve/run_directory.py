@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import math
 import os
@@ -105,9 +106,11 @@ class RunDirectory:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                error.filename = str(path)  # of the file as it is known
             raise
         return path
 
@@ -126,7 +129,9 @@ class RunDirectory:
         import torch
 
         content = {"format": FORMAT, "identity": fingerprint(self.identity), "state": plain(state)}
-        self.write("checkpoint.pt", lambda file: torch.save(content, file))
+        buffer = io.BytesIO()  # torch hides the reason why a file cannot be written
+        torch.save(content, buffer)
+        self.write("checkpoint.pt", lambda file: file.write(buffer.getvalue()))
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """The state to go on from; None where the run was stopped before its first checkpoint.

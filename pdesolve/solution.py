@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import shutil
 from collections.abc import Sequence
@@ -308,9 +310,17 @@ class Solution:
             "approximator": _approximator_state(self.approximator),
         }
         path = directory / "solution.pt"
+        content = io.BytesIO()  # torch hides the reason why a file cannot be written
+        torch.save(state, content)
         temporary = path.with_suffix(".tmp")
-        torch.save(state, temporary)
-        temporary.replace(path)
+        try:
+            temporary.write_bytes(content.getvalue())
+            temporary.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            error.filename = str(path)
+            raise
         return path
 
     @classmethod

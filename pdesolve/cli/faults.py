@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import click
 from pdesolve.errors import PdesolveError
 
 INTERRUPTED = 130
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -40,6 +42,10 @@ class Fault:
             return cls(_one_line(str(error)) or "interrupted; nothing was saved", INTERRUPTED)
         if isinstance(error, MemoryError):
             return cls("out of memory: try a looser --tol or a problem of fewer dimensions", 1)
+        if isinstance(error, OSError) and error.errno in _FULL:
+            place = f" while {error.filename} was written" if error.filename else ""
+            hint = "make room, then start again, or --resume where there is a checkpoint"
+            return cls(f"the disk is full{place} ({error.strerror}): {hint}", 1)
         if isinstance(error, OSError) and error.strerror:
             place = f" ({error.filename})" if error.filename else ""
             return cls(f"a file could not be read or written: {error.strerror}{place}", 1)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pdesolve.monitor import Monitor
 
-PATIENCE = 5.0  # seconds for the method to come to its next step
+PATIENCE = 30.0  # seconds for the method to come to its next step; a second signal does not wait
 
 
 @dataclass

@@ -18,10 +18,10 @@ from pdesolve.cli.products import check_file_names, check_suitable, write_produc
 from pdesolve.cli.progress import Show, progress
 from pdesolve.cli.request import Request
 from pdesolve.cli.values import duration
-from pdesolve.versions import peak_memory_mb, versions
 from pdesolve.cli.warn import warnings_as_lines
 from pdesolve.errors import UsageError
 from pdesolve.run_directory import RunDirectory, read_run, refuse_differences
+from pdesolve.versions import peak_memory_mb, versions
 
 NOT_CERTIFIED = 3
 _VERDICTS = {0: "solved", NOT_CERTIFIED: "not certified", INTERRUPTED: "interrupted"}
@@ -200,11 +200,12 @@ class Session:
         print_answer(self.record, files, sentence, self.request.quiet)
 
     def save_failure(self, error: BaseException) -> None:
-        """Leave a summary that says what happened, where the run had begun."""
-        if not self.directory.begun or self.record["status"] is not None:
+        """Leave a summary that says what happened, where the run had begun; what was solved stays in it."""
+        if not self.directory.begun:
             return
         fault = Fault.of(error)
-        self.record |= {"status": fault.sentence, "converged": False, "seconds": self.monitor.seconds}
+        if self.record["status"] is None:
+            self.record |= {"status": fault.sentence, "converged": False, "seconds": self.monitor.seconds}
         with contextlib.suppress(OSError):
             self._save_summary()
             self.directory.write_json("summary.json", {**self.record, "error": fault.sentence})

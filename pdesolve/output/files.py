@@ -31,6 +31,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # of the file as it is known
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

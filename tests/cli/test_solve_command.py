@@ -45,7 +45,12 @@ def test_exit_code_3_where_it_is_not(run):
     [
         ("solve", 1, "error: the matrix is singular: look at the conditions"),
         ("unexpected", 1, "error: ValueError: boom; run with --debug for the traceback"),
-        ("disk", 1, "error: a file could not be read or written: No space left on device (history.jsonl)"),
+        (
+            "disk",
+            1,
+            "error: the disk is full while history.jsonl was written (No space left on device): make room, then "
+            "start again, or --resume where there is a checkpoint",
+        ),
         ("exit", 2, "error: the problem file stopped Python (SystemExit) while it was being solved"),
     ],
 )

@@ -1,0 +1,153 @@
+"""Full disks, folders that cannot be written to, and interrupts, with the real solver: what is left is valid."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pdesolve import Solution
+
+PROBLEMS = Path(__file__).parents[2] / "problems"
+POISSON = PROBLEMS / "poisson_2d.py"
+# pdesolve where no file can be longer than the first argument says: as on a disk that is full
+LIMITED = (
+    "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2); "
+    "from pdesolve.cli.main import main; sys.exit(main())"
+)
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def limited(size, *arguments):
+    """Run pdesolve in a process of its own with files of at most so many bytes."""
+    command = [sys.executable, "-c", LIMITED, str(size), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def leftovers(directory):
+    """Temporary files that should be gone."""
+    return [p.name for p in Path(directory).iterdir() if p.suffix in (".tmp", ".part") or p.name[0] == "."]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "file"), [(200, "run.json"), (4000, "solution.pt"), (20_000, "solution.vtu")]
+)
+def test_a_full_disk_is_said_in_a_sentence_and_leaves_whole_files(size, file):
+    done = limited(size, "solve", POISSON, "--tol", "1e-4", "--out", "out", "--quiet")
+    assert done.returncode == 1
+    sentence = done.stderr.rstrip("\n").split("\n")[-1]
+    assert sentence.startswith("error: the disk is full while")
+    assert file in sentence
+    assert "Traceback" not in done.stderr
+    assert leftovers("out") == []
+    for name in ("run.json", "summary.json"):
+        if Path("out", name).exists():
+            json.loads(Path("out", name).read_text())
+    if file == "solution.vtu":  # what was solved is there
+        assert Solution.load("out").converged
+        assert "the disk is full" in json.loads(Path("out/summary.json").read_text())["error"]
+    else:
+        assert not Path("out/solution.pt").exists()
+
+
+def test_a_device_that_is_full_is_said_in_a_sentence(run):
+    """/dev/full takes no byte; the temporary name of run.json leads there."""
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this system")
+    Path("out").mkdir()
+    Path("out/.run.json.part").symlink_to("/dev/full")
+    result = run("solve", POISSON, "--tol", "1e-2", "--out", "out", "--force")
+    assert result.code == 1
+    assert "the disk is full while out/run.json was written (No space left on device)" in result.sentence
+    assert [p.name for p in Path("out").iterdir()] == ["summary.json"]  # the rest of the disk is not full
+
+
+def test_a_saved_solution_is_not_lost_when_saving_again_fails(run, monkeypatch):
+    assert run("solve", POISSON, "--tol", "1e-2", "--out", "out", "--quiet").code == 0
+    solution, before = Solution.load("out"), Path("out/solution.pt").read_bytes()
+
+    def full(self, _content):
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"No space left on device: 'out/solution\.pt'"):
+        solution.save("out")
+    assert Path("out/solution.pt").read_bytes() == before
+    assert leftovers("out") == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_refused_before_solving(run):
+    Path("locked").mkdir(mode=0o500)
+    result = run("solve", POISSON, "--out", "locked/out")
+    assert result.code == 2
+    assert "cannot write to locked/out" in result.sentence
+
+
+@pytest.mark.parametrize("place", ["/proc/out", "file/out", "/dev/null/out"])
+def test_a_place_where_nothing_can_be_made_is_refused_before_solving(place, run):
+    Path("file").write_text("a file")
+    result = run("solve", POISSON, "--out", place)
+    assert result.code == 2
+    assert f"cannot write to {place}" in result.sentence
+    assert "choose another --out" in result.sentence
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file", b"not a solution", b"\x80\x04N."])
+@pytest.mark.parametrize("command", ["export", "plot"])
+def test_a_damaged_or_foreign_solution_is_refused_in_a_sentence(command, content, run):
+    Path("out").mkdir()
+    Path("out/solution.pt").write_bytes(content)
+    result = run(command, "out", "u.vtu" if command == "export" else "u.png")
+    assert result.code == 2
+    assert "solution.pt is damaged or no solution of pdesolve" in result.sentence
+
+
+def test_a_solution_with_code_in_it_is_refused_unread(run, tmp_path):
+    import torch
+
+    class Trap:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "sprung",)
+
+    Path("out").mkdir()
+    torch.save({"format": "pdesolve solution 1", "trap": Trap()}, "out/solution.pt")
+    assert run("export", "out", "u.vtu").code == 2
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
+def test_an_interrupted_solve_leaves_a_valid_partial_result(number):
+    """A problem that takes long at this tolerance, stopped after its first step."""
+    command = [sys.executable, "-m", "pdesolve.cli.main", "solve", str(PROBLEMS / "poisson_lshape_f1.py")]
+    options = ["--tol", "1e-12", "--out", "out", "--json", "--time-limit", "100"]
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    history = Path("out/history.jsonl")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (history.exists() and history.read_text()):
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    record = json.loads(out)
+    assert record["converged"] is False
+    assert "Traceback" not in err
+    assert leftovers("out") == []
+    assert json.loads(Path("out/summary.json").read_text())["converged"] is False
+    solution = Solution.load("out")
+    assert not solution.converged
+    assert float(solution(-0.5, 0.5)) == float(solution(-0.5, 0.5))  # a number, not nan

@@ -23,6 +23,10 @@ class TooLong(RuntimeError):
     """The time limit passed."""
 
 
+class Failed(RuntimeError):
+    """The integrator gave up: too few points let the values grow without bound."""
+
+
 @dataclass(frozen=True)
 class Lines:
     """w' = F(w) for the values w (c, m) of all components at the points that are not given."""
@@ -139,6 +143,7 @@ def solve(
 
     Raises:
         TooLong: the limit of seconds passed.
+        Failed: the integrator gave up.
     """
     deadline = clock() + limit
     grid = GRIDS[space](*evolution.interval, points, evolution.orders, evolution.boundary is None)
@@ -159,5 +164,5 @@ def solve(
             rate, (0, evolution.end), start, integrator, dense_output=True, rtol=tol, atol=tol, **options
         )
     if not done.success:
-        raise TooLong(done.message)
+        raise Failed(done.message)
     return Solution(lines, done.sol)

@@ -12,7 +12,7 @@ sys.path.append(str(ROOT))
 
 from benchmarks.against_mol.evolutions import EVOLUTIONS  # noqa: E402
 from benchmarks.against_mol.grids import chebyshev_points, fourier, fourth_order  # noqa: E402
-from benchmarks.against_mol.lines import Lines, TooLong, solve  # noqa: E402
+from benchmarks.against_mol.lines import Failed, Lines, TooLong, solve  # noqa: E402
 from pdesolve import load_problem  # noqa: E402
 from pdesolve.conditions import Initial  # noqa: E402
 from pdesolve.residual import compile_problem  # noqa: E402
@@ -139,3 +139,8 @@ def test_the_lines_reach_the_exact_solution(name, space, integrator, points):
 def test_a_solve_that_takes_too_long_says_so():
     with pytest.raises(TooLong):
         solve(EVOLUTIONS["burgers_1d"], "4th-order differences", "Radau", 512, 1e-10, limit=1e-3)
+
+
+def test_too_few_points_are_a_failure_and_no_solution():
+    with pytest.raises(Failed):
+        solve(EVOLUTIONS["burgers_1d"], "4th-order differences", "BDF", 64, 1e-8, limit=60.0)

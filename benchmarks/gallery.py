@@ -78,6 +78,7 @@ def draw_sheet(files: Iterable[Path], target: Path) -> None:
     """One picture of all domains, each coloured by its solution."""
     import matplotlib.pyplot as plt
     import numpy as np
+    from PIL import Image
 
     from pdesolve import load_problem
     from pdesolve.output.mesh import output_mesh
@@ -109,8 +110,11 @@ def draw_sheet(files: Iterable[Path], target: Path) -> None:
         axes.set_axis_off()
         axes.set_title(path.stem.replace("_", " "), fontsize=8)
     target.parent.mkdir(exist_ok=True)
-    figure.savefig(target, dpi=90)
+    figure.savefig(target, dpi=80)
     plt.close(figure)
+    with Image.open(target) as picture:  # few colours: a small file
+        small = picture.convert("RGB").quantize(64)
+    small.save(target, optimize=True)
 
 
 def _tensor(points):

@@ -205,8 +205,17 @@ def colours(methods: Sequence[str], families: Mapping[str, str]) -> dict[str, An
     return {**result, OURS: "black"}
 
 
+def envelope(rows: Sequence[Row]) -> list[Row]:
+    """Those that are more accurate than all that take less time."""
+    best: list[Row] = []
+    for row in sorted(rows, key=lambda row: row["seconds"]):
+        if not best or row["error"] < best[-1]["error"]:
+            best.append(row)
+    return best
+
+
 def draw(record: Mapping[str, Any], path: Path, families: Mapping[str, str]) -> None:
-    """One panel for each case, one line for each method; `families` gives colour maps by how names begin."""
+    """One panel for each case, one line for each method (its envelope); `families` gives colour maps by how names begin."""
     from matplotlib.figure import Figure
     from PIL import Image
 
@@ -219,7 +228,7 @@ def draw(record: Mapping[str, Any], path: Path, families: Mapping[str, str]) -> 
     lines = {}
     for axis, (name, case) in zip(axes, cases.items(), strict=False):
         for method in methods_of(case["rows"]):
-            mine = [row for row in case["rows"] if row["method"] == method and 0 < row["error"] < 1]
+            mine = envelope([row for row in case["rows"] if row["method"] == method and 0 < row["error"] < 1])
             style = {"lw": 2.2, "marker": "o", "ms": 4, "zorder": 3} if method == OURS else {"lw": 1.1}
             style |= {"ls": "--"} if "fixed" in method or "SuperLU" in method else {}
             (lines[method],) = axis.loglog(

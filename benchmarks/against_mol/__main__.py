@@ -5,8 +5,8 @@
 In space: differences of the fourth order, and Fourier (periodic) or Chebyshev points (else). In time: BDF and Radau of
 scipy with the exact Jacobian; DOP853, too, for waves. For every tolerance the points are doubled until that lowers the
 error no more. pdesolve goes to the tolerance 1e-12. One solve may take the limit of seconds, one of pdesolve ten times
-that. All solves are repeated in turns, on one thread. Errors are relative, over the same Sobol points in space and time, of the worst
-unknown. Needs no extra.
+that. All solves are repeated in turns, on one thread. Errors are relative, over the same Sobol points in space and
+time, of the worst unknown. Needs no extra.
 """
 
 from __future__ import annotations

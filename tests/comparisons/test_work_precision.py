@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))
 
 from benchmarks import factorisations  # noqa: E402
-from benchmarks.work_precision import REPEATS, Entry, best, measure, table  # noqa: E402
+from benchmarks.work_precision import REPEATS, Entry, best, envelope, measure, table  # noqa: E402
 
 ROWS = [
     {"method": "pdesolve", "error": 1e-5, "seconds": 2.0},
@@ -26,6 +26,10 @@ def test_best_time_is_the_least_of_those_that_are_accurate_enough():
     assert best(ROWS, "other", 1e-4) == 0.5
     assert best(ROWS, "other", 1e-6) == 8.0
     assert best(ROWS, "other", 1e-8) == inf
+
+
+def test_the_envelope_leaves_out_what_is_slower_and_no_better():
+    assert [row["seconds"] for row in envelope([r for r in ROWS if r["method"] == "other"])] == [0.5, 8.0]
 
 
 def test_table_states_ratios_to_ours_and_dashes():

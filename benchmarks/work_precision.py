@@ -215,7 +215,7 @@ def envelope(rows: Sequence[Row]) -> list[Row]:
 
 
 def draw(record: Mapping[str, Any], path: Path, families: Mapping[str, str]) -> None:
-    """One panel for each case, one line for each method (its envelope); `families` gives colour maps by how names begin."""
+    """One panel for each case, for each method its envelope; `families` gives colour maps by how names begin."""
     from matplotlib.figure import Figure
     from PIL import Image
 

@@ -214,7 +214,7 @@ def _runs(data: MeshData, loop: np.ndarray, long: float):
     yield int(group[breaks[order[-1]]]), np.array(chain), False
 
 
-def _between(edges: np.ndarray, first: int, last: int) -> np.ndarray:
+def _between(edges: np.ndarray, first: Any, last: Any) -> np.ndarray:
     """Vertices of the edges from `first` to before `last` around a loop."""
     n = len(edges)
     count = (last - first) % n or n

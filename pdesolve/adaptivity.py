@@ -77,7 +77,7 @@ class Solver:
 
     Attributes:
         problem, tol, monitor, device, settings: as for `solve_adaptively`.
-        thin: whether there is a single cell in time (a slab).
+        duration: of the whole problem, where this is a slab of it; a slab has a single cell in time.
     """
 
     problem: Problem
@@ -89,14 +89,14 @@ class Solver:
     residual_goal: float = np.inf
     estimate: float | None = None
     before: Discrete | None = None
-    thin: bool = False  # one cell in time
+    duration: float = 0.0
     threads: int = field(default_factory=torch.get_num_threads)
     frame: Frame = field(init=False)
     statement: Statement = field(init=False)
 
     def __post_init__(self) -> None:
         d = self.problem.domain.dimension
-        self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem))
+        self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem), self.duration)
         self.statement = Statement.of(self.problem, self.frame.rotation)
         self.first_order = self.settings.get("order", FIRST_ORDER.get(d, 5))
         self.highest_order = max(self.first_order, self.settings.get("max_order", HIGHEST_ORDER.get(d, 8)))
@@ -177,14 +177,16 @@ class Solver:
         problem, d = self.problem, self.problem.domain.dimension
         torch.set_num_threads(1)
         breaks = self.frame.breaks(self.settings.get("cells", FIRST_CELLS.get(d, 1)), problem.periodic_axes)
-        if "t" in problem.coordinates and self.thin:
+        if self.duration:
             breaks[-1] = breaks[-1][[0, -1]]
         periodic = [i in problem.periodic_axes for i in range(d)]
         roots = Partition.grid(breaks, periodic, len(self.frame.subdomains))
         patches, _ = Patches.over(self.frame, roots)
         return patches, np.full(len(patches), self.first_order)
 
-    def solve(self, patches: Patches, q: np.ndarray, previous: Discrete | None) -> Discrete:
+    def solve(
+        self, patches: Patches, q: np.ndarray, previous: Discrete | None, max_steps: int = 25
+    ) -> Discrete:
         """Solve on given patches, a nonlinear problem from an earlier solution."""
         assembly = Assembly(self.statement, patches, q, self.device)
         start = None
@@ -194,7 +196,7 @@ class Solver:
         # Small dense blocks lose more to waking threads than they gain, above all on a busy machine.
         torch.set_num_threads(self.threads if assembly.layout.total > THREADED_UNKNOWNS else 1)
         stop = max(1e-2 * self.tol, 1e-13)
-        return gauss_newton(assembly, start, stop, self.monitor)
+        return gauss_newton(assembly, start, stop, self.monitor, max_steps)
 
     def _record(self, current: Discrete, predicted: float) -> None:
         self.level += 1

@@ -138,27 +138,27 @@ class Assembly:
         self.unknowns, self.dimension = len(problem.unknowns), patches.dimension
         sizes = [self.unknowns * basis_size(self.dimension, int(k)) for k in q]
         self.layout = Columns(torch.tensor(sizes, dtype=torch.long))
-        self.sigma = default_sigma(frame.lower, frame.upper).to(device)
+        self.sigma = default_sigma(frame.reach).to(device)
         self.half = torch.from_numpy(patches.half).to(device)
         self.centre = torch.from_numpy(patches.centre).to(device)
         self.rotation = frame.rotation.to(device)
         width = self.unknowns * max(sizes)
         points = max(1, int(q.max() + 1) ** self.dimension * (2**self.dimension if patches.cut.any() else 1))
-        batch = max(1, BATCH_NUMBERS // (width * points))
-        self.points: list[tuple[GridTerm, Points]] = []
-        for term in statement.terms:
-            place = term.operator.term.place
-            if place is None:
-                found = interior_points(patches, q, self._per_axis, batch)
-                self.interior = found
-            else:
-                found = boundary_points(patches, place, q, batch)
-            self.points += [(term, self._to_device(p)) for p in found]
-        self.faces = face_points(patches, q, batch * 8)
-        pieces = interface_pieces(problem, frame.subdomains) if problem.interfaces else ()
-        self.interfaces = interface_points(patches, pieces, q, batch) if pieces else []
-        self._face_rows: list[RowBlocks] | None = None
+        self.batch = max(1, BATCH_NUMBERS // (width * points))
+        self.interior = interior_points(patches, q, self._per_axis, self.batch)
         self._tables: dict[int, Tensor] = {}
+
+    @cached_property
+    def points(self) -> list[tuple[GridTerm, Points]]:
+        """Collocation points of all terms."""
+        result = []
+        for term in self.statement.terms:
+            place = term.operator.term.place
+            found = (
+                self.interior if place is None else boundary_points(self.patches, place, self.q, self.batch)
+            )
+            result += [(term, self._to_device(p)) for p in found]
+        return result
 
     def _per_axis(self, q: int) -> int:
         """Gauss points per axis: at least 1.6 rows per basis function, and enough for the residual's degree.
@@ -329,10 +329,17 @@ class Assembly:
 
     def face_rows(self) -> list[RowBlocks]:
         """Continuity of every unknown and its normal derivatives below the order of the equation."""
-        if self._face_rows is None:
-            self._face_rows = [row for f in self.faces if (row := self._continuity(f)) is not None]
-            self._face_rows += [self._jump(f) for f in self.interfaces]
         return self._face_rows
+
+    @cached_property
+    def _face_rows(self) -> list[RowBlocks]:
+        faces = face_points(self.patches, self.q, self.batch * 8)
+        found = [row for f in faces if (row := self._continuity(f)) is not None]
+        problem = self.statement.problem
+        if problem.interfaces:
+            pieces = interface_pieces(problem, self.patches.frame.subdomains)
+            found += [self._jump(f) for f in interface_points(self.patches, pieces, self.q, self.batch)]
+        return found
 
     def _continuity(self, f: FacePoints) -> RowBlocks | None:
         orders = self.statement.orders[:, f.axis]

@@ -26,6 +26,7 @@ class Decay:
         gain: (e,) factor γ ≤ 1 by which the rate itself falls per two degrees (entire functions: γ < 1).
         directions: (e, d) axes along which the highest degrees matter, those a split should halve.
         strongest: (e,) the axis along which they matter most.
+        share: (e, d) part of the squares of the highest degrees that each axis has.
     """
 
     error: np.ndarray
@@ -33,6 +34,7 @@ class Decay:
     gain: np.ndarray
     directions: np.ndarray
     strongest: np.ndarray
+    share: np.ndarray
 
 
 def difference(coarse: Discrete, fine: Discrete) -> np.ndarray:
@@ -162,7 +164,12 @@ def predict(discrete: Discrete) -> Decay:
     gain = np.clip(t[..., 0] * t[..., 2] / (t[..., 1] ** 2 + tiny**2), 0.5, 1.0)
     each = np.arange(e), worst
     return Decay(
-        error.max(axis=1), np.maximum(rate[each], 1e-3), gain[each], directions, share.argmax(axis=1)
+        error.max(axis=1),
+        np.maximum(rate[each], 1e-3),
+        gain[each],
+        directions,
+        share.argmax(axis=1),
+        share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300),
     )
 
 

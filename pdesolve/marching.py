@@ -1,10 +1,11 @@
 """Evolution problems slab by slab, with an estimate of the error accumulated so far.
 
 A slab is a space–time cylinder one cell thick, solved like any other domain by adaptive least squares; it takes its
-initial values from the end of the slab before. Two marches run side by side: u, and v with all orders raised by two,
-each handing over its own values. Their difference is the accumulated error of u, amplification and all. A slab that
-is too long for its order is halved, and slabs grow again where they may. Where the difference passes the tolerance,
-the march starts again with a tighter share for each slab.
+initial values from the end of the slab before. Its patches are those of the slab before or, where these have become
+too many, those that resolve its initial values. A slab that is unresolved in time is halved; the next is as long as the
+decay in time allows. Two marches run side by side: u, and v with all orders raised by two, each handing over its own
+values. Their difference is the accumulated error of u, amplification and all. It may grow linearly to the tolerance:
+a slab that adds too much is solved again to a tighter share, and where that cannot help the march starts again.
 """
 
 from __future__ import annotations
@@ -22,19 +23,26 @@ from pdesolve.approximators.marched_mixture import MarchedMixture
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.assembly import Assembly
 from pdesolve.conditions import Initial
-from pdesolve.discrete import Discrete
+from pdesolve.discrete import Discrete, project
 from pdesolve.errors import SolveError
-from pdesolve.estimation import Decay, bulk_of, cheapest, difference_norms, predict, relative
+from pdesolve.estimation import SLOW_DECAY, Decay, bulk_of, cheapest, difference_norms, predict, relative
 from pdesolve.geometry import TimeInterval
 from pdesolve.monitor import Monitor
 from pdesolve.partition import Partition
 from pdesolve.patches import Patches
 from pdesolve.problem import Problem
 
-GROWTH_AFTER = 3  # slabs without trouble before a longer one is tried
 RESTARTS = 3
 SHORTEST = 1e-6  # of the whole interval
-FRESH_EVERY = 12  # slabs after which the patches are built anew, so that they also coarsen
+SLOWEST = 12  # Gauss–Newton steps after which a slab counts as too long
+AT_ONCE = (
+    0.3  # part of the tolerance that may be used up at the start; the rest is released in proportion to time
+)
+SPARE = 0.02  # predicted error over goal below which the patches of the next slab are chosen anew
+HANDED_POINTS = 512  # at which the two marches are compared at the end of a slab
+MOST_PATCHES = 100  # times the first order: a slab that wants more is cut in time first
+UNRESOLVED = 1e-2  # predicted error above which a slab is cut in any case
+PROBES = 4096  # points at which the first patches are compared with the initial values
 
 
 def can_march(problem: Problem) -> bool:
@@ -69,7 +77,91 @@ class Trace:
 
 
 class TooLong(Exception):
-    """The slab needs resolution in time: it is halved."""
+    """The slab needs resolution in time: it is cut to the given part of its length."""
+
+    def __init__(self, part: float = 0.5):
+        super().__init__(part)
+        self.part = part
+
+
+Hint = tuple[Partition, np.ndarray]
+
+
+@dataclass
+class Progress:
+    """How far a march has come; all that the next slab depends on.
+
+    Attributes:
+        ends: times of the slab ends reached, the start first.
+        slabs: the accepted mixtures.
+        finer: the last mixture of the second march.
+        squares: (2, u) squared norms of v - u and of v so far.
+        dt: length of the next slab.
+        hint: patches and orders of the last slab.
+        renew: whether the next slab should look for fewer.
+        residual: the largest so far.
+        handed: relative difference of u and v at the last slab end.
+        used: estimates after each slab.
+    """
+
+    ends: list[float]
+    slabs: list[PartitionedMixture]
+    finer: PartitionedMixture | None
+    squares: np.ndarray
+    dt: float
+    hint: Hint | None = None
+    renew: bool = False
+    residual: float = 0.0
+    handed: float = 0.0
+    used: list[float] = field(default_factory=list)
+
+    @property
+    def estimates(self) -> np.ndarray:
+        """Relative error of each unknown up to the last slab end."""
+        return relative(*np.sqrt(self.squares))
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and numbers from which `from_state` rebuilds it."""
+        hint = None
+        if self.hint is not None:
+            partition, q = self.hint
+            hint = {name: torch.from_numpy(getattr(partition, name)) for name in ("level", "index", "part")}
+            hint |= {"breaks": [torch.from_numpy(b) for b in partition.breaks], "q": torch.from_numpy(q)}
+            hint["periodic"] = list(partition.periodic)
+        return {
+            "ends": self.ends,
+            "slabs": [slab.state() for slab in self.slabs],
+            "finer": self.finer.state() if self.finer else None,
+            "squares": torch.from_numpy(self.squares.copy()),
+            "dt": self.dt,
+            "hint": hint,
+            "renew": self.renew,
+            "residual": self.residual,
+            "handed": self.handed,
+            "used": self.used,
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any], subdomains: tuple) -> Progress:
+        """Rebuild from `state()`."""
+        hint = state["hint"]
+        if hint is not None:
+            level, index, part = (hint[name].numpy() for name in ("level", "index", "part"))
+            breaks = tuple(b.numpy() for b in hint["breaks"])
+            hint = Partition(breaks, level, index, tuple(hint["periodic"]), part), hint["q"].numpy()
+        rebuild = PartitionedMixture.from_state
+        return cls(
+            ends=list(state["ends"]),
+            slabs=[rebuild(slab, subdomains) for slab in state["slabs"]],
+            finer=rebuild(state["finer"], subdomains) if state["finer"] else None,
+            squares=state["squares"].numpy().copy(),
+            dt=state["dt"],
+            hint=hint,
+            renew=state["renew"],
+            residual=state["residual"],
+            handed=state["handed"],
+            used=list(state["used"]),
+        )
 
 
 @dataclass
@@ -84,90 +176,145 @@ class March:
     share: float = 1.0  # by which the tolerance of each slab is tightened
     restarts: int = 0
     orders: tuple[int, ...] = field(init=False)
-    too_long: dict[int, float] = field(
-        default_factory=dict
-    )  # patches of a slab → its error when it was halved
+    attempt: tuple[int, int, float] | None = None  # patches, orders, predicted error of the last first solve
+    useless: bool = False  # whether halving has left it as it was
 
     def __post_init__(self) -> None:
         solver = Solver(self.problem, self.tol, self.monitor, self.device, self.settings)
         self.orders = tuple(int(k) for k in solver.statement.orders[:, -1])
+        self.subdomains = solver.frame.subdomains if len(solver.frame.subdomains) > 1 else ()
         self.time = self.problem.domain.time
 
     def run(self) -> AdaptiveResult:
         """March, and again more carefully where the accumulated error passed the tolerance."""
-        while True:
-            result = self._march()
-            worst = max(result.estimates)
-            stuck = worst == 0 or not np.isfinite(worst)  # nothing is known of what was not reached
-            if result.converged or self.restarts >= RESTARTS or self.monitor.out_of_time() or stuck:
-                return result
-            self.restarts += 1
-            self.share *= min(0.1, 0.1 * self.tol / worst)
-            if SAFETY * self.tol * self.share < 1e-15:
-                return result
+        progress = self._resumed() or self._beginning()
+        while not isinstance(result := self._march(progress), AdaptiveResult):
+            progress = result
+        return result
 
-    def _march(self) -> AdaptiveResult:
-        begin, length = self.time.t0, self.time.length
-        ends, slabs, squares = [begin], [], np.zeros((2, len(self.problem.unknowns)))
-        u: Discrete | None = None
-        v: Discrete | None = None
-        dt, calm, hint = length / self.settings.get("slabs", 1), 0, None
-        status, residual = "", 0.0
-        while ends[-1] < self.time.t1 - 1e-12 * length:
-            a = ends[-1]
-            b = min(a + dt, self.time.t1)
-            b = self.time.t1 if self.time.t1 - b < 1e-9 * length else b
+    def _beginning(self) -> Progress:
+        squares = np.zeros((2, len(self.problem.unknowns)))
+        length = self.time.length / self.settings.get("slabs", 1)
+        return Progress([self.time.t0], [], None, squares, length)
+
+    def _resumed(self) -> Progress | None:
+        saved = self.monitor.resume_state
+        if saved is None or saved.get("method") != "march":
+            return None
+        self.share, self.restarts = saved["share"], saved["restarts"]
+        return Progress.from_state(saved["progress"], self.subdomains)
+
+    def _march(self, done: Progress) -> AdaptiveResult | Progress:
+        """Slab after slab to the end; a fresh beginning where the error passed the tolerance on the way."""
+        length, again = self.time.length, 0
+        while done.ends[-1] < self.time.t1 - 1e-12 * length:
+            a = done.ends[-1]
+            b = min(a + done.dt, self.time.t1)
+            b = self.time.t1 if self.time.t1 - b < 1e-2 * done.dt else b
+            before = done.slabs[-1] if done.slabs else None
             try:
-                fresh = None if len(slabs) % FRESH_EVERY == 0 else hint
-                u, hint = self._slab(a, b, u, fresh)
+                u, decay = self._slab(a, b, before, done, self.share * 0.1**again)
             except TooLong as stop:
-                dt, calm, hint = dt / 2, 0, stop.args[0]
-                if dt < SHORTEST * length:
-                    status = f"stopped at t = {a:.6g}: slabs became too short; look at the solution there"
-                    break
+                done.dt = (b - a) * stop.part
+                if done.dt < SHORTEST * length:
+                    return self._stopped(
+                        done, f"at t = {a:.6g}: slabs became too short; look at the solution there"
+                    )
                 continue
-            self.too_long.clear()
-            if self.monitor.out_of_time() and slabs:  # it may not be refined to the end
-                status = (
-                    f"stopped at t = {a:.6g}: the time limit of {self.monitor.time_limit or 0:g} s passed"
-                )
-                break
-            v = self._verify(a, b, u, v)
-            squares += np.stack(difference_norms(u, v)) ** 2
-            estimates = relative(*np.sqrt(squares))
-            ends.append(b)
-            slabs.append(u.mixture)
-            residual = max(residual, u.residual)
-            self._record(u, b, float(estimates.max()), len(slabs))
-            calm += 1
-            if calm >= GROWTH_AFTER:
-                dt, calm = 2 * dt, 0
-            last_chance = self.restarts < RESTARTS and not self.monitor.out_of_time()
-            if estimates.max() > self.tol and last_chance and b < self.time.t1:
-                return self._result(ends, slabs, estimates, False, "", residual)
-            if self.monitor.out_of_time():
-                status = f"stopped at t = {b:.6g}: the time limit of {self.monitor.time_limit:g} s passed"
-                break
-        done = ends[-1] >= self.time.t1 - 1e-12 * length
-        if not slabs:
-            return self._nothing(status)
-        estimates = relative(*np.sqrt(squares)) if done else np.full(len(self.orders), np.nan)
-        met = done and bool(estimates.max() <= self.tol)
-        how = f"{len(slabs)} space-time slabs" if len(slabs) > 1 else "one space-time block"
+            if self._out_of_time() and done.slabs:  # the slab may not be refined to the end
+                return self._stopped(done, f"at t = {a:.6g}: {self._why_stop()}")
+            v = self._verify(a, b, u, done.finer)
+            squares = done.squares + np.stack(difference_norms(u, v)) ** 2
+            estimate = float(relative(*np.sqrt(squares)).max())
+            # What is handed over may use up the tolerance in proportion to time.
+            allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * (b - self.time.t0) / length)
+            handed = self._handed_over(b, u.mixture, v.mixture)
+            if handed > allowed and done.handed < 0.7 * allowed and again < 1:
+                again += 1
+                done.hint, done.renew = (u.assembly.patches.partition, u.assembly.q), False
+                continue
+            self.attempt, self.useless, again = None, False, 0
+            done.squares, done.finer = squares, v.mixture
+            done.ends.append(b)
+            done.slabs.append(u.mixture)
+            done.used.append(estimate)
+            added, done.handed = handed - done.handed, handed
+            done.residual = max(done.residual, u.residual)
+            self._record(u, b, estimate, len(done.slabs))
+            if handed > self.tol and self.restarts < RESTARTS and not self._out_of_time():
+                return self._begin_again(done)
+            if handed > allowed and added > 2 * self.tol * (b - a) / length:
+                self.share *= 0.5
+            self._prepare_next(done, u, decay, b - a)
+            self.monitor.checkpoint(
+                {"method": "march", "progress": done.state(), "share": self.share, "restarts": self.restarts}
+            )
+            if self._out_of_time() and b < self.time.t1:
+                return self._stopped(done, f"at t = {b:.6g}: {self._why_stop()}")
+        return self._finished(done)
+
+    def _handed_over(self, time: float, u: PartitionedMixture, v: PartitionedMixture) -> float:
+        """Relative difference of the two marches at the end of a slab, at Sobol points, for unknowns handed over."""
+        space = self.problem.domain.space.sample(HANDED_POINTS, sampler="sobol", seed=1).to(u.centre)
+        x = torch.cat([space, space.new_full((len(space), 1), time)], dim=1)
+        zero = ((0,) * x.shape[1],)
+        mine = [i for i, order in enumerate(self.orders) if order]
+        a, b = (w.jet(x, zero)[:, mine, 0].nan_to_num(0.0) for w in (u, v))
+        return float(relative((a - b).norm(dim=0).cpu().numpy(), b.norm(dim=0).cpu().numpy()).max())
+
+    def _begin_again(self, done: Progress) -> Progress:
+        """Tighten the share by what is missing at the end, if the error goes on growing as it did."""
+        begin, last = self.time.t0, done.ends[-1]
+        half = np.interp((begin + last) / 2, done.ends[1:], done.used)
+        power = np.clip(np.log2(max(done.used[-1] / max(half, 1e-300), 1.0)), 1, 3)
+        worst = max(done.handed, done.used[-1])
+        final = worst * (self.time.length / (last - begin)) ** power
+        self.restarts += 1
+        self.share *= max(0.3 * self.tol / final, 1e-3)
+        fresh = self._beginning()
+        fresh.dt = done.ends[1] - done.ends[0]
+        return fresh
+
+    def _prepare_next(self, done: Progress, u: Discrete, decay: Decay, dt: float) -> None:
+        """Length and patches of the next slab, from the decay in this one."""
+        goal = self._goal(self.share)
+        error = float(np.sqrt((decay.error**2).sum()))
+        in_time = float(np.sqrt((decay.error**2 * decay.share[:, -1]).sum()))
+        order = float(np.average(u.assembly.q, weights=decay.error + 1e-300))
+        factor = (0.3 * goal / max(in_time, 1e-300)) ** (1 / order)
+        done.dt = dt * float(np.clip(factor, 0.5, 2.0)) if not 0.9 < factor < 1.1 else dt
+        done.hint = u.assembly.patches.partition, u.assembly.q
+        done.renew = error < SPARE * goal
+
+    def _out_of_time(self) -> bool:
+        return self.monitor.out_of_time()
+
+    def _why_stop(self) -> str:
+        limit = self.monitor.time_limit
+        return "interrupted" if limit is None else f"the time limit of {limit:g} s passed"
+
+    def _stopped(self, done: Progress, where: str) -> AdaptiveResult:
+        if not done.slabs:
+            message = f"stopped {where}: no slab could be solved; raise --time-limit"
+            raise SolveError(message)
+        unknown = np.full(len(self.orders), np.nan)
+        return self._result(done, unknown, False, f"stopped {where}")
+
+    def _finished(self, done: Progress) -> AdaptiveResult | Progress:
+        estimates = done.estimates
+        met = bool(estimates.max() <= self.tol)
+        if not met and self.restarts < RESTARTS and not self._out_of_time() and np.isfinite(estimates.max()):
+            return self._begin_again(done)
+        how = f"{len(done.slabs)} space-time slabs" if len(done.slabs) > 1 else "one space-time block"
         if met:
             status = f"tolerance met: confirmed by the next order, in {how}"
-        elif done:
+        else:
             status = f"the estimate {estimates.max():.1e} stayed above the tolerance, in {how}; raise --tol"
-        return self._result(ends, slabs, estimates, met, status, residual)
+        return self._result(done, estimates, met, status)
 
-    def _result(
-        self, ends: list[float], slabs: list, estimates: np.ndarray, met: bool, status: str, residual: float
-    ) -> AdaptiveResult:
-        mixture = MarchedMixture(torch.tensor(ends, dtype=torch.float64), tuple(slabs))
-        return AdaptiveResult(mixture, tuple(estimates.tolist()), met, status, residual)
-
-    def _nothing(self, status: str) -> AdaptiveResult:
-        raise SolveError(status or "no slab could be solved within the time limit; raise --time-limit")
+    def _result(self, done: Progress, estimates: np.ndarray, met: bool, status: str) -> AdaptiveResult:
+        mixture = MarchedMixture(torch.tensor(done.ends, dtype=torch.float64), tuple(done.slabs))
+        return AdaptiveResult(mixture, tuple(estimates.tolist()), met, status, done.residual)
 
     def _record(self, u: Discrete, time: float, estimate: float, slab: int) -> None:
         self.monitor.record(
@@ -182,14 +329,19 @@ class March:
 
     # ---------------------------------------------------------------- one slab
 
-    def _slab_problem(self, a: float, b: float, before: Discrete | None) -> Problem:
+    def _slab_problem(self, a: float, b: float, before: PartitionedMixture | None) -> Problem:
         """The problem on [a, b], continuing `before` (the problem's own initial values at the start)."""
         p = self.problem
         domain = p.domain.space * TimeInterval(a, b)
         if before is None:
             conditions, guess = list(p.conditions), p.guess
+            if guess is None:
+                known = {
+                    p.unknown_of(c): c.value for c in conditions if isinstance(c, Initial) and not c.order
+                }
+                guess = {name: known.get(name, 0.0) for name in p.unknowns}
         else:
-            mixture, names = before.mixture, p.domain.space_coordinates
+            mixture, names = before, p.domain.space_coordinates
             traces = [
                 Initial(Trace(mixture, i, order, a, names), unknown=name, order=order)
                 for i, name in enumerate(p.unknowns)
@@ -207,38 +359,103 @@ class March:
             name=p.name,
         )
 
+    def _goal(self, share: float) -> float:
+        return max(SAFETY * self.tol * share, 0.3 * FINEST_TOLERANCE)
+
     def _slab(
-        self, a: float, b: float, before: Discrete | None, hint: tuple | None
-    ) -> tuple[Discrete, tuple[Partition, np.ndarray]]:
-        """Adapt one slab until its predicted truncation error meets its share of the tolerance.
+        self, a: float, b: float, before: PartitionedMixture | None, done: Progress, share: float
+    ) -> tuple[Discrete, Decay]:
+        """Adapt one slab until its predicted truncation error meets the goal.
 
         Raises:
             TooLong: it lacks resolution in time.
         """
-        goal = max(SAFETY * self.tol * self.share * (b - a) / self.time.length, 0.3 * FINEST_TOLERANCE)
-        solver = Solver(
-            self._slab_problem(a, b, before), goal, self.monitor, self.device, self.settings, thin=True
-        )
-        patches, q = solver.start() if hint is None else self._from_hint(solver, hint, a, b)
-        current = solver.solve(patches, q, None)
-        for _ in range(40):
+        goal = self._goal(share)
+        problem = self._slab_problem(a, b, before)
+        solver = self._solver(problem, goal)
+        found = None
+        if done.hint is None or done.renew:
+            found = self._resolving(solver, goal, int(done.hint[1].sum()) if done.hint else None)
+        patches, q = found or self._moved(solver, done.hint, a, b)
+        current = solver.solve(patches, q, None, SLOWEST)
+        for attempt in range(40):
             decay = predict(current)
+            if attempt == 0:
+                self._judge_halving(current, decay)
             if float(np.sqrt((decay.error**2).sum())) <= goal or self.monitor.out_of_time():
                 break
+            if not current.converged and b - a > 1e-3 * self.time.length:
+                raise TooLong
             refined = self._refine(solver, current, decay, goal)
             if refined is None:
                 break
-            current = solver.solve(*refined, current)
-        if not current.converged and (b - a) > 1e-3 * self.time.length:
-            raise TooLong(None)
-        return current, (current.assembly.patches.partition, current.assembly.q)
+            if len(refined[1]) > MOST_PATCHES * solver.first_order:
+                raise TooLong
+            current = solver.solve(*refined, current, SLOWEST)
+        if not current.converged and b - a > 1e-3 * self.time.length:
+            raise TooLong
+        return current, decay
 
-    def _from_hint(self, solver: Solver, hint: tuple, a: float, b: float) -> tuple[Patches, np.ndarray]:
+    def _solver(self, problem: Problem, tol: float) -> Solver:
+        return Solver(problem, tol, self.monitor, self.device, self.settings, duration=self.time.length)
+
+    def _moved(self, solver: Solver, hint: Hint, a: float, b: float) -> tuple[Patches, np.ndarray]:
+        """Patches of another slab, moved in time."""
         partition, q = hint
-        breaks = (*partition.breaks[:-1], np.array([a, b]))
-        moved = replace(partition, breaks=breaks)
+        moved = replace(partition, breaks=(*partition.breaks[:-1], np.array([a, b])))
         patches, kept = Patches.over(solver.frame, moved)
         return patches, q[kept] if len(kept) != len(q) else q
+
+    def _resolving(self, solver: Solver, goal: float, most: int | None) -> tuple[Patches, np.ndarray] | None:
+        """Patches and orders that resolve the initial values (the guess, which is constant in time).
+
+        None where the orders would add up to more than `most`: what is handed over has small jumps between its own
+        patches, which other patches do not resolve. Values that are given may have jumps, too; they are resolved as
+        far as a hundred patches go.
+        """
+        patches, q = solver.start()
+        for _ in range(24):
+            if most is not None and q.sum() >= most:
+                return None
+            if q.sum() > MOST_PATCHES * solver.first_order:
+                break
+            assembly = Assembly(solver.statement, patches, q, self.device)
+            coefficients = project(assembly, None, solver.problem)
+            if coefficients is None:
+                break
+            fit = Discrete(assembly, coefficients, True, 0.0, 0, np.zeros(len(patches)))
+            decay = predict(fit)
+            marked = bulk_of(decay.error, 0.99) & (decay.error > 0.3 * goal / np.sqrt(len(q)))
+            if float(np.sqrt((decay.error**2).sum())) <= goal or not marked.any():
+                missed = self._misfit(solver, fit, goal)
+                if not missed.any():
+                    break
+                split, marked, wanted = missed, missed, q
+            else:
+                # Orders are raised first: they count in time, too, where there is one patch.
+                split = (decay.rate > SLOW_DECAY) | (q + 2 > solver.highest_order - 4)
+                wanted = np.where(split, q, q + 2)
+            axes = (split & marked)[:, None] & (decay.directions | split[:, None])
+            axes[:, -1] = False
+            q = np.where(marked, wanted, q)
+            if axes.any():
+                patches, q = solver.split(fit, axes, q)
+            elif (q == assembly.q).all():
+                break
+        return patches, q
+
+    def _misfit(self, solver: Solver, fit: Discrete, goal: float) -> np.ndarray:
+        """Patches (e,) in which the initial values differ from their fit at points that it has not seen."""
+        problem, missed = solver.problem, np.zeros(len(fit.assembly.patches), dtype=bool)
+        x = problem.domain.sample(PROBES, sampler="sobol", seed=1)
+        stated = problem.values(problem.guess, x, "guess").nan_to_num(0.0)
+        patch = fit.mixture.patch_of(x @ fit.assembly.rotation)
+        known = patch >= 0
+        found = fit.mixture.jet(x[known], ((0,) * x.shape[1],))[:, :, 0].cpu()
+        size = stated.square().mean(0).sqrt().clamp_min(1e-300)
+        wrong = ((found - stated[known]).abs() / size).amax(1).numpy() > max(1e3 * goal, 1e-9)
+        missed[patch[known][wrong]] = True
+        return missed
 
     def _refine(
         self, solver: Solver, current: Discrete, decay: Decay, goal: float
@@ -253,32 +470,31 @@ class March:
         split &= marked
         weight = decay.error[split] ** 2
         in_time = split.any() and weight[decay.strongest[split] == time_axis].sum() > 0.5 * weight.sum()
-        if in_time and self._halving_helps(assembly, decay):
-            raise TooLong((assembly.patches.partition, assembly.q))
+        if in_time and not self.useless:
+            raise TooLong
         axes = split[:, None] & decay.directions
-        axes[:, time_axis] = False
         q = np.where(marked, wanted, assembly.q)
-        if axes.any():
-            return solver.split(current, axes, q)
-        if (q == assembly.q).all():
-            raise TooLong((assembly.patches.partition, assembly.q))
-        return assembly.patches, q
+        axes[:, time_axis] = False
+        if in_time or not (axes.any() or (q != assembly.q).any()):
+            # Carried in from where the equation is not met: what the residual shows, not the decay.
+            axes = np.repeat(bulk_of(current.residual_of_patch)[:, None], assembly.dimension, axis=1)
+            axes[:, time_axis], q = False, assembly.q
+        return solver.split(current, axes, q) if axes.any() else (assembly.patches, q)
 
-    def _halving_helps(self, assembly: Assembly, decay: Decay) -> bool:
-        """Whether a shorter slab would be better: not where the last halving left as many patches the same error.
+    def _judge_halving(self, first: Discrete, decay: Decay) -> None:
+        """Find out whether the last halving helped: not where the same patches have the same error as before.
 
-        In a short slab what is unresolved in space leaks into the highest degrees in time.
+        What is unresolved in space leaks into the highest degrees in time, however short the slab.
         """
-        error, patches = float(np.sqrt((decay.error**2).sum())), len(assembly.patches)
-        helps = error < 0.6 * self.too_long.get(patches, np.inf)
-        if helps:
-            self.too_long[patches] = error
-        return helps
+        found = len(decay.error), int(first.assembly.q.sum()), float(np.sqrt((decay.error**2).sum()))
+        same = self.attempt is not None and self.attempt[:2] == found[:2]
+        self.useless = same and 0.6 * self.attempt[2] < found[2] < UNRESOLVED
+        self.attempt = found
 
-    def _verify(self, a: float, b: float, u: Discrete, before: Discrete | None) -> Discrete:
+    def _verify(self, a: float, b: float, u: Discrete, before: PartitionedMixture | None) -> Discrete:
         """The same slab with all orders raised by two, continuing the finer march."""
         problem = self._slab_problem(a, b, before)
-        solver = Solver(problem, FINEST_TOLERANCE, self.monitor, self.device, self.settings)
+        solver = self._solver(problem, FINEST_TOLERANCE)
         return solver.solve(u.assembly.patches, u.assembly.q + 2, u)
 
 

@@ -37,6 +37,7 @@ class Frame:
         rotation: (d, d) orthogonal.
         lower, upper: (d,) corners of the bounding box in grid coordinates.
         subdomains: what interfaces divide the domain into; the domain itself where there are none.
+        reach: (d,) extent of the whole problem, of which a slab has only a part in time.
     """
 
     domain: Domain
@@ -44,10 +45,11 @@ class Frame:
     lower: np.ndarray
     upper: np.ndarray
     subdomains: tuple[Domain, ...]
+    reach: np.ndarray
 
     @classmethod
-    def of(cls, domain: Domain, subdomains: tuple[Domain, ...] = ()) -> Frame:
-        """The frame in which most of the boundary is axis-aligned."""
+    def of(cls, domain: Domain, subdomains: tuple[Domain, ...] = (), duration: float = 0.0) -> Frame:
+        """The frame in which most of the boundary is axis-aligned; `duration` is that of the whole problem."""
         d = domain.dimension
         rotation = torch.eye(d, dtype=torch.float64)
         space = domain.rotation
@@ -58,7 +60,9 @@ class Frame:
             points = torch.cat([p.map(_unit_grid(d - 1, 65)) for p in domain.pieces]) @ rotation
             lower, upper = points.amin(0).numpy(), points.amax(0).numpy()
         corners = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
-        return cls(domain, rotation, *corners, subdomains or (domain,))
+        reach = corners[1] - corners[0]
+        reach[-1] = max(reach[-1], duration)
+        return cls(domain, rotation, *corners, subdomains or (domain,), reach)
 
     @property
     def extent(self) -> np.ndarray:

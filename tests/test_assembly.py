@@ -33,7 +33,7 @@ DOMAINS = {
 def flat(monkeypatch):
     """Bases without envelope, which hold polynomials exactly."""
     monkeypatch.setattr(
-        "pdesolve.assembly.default_sigma", lambda lower, _: torch.full((len(lower),), 1e9).double()
+        "pdesolve.assembly.default_sigma", lambda extent: torch.full((len(extent),), 1e9).double()
     )
 
 

@@ -99,7 +99,7 @@ def test_a_width_that_shrinks_with_the_patches_saturates_and_a_fixed_one_does_no
     for n in cells:
         monkeypatch.setattr(
             "pdesolve.assembly.default_sigma",
-            lambda lower, upper, n=n: torch.from_numpy(np.asarray(upper - lower)) / (2 * n),
+            lambda extent, n=n: torch.from_numpy(extent) / (2 * n),
         )
         shrinking.append(errors_in_h("poisson_1d", 6, (n,))[0])
     assert observed_orders(fixed, cells)[0] > 4.7

@@ -27,6 +27,7 @@ def decay(rate: float, error: float = 1e-4, patches: int = 1, dimension: int = 2
         gain=full,
         directions=np.ones((patches, dimension), dtype=bool),
         strongest=np.zeros(patches, dtype=int),
+        share=np.full((patches, dimension), 1 / dimension),
     )
 
 

@@ -1,5 +1,7 @@
 """Marching: slabs hand over what the order in time asks for, and the second march sees the accumulated error."""
 
+import io
+
 import pytest
 import torch
 from torch import cos, exp, pi, sin
@@ -108,8 +110,56 @@ def test_growth_in_time_is_part_of_the_estimate():
     assert solution.relative_l2_error() <= 3e-6
 
 
+class StopAfter(Monitor):
+    """The time is up after so many slabs; keeps the last checkpoint as a file would."""
+
+    def __init__(self, slabs, **settings):
+        super().__init__(**settings)
+        self.most, self.checkpoint_every = slabs, 0.0
+        self.on_checkpoint = self.keep
+
+    def out_of_time(self):
+        return len(self.history) >= self.most
+
+    def keep(self, state):
+        file = io.BytesIO()
+        torch.save(state, file)
+        file.seek(0)
+        self.saved = torch.load(file, weights_only=True)
+
+
+def burgers():
+    return Problem(
+        domain=Interval(-1, 1) * second,
+        equation=lambda u: u.t + u * u.x - u.xx / 20,
+        conditions=[Initial(lambda x: -sin(pi * x)), Dirichlet(0, on=Interval(-1, 1).boundary)],
+    )
+
+
+@pytest.mark.parametrize("problem", [wave(), burgers()], ids=["wave", "burgers"])
+def test_a_march_that_is_resumed_ends_with_the_same_numbers(problem):
+    whole = march(problem, 1e-6, slabs=6)
+    assert len(whole.mixture.slabs) > 3
+    stopped = StopAfter(2)
+    assert not march(problem, 1e-6, stopped, slabs=6).converged
+    resumed = march(problem, 1e-6, Monitor(resume_state=stopped.saved), slabs=6)
+    assert resumed.estimates == whole.estimates
+    assert torch.equal(resumed.mixture.coefficients, whole.mixture.coefficients)
+
+
+def test_patches_are_given_up_where_they_are_no_longer_needed():
+    """A narrow pulse spreads: the last slab needs fewer unknowns than the first."""
+    problem = heat(
+        domain=rod * TimeInterval(0, 2),
+        conditions=[Initial(lambda x: exp(-2000 * (x - 0.5) ** 2)), Dirichlet(0, on=rod.boundary)],
+        exact=None,
+    )
+    slabs = march(problem, 1e-5).mixture.slabs
+    assert len(slabs[-1].coefficients) < 0.5 * max(len(slab.coefficients) for slab in slabs)
+
+
 def test_a_march_that_is_stopped_claims_nothing_of_what_it_has_not_reached():
-    solution = solve(ring(30), tol=1e-10, time_limit=0.5)
+    solution = solve(ring(30), tol=1e-10, slabs=8, monitor=StopAfter(2, time_limit=1e9))
     assert not solution.converged
     assert "time limit" in solution.status
     assert solution.reached < 1

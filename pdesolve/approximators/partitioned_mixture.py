@@ -209,10 +209,10 @@ def rotate_indices(
     return used, matrix
 
 
-def default_sigma(lower: np.ndarray, upper: np.ndarray) -> Tensor:
-    """Width of the Gaussian envelope: the extent of the domain along each axis.
+def default_sigma(extent: np.ndarray) -> Tensor:
+    """Width of the Gaussian envelope: the extent of the problem along each axis.
 
     Fixed in absolute terms, so that s = σ/H grows as patches shrink and refinement does not saturate; on the
     coarsest partitions s is about 2 to 4.
     """
-    return torch.from_numpy(np.maximum(upper - lower, math.ulp(1.0)))
+    return torch.from_numpy(np.maximum(extent, math.ulp(1.0)))

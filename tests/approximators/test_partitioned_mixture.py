@@ -43,7 +43,7 @@ def random_mixture(dimension: int, outputs: int = 2, rotation: Tensor | None = N
         torch.from_numpy(partition.centre),
         torch.from_numpy(partition.half),
         q,
-        default_sigma(np.zeros(dimension), np.full(dimension, 1.2)),
+        default_sigma(np.full(dimension, 1.2)),
         rotation_of(dimension) if rotation is None else rotation,
         outputs,
         torch.from_numpy(generator.standard_normal(size)),

@@ -1,8 +1,10 @@
 """Tables of work and precision say what the records say; factorisations solve the same normal equations."""
 
+import gc
 import sys
 from math import inf
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -93,3 +95,30 @@ def test_the_matrix_is_the_product_of_the_rows(kept):
     x = torch.randn(kept["columns"], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     expected = sum(float((block.apply(kept["scale"] * x) ** 2).sum()) for block in kept["rows"])
     assert float(x.numpy() @ (full @ x.numpy())) == pytest.approx(expected, rel=1e-12)
+
+
+def test_what_an_earlier_evaluation_left_is_not_part_of_a_solve():
+    class Slow:
+        """Garbage in a cycle that takes long to clear away."""
+
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            begin = process_time()
+            while process_time() - begin < 0.2:
+                pass
+
+    def solve():
+        gc.collect()
+
+    Slow()
+    entry = Entry("a", 0, solve)
+    entry.run()
+    assert entry.seconds[0] < 0.15
+
+
+def test_a_solve_held_up_once_does_not_end_its_line():
+    entry = Entry("a", 0, lambda: None, seconds=[100.0])
+    assert not entry.takes_more_than(1.0)
+    assert len(entry.seconds) == 2

@@ -16,7 +16,7 @@ import torch
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.assembly import Assembly, Statement
 from pdesolve.discrete import Discrete, gauss_newton, project
-from pdesolve.errors import OutOfMemoryError
+from pdesolve.errors import OutOfMemoryError, SolveError
 from pdesolve.estimation import SLOW_DECAY, Decay, bulk_of, change, cheapest, difference, overlooked, predict
 from pdesolve.monitor import Monitor
 from pdesolve.partition import Partition
@@ -38,6 +38,16 @@ MOST_UNKNOWNS = 250_000
 THREADED_UNKNOWNS = 6_000
 
 
+class NonlinearFailure(SolveError):
+    """Gauss–Newton ends where the equation is not met."""
+
+    def __init__(self, residual: float):
+        super().__init__(
+            f"Gauss–Newton ends at a residual of {residual:.1e} that no refinement lowers; start nearer with guess=, "
+            "or reach the solution through an easier constant: --set continuation=NAME"
+        )
+
+
 @dataclass(frozen=True)
 class AdaptiveResult:
     """What `solve_adaptively` returns; estimates are relative L2 errors per unknown."""
@@ -50,7 +60,12 @@ class AdaptiveResult:
 
 
 def solve_adaptively(
-    problem: Problem, tol: float, monitor: Monitor | None = None, device: str = "cpu", **settings: int
+    problem: Problem,
+    tol: float,
+    monitor: Monitor | None = None,
+    device: str = "cpu",
+    near: PartitionedMixture | None = None,
+    **settings: int,
 ) -> AdaptiveResult:
     """Solve to an estimated relative L2 error of at most `tol`.
 
@@ -59,6 +74,7 @@ def solve_adaptively(
         tol: relative L2 tolerance for every unknown, at least 1e-13 in double precision.
         monitor: progress and time limit.
         device: where the linear algebra runs.
+        near: a solution nearby, whose patches and orders are the first.
         **settings: `cells` (root cells on the longest side), `order` (first order), `max_order`, `max_unknowns`.
 
     Returns:
@@ -66,7 +82,10 @@ def solve_adaptively(
     """
     threads = torch.get_num_threads()
     try:
-        return Solver(problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), device, settings).run()
+        solver = Solver(
+            problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), device, settings, near=near
+        )
+        return solver.run()
     finally:
         torch.set_num_threads(threads)
 
@@ -77,6 +96,7 @@ class Solver:
 
     Attributes:
         problem, tol, monitor, device, settings: as for `solve_adaptively`.
+        near: a solution whose patches and orders are the first, or None.
         duration: of the whole problem, where this is a slab of it; a slab has a single cell in time.
     """
 
@@ -90,6 +110,7 @@ class Solver:
     estimate: float | None = None
     before: Discrete | None = None
     duration: float = 0.0
+    near: PartitionedMixture | None = None
     threads: int = field(default_factory=torch.get_num_threads)
     frame: Frame = field(init=False)
     statement: Statement = field(init=False)
@@ -108,7 +129,7 @@ class Solver:
         try:
             while not isinstance(result := self._advance(current), AdaptiveResult):
                 current, self.before = result, current
-        except (KeyboardInterrupt, OutOfMemoryError) as stop:
+        except (KeyboardInterrupt, OutOfMemoryError, NonlinearFailure) as stop:
             why = "interrupted" if isinstance(stop, KeyboardInterrupt) else str(stop)
             return self._give_up(current, why)
         return result
@@ -153,9 +174,10 @@ class Solver:
         decay = predict(finer)
         bulk = bulk_of(finer.residual_of_patch)
         if (decay.rate[bulk] <= SLOW_DECAY).all() or not current.converged:
-            stuck = (
-                finer.assembly.q > self.highest_order + 6
-            ).any() or finer.residual > 0.9 * current.residual
+            idle = finer.residual > 0.9 * current.residual
+            stuck = (finer.assembly.q > self.highest_order + 6).any() or idle
+            if stuck and not (current.converged or finer.converged):
+                raise NonlinearFailure(finer.residual)
             return None if stuck and current.converged else finer
         self.residual_goal = finer.residual / float(estimates.max() / self.tol) ** 0.5
         refined = self._refine_by_residual(current, predict(current))
@@ -176,6 +198,9 @@ class Solver:
         """The root patches and their orders."""
         problem, d = self.problem, self.problem.domain.dimension
         torch.set_num_threads(1)
+        if self.near is not None:
+            patches, kept = Patches.over(self.frame, self.near.partition)
+            return patches, self.near.q[kept]
         breaks = self.frame.breaks(self.settings.get("cells", FIRST_CELLS.get(d, 1)), problem.periodic_axes)
         if self.duration:
             breaks[-1] = breaks[-1][[0, -1]]

@@ -51,6 +51,7 @@ METHODS = {
                 "max_order": "highest order of the patches",
                 "max_unknowns": "largest number of unknowns",
                 "slabs": "time slabs to begin with",
+                "continuation": "constant, or constant:first value, through which a nonlinear solution is reached",
             },
             "pdesolve.solver:run_gmnm",
             certifies=True,

@@ -280,18 +280,15 @@ class Problem:
                 known = ", ".join(self.constants) or "none"
                 message = f"--param {name}: the constants of this problem are: {known}"
                 raise ProblemError(message)
-        problem = Problem(
-            self.domain,
-            self.equation,
-            self.conditions,
-            self.exact,
-            self.reference,
-            self.guess,
-            {**self.constants, **constants},
-            self.parameters,
-            self.data,
-            self.name,
-        )
+        return self._with(constants={**self.constants, **constants})
+
+    def with_guess(self, guess: Any) -> Problem:
+        """The same problem with another starting point of its nonlinear solve."""
+        return self._with(guess=guess)
+
+    def _with(self, **changes: Any) -> Problem:
+        names = "domain equation conditions exact reference guess constants parameters data name".split()
+        problem = Problem(**{**{name: getattr(self, name) for name in names}, **changes})
         problem.source_path = self.source_path
         return problem
 

@@ -111,15 +111,25 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
         UsageError: the problem states something that this method would have to ignore.
     """
     from pdesolve.adaptivity import solve_adaptively
+    from pdesolve.continuation import continued
     from pdesolve.marching import can_march, march
 
     _refuse_what_gmnm_cannot(problem)
-    for key, value in run.settings.items():
+    settings = dict(run.settings)
+    constant = settings.pop("continuation", None)
+    for key, value in settings.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             message = f"{key}={value!r}; expected a positive whole number"
             raise UsageError(message)
-    strategy = march if can_march(problem) else solve_adaptively
-    result = strategy(problem, run.tol, run.monitor, run.device, **run.settings)
+    if constant is not None:
+        if can_march(problem):
+            message = "continuation is for steady problems; an evolution is followed in time: leave it out"
+            raise UsageError(message)
+        near, mixture = continued(problem, str(constant), run.monitor, run.device)
+        result = solve_adaptively(near, run.tol, run.monitor, run.device, mixture, **settings)
+    else:
+        strategy = march if can_march(problem) else solve_adaptively
+        result = strategy(problem, run.tol, run.monitor, run.device, **settings)
     return Outcome(result.mixture, result.status, result.converged, result.estimates)
 
 

@@ -13,7 +13,7 @@ LAYERS = [
     "residual approximators least_squares training patches boundary_points",
     "assembly discrete methods_trained",
     "norms solution",
-    "estimation adaptivity marching methods solver",
+    "estimation adaptivity continuation marching methods solver",
     "checks check output plotting loading run_directory versions benchmarking",
     "cli",
 ]

@@ -16,7 +16,7 @@ SMALL = {
     "gmnm-trained": {"parameters": 40, "points": 80},
     "pinn": {"parameters": 60, "points": 60, "adam_iterations": 40},
     "kan": {"parameters": 60, "points": 40, "adam_iterations": 40},
-    "network": {"parameters": 60, "points": 60, "approximator": "mlp-sine", "optimiser": "lm"},
+    "network": {"parameters": 60, "points": 60, "approximator": "mlp-tanh", "optimiser": "lm"},
 }
 
 

@@ -100,11 +100,14 @@ def basis_table(
         ratio = (sigma[i] / half[:, i])[:, None]
         scale = half[:, i][:, None, None]
         axis = factor_table(t[..., i], ratio, q, order)
-        factors.append([(axis[k] / scale**k)[..., table[:, i]] for k in range(order + 1)])
-    rows = []
-    for index in indices:
-        product = factors[0][index[0]]
-        for i in range(1, d):
-            product = product * factors[i][index[i]]
-        rows.append(product)
-    return torch.stack(rows)
+        used = {index[i] for index in indices}
+        factors.append({k: torch.index_select(axis[k] / scale**k, -1, table[:, i]) for k in used})
+    result = t.new_empty(len(indices), *t.shape[:-1], len(table))
+    for row, index in zip(result, indices, strict=True):
+        if d == 1:
+            row.copy_(factors[0][index[0]])
+        else:
+            torch.mul(factors[0][index[0]], factors[1][index[1]], out=row)
+        for i in range(2, d):
+            row.mul_(factors[i][index[i]])
+    return result

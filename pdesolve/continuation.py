@@ -7,16 +7,12 @@ halved after a failure.
 
 from __future__ import annotations
 
-import inspect
 import math
-from dataclasses import dataclass
-
-import torch
-from torch import Tensor
 
 from pdesolve.adaptivity import solve_adaptively
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.errors import SolveError, UsageError
+from pdesolve.marching import Trace
 from pdesolve.monitor import Monitor
 from pdesolve.problem import Problem
 
@@ -25,25 +21,6 @@ FIRST_STEP = 0.5
 SHORTEST_STEP = 1 / 64
 EASIER = 100.0  # factor by which the constant is easier at the start, where none is given
 MOST_SECONDS = 0.5  # of the time that is left, for each step
-
-
-@dataclass(frozen=True)
-class Component:
-    """One unknown of a mixture as a function of the coordinates by name."""
-
-    mixture: PartitionedMixture
-    unknown: int
-    names: tuple[str, ...]
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        return inspect.Signature([inspect.Parameter(name, kind) for name in self.names])
-
-    def __call__(self, **coordinates: Tensor) -> Tensor:
-        """Values (n,) at coordinates (n,) given by name."""
-        points = torch.stack([coordinates[name] for name in self.names], dim=1).detach()
-        return self.mixture(points)[:, self.unknown]
 
 
 def starting_value(problem: Problem, setting: str) -> tuple[str, float]:
@@ -104,7 +81,7 @@ def continued(
             raise SolveError(message)
         if result.converged:
             mixture, names = result.mixture, problem.coordinates
-            guess = {u: Component(mixture, i, names) for i, u in enumerate(problem.unknowns)}
+            guess = {u: Trace(mixture, i, names) for i, u in enumerate(problem.unknowns)}
             current, reached, step = problem.with_guess(guess), at, 2 * step
         elif reached < 0:
             message = f"continuation begins at {name} = {value:g}, which does not converge either; begin further away"

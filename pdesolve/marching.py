@@ -55,13 +55,13 @@ def can_march(problem: Problem) -> bool:
 
 @dataclass(frozen=True)
 class Trace:
-    """Values of a mixture at one time, as a function of the space coordinates by name."""
+    """One unknown of a mixture as a function of the coordinates by name; with a time, of those in space."""
 
     mixture: PartitionedMixture
     unknown: int
-    order: int
-    time: float
     names: tuple[str, ...]
+    time: float | None = None
+    order: int = 0  # of the derivative in time
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -69,19 +69,17 @@ class Trace:
         return inspect.Signature([inspect.Parameter(name, kind) for name in self.names])
 
     def __call__(self, **coordinates: Tensor) -> Tensor:
-        """Values (n,) at space coordinates (n,) given by name."""
+        """Values (n,) at coordinates (n,) given by name."""
         columns = [coordinates[name] for name in self.names]
-        points = torch.stack([*columns, torch.full_like(columns[0], self.time)], dim=1).detach()
-        index = (*(0 for _ in self.names), self.order)
+        if self.time is not None:
+            columns.append(torch.full_like(columns[0], self.time))
+        points = torch.stack(columns, dim=1).detach()
+        index = (*(0 for _ in columns[1:]), self.order)
         return self.mixture.jet(points, (index,))[:, self.unknown, 0]
 
 
 class TooLong(Exception):
-    """The slab needs resolution in time: it is cut to the given part of its length."""
-
-    def __init__(self, part: float = 0.5):
-        super().__init__(part)
-        self.part = part
+    """The slab needs resolution in time: it is halved."""
 
 
 Hint = tuple[Partition, np.ndarray]
@@ -214,8 +212,8 @@ class March:
             before = done.slabs[-1] if done.slabs else None
             try:
                 u, decay = self._slab(a, b, before, done, self.share * 0.1**again)
-            except TooLong as stop:
-                done.dt = (b - a) * stop.part
+            except TooLong:
+                done.dt = (b - a) / 2
                 if done.dt < SHORTEST * length:
                     return self._stopped(
                         done, f"at t = {a:.6g}: slabs became too short; look at the solution there"
@@ -343,12 +341,12 @@ class March:
         else:
             mixture, names = before, p.domain.space_coordinates
             traces = [
-                Initial(Trace(mixture, i, order, a, names), unknown=name, order=order)
+                Initial(Trace(mixture, i, names, a, order), unknown=name, order=order)
                 for i, name in enumerate(p.unknowns)
                 for order in range(self.orders[i])
             ]
             conditions = [c for c in p.conditions if not isinstance(c, Initial)] + traces
-            guess = {name: Trace(mixture, i, 0, a, names) for i, name in enumerate(p.unknowns)}
+            guess = {name: Trace(mixture, i, names, a) for i, name in enumerate(p.unknowns)}
         return Problem(
             domain,
             p.equation,

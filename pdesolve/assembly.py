@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import torch
@@ -33,8 +33,10 @@ from pdesolve.approximators.partitioned_mixture import (
 from pdesolve.boundary_points import InterfacePoints, boundary_points, interface_points
 from pdesolve.calculus import MultiIndex
 from pdesolve.errors import SolveError
+from pdesolve.integral_rows import integral_rows
+from pdesolve.least_squares.border import DenseRows
 from pdesolve.least_squares.row_blocks import Columns, RowBlocks
-from pdesolve.patches import FacePoints, Patches, Points, face_points, interior_points
+from pdesolve.patches import FacePoints, Patches, Points, face_points, interior_points, sobol_grid
 from pdesolve.problem import Problem
 from pdesolve.residual import ResidualOperator, compile_problem
 from pdesolve.subdomains import interface_pieces
@@ -172,6 +174,13 @@ class Assembly:
         enough = math.ceil((1.6 * basis_size(self.dimension, q)) ** (1 / self.dimension))
         return max(q - lowest, enough, 2)
 
+    def unseen_points(self, samples: int, seed: int) -> list[Points]:
+        """About `samples` Sobol points, the same number in every cell, beside the collocation points."""
+        least = math.ceil((samples / len(self.patches)) ** (1 / self.dimension))
+        count = lambda q: max(least, self._per_axis(q))  # noqa: E731
+        found = interior_points(self.patches, self.q, count, self.batch, partial(sobol_grid, seed=seed))
+        return [self._to_device(p) for p in found]
+
     def _to_device(self, p: Points) -> Points:
         if self.device == "cpu":
             return p
@@ -197,7 +206,9 @@ class Assembly:
 
     # ---------------------------------------------------------------- rows of terms
 
-    def linearise(self, coefficients: Tensor) -> tuple[list[RowBlocks], list[Tensor], list[Tensor]]:
+    def linearise(
+        self, coefficients: Tensor
+    ) -> tuple[list[RowBlocks | DenseRows], list[Tensor], list[Tensor]]:
         """All rows at given coefficients.
 
         Returns:
@@ -207,11 +218,13 @@ class Assembly:
         Raises:
             SolveError: a residual is not finite.
         """
-        rows, residuals, scales = [], [], []
+        rows: list[RowBlocks | DenseRows] = []
+        residuals, scales = [], []
         for number, (term, points) in enumerate(self.points):
             table = self._table(number, term, points)
-            r, dF = self._evaluate(term, points, self._jets(term, points, table, coefficients), True)
-            scale = self._row_scale(term, points, dF)
+            r, dF = self.evaluate(term, points, self.jets(term, points, table, coefficients), True)
+            self._require_finite(term, points, r, dF)
+            scale = self.row_scale(term, points, dF)
             weight = points.weight[:, :, None] * scale
             rows.append(self._jacobian(term, points, table, dF * weight[..., None]))
             residuals.append((r * weight).flatten(1))
@@ -219,6 +232,9 @@ class Assembly:
         for block in self.face_rows():
             rows.append(block)
             residuals.append(block.apply(coefficients))
+        if self.integral_rows is not None:
+            rows.append(self.integral_rows)
+            residuals.append(self.integral_rows.residual(coefficients))
         return rows, residuals, scales
 
     def residuals(self, coefficients: Tensor, scales: Sequence[Tensor]) -> list[Tensor]:
@@ -226,24 +242,39 @@ class Assembly:
         found = []
         for number, (term, points) in enumerate(self.points):
             table = self._table(number, term, points)
-            r, _ = self._evaluate(term, points, self._jets(term, points, table, coefficients), False)
+            r, _ = self.evaluate(term, points, self.jets(term, points, table, coefficients), False)
             found.append((r * points.weight[:, :, None] * scales[number]).flatten(1))
-        return found + [block.apply(coefficients) for block in self.face_rows()]
+        found += [block.apply(coefficients) for block in self.face_rows()]
+        return found + ([self.integral_rows.residual(coefficients)] if self.integral_rows else [])
+
+    @cached_property
+    def integral_rows(self) -> DenseRows | None:
+        """Rows that touch all patches: means of unknowns, weighted as values are."""
+        if not self.statement.problem.integrals:
+            return None
+        return integral_rows(self.statement.problem, self.patches, self.mixture(), VALUE_WEIGHT)
 
     def residual_of_patch(self, residuals: Sequence[Tensor]) -> np.ndarray:
         """Norm of all rows that touch each patch (e,), from the blocks of `linearise` or `residuals`."""
         squares = torch.zeros(len(self.patches), dtype=self.half.dtype, device=self.device)
         groups: list[tuple[Tensor, ...]] = [(torch.from_numpy(points.cells),) for _, points in self.points]
         groups += [block.groups for block in self.face_rows()]
-        for touched, r in zip(groups, residuals, strict=True):
+        for touched, r in zip(groups, residuals, strict=False):  # rows that touch all patches come last
             for cells in touched:
                 squares.index_add_(0, cells.to(self.device), (r**2).sum(1))
         return squares.sqrt().cpu().numpy()
 
     def _table(self, number: int, term: GridTerm, points: Points) -> Tensor:
-        """Basis tables (s, b or 1, m, k) of a batch; kept where all cells share one."""
+        """`table` of the batch with this number; kept where all cells share one, or where it is needed again."""
         if number in self._tables:
             return self._tables[number]
+        table = self.table(term, points)
+        if points.congruent or not self.statement.linear:
+            self._tables[number] = table
+        return table
+
+    def table(self, term: GridTerm, points: Points) -> Tensor:
+        """Derivatives of the basis that a term asks for at a batch of points: (s, b, m, k), or b = 1 for all cells."""
         cells = torch.from_numpy(points.cells).to(self.device)
         if points.congruent:
             cells, y = cells[:1], points.y[:1]
@@ -253,12 +284,9 @@ class Assembly:
         t = (y - self.centre[cells][:, None]) / half[:, None]
         betas = tuple(dict.fromkeys(beta for _, beta in term.slots))
         table = basis_table(t, half, self.sigma, int(self.q[points.cells[0]]), betas)
-        place = [betas.index(beta) for _, beta in term.slots]
-        if points.congruent or not self.statement.linear:
-            self._tables[number] = table[place]
-        return table[place]
+        return table[[betas.index(beta) for _, beta in term.slots]]
 
-    def _jets(self, term: GridTerm, points: Points, table: Tensor, coefficients: Tensor) -> Tensor:
+    def jets(self, term: GridTerm, points: Points, table: Tensor, coefficients: Tensor) -> Tensor:
         """Jets along grid axes (b, m, s)."""
         c = coefficients[self._columns(points.cells)].view(len(points.cells), self.unknowns, -1)
         per_slot = c[:, [u for u, _ in term.slots]]  # (b, s, k)
@@ -269,7 +297,7 @@ class Assembly:
     def _columns(self, cells: np.ndarray) -> Tensor:
         return self.layout.of(torch.from_numpy(cells)).to(self.device)
 
-    def _evaluate(
+    def evaluate(
         self, term: GridTerm, points: Points, jets: Tensor, derivatives: bool
     ) -> tuple[Tensor, Tensor]:
         """R (b, m, c) and dF along grid axes (b, m, c, s)."""
@@ -287,18 +315,28 @@ class Assembly:
         if term.transform is not None:
             dF = dF @ term.transform.to(dF)
         used = points.weight.reshape(-1) > 0
-        _require_finite(term, x, r, used)
-        _require_finite(term, x, dF.sum((1, 2))[:, None], used)
         r = torch.where(used[:, None], r, 0.0)
         dF = torch.where(used[:, None, None], dF, 0.0)
         return r.view(b, m, -1), dF.view(b, m, r.shape[1], -1)
+
+    def _require_finite(self, term: GridTerm, points: Points, r: Tensor, dF: Tensor) -> None:
+        """Raise SolveError where a residual (b, m, c) or its sensitivities (b, m, c, s) are not."""
+        bad = ~(torch.isfinite(r).all(2) & torch.isfinite(dF).all(3).all(2))
+        if bool(bad.any()):
+            where = ", ".join(f"{v:.4g}" for v in (points.y[bad][0] @ self.rotation.T).tolist())
+            message = (
+                f"{term.operator.term.name} is not finite at {int(bad.sum())} of {bad.numel()} points, first at "
+                f"({where}); look for a division by zero, a root or logarithm of a negative number, or start "
+                "nearer with guess="
+            )
+            raise SolveError(message)
 
     def parameters(self) -> dict[str, Tensor]:
         """Scalars to be identified, at their starting values."""
         found = self.statement.problem.parameters
         return {k: torch.tensor(v, dtype=self.half.dtype, device=self.device) for k, v in found.items()}
 
-    def _row_scale(self, term: GridTerm, points: Points, dF: Tensor) -> Tensor:
+    def row_scale(self, term: GridTerm, points: Points, dF: Tensor) -> Tensor:
         """(b, 1, c): the reciprocal of max |∂F/∂u_β| H^{-β} over the cell, times 10 for values on a boundary."""
         half = self.half[torch.from_numpy(points.cells).to(self.device)]  # (b, d)
         beta = torch.tensor([list(b) for _, b in term.slots], dtype=half.dtype, device=half.device)
@@ -436,14 +474,3 @@ def _first_indices(dimension: int) -> tuple[MultiIndex, ...]:
 @lru_cache
 def _powers(dimension: int, axis: int, count: int) -> tuple[MultiIndex, ...]:
     return tuple(tuple(k if i == axis else 0 for i in range(dimension)) for k in range(count))
-
-
-def _require_finite(term: GridTerm, x: Tensor, r: Tensor, used: Tensor) -> None:
-    bad = ~torch.isfinite(r).all(1) & used
-    if bool(bad.any()):
-        where = ", ".join(f"{v:.4g}" for v in x[bad][0].tolist())
-        message = (
-            f"{term.operator.term.name} is not finite at {int(bad.sum())} of {len(x)} points, first at ({where}); "
-            "look for a division by zero, a root or logarithm of a negative number, or start nearer with guess="
-        )
-        raise SolveError(message)

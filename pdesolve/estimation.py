@@ -91,27 +91,25 @@ def overlooked(discrete: Discrete, tol: float, samples: int, seed: int = 0) -> n
     """
     assembly = discrete.assembly
     term = assembly.statement.terms[0]
-    x = assembly.statement.problem.domain.sample(samples, sampler="sobol", seed=seed).to(assembly.half)
-    mixture = discrete.mixture
-    patch = mixture.patch_of(x @ assembly.rotation)
-    x, patch = x[torch.from_numpy(patch >= 0).to(x.device)], patch[patch >= 0]
-    zero = (0,) * assembly.dimension
-    indices = tuple(dict.fromkeys([zero, *(a for _, a in term.operator.slots)]))
-    jet = mixture.jet(x, indices)
-    columns = [jet[:, u, indices.index(a)] for u, a in term.operator.slots]
-    r, sensitivity = term.operator.linearise(x, torch.stack(columns, 1), None, assembly.parameters())
-    if term.transform is not None:
-        sensitivity = sensitivity @ term.transform.to(sensitivity)
-    half = assembly.half[torch.from_numpy(patch).to(x.device)]
-    beta = half.new_tensor([list(b) for _, b in term.slots])
-    reach = torch.exp(-(half.log() @ beta.T))
-    scale = (sensitivity.abs() * reach[:, None]).amax(2).clamp_min(1e-300)
-    scaled = (r / scale).abs().amax(1)
-    size = float(jet[:, :, 0].square().mean(0).sqrt().max())
-    failing = scaled > UNSEEN * max(discrete.residual, tol * size)
+    limit = UNSEEN * max(discrete.residual, tol * _root_mean_square(discrete))
     mask = np.zeros(len(assembly.patches), dtype=bool)
-    mask[patch[failing.cpu().numpy()]] = True
+    for points in assembly.unseen_points(samples, seed):
+        jets = assembly.jets(term, points, assembly.table(term, points), discrete.coefficients)
+        r, dF = assembly.evaluate(term, points, jets, True)
+        scaled = (r * assembly.row_scale(term, points, dF)).abs().amax((1, 2))
+        mask[points.cells] = (~(scaled <= limit)).cpu().numpy()  # NaN fails, too
     return mask
+
+
+def _root_mean_square(discrete: Discrete) -> float:
+    """Of the largest unknown, from the coefficients: their basis is orthonormal but for its envelope."""
+    assembly = discrete.assembly
+    squares = discrete.coefficients.new_zeros(assembly.unknowns)
+    volume = assembly.half.prod(1)
+    for points in assembly.interior:
+        c = coefficients_of(discrete, points.cells)
+        squares += (c**2).sum(2).T @ volume[torch.from_numpy(points.cells).to(c.device)]
+    return float((squares / (volume.sum() * 2**assembly.dimension)).max().sqrt())
 
 
 def relative(error: np.ndarray, size: np.ndarray) -> np.ndarray:

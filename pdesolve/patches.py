@@ -22,7 +22,7 @@ from pdesolve.geometry import Domain
 from pdesolve.geometry.place import Piece
 from pdesolve.geometry.subdivision import part_of
 from pdesolve.partition import Partition
-from pdesolve.quadrature import gauss_legendre
+from pdesolve.quadrature import gauss_legendre, sobol
 
 CUT_ROWS = 6  # most collocation points of a cut cell, for each of its basis functions
 ALIGNED = 1e-9  # relative distance at which a boundary plane and a cell face coincide
@@ -154,6 +154,13 @@ def gauss_grid(dimension: int, n: int) -> tuple[Tensor, Tensor]:
     return points, weights
 
 
+@lru_cache(maxsize=32)
+def sobol_grid(dimension: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """As many Sobol points (n^d, d) in [-1, 1]^d, each of weight 1."""
+    points = 2 * sobol(n**dimension, dimension, seed) - 1
+    return points, torch.ones(len(points), dtype=torch.float64)
+
+
 @dataclass(frozen=True, eq=False)
 class Patches:
     """The cells of a partition that meet a domain.
@@ -223,16 +230,20 @@ class Points:
     normals: Tensor | None = None
 
 
+Rule = Callable[[int, int], tuple[Tensor, Tensor]]
+
+
 def interior_points(
-    patches: Patches, q: np.ndarray, per_axis: Callable[[int], int], batch: int
+    patches: Patches, q: np.ndarray, per_axis: Callable[[int], int], batch: int, rule: Rule = gauss_grid
 ) -> list[Points]:
-    """Gauss points in every cell; in cut cells those inside of twice as many per axis, or a random part of them.
+    """Points of a rule in every cell; in cut cells those inside of twice as many per axis, or a random part of them.
 
     Args:
         patches: the patches.
         q: (e,) their orders.
         per_axis: order ↦ points per axis.
         batch: at most so many cells in a batch.
+        rule: (d, n) ↦ n^d points (n^d, d) on [-1, 1]^d and their weights (n^d,).
 
     Returns:
         Batches of cells of one order, congruent or cut; every patch is in one of them.
@@ -242,7 +253,7 @@ def interior_points(
     for cells in classes:
         order, cut = int(q[cells[0]]), bool(patches.cut[cells[0]])
         n = per_axis(order)
-        t, w = gauss_grid(patches.dimension, 2 * n if cut else n)
+        t, w = rule(patches.dimension, 2 * n if cut else n)
         w = w.sqrt()
         for start in range(0, len(cells), batch):
             part = cells[start : start + batch]

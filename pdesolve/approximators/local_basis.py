@@ -37,20 +37,44 @@ def basis_size(dimension: int, q: int) -> int:
 def legendre_table(t: Tensor, q: int, order: int) -> Tensor:
     """Orthonormal Legendre polynomials and their derivatives at t (...): (order + 1, ..., q).
 
-    Recurrences  (j+1) P_{j+1} = (2j+1) t P_j - j P_{j-1}  and  P⁽ᵏ⁾_{j+1} = P⁽ᵏ⁾_{j-1} + (2j+1) P⁽ᵏ⁻¹⁾_j.
+    Recurrence  (j+1) P_{j+1} = (2j+1) t P_j - j P_{j-1}  for the values, normalised by √(j + ½); derivatives are
+    combinations of polynomials of lower degree.
     """
-    table = t.new_zeros(order + 1, q, *t.shape)
-    table[0, 0] = 1.0
+    rows = t.new_empty(q, *t.shape)
+    rows[0] = math.sqrt(0.5)
     if q > 1:
-        table[0, 1] = t
-        if order:
-            table[1, 1] = 1.0
+        torch.mul(t, math.sqrt(1.5), out=rows[1])
     for j in range(1, q - 1):
-        table[0, j + 1] = ((2 * j + 1) * t * table[0, j] - j * table[0, j - 1]) / (j + 1)
-        if order:
-            table[1:, j + 1] = table[1:, j - 1] + (2 * j + 1) * table[:-1, j]
-    norms = torch.sqrt(torch.arange(q, dtype=t.dtype, device=t.device) + 0.5)
-    return table.movedim(1, -1) * norms
+        ahead, back = _recurrence(j)
+        torch.mul(rows[j - 1], back, out=rows[j + 1]).addcmul_(t, rows[j], value=ahead)
+    values = rows.movedim(0, -1)
+    if order == 0:
+        return values[None]
+    table = t.new_empty(order + 1, *t.shape, q)
+    table[0] = values
+    for k, matrix in enumerate(_derivatives(q, order)):
+        torch.matmul(table[0], matrix.to(t), out=table[k + 1])
+    return table
+
+
+@lru_cache
+def _recurrence(j: int) -> tuple[float, float]:
+    """(a, b) with p_{j+1} = a t p_j + b p_{j-1} for the normalised polynomials."""
+    following = math.sqrt(2 * j + 3) / (j + 1)
+    return following * math.sqrt(2 * j + 1), -following * j / math.sqrt(2 * j - 1)
+
+
+@lru_cache
+def _derivatives(q: int, order: int) -> tuple[Tensor, ...]:
+    """Matrices (q, q) with p⁽ᵏ⁾_j = Σ_i p_i D_ij, k = 1 … order: P'_j = Σ (2i + 1) P_i over i = j-1, j-3, …"""
+    j = torch.arange(q, dtype=torch.float64)
+    i = j[:, None]
+    below = (i < j) & ((j - i) % 2 == 1)
+    first = below * torch.sqrt((2 * i + 1) * (2 * j + 1))
+    found = [first]
+    while len(found) < order:
+        found.append(found[-1] @ first)
+    return tuple(found)
 
 
 def envelope_table(t: Tensor, s: Tensor, order: int) -> Tensor:
@@ -68,13 +92,12 @@ def factor_table(t: Tensor, s: Tensor, q: int, order: int) -> Tensor:
     """One axis: derivatives 0 … order of g(t) P_j(t), (order + 1, ..., q), by Leibniz' rule."""
     p = legendre_table(t, q, order)
     g = envelope_table(t, s, order)[..., None]
-    rows = []
+    table = t.new_empty(p.shape)
     for k in range(order + 1):
-        row = g[0] * p[k]
+        torch.mul(g[0], p[k], out=table[k])
         for i in range(1, k + 1):
-            row = row + math.comb(k, i) * g[i] * p[k - i]
-        rows.append(row)
-    return torch.stack(rows)
+            table[k].addcmul_(g[i], p[k - i], value=math.comb(k, i))
+    return table
 
 
 def basis_table(
@@ -93,16 +116,17 @@ def basis_table(
         (a, b, n, k) with k = C(q - 1 + d, d) basis functions.
     """
     d = t.shape[-1]
-    table = torch.tensor(degrees(d, q), device=t.device)
-    factors = []
+    degree = _degree_table(d, q).to(t.device)
+    order = max(max(index) for index in indices)
+    axes = factor_table(t.movedim(-1, 0), (sigma / half).T[:, :, None], q, order)  # (order + 1, d, b, n, q)
+    factors: list[dict[int, Tensor]] = []
     for i in range(d):
-        order = max(index[i] for index in indices)
-        ratio = (sigma[i] / half[:, i])[:, None]
-        scale = half[:, i][:, None, None]
-        axis = factor_table(t[..., i], ratio, q, order)
         used = {index[i] for index in indices}
-        factors.append({k: torch.index_select(axis[k] / scale**k, -1, table[:, i]) for k in used})
-    result = t.new_empty(len(indices), *t.shape[:-1], len(table))
+        scale = half[:, i][:, None, None]
+        factors.append(
+            {k: torch.index_select(axes[k, i] / scale**k if k else axes[0, i], -1, degree[i]) for k in used}
+        )
+    result = t.new_empty(len(indices), *t.shape[:-1], len(degree[0]))
     for row, index in zip(result, indices, strict=True):
         if d == 1:
             row.copy_(factors[0][index[0]])
@@ -111,3 +135,9 @@ def basis_table(
         for i in range(2, d):
             row.mul_(factors[i][index[i]])
     return result
+
+
+@lru_cache
+def _degree_table(dimension: int, q: int) -> Tensor:
+    """`degrees` as a tensor (d, k)."""
+    return torch.tensor(degrees(dimension, q)).T.contiguous()

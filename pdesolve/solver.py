@@ -151,11 +151,6 @@ def _refuse_what_gmnm_cannot(problem: Problem) -> None:
         message = f"method gmnm cannot identify parameters ({names}); use --method gmnm-trained or pinn"
     elif problem.data:
         message = "method gmnm does not fit observations (data=) yet; use --method gmnm-trained or pinn"
-    elif problem.integrals:
-        message = (
-            "method gmnm does not know Integral conditions yet; prescribe one value instead, "
-            "Dirichlet(0, on=Point(…)), or use --method gmnm-trained or pinn"
-        )
     elif d > MOST_DIMENSIONS:
         message = (
             f"method gmnm covers the domain with patches, in at most {MOST_DIMENSIONS} dimensions; this one "

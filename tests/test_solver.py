@@ -12,7 +12,6 @@ from pdesolve import (
     Dirichlet,
     Disk,
     Initial,
-    Integral,
     Interval,
     Neumann,
     Observation,
@@ -181,7 +180,6 @@ MEASURED = [Observation([[0.5, 0.5]], [0.07])]
     [
         (Problem(SQUARE, conductivity, [ZERO], parameters={"kappa": 1.0}), r"identify parameters \(kappa\)"),
         (Problem(SQUARE, lambda u: laplace(u), [ZERO], data=MEASURED), "does not fit observations"),
-        (Problem(SQUARE, lambda u: laplace(u), [Integral(0)]), "Integral conditions yet"),
         (Problem(Box((0,) * 5, (1,) * 5), lambda u: laplace(u)), "in at most 3 dimensions; this one has 5"),
     ],
 )

@@ -8,12 +8,14 @@ Numerical Methods for Least Squares Problems, SIAM 1996, §2.9.3).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.least_squares.border import Bordered, DenseRows, Factor
 from pdesolve.least_squares.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.row_blocks import Columns, RowBlocks
 
@@ -35,22 +37,26 @@ class NormalEquations:
     Args:
         layout: columns p of the groups e.
         centres: (e, d) places of the groups, for the dissection.
-        rows: A, in blocks.
+        rows: A, in blocks; a few of them may touch all columns.
 
     Raises:
         SolveError: an entry of A is not finite.
     """
 
-    def __init__(self, layout: Columns, centres: np.ndarray, rows: list[RowBlocks]):
+    def __init__(self, layout: Columns, centres: np.ndarray, rows: Sequence[RowBlocks | DenseRows]):
         self.layout, self.rows = layout, rows
-        sample = rows[0].matrices[0]
-        norms = sample.new_zeros(layout.total)
+        dense = [block for block in rows if isinstance(block, DenseRows)]
+        sparse = [block for block in rows if isinstance(block, RowBlocks)]
+        sparse += [block for border in dense for block in border.confined]
+        norms = sparse[0].matrices[0].new_zeros(layout.total)
         for block in rows:
             block.add_squared_norms(norms)
         norms = norms.sqrt()
         floor = torch.finfo(norms.dtype).eps * norms.max()
         self.scale = 1 / norms.clamp_min(floor)
-        self.factor = CondensedCholesky(layout, centres, rows, self.scale)
+        self.factor: Factor = CondensedCholesky(layout, centres, sparse, self.scale)
+        if dense:
+            self.factor = Bordered(self.factor, dense, self.scale)
 
     def apply(self, x: Tensor) -> list[Tensor]:
         """A x, one (b, m) per block."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pdesolve.errors import SolveError
 from pdesolve.geometry.place import Piece, Place
-from pdesolve.patches import Patches, Points, gauss_grid
+from pdesolve.patches import Patches, Points, gauss_grid, once
 
 NUDGE = 1e-8  # relative step inwards that decides which of two cells a boundary point belongs to
 DEPTHS = (NUDGE, 1e-6, 1e-4, 1e-3, 3e-3, 1e-2, 2e-2, 4e-2)
@@ -36,7 +36,7 @@ def boundary_points(patches: Patches, place: Place, q: np.ndarray, batch: int) -
     """
     domain, frame = patches.frame.domain, patches.frame
     n = int(q.max())
-    pieces = place.pieces_on(domain)
+    pieces = frame.pieces_on(place)
     if not pieces:
         return _point_batches(patches, place, q)
     parts = []
@@ -138,6 +138,10 @@ def _intervals_in_cells(patches: Patches, piece: Piece, side: float = 1.0) -> tu
 
     With side = -1, cells on the other side of the piece.
     """
+    return once(patches.memo, ("intervals", piece, side), lambda: _find_intervals(patches, piece, side))
+
+
+def _find_intervals(patches: Patches, piece: Piece, side: float) -> tuple[Tensor, Tensor]:
     pending = torch.cat([_first_intervals(patches, piece, a, b) for a, b in piece.intervals.tolist()])
     inner = torch.tensor([1e-6, 0.3, 0.5, 0.7, 1 - 1e-6], dtype=torch.float64)
     done, owner = [], []
@@ -245,7 +249,7 @@ def _on_plane(patches: Patches, piece: Piece, plane: tuple[int, float, int], n: 
 def _on_surface(patches: Patches, piece: Piece, n: int) -> Part:
     """Gauss points on panels of the parameter square, each no longer than the cell it lies in."""
     k = piece.dimension - 1
-    low, high = _panels(patches, piece)
+    low, high = once(patches.memo, ("panels", piece), lambda: _panels(patches, piece))
     t, w = gauss_grid(k, max(3, round(0.6 * n)))
     parameter = ((low + high)[:, None] / 2 + (high - low)[:, None] / 2 * t).reshape(-1, k)
     x = piece.map(parameter)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,10 +20,12 @@ from torch import Tensor
 
 from pdesolve.approximators.local_basis import basis_size, degrees, legendre_table
 from pdesolve.geometry import Domain
-from pdesolve.geometry.place import Piece
+from pdesolve.geometry.place import Piece, Place
 from pdesolve.geometry.subdivision import part_of
 from pdesolve.partition import Partition
 from pdesolve.quadrature import gauss_legendre, sobol
+
+T = TypeVar("T")
 
 CUT_ROWS = 6  # most collocation points of a cut cell, for each of its basis functions
 ALIGNED = 1e-9  # relative distance at which a boundary plane and a cell face coincide
@@ -38,6 +41,7 @@ class Frame:
         lower, upper: (d,) corners of the bounding box in grid coordinates.
         subdomains: what interfaces divide the domain into; the domain itself where there are none.
         reach: (d,) extent of the whole problem, of which a slab has only a part in time.
+        memo: see `once`.
     """
 
     domain: Domain
@@ -46,6 +50,7 @@ class Frame:
     upper: np.ndarray
     subdomains: tuple[Domain, ...]
     reach: np.ndarray
+    memo: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, domain: Domain, subdomains: tuple[Domain, ...] = (), duration: float = 0.0) -> Frame:
@@ -85,8 +90,15 @@ class Frame:
         """The sub-domain of each point (n, d) in grid coordinates."""
         return part_of(self.subdomains, y @ self.rotation.T)
 
+    def pieces_on(self, place: Place) -> tuple[Piece, ...]:
+        """Pieces of the domain's boundary that a place selects, the same objects on every call."""
+        return once(self.memo, ("pieces", place), lambda: place.pieces_on(self.domain))
+
     def plane(self, piece: Piece) -> tuple[int, float, int] | None:
         """(axis, value, sign of the outward normal) of a piece in a grid-aligned plane."""
+        return once(self.memo, ("plane", piece), lambda: self._plane(piece))
+
+    def _plane(self, piece: Piece) -> tuple[int, float, int] | None:
         parameters = _unit_grid(self.domain.dimension - 1, 3)
         y = piece.map(parameters) @ self.rotation
         spread = (y.amax(0) - y.amin(0)).numpy() / self.extent
@@ -123,6 +135,17 @@ class Frame:
             ]
             result.append(np.append(np.concatenate(parts), values[-1]))
         return result
+
+
+def once(memo: dict[Any, Any], key: tuple[Any, ...], make: Callable[[], T]) -> T:
+    """What `make` returns, made on the first call with this key only; objects in the key count by identity.
+
+    Orders and coefficients change more often than cells, and cells more often than the domain.
+    """
+    identity = tuple(part if isinstance(part, (str, int, float)) else id(part) for part in key)
+    if identity not in memo:
+        memo[identity] = (make(), key)  # the key is kept, or its identity might be given away
+    return memo[identity][0]  # type: ignore[no-any-return]
 
 
 def _merge(values: np.ndarray, gap: float) -> np.ndarray:
@@ -170,6 +193,7 @@ class Patches:
         partition: the kept cells.
         centre, half: (e, d) local frames: the cell, or the bounding box of what lies inside a cut cell.
         cut: (e,) whether the boundary passes through.
+        memo: see `once`.
     """
 
     frame: Frame
@@ -177,6 +201,7 @@ class Patches:
     centre: np.ndarray
     half: np.ndarray
     cut: np.ndarray
+    memo: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
     def over(cls, frame: Frame, partition: Partition) -> tuple[Patches, np.ndarray]:
@@ -388,7 +413,7 @@ def _clipped(
     """Face points inside the domain: exact intervals in 2-D, a clipped finer grid in 3-D; empty faces dropped."""
     frame, part = patches.frame, patches.partition.part[patches.partition.faces.minus[f]]
     if low.shape[1] == 2:
-        owner, a, b = _inside_intervals(frame, part, low, high)
+        owner, a, b = _intervals_of(patches, f)
         y, weight = _on_box(a, b, axis, n)
         ratio = np.linalg.norm(b - a, axis=1) / np.linalg.norm(high - low, axis=1)[owner]
         keep = ratio > 1e-6
@@ -399,6 +424,24 @@ def _clipped(
     keep = (weight > 0).any(dim=1)
     y = torch.where((weight > 0)[:, :, None], y, y[:, :1])
     return f[keep.numpy()], y[keep], weight[keep]
+
+
+def _intervals_of(patches: Patches, f: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`_inside_intervals` of the faces f, which are found once for all faces between cut cells."""
+    faces = patches.partition.faces
+
+    def find() -> tuple[np.ndarray, ...]:
+        clipped = np.flatnonzero(patches.cut[faces.minus] & patches.cut[faces.plus])
+        part = patches.partition.part[faces.minus[clipped]]
+        seg, a, b = _inside_intervals(patches.frame, part, faces.lower[clipped], faces.upper[clipped])
+        return clipped[seg], a, b
+
+    face, a, b = once(patches.memo, ("faces",), find)
+    number = np.full(len(faces.minus), -1)
+    number[f] = np.arange(len(f))
+    mine = number[face] >= 0
+    order = np.argsort(number[face[mine]], kind="stable")
+    return number[face[mine]][order], a[mine][order], b[mine][order]
 
 
 def _inside_intervals(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -116,28 +117,37 @@ def basis_table(
         (a, b, n, k) with k = C(q - 1 + d, d) basis functions.
     """
     d = t.shape[-1]
-    degree = _degree_table(d, q).to(t.device)
     order = max(max(index) for index in indices)
     axes = factor_table(t.movedim(-1, 0), (sigma / half).T[:, :, None], q, order)  # (order + 1, d, b, n, q)
-    factors: list[dict[int, Tensor]] = []
-    for i in range(d):
-        used = {index[i] for index in indices}
-        scale = half[:, i][:, None, None]
-        factors.append(
-            {k: torch.index_select(axes[k, i] / scale**k if k else axes[0, i], -1, degree[i]) for k in used}
-        )
-    result = t.new_empty(len(indices), *t.shape[:-1], len(degree[0]))
+    result = t.new_empty(len(indices), *t.shape[:-1], basis_size(d, q))
     for row, index in zip(result, indices, strict=True):
-        if d == 1:
-            row.copy_(factors[0][index[0]])
-        else:
-            torch.mul(factors[0][index[0]], factors[1][index[1]], out=row)
-        for i in range(2, d):
-            row.mul_(factors[i][index[i]])
+        factors = [
+            axes[k, i] / half[:, i, None, None] ** k if k else axes[0, i] for i, k in enumerate(index)
+        ]
+        _multiply(factors, q, row)
     return result
 
 
-@lru_cache
-def _degree_table(dimension: int, q: int) -> Tensor:
-    """`degrees` as a tensor (d, k)."""
-    return torch.tensor(degrees(dimension, q)).T.contiguous()
+def _multiply(factors: Sequence[Tensor], q: int, out: Tensor) -> None:
+    """Products Π_i factors[i][..., j_i] over all multi-degrees |j| < q, in the order of `degrees`, into out (..., k).
+
+    The functions of one total degree are products of slices, which is 15 times faster than gathering the factors
+    (on 16,000 points of order 16 in the plane).
+    """
+    *rest, last = factors
+    if not rest:
+        out.copy_(last)
+    elif len(rest) == 1:
+        reverse, start = rest[0].flip(-1), 0
+        for total in range(q):
+            part = slice(start, start := start + total + 1)
+            torch.mul(reverse[..., q - 1 - total :], last[..., : total + 1], out=out[..., part])
+    else:
+        d = len(rest)
+        lower, start = out.new_empty(*out.shape[:-1], basis_size(d, q)), 0
+        _multiply(rest, q, lower)
+        for total in range(q):
+            for j in range(total + 1):
+                of_rest = slice(basis_size(d, total - j), basis_size(d, total - j + 1))
+                part = slice(start, start := start + of_rest.stop - of_rest.start)
+                torch.mul(lower[..., of_rest], last[..., j, None], out=out[..., part])

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 
@@ -38,7 +39,8 @@ from pdesolve.least_squares.border import DenseRows
 from pdesolve.least_squares.row_blocks import Columns, RowBlocks
 from pdesolve.patches import FacePoints, Patches, Points, face_points, interior_points, sobol_grid
 from pdesolve.problem import Problem
-from pdesolve.residual import ResidualOperator, compile_problem
+from pdesolve.residual import ResidualOperator, Slot, compile_problem
+from pdesolve.sought import Sought, coefficient_fields, is_linear_beside
 from pdesolve.subdomains import interface_pieces
 
 VALUE_WEIGHT = 10.0
@@ -54,11 +56,36 @@ class GridTerm:
         operator: the residual of the term.
         slots: (unknown, β) along grid axes.
         transform: (s_x, s_y) with jets_x = jets_y @ transform', dF_y = dF_x @ transform; None: identity.
+        sought: slots of coefficient fields, which are no unknowns of the patches (see `sought`).
+        places: where `slots`, and then `sought`, stand among the columns of the transform; empty without fields.
+        linear: whether the residual is affine in the jets of `slots`.
     """
 
     operator: ResidualOperator
-    slots: tuple[tuple[int, MultiIndex], ...]
+    slots: tuple[Slot, ...]
     transform: Tensor | None
+    sought: tuple[Slot, ...] = ()
+    places: tuple[int, ...] = ()
+    linear: bool = True
+
+    @property
+    def all_slots(self) -> tuple[Slot, ...]:
+        """Those of unknowns of the patches, then those of fields."""
+        return self.slots + self.sought
+
+    def without(self, fields: tuple[int, ...], linear: bool) -> GridTerm:
+        """The same term, its slots divided into those of the other unknowns, renumbered, and those of `fields`."""
+        own = [i for i, (u, _) in enumerate(self.slots) if u not in fields]
+        other = [i for i, (u, _) in enumerate(self.slots) if u in fields]
+        states = sorted({u for u in range(len(self.operator.problem.unknowns)) if u not in fields})
+        return GridTerm(
+            self.operator,
+            tuple((states.index(self.slots[i][0]), self.slots[i][1]) for i in own),
+            self.transform,
+            tuple((fields.index(self.slots[i][0]), self.slots[i][1]) for i in other),
+            (*own, *other),
+            linear,
+        )
 
 
 def grid_term(operator: ResidualOperator, rotation: Tensor) -> GridTerm:
@@ -66,35 +93,62 @@ def grid_term(operator: ResidualOperator, rotation: Tensor) -> GridTerm:
     key = rotation_key(rotation)
     _, matrix = rotate_indices(tuple(a for _, a in operator.slots), key)
     if matrix is None:
-        return GridTerm(operator, operator.slots, None)
+        return GridTerm(operator, operator.slots, None, linear=operator.linear)
     rows = []
     for unknown, alpha in operator.slots:
         betas, weights = rotate_indices((alpha,), key)
         rows.append({(unknown, b): float(w) for b, w in zip(betas, weights[0], strict=True)})  # type: ignore[index]
     slots = tuple(sorted({s for row in rows for s in row}, key=lambda s: (s[0], sum(s[1]), s[1][::-1])))
     transform = torch.tensor([[row.get(s, 0.0) for s in slots] for row in rows], dtype=torch.float64)
-    return GridTerm(operator, slots, transform)
+    return GridTerm(operator, slots, transform, linear=operator.linear)
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A problem compiled for a grid frame: terms, and the order of each unknown along each axis."""
+    """A problem compiled for a grid frame: terms, and the order of each unknown along each axis.
+
+    Attributes:
+        problem: the problem.
+        terms: what holds for the unknowns of the patches, the equation first.
+        orders: (u, d) of these unknowns.
+        fields: coefficient fields to be identified, which are no unknowns of the patches.
+        field_terms: what holds for fields alone, the equation among them, which may have components of that kind.
+    """
 
     problem: Problem
     terms: tuple[GridTerm, ...]
-    orders: np.ndarray  # (u, d)
+    orders: np.ndarray
+    fields: tuple[int, ...] = ()
+    field_terms: tuple[GridTerm, ...] = ()
 
     @classmethod
     def of(cls, problem: Problem, rotation: Tensor) -> Statement:
         """Compile all terms and find the orders that rule continuity."""
         operators = compile_problem(problem)
         terms = tuple(grid_term(operator, rotation) for operator in operators)
-        return cls(problem, terms, _orders(problem, terms[0]))
+        orders = _orders(problem, terms[0])
+        fields = coefficient_fields(problem, operators)
+        if not fields:
+            return cls(problem, terms, orders)
+        divided = [term.without(fields, is_linear_beside(term.operator, fields)) for term in terms]
+        states = [u for u in range(len(orders)) if u not in fields]
+        return cls(
+            problem,
+            tuple(term for term in divided if term.slots),
+            orders[states],
+            fields,
+            tuple(term for i, term in enumerate(divided) if i == 0 or not term.slots),
+        )
 
     @cached_property
     def linear(self) -> bool:
         """Whether every term is affine in the jets."""
-        return all(term.operator.linear for term in self.terms)
+        return all(term.linear for term in self.terms)
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """The unknowns of the patches."""
+        return tuple(u for u in range(len(self.problem.unknowns)) if u not in self.fields)
 
 
 def _orders(problem: Problem, term: GridTerm) -> np.ndarray:
@@ -131,13 +185,23 @@ class Assembly:
         patches: the patches.
         q: (e,) their orders.
         device: where tables and matrices live.
+        sought: scalars and fields to be identified, where there are any.
+        theta: their present values.
     """
 
-    def __init__(self, statement: Statement, patches: Patches, q: np.ndarray, device: str = "cpu"):
+    def __init__(
+        self,
+        statement: Statement,
+        patches: Patches,
+        q: np.ndarray,
+        device: str = "cpu",
+        sought: Sought | None = None,
+        theta: Tensor | None = None,
+    ):
         self.statement, self.patches, self.q, self.device = statement, patches, q, device
-        problem = statement.problem
+        self.sought, self.theta = sought, theta
         frame = patches.frame
-        self.unknowns, self.dimension = len(problem.unknowns), patches.dimension
+        self.unknowns, self.dimension = len(statement.states), patches.dimension
         sizes = [self.unknowns * basis_size(self.dimension, int(k)) for k in q]
         self.layout = Columns(torch.tensor(sizes, dtype=torch.long))
         self.sigma = default_sigma(frame.reach).to(device)
@@ -149,6 +213,14 @@ class Assembly:
         self.batch = max(1, BATCH_NUMBERS // (width * points))
         self.interior = interior_points(patches, q, self._per_axis, self.batch)
         self._tables: dict[int, Tensor] = {}
+        self._field_tables: dict[tuple[int, int], tuple[Points, Tensor, Tensor]] = {}
+
+    def at(self, theta: Tensor) -> Assembly:
+        """The same rows at other values of what is to be identified; points and tables are shared."""
+        _ = self.points, self.face_rows(), self.integral_rows
+        other = copy(self)
+        other.theta = theta
+        return other
 
     @cached_property
     def points(self) -> list[tuple[GridTerm, Points]]:
@@ -252,7 +324,9 @@ class Assembly:
         """Rows that touch all patches: means of unknowns, weighted as values are."""
         if not self.statement.problem.integrals:
             return None
-        return integral_rows(self.statement.problem, self.patches, self.mixture(), VALUE_WEIGHT)
+        problem = self.statement.problem
+        names = [problem.unknowns[u] for u in self.statement.states]
+        return integral_rows(problem, names, self.patches, self.mixture(), VALUE_WEIGHT)
 
     def residual_of_patch(self, residuals: Sequence[Tensor]) -> np.ndarray:
         """Norm of all rows that touch each patch (e,), from the blocks of `linearise` or `residuals`."""
@@ -302,11 +376,7 @@ class Assembly:
     ) -> tuple[Tensor, Tensor]:
         """R (b, m, c) and dF along grid axes (b, m, c, s)."""
         b, m, _ = jets.shape
-        jets = jets.reshape(b * m, -1)
-        if term.transform is not None:
-            jets = jets @ term.transform.to(jets).T
-        x = points.y.reshape(b * m, -1) @ self.rotation.T
-        normals = None if points.normals is None else points.normals.reshape(b * m, -1)
+        jets, x, normals = self._arguments(term, points, jets)
         if not derivatives:
             with torch.no_grad() if term.operator.depth == 0 else torch.enable_grad():
                 r = term.operator.residual(x, jets, normals, self.parameters()).detach()
@@ -314,10 +384,63 @@ class Assembly:
         r, dF = term.operator.linearise(x, jets, normals, self.parameters())
         if term.transform is not None:
             dF = dF @ term.transform.to(dF)
+        if term.places:
+            dF = dF[..., list(term.places[: len(term.slots)])]
         used = points.weight.reshape(-1) > 0
         r = torch.where(used[:, None], r, 0.0)
         dF = torch.where(used[:, None, None], dF, 0.0)
         return r.view(b, m, -1), dF.view(b, m, r.shape[1], -1)
+
+    def _arguments(
+        self, term: GridTerm, points: Points, jets: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Jets (n, s) of a term along the coordinates, fields included, points (n, d) and normals, n = b m."""
+        b, m, _ = jets.shape
+        jets = jets.reshape(b * m, -1)
+        if term.sought:
+            constant, table = self.field_tables(term, points)
+            known = constant + table @ self.theta.to(table)  # type: ignore[union-attr]
+            jets = torch.cat([jets, known], dim=1)[:, np.argsort(term.places)]
+        if term.transform is not None:
+            jets = jets @ term.transform.to(jets).T
+        normals = None if points.normals is None else points.normals.reshape(b * m, -1)
+        return jets, points.y.reshape(b * m, -1) @ self.rotation.T, normals
+
+    def field_tables(self, term: GridTerm, points: Points) -> tuple[Tensor, Tensor]:
+        """Jets of the fields at a batch of points, constant (n, s) and derivatives by θ (n, s, θ)."""
+        key = id(term), id(points)
+        if key not in self._field_tables:
+            y = points.y.reshape(-1, self.dimension).cpu()
+            constant, table = self.sought.tables(y, term.sought)  # type: ignore[union-attr]
+            self._field_tables[key] = points, constant.to(self.device), table.to(self.device)
+        return self._field_tables[key][1:]
+
+    def sought_columns(self, coefficients: Tensor, scales: Sequence[Tensor]) -> list[Tensor]:
+        """Derivatives of all rows by θ, (b, m, θ) for each block of `linearise`, of which the scales are.
+
+        ∂r/∂κ = w ∂F/∂κ for a scalar, Σ_s w ∂F/∂a_s ∂a_s/∂η for the coefficients η of a field a.
+        """
+        assert self.sought is not None
+        found, size = [], self.sought.size
+        for number, (term, points) in enumerate(self.points):
+            b, m = points.weight.shape
+            own = self.jets(term, points, self._table(number, term, points), coefficients)
+            jets, x, normals = self._arguments(term, points, own)
+            parameters = self.parameters()
+            columns = jets.new_zeros(b * m, scales[number].shape[2], size)
+            if parameters:
+                by_scalar = term.operator.parameter_sensitivity(x, jets, normals, parameters)
+                columns[..., : len(parameters)] = by_scalar
+            if term.sought:
+                _, dF = term.operator.linearise(x, jets, normals, parameters)
+                dF = dF if term.transform is None else dF @ term.transform.to(dF)
+                by_field = dF[..., list(term.places[len(term.slots) :])]
+                columns += torch.einsum("ncs,nsj->ncj", by_field, self.field_tables(term, points)[1])
+            used = points.weight.reshape(-1) > 0
+            columns = torch.where(used[:, None, None], columns, 0.0).view(b, m, -1, size)
+            weight = points.weight[:, :, None] * scales[number]
+            found.append((columns * weight[..., None]).flatten(1, 2))
+        return found
 
     def _require_finite(self, term: GridTerm, points: Points, r: Tensor, dF: Tensor) -> None:
         """Raise SolveError where a residual (b, m, c) or its sensitivities (b, m, c, s) are not."""
@@ -332,7 +455,9 @@ class Assembly:
             raise SolveError(message)
 
     def parameters(self) -> dict[str, Tensor]:
-        """Scalars to be identified, at their starting values."""
+        """Scalars to be identified, at their present or starting values."""
+        if self.sought is not None and self.theta is not None:
+            return self.sought.scalars(self.theta.to(self.half))
         found = self.statement.problem.parameters
         return {k: torch.tensor(v, dtype=self.half.dtype, device=self.device) for k, v in found.items()}
 

@@ -97,7 +97,7 @@ def project(assembly: Assembly, source: PartitionedMixture | None, problem: Prob
             values = source.jet_on(source.patch_of(y), y, zero)[:, :, 0].nan_to_num(0.0)
         else:
             guessed = problem.values(problem.guess, (y @ assembly.rotation.T).cpu(), "guess")  # type: ignore[arg-type]
-            values = guessed.to(y).nan_to_num(0.0)
+            values = guessed[:, list(assembly.statement.states)].to(y).nan_to_num(0.0)
         table = value_table(assembly, points) * points.weight.to(y)[..., None]  # (b or 1, m, k)
         rhs = values.view(b, m, -1) * points.weight.to(y)[..., None]
         gram = table.mT @ table

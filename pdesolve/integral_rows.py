@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.approximators.local_basis import basis_table
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.calculus import Frame
 from pdesolve.conditions import Integral
@@ -23,7 +22,7 @@ Nodes = tuple[Tensor, Tensor, np.ndarray]  # grid coordinates (n, d), weights (n
 
 
 def integral_rows(
-    problem: Problem, patches: Patches, mixture: PartitionedMixture, weight: float
+    problem: Problem, names: Sequence[str], patches: Patches, mixture: PartitionedMixture, weight: float
 ) -> DenseRows:
     """Weighted rows (∫ u - value) / |Ω| of all `Integral` conditions.
 
@@ -33,6 +32,7 @@ def integral_rows(
 
     Args:
         problem: with at least one Integral.
+        names: of the unknowns of the mixture.
         patches: e patches.
         mixture: the approximator on them, of which only the layout and the basis are used.
         weight: of the rows, whose unit is that of the unknown.
@@ -43,7 +43,7 @@ def integral_rows(
         moments = _moments(mixture, y, w / w.sum(), patch)  # (p / u,) of one unknown, patch by patch
         share = np.bincount(patch, weights=(w / w.sum()).numpy(), minlength=len(patches))
         for condition in problem.integrals:
-            unknown = problem.unknowns.index(problem.unknown_of(condition))
+            unknown = names.index(problem.unknown_of(condition))
             row = _of_unknown(layout, moments, unknown, mixture.outputs)
             chosen = torch.tensor([int(share.argmax())])
             part = row[layout.of(chosen)] * (weight / share.max())
@@ -97,25 +97,10 @@ def _moments(mixture: PartitionedMixture, y: Tensor, w: Tensor, patch: np.ndarra
     """Σ_n w_n φ_j(y_n) of every basis function, patch by patch."""
     sizes = Columns(mixture.layout.sizes // mixture.outputs)
     found = torch.zeros(sizes.total, dtype=torch.float64)
-    for which, at, table in _tables(mixture, y, patch):
-        found.index_add_(0, sizes.of(torch.from_numpy(which)).flatten(), (w[at, None] * table).flatten())
+    for part, table in mixture.basis_on(patch, y.to(mixture.centre)):
+        columns = sizes.of(torch.from_numpy(patch[part])).flatten()
+        found.index_add_(0, columns, (w[torch.from_numpy(part), None] * table.cpu()).flatten())
     return found
-
-
-def _tables(
-    mixture: PartitionedMixture, y: Tensor, patch: np.ndarray, chunk: int = 4_000_000
-) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-    """Patches (n,), numbers of the points (n,) and values of their basis (n, k), in chunks of one order."""
-    centre, half, sigma = (a.cpu() for a in (mixture.centre, mixture.half, mixture.sigma))
-    for q in np.unique(mixture.q[patch]):
-        chosen = np.flatnonzero(mixture.q[patch] == q)
-        size = int(mixture.layout.sizes[patch[chosen[0]]]) // mixture.outputs
-        for start in range(0, len(chosen), max(1, chunk // size)):
-            part = chosen[start : start + max(1, chunk // size)]
-            which, at = patch[part], torch.from_numpy(part)
-            t = ((y[at] - centre[which]) / half[which])[:, None]
-            table = basis_table(t, half[which], sigma, int(q), ((0,) * mixture.dimension,))
-            yield which, at, table[0, :, 0]
 
 
 def _of_unknown(layout: Columns, moments: Tensor, unknown: int, unknowns: int) -> Tensor:

@@ -11,7 +11,7 @@ LAYERS = [
     "fields calculus geometry quadrature partition fourier spectral_reference",
     "conditions term problem subdomains",
     "residual approximators least_squares training patches boundary_points",
-    "integral_rows assembly discrete methods_trained",
+    "integral_rows sought assembly discrete methods_trained",
     "norms solution",
     "estimation adaptivity continuation marching methods solver",
     "checks check output plotting loading run_directory versions benchmarking",

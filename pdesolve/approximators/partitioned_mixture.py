@@ -9,7 +9,7 @@ in grid coordinates y = R'x (space axes rotated into the frame of the domain's b
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -111,6 +111,18 @@ class PartitionedMixture:
                 values = self._values(patch[part], y[index], int(q), grid_indices)
                 result[index] = values if transform is None else values @ transform.to(values).T
         return result
+
+    def basis_on(self, patch: np.ndarray, y: Tensor) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Values of the basis of each point's patch, in chunks of one order: numbers of points (n,), table (n, k)."""
+        zero = ((0,) * self.dimension,)
+        order = np.argsort(self.q[patch], kind="stable")
+        for q in np.unique(self.q[patch]):
+            chosen = order[self.q[patch[order]] == q]
+            step = max(1, CHUNK // basis_size(self.dimension, int(q)))
+            for part in (chosen[start : start + step] for start in range(0, len(chosen), step)):
+                which = torch.from_numpy(patch[part]).to(self.half.device)
+                t = (y[torch.from_numpy(part).to(y.device)] - self.centre[which]) / self.half[which]
+                yield part, basis_table(t[:, None], self.half[which], self.sigma, int(q), zero)[0, :, 0]
 
     def _values(self, patch: np.ndarray, y: Tensor, q: int, indices: tuple[MultiIndex, ...]) -> Tensor:
         """(n, u, a) on patches (n,) of equal order q: every point gathers the coefficients of its patch."""

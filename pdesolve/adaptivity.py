@@ -149,7 +149,7 @@ class Solver:
         if refined is not None:
             return self.solve(*refined, current)
         finer = self.solve(current.assembly.patches, current.assembly.q + 2, current)
-        estimates = difference(current, finer)
+        estimates = self.difference(current, finer)
         self.estimate = float(estimates.max())
         if self.estimate <= self.tol and current.converged:
             samples = UNSEEN_POINTS.get(current.assembly.dimension, 2**15)
@@ -163,6 +163,10 @@ class Solver:
             return following
         status = f"stalled at an estimate of {self.estimate:.1e}: rounding; ask for a looser --tol"
         return self._finish(current, estimates, False, status)
+
+    def difference(self, current: Discrete, finer: Discrete) -> np.ndarray:
+        """Estimated relative errors of the unknowns, from the solution of the next order."""
+        return difference(current, finer)
 
     def _after_failure(self, current: Discrete, finer: Discrete, estimates: np.ndarray) -> Discrete | None:
         """Go on from a verification that did not confirm the tolerance.

@@ -195,13 +195,17 @@ def _check_equation(
     problem: Problem, term: Term, residuals: tuple[Tensor, ...], slots: tuple[Slot, ...]
 ) -> None:
     count, names = len(residuals), problem.unknowns
+    if problem.data:  # fields to be identified have no equation, and the trace of an unknown is in none
+        names = tuple(name for name in names if any(problem.unknowns[u] == name for u, _ in slots))
+        count = max(count, len(names))
     if count < len(names):
         message = (
             f"{term.name} returned {count} residual{'s' * (count > 1)} for the {len(names)} unknowns "
             f"{', '.join(names)}; expected at least one equation per unknown"
         )
         raise ProblemError(message)
-    missing = [name for i, name in enumerate(names) if not any(slot[0] == i for slot in slots)]
+    present = {problem.unknowns[unknown] for unknown, _ in slots}
+    missing = [name for name in names if name not in present]
     if missing:
         message = (
             f"{term.name} does not depend on its unknown{'s' * (len(missing) > 1)} {', '.join(missing)}; "

@@ -43,6 +43,9 @@ class Solution:
         seconds: from the loaded problem to the solution.
         residual_rms: root mean square of the equation's residual.
         parameters: identified scalars by name.
+        intervals: their 95 % intervals, from a method that knows them.
+        uncertainty: standard deviation of each unknown due to noise in the data, relative L2.
+        noise: standard deviation of each group of observations, given or estimated.
     """
 
     problem: Problem
@@ -60,6 +63,9 @@ class Solution:
     settings: dict[str, Any] = field(default_factory=dict)
     residual_rms: float = math.nan
     parameters: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    uncertainty: dict[str, float] = field(default_factory=dict)
+    noise: tuple[float, ...] = ()
 
     # ---------------------------------------------------------------- values
 
@@ -285,6 +291,10 @@ class Solution:
             }
         if self.parameters:
             found["parameters"] = dict(self.parameters)
+        if self.intervals:
+            found["intervals"] = {name: list(ends) for name, ends in self.intervals.items()}
+        if self.uncertainty:
+            found |= {"uncertainty": dict(self.uncertainty), "noise": list(self.noise)}
         return found
 
     def save(self, directory: str | Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -39,6 +39,9 @@ class Outcome:
     converged: bool
     estimates: tuple[float, ...] | None = None
     parameters: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    uncertainty: dict[str, float] = field(default_factory=dict)
+    noise: tuple[float, ...] = ()
 
 
 def solve(
@@ -96,6 +99,9 @@ def solve(
         run.device,
         settings,
         parameters=outcome.parameters,
+        intervals=outcome.intervals,
+        uncertainty=outcome.uncertainty,
+        noise=outcome.noise,
     )
     solution.residual_rms = solution.measure_residual()
     if not chosen.certifies:
@@ -112,6 +118,7 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
     """
     from pdesolve.adaptivity import solve_adaptively
     from pdesolve.continuation import continued
+    from pdesolve.identification import IdentifiedResult, solve_inverse
     from pdesolve.marching import can_march, march
 
     _refuse_what_gmnm_cannot(problem)
@@ -127,10 +134,22 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
             raise UsageError(message)
         near, mixture = continued(problem, str(constant), run.monitor, run.device)
         result = solve_adaptively(near, run.tol, run.monitor, run.device, mixture, **settings)
+    elif problem.data:
+        result = solve_inverse(problem, run.tol, run.monitor, run.device, **settings)
     else:
         strategy = march if can_march(problem) else solve_adaptively
         result = strategy(problem, run.tol, run.monitor, run.device, **settings)
-    return Outcome(result.mixture, result.status, result.converged, result.estimates)
+    outcome = Outcome(result.mixture, result.status, result.converged, result.estimates)
+    if isinstance(result, IdentifiedResult):
+        found = result.findings
+        return replace(
+            outcome,
+            parameters=found.parameters,
+            intervals=found.intervals,
+            uncertainty=found.uncertainty,
+            noise=found.noise,
+        )
+    return outcome
 
 
 def run_trained(problem: Problem, run: Run) -> Outcome:
@@ -146,11 +165,11 @@ def run_trained(problem: Problem, run: Run) -> Outcome:
 def _refuse_what_gmnm_cannot(problem: Problem) -> None:
     """What is stated is never ignored silently."""
     d = problem.domain.dimension
-    if problem.parameters:
+    if problem.parameters and not problem.data:
         names = ", ".join(problem.parameters)
-        message = f"method gmnm cannot identify parameters ({names}); use --method gmnm-trained or pinn"
-    elif problem.data:
-        message = "method gmnm does not fit observations (data=) yet; use --method gmnm-trained or pinn"
+        message = (
+            f"the parameters {names} are to be identified, but there is no data; add data=[Observation(…)]"
+        )
     elif d > MOST_DIMENSIONS:
         message = (
             f"method gmnm covers the domain with patches, in at most {MOST_DIMENSIONS} dimensions; this one "

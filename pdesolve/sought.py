@@ -162,7 +162,18 @@ class Sought:
 
     def coefficients(self, theta: Tensor) -> Tensor:
         """φ (f, k) of the fields."""
-        return (self.offset + self.free @ theta[len(self.names) :]).view(len(self.fields), -1)
+        each = len(self.offset) // max(len(self.fields), 1)
+        return (self.offset + self.free @ theta[len(self.names) :]).view(len(self.fields), each)
+
+    def adopted(self, other: Sought, theta: Tensor) -> Tensor:
+        """The θ nearest to that of another of lower degree, whose polynomials come first in these."""
+        if not self.fields:
+            return theta
+        phi = other.coefficients(theta)
+        wide = phi.new_zeros(len(self.fields), len(self.offset) // len(self.fields))
+        wide[:, : phi.shape[1]] = phi
+        count = len(self.names)
+        return torch.cat([theta[:count], self.free.T @ (wide.flatten() - self.offset)])
 
     def tables(self, y: Tensor, slots: Sequence[Slot]) -> tuple[Tensor, Tensor]:
         """Jets of fields at grid points y (n, d): at η = 0 (n, s), and their derivatives by θ (n, s, θ).
@@ -192,13 +203,14 @@ def polynomials(
     return basis_table(((y - centre) / half)[None], half, wide, degree, betas)[:, 0]
 
 
-def seek(statement: Statement, frame: Frame, tol: float) -> Sought:
+def seek(statement: Statement, frame: Frame, tol: float, degree: int = 0) -> Sought:
     """All that is to be identified in a problem, with fields resolved until what is stated of them alone holds.
 
     Args:
         statement: the compiled problem.
         frame: grid coordinates.
         tol: relative size of what may be left of these statements.
+        degree: N at least; 0: a low one.
     """
     problem, d = statement.problem, statement.problem.domain.dimension
     scalars = torch.tensor(list(problem.parameters.values()), dtype=torch.float64)
@@ -207,7 +219,7 @@ def seek(statement: Statement, frame: Frame, tol: float) -> Sought:
     names = tuple(problem.parameters)
     if not statement.fields:
         return Sought(names, (), 1, *box, nothing, nothing.view(0, 0), (), scalars, 0.0)
-    degree = LEAST_DEGREE[d]
+    degree = max(degree, LEAST_DEGREE[d])
     while True:
         found = _fields(statement, frame, box, degree)
         if found.misfit <= tol or degree + 2 > HIGHEST_DEGREE[d]:

@@ -52,6 +52,9 @@ def _figures(record: Mapping[str, Any]) -> str:
         record["estimated_error"],
         f"tolerance {short(record['tol'])}",
     )
+    if error is not None and estimate is not None and (spread := record.get("uncertainty")):
+        noise = short(max(spread.values()))
+        return f"relative L2 error {short(error)} (noise {noise}, discretisation {short(estimate)}, {bound})"
     if error is not None and estimate is not None:
         return f"relative L2 error {short(error)} (estimate {short(estimate)}, {bound})"
     if error is not None:
@@ -71,13 +74,29 @@ def _table(record: Mapping[str, Any], files: Mapping[str, str]) -> str:
         ("time", f"{duration(record['seconds'])}, {record['dtype']} on {record['device']}"),
         *((name, path) for name, path in files.items()),
     ]
-    for name, value in (record.get("parameters") or {}).items():
-        rows.insert(0, (f"{name} (identified)", f"{value:.10g}"))
+    rows[:0] = _identified(record)
     title = (
         click.style(f"{record['problem']}", bold=True)
         + f"  {record['method']}, tolerance {short(record['tol'])}"
     )
     return "\n".join(["", title, *(f"  {name:<20}{text}" for name, text in rows if text), ""])
+
+
+def _identified(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Values with their intervals, and what noise in the data does to each unknown."""
+    rows, intervals = [], record.get("intervals") or {}
+    for name, value in (record.get("parameters") or {}).items():
+        text = f"{value:.10g}"
+        if name in intervals:
+            low, high = intervals[name]
+            text = f"{value:.6g} ± {short((high - low) / 2)}   (95 %: {low:.6g} to {high:.6g})"
+        rows.append((f"{name} (identified)", text))
+    if uncertainty := record.get("uncertainty"):
+        rows.append(
+            ("deviation by noise", ", ".join(f"{name} {short(v)}" for name, v in uncertainty.items()))
+        )
+        rows.append(("noise", ", ".join(short(sigma) for sigma in record["noise"])))
+    return rows
 
 
 def _figure(record: Mapping[str, Any], key: str) -> str:

@@ -1,0 +1,606 @@
+"""Scalars and coefficient fields from observations, by Gauss–Newton on what they leave free.
+
+Minimised over θ, with u(θ) the solution of the problem for given scalars and fields, is
+
+    Σ_g Σ_i ((u(θ)(x_i) - d_i)/σ_g)² + Σ_a α_a ‖R η_a + r_a‖² .
+
+The equation is a constraint, not one misfit among others: u(θ) is solved for at every θ, to the tolerance, and noise
+enters through θ alone. Its sensitivity follows from the factor of the same rows, A ∂u/∂θ = -∂r/∂θ. Where σ_g is not
+given it is estimated, σ_g² = RSS_g/(n_g - tr S_g) with the hat matrix S; the weight α of the roughness of a field
+minimises the generalised cross-validation score n RSS/(n - 1.4 tr S)² (Craven & Wahba, Numer. Math. 31 (1979) 377; the
+factor 1.4: Kim & Gu, J. R. Stat. Soc. B 66 (2004) 337). With the Gauss–Newton Hessian H, intervals are
+θ ± t √(H⁻¹)_ii; for fields H contains the penalty, which makes them those of Wahba (J. R. Stat. Soc. B 45 (1983) 133).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor
+
+from pdesolve.adaptivity import FINEST_TOLERANCE, AdaptiveResult, Solver
+from pdesolve.approximators.partitioned_mixture import PartitionedMixture
+from pdesolve.assembly import Assembly
+from pdesolve.discrete import Discrete, gauss_newton, project, value_table
+from pdesolve.errors import SolveError, UsageError
+from pdesolve.estimation import difference
+from pdesolve.least_squares.normal_equations import NormalEquations
+from pdesolve.monitor import Monitor
+from pdesolve.patches import Patches
+from pdesolve.problem import Problem
+from pdesolve.sought import HIGHEST_DEGREE, Sought, polynomials, seek
+
+MOST_STEPS = 40
+SHORTEST = 1e-3  # step length
+CHOOSING = 8  # steps during which weights are chosen anew
+SETTLED = 1e-2  # step, in standard deviations, below which they stay
+SENSITIVITY = 1e-9  # to which ∂u/∂θ is solved for
+UNDETERMINED = 1e-9  # relative singular value of the sensitivities of scalars
+PRUDENCE = 1.4  # of degrees of freedom in generalised cross-validation
+LEVEL = 0.95
+MOST_USED = 0.5  # part of the coefficients of fields that the data may determine
+MISFIT = 4.0  # standard deviations of χ² beyond which given sigmas are called into question
+WEIGHTS = 10.0 ** np.arange(-10, 4.1, 0.5)  # of roughness, relative to the data
+
+
+class Observations:
+    """The data of a problem at the places of an assembly: predictions are O c + F(θ).
+
+    Attributes:
+        values: (n,) of all observations.
+        group: (n,) number of the observation each belongs to.
+        sigma: of each group; NaN where it is to be estimated.
+    """
+
+    def __init__(self, assembly: Assembly):
+        problem, sought = assembly.statement.problem, assembly.sought
+        assert sought is not None
+        states = assembly.statement.states
+        points = [o.arrays[0] for o in problem.data]
+        self.values = torch.cat([o.arrays[1] for o in problem.data])
+        self.group = torch.repeat_interleave(torch.tensor([len(x) for x in points]))
+        self.sigma = torch.tensor([o.sigma or torch.nan for o in problem.data], dtype=torch.float64)
+        unknown = torch.tensor([problem.unknowns.index(problem.unknown_of(o)) for o in problem.data])[
+            self.group
+        ]
+        y = torch.cat(points) @ assembly.patches.frame.rotation
+        zero = (0,) * assembly.dimension
+        self.constant = y.new_zeros(len(y))
+        self.direct = y.new_zeros(len(y), sought.size)
+        for number, one in enumerate(sought.fields):
+            mine = unknown == one
+            if mine.any():
+                constant, table = sought.tables(y[mine], ((number, zero),))
+                self.constant[mine], self.direct[mine] = constant[:, 0], table[:, 0]
+        mixture = assembly.mixture()
+        at = torch.nonzero(torch.isin(unknown, torch.tensor(states)))[:, 0]
+        patch = _patch_of(mixture, y[at])
+        self.parts = []
+        for part, table in mixture.basis_on(patch, y[at].to(mixture.centre)):
+            columns = assembly.layout.of(torch.from_numpy(patch[part])).view(len(part), len(states), -1)
+            which = torch.tensor([states.index(int(u)) for u in unknown[at[part]]])
+            self.parts.append((at[part], columns[torch.arange(len(part)), which], table))
+
+    def apply(self, c: Tensor) -> Tensor:
+        """O c for c (p,) or (p, j)."""
+        out = c.new_zeros(len(self.values), *c.shape[1:])
+        for at, columns, table in self.parts:
+            out[at] = torch.einsum("nk,nk...->n...", table, c[columns])
+        return out
+
+    def residual(self, c: Tensor, theta: Tensor) -> Tensor:
+        """Predictions minus values (n,)."""
+        return self.apply(c) + self.constant + self.direct @ theta - self.values
+
+
+def _patch_of(mixture: PartitionedMixture, y: Tensor) -> np.ndarray:
+    """The patch of each point, the nearest one where a sliver of the domain has none."""
+    patch = mixture.patch_of(y)
+    lost = np.flatnonzero(patch < 0)
+    if len(lost):
+        centre = mixture.centre.cpu().numpy()
+        patch[lost] = ((y[lost].numpy()[:, None] - centre) ** 2).sum(2).argmin(1)
+    return patch
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Standard deviations of the groups of data, (g,), and weights of roughness, (f,)."""
+
+    sigma: Tensor
+    alpha: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Identified(Discrete):
+    """A discrete solution with what was identified.
+
+    Attributes:
+        theta: (θ,) values.
+        choice: weights they belong to.
+        covariance: (θ, θ).
+        response: ∂c/∂θ (p, θ).
+        freedom: degrees of freedom of the noise; infinite where every sigma is given.
+        chi: χ² of the data, and its expectation.
+        used: degrees of freedom of the data that fields take up.
+    """
+
+    theta: Tensor
+    choice: Choice
+    covariance: Tensor
+    response: Tensor
+    freedom: float
+    chi: tuple[float, float]
+    used: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What `--json` and the table say of an inverse problem.
+
+    Attributes:
+        parameters: values of the scalars.
+        intervals: 95 % intervals of the scalars.
+        uncertainty: standard deviation of every unknown due to the noise, relative L2.
+        noise: standard deviation of each group of data, given or estimated.
+        remark: what else is to be said, or "".
+    """
+
+    parameters: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    uncertainty: dict[str, float]
+    noise: tuple[float, ...]
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class IdentifiedResult(AdaptiveResult):
+    """As `AdaptiveResult`, for all unknowns, fields among them."""
+
+    findings: Findings = field(kw_only=True)
+
+
+# ---------------------------------------------------------------- one discretisation
+
+
+def identify(
+    assembly: Assembly,
+    start: Tensor | None,
+    theta: Tensor,
+    stop: float,
+    monitor: Monitor,
+    choice: Choice | None = None,
+) -> Identified:
+    """Gauss–Newton over θ on one set of patches; every step solves the problem for its own θ.
+
+    Args:
+        assembly: rows of the problem.
+        start: coefficients to begin a nonlinear solve with.
+        theta: where to begin.
+        stop: relative change of θ at which to stop.
+        monitor: time limit.
+        choice: weights to be kept; None: they are chosen by the data.
+
+    Raises:
+        UsageError: the data do not determine the scalars.
+    """
+    data, sought = Observations(assembly), assembly.sought
+    assert sought is not None
+    fixed, converged = choice is not None, False
+    state = _forward(assembly, start, theta, stop, monitor)
+    for step in range(MOST_STEPS):
+        e = data.residual(state.coefficients, theta)
+        response = _response(state)
+        J = data.apply(response) + data.direct
+        if step == 0:
+            _require_determined(J, sought, len(e))
+        if not fixed:
+            choice = choose(data, e, J, sought, theta, choice)
+        assert choice is not None
+        move, root = _step(data, e, J, sought, theta, choice)
+        length, theta, state = _line_search(
+            assembly, data, state, theta, move, response, choice, stop, monitor
+        )
+        change = _change(sought, theta, length * move)
+        deviations = float((root @ (length * move)).norm())
+        fixed = fixed or step >= CHOOSING or deviations < SETTLED
+        if length == 0.0 or change <= stop or monitor.out_of_time():
+            converged = change <= stop or deviations < 1e-4
+            break
+    assert choice is not None
+    e = data.residual(state.coefficients, theta)
+    response = _response(state)
+    J = data.apply(response) + data.direct
+    _, root = _step(data, e, J, sought, theta, choice)
+    inverse = torch.linalg.solve_triangular(root, torch.eye(len(root), dtype=root.dtype), upper=True)
+    scaled = J / choice.sigma[data.group][:, None]
+    used = float((scaled @ inverse).square().sum())
+    expected = len(e) - used
+    chi = float((e / choice.sigma[data.group]).square().sum())
+    known = not bool(data.sigma.isnan().any())
+    return Identified(
+        **{name: getattr(state, name) for name in Discrete.__dataclass_fields__ if name != "converged"},
+        converged=converged and state.converged,
+        theta=theta,
+        choice=choice,
+        covariance=inverse @ inverse.T,
+        response=response,
+        freedom=np.inf if known else max(expected, 1.0),
+        chi=(chi, expected),
+        used=float((scaled @ inverse)[:, len(sought.names) :].square().sum()) if sought.fields else 0.0,
+    )
+
+
+def _forward(
+    assembly: Assembly, start: Tensor | None, theta: Tensor, stop: float, monitor: Monitor
+) -> Discrete:
+    return gauss_newton(assembly.at(theta), start, stop, monitor)
+
+
+def _response(state: Discrete) -> Tensor:
+    """∂c/∂θ (p, θ) from A ∂c/∂θ = -∂r/∂θ."""
+    assembly = state.assembly
+    rows, residuals, scales = assembly.linearise(state.coefficients)
+    equations = NormalEquations(assembly.layout, assembly.patches.centre, rows)
+    columns = assembly.sought_columns(state.coefficients, scales)
+    rest = [torch.zeros_like(r) for r in residuals[len(columns) :]]
+    found = [
+        equations.solve([-part[..., j] for part in columns] + rest, tolerance=SENSITIVITY).x
+        for j in range(columns[0].shape[2])
+    ]
+    return torch.stack(found, dim=1)
+
+
+def _require_determined(J: Tensor, sought: Sought, n: int) -> None:
+    """Every scalar must move the predictions in a way of its own.
+
+    Raises:
+        UsageError: it does not.
+    """
+    count = len(sought.names)
+    if not count:
+        return
+    names = ", ".join(sought.names)
+    if n < count:
+        message = (
+            f"{n} observations for {count} parameters ({names}); add data, or make some of them constants"
+        )
+        raise UsageError(message)
+    columns = J[:, :count]
+    norms = columns.norm(dim=0)
+    if bool((norms == 0).any()):
+        name = sought.names[int(norms.argmin())]
+        message = (
+            f"no observation depends on the parameter {name}, at {float(sought.start[int(norms.argmin())]):g}: observe "
+            "where it matters, start elsewhere, or make it a constant"
+        )
+        raise UsageError(message)
+    _, s, V = torch.linalg.svd(columns / norms, full_matrices=False)
+    if float(s[-1]) < UNDETERMINED * float(s[0]):
+        involved = [name for name, v in zip(sought.names, V[-1].tolist(), strict=True) if abs(v) > 0.1]
+        message = (
+            f"the data determine only a combination of the parameters {', '.join(involved)}, not each of them; make "
+            "one a constant, or observe something else"
+        )
+        raise UsageError(message)
+
+
+def _step(
+    data: Observations, e: Tensor, J: Tensor, sought: Sought, theta: Tensor, choice: Choice
+) -> tuple[Tensor, Tensor]:
+    """The Gauss–Newton step, and the root R of its Hessian RᵀR."""
+    rows, values = _penalty(sought, theta, choice.alpha)
+    weight = 1 / choice.sigma[data.group]
+    A = torch.cat([J * weight[:, None], rows])
+    Q, root = torch.linalg.qr(A)
+    rhs = Q.T @ torch.cat([e * weight, values])
+    return -torch.linalg.solve_triangular(root, rhs[:, None], upper=True)[:, 0], root
+
+
+def _penalty(sought: Sought, theta: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows √α R (·, θ) of the roughness of all fields, and their values at θ."""
+    count = len(sought.names)
+    rows, values = [theta.new_zeros(0, sought.size)], [theta.new_zeros(0)]
+    for (R, r), a in zip(sought.roughness, alpha, strict=True):
+        rows.append(torch.cat([R.new_zeros(len(R), count), R], dim=1) * a.sqrt())
+        values.append((R @ theta[count:] + r) * a.sqrt())
+    return torch.cat(rows), torch.cat(values)
+
+
+def choose(
+    data: Observations, e: Tensor, J: Tensor, sought: Sought, theta: Tensor, before: Choice | None
+) -> Choice:
+    """Weights of data and of roughness for the linearised problem, by the data alone."""
+    groups = len(data.sigma)
+    size = torch.zeros(groups, dtype=e.dtype).index_add_(0, data.group, e**2)
+    count = torch.bincount(data.group, minlength=groups)
+    sigma = before.sigma if before else (size / count).sqrt().clamp_min(1e-300)
+    sigma = torch.where(data.sigma.isnan(), sigma, data.sigma)
+    alpha = before.alpha if before else theta.new_ones(len(sought.fields))
+    for _ in range(3):
+        weight = 1 / sigma[data.group]
+        Q, R = torch.linalg.qr(J * weight[:, None])
+        z = Q.T @ (e * weight)
+        rest = float((e * weight).square().sum() - z.square().sum())
+        if len(alpha):
+            alpha = _cross_validated(R, z, max(rest, 0.0), len(e), sought, theta, alpha)
+        rows, values = _penalty(sought, theta, alpha)
+        H = R.T @ R + rows.T @ rows
+        L = torch.linalg.cholesky(H + 1e-15 * H.diagonal().mean() * torch.eye(len(H), dtype=H.dtype))
+        move = -torch.cholesky_solve((R.T @ z + rows.T @ values)[:, None], L)[:, 0]
+        left = e + J @ move
+        hat = (Q @ (R @ torch.cholesky_solve(R.T, L)) * Q).sum(1)  # diagonal of S
+        used = torch.zeros(groups, dtype=e.dtype).index_add_(0, data.group, hat)
+        rss = torch.zeros(groups, dtype=e.dtype).index_add_(0, data.group, left**2)
+        floor = 1e-14 * float(data.values.abs().max().clamp_min(1e-300))
+        estimated = (rss / (count - used).clamp_min(1.0)).sqrt().clamp_min(floor)
+        sigma = torch.where(data.sigma.isnan(), estimated, data.sigma)
+    return Choice(sigma, alpha)
+
+
+def _cross_validated(
+    R: Tensor, z: Tensor, rest: float, n: int, sought: Sought, theta: Tensor, alpha: Tensor
+) -> Tensor:
+    """Weights α (f,) of roughness with the least score n RSS/(n - 1.4 tr S)², one field after the other."""
+    normal, rhs = R.T @ R, R.T @ z
+    eye = torch.eye(len(R), dtype=R.dtype)
+    parts = [_penalty(_only(sought, i), theta, theta.new_ones(1)) for i in range(len(alpha))]
+    unit = [float(normal.trace() / rows.square().sum().clamp_min(1e-300)) for rows, _ in parts]
+
+    def score(trial: Tensor) -> float:
+        H, g = normal.clone(), rhs.clone()
+        for a, (rows, values) in zip(trial, parts, strict=True):
+            H += a * (rows.T @ rows)
+            g += a * (rows.T @ values)
+        L, info = torch.linalg.cholesky_ex(H + 1e-14 * H.diagonal().mean() * eye)
+        if int(info):
+            return float("inf")
+        move = -torch.cholesky_solve(g[:, None], L)[:, 0]
+        used = float(torch.linalg.solve_triangular(L, R.T, upper=False).square().sum())
+        left = n - PRUDENCE * used
+        return float("inf") if left <= 0 else n * (rest + float((z + R @ move).square().sum())) / left**2
+
+    for _ in range(1 if len(alpha) == 1 else 3):
+        for i in range(len(alpha)):
+            trials = [
+                torch.cat([alpha[:i], alpha.new_tensor([w * unit[i]]), alpha[i + 1 :]]) for w in WEIGHTS
+            ]
+            alpha = min(trials, key=score)
+    return alpha
+
+
+def _only(sought: Sought, i: int) -> Sought:
+    return replace(sought, fields=sought.fields[i : i + 1], roughness=sought.roughness[i : i + 1])
+
+
+def _line_search(
+    assembly: Assembly,
+    data: Observations,
+    state: Discrete,
+    theta: Tensor,
+    move: Tensor,
+    response: Tensor,
+    choice: Choice,
+    stop: float,
+    monitor: Monitor,
+) -> tuple[float, Tensor, Discrete]:
+    """The first of 1, ½, ¼, … at which the objective does not rise; 0 and the old state where there is none."""
+
+    def objective(c: Tensor, at: Tensor) -> float:
+        e = data.residual(c, at) / choice.sigma[data.group]
+        return float(e.square().sum() + _penalty(assembly.sought, at, choice.alpha)[1].square().sum())  # type: ignore[arg-type]
+
+    before, length = objective(state.coefficients, theta), 1.0
+    while length > SHORTEST:
+        trial = theta + length * move
+        try:
+            reached = _forward(
+                assembly, state.coefficients + length * (response @ move), trial, stop, monitor
+            )
+            after = objective(reached.coefficients, trial)
+        except SolveError:
+            after = float("inf")
+        if after <= before * (1 + 1e-9):
+            return length, trial, reached
+        length /= 2
+    return 0.0, theta, state
+
+
+def _change(sought: Sought, theta: Tensor, move: Tensor) -> float:
+    """Largest relative change of a scalar or of a field."""
+    count = len(sought.names)
+    changes = (move[:count].abs() / theta[:count].abs().clamp_min(1e-300)).tolist()
+    if sought.fields:
+        k = len(sought.offset) // len(sought.fields)
+        moved = (sought.free @ move[count:]).view(-1, k).norm(dim=1)
+        changes += (moved / sought.coefficients(theta).norm(dim=1).clamp_min(1e-300)).tolist()
+    return max(changes, default=0.0)
+
+
+# ---------------------------------------------------------------- adaptivity
+
+
+@dataclass
+class InverseSolver(Solver):
+    """Adaptive least squares in which every level identifies θ anew, from that of the level before."""
+
+    sought: Sought = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.sought = seek(self.statement, self.frame, 0.1 * self.tol)
+        if not self.sought.size:
+            message = (
+                "data= is given, but nothing is to be identified: the conditions determine every unknown; add "
+                "parameters={…}, or leave one condition or equation to the data by a field (see Inverse problems)"
+            )
+            raise UsageError(message)
+
+    def solve(
+        self, patches: Patches, q: np.ndarray, previous: Discrete | None, max_steps: int = 25
+    ) -> Identified:
+        """Identify θ and solve on given patches; with all orders raised on the same patches, to the same weights.
+
+        The degree of fields is raised until the data use less than half of their coefficients: then the penalty, hence
+        the data, decide what is resolved.
+        """
+        del max_steps
+        theta, choice = self.sought.start, None
+        if isinstance(previous, Identified):
+            theta = previous.theta
+            verifying = patches is previous.assembly.patches and bool((q == previous.assembly.q + 2).all())
+            choice = previous.choice if verifying else None
+        while True:
+            found = self._identify(patches, q, previous, theta, choice)
+            d = found.assembly.dimension
+            enough = found.used <= MOST_USED * (self.sought.size - len(self.sought.names))
+            if choice is not None or enough or self.sought.degree + 2 > HIGHEST_DEGREE[d]:
+                return found
+            finer = seek(self.statement, self.frame, 0.1 * self.tol, self.sought.degree + 2)
+            theta, self.sought = finer.adopted(self.sought, found.theta), finer
+
+    def _identify(
+        self,
+        patches: Patches,
+        q: np.ndarray,
+        previous: Discrete | None,
+        theta: Tensor,
+        choice: Choice | None,
+    ) -> Identified:
+        assembly = Assembly(self.statement, patches, q, self.device, self.sought, theta)
+        start = None
+        if not self.statement.linear:
+            start = project(assembly, previous.mixture if previous is not None else None, self.problem)
+        return identify(assembly, start, theta, max(1e-2 * self.tol, 1e-13), self.monitor, choice)
+
+    def difference(self, current: Discrete, finer: Discrete) -> np.ndarray:
+        """Estimated errors of all unknowns; of scalars the largest counts for every one of them."""
+        assert isinstance(current, Identified)
+        assert isinstance(finer, Identified)
+        scalars = _change(replace(self.sought, fields=()), finer.theta, finer.theta - current.theta)
+        estimates = np.full(len(self.problem.unknowns), np.nan)
+        estimates[list(self.statement.states)] = difference(current, finer)
+        a, b = (self.sought.coefficients(d.theta) for d in (current, finer))
+        for one, u, v in zip(self.sought.fields, a, b, strict=True):
+            estimates[one] = float((u - v).norm() / v.norm().clamp_min(1e-300)) + self.sought.misfit
+        return np.maximum(estimates, scalars)
+
+    def _finish(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> IdentifiedResult:
+        assert isinstance(current, Identified)
+        if len(estimates) < len(self.problem.unknowns):
+            states, estimates = estimates, np.full(len(self.problem.unknowns), np.nan)
+            estimates[list(self.statement.states)] = states
+        found = findings(current)
+        status = f"{status}, for the data as they are" if met else status
+        if found.remark:
+            status = f"{status}; {found.remark}"
+        return IdentifiedResult(
+            joined(current), tuple(estimates.tolist()), met, status, current.residual, findings=found
+        )
+
+
+def joined(discrete: Identified) -> PartitionedMixture:
+    """All unknowns on the same patches: fields are fitted locally."""
+    assembly, sought = discrete.assembly, discrete.assembly.sought
+    assert sought is not None
+    if not sought.fields:
+        return discrete.mixture
+    problem, states = assembly.statement.problem, assembly.statement.states
+    phi = sought.coefficients(discrete.theta)
+    whole = replace(discrete.mixture, outputs=len(problem.unknowns))
+    c = torch.zeros(whole.layout.total, dtype=phi.dtype)
+    zero = ((0,) * assembly.dimension,)
+    for points in assembly.interior:
+        b, m, d = points.y.shape
+        columns = whole.layout.of(torch.from_numpy(points.cells)).view(b, len(problem.unknowns), -1)
+        own = assembly.layout.of(torch.from_numpy(points.cells)).view(b, len(states), -1)
+        c[columns[:, list(states)]] = discrete.coefficients.cpu()[own]
+        w = points.weight[..., None]
+        table = value_table(assembly, points).cpu().expand(b, -1, -1) * w
+        values = (
+            polynomials(points.y.reshape(-1, d), sought.centre, sought.half, sought.degree, zero)[0] @ phi.T
+        )
+        fit = torch.linalg.lstsq(table, values.view(b, m, -1) * w).solution  # (b, k, f)
+        c[columns[:, list(sought.fields)]] = fit.mT
+    return replace(whole, coefficients=c)
+
+
+def findings(discrete: Identified) -> Findings:
+    """Values with their intervals, and the uncertainty of every unknown."""
+    assembly, sought = discrete.assembly, discrete.assembly.sought
+    assert sought is not None
+    count, problem = len(sought.names), assembly.statement.problem
+    width = float(stats.t.ppf(0.5 + LEVEL / 2, discrete.freedom))
+    deviation = discrete.covariance.diagonal()[:count].sqrt().tolist()
+    values = dict(zip(sought.names, discrete.theta[:count].tolist(), strict=True))
+    intervals = {
+        name: (value - width * s, value + width * s)
+        for (name, value), s in zip(values.items(), deviation, strict=True)
+    }
+    chi, expected = discrete.chi
+    remark = ""
+    given = not bool(torch.tensor([o.sigma is None for o in problem.data]).any())
+    if given and abs(chi - expected) > MISFIT * np.sqrt(2 * max(expected, 1.0)):
+        ratio = np.sqrt(chi / max(expected, 1e-300))
+        remark = (
+            f"the data are missed by {ratio:.3g} times their sigma: "
+            + ("the model or sigma is wrong" if ratio > 1 else "sigma is too large")
+            + ", and so are the intervals"
+        )
+    return Findings(values, intervals, _uncertainty(discrete), tuple(discrete.choice.sigma.tolist()), remark)
+
+
+def _uncertainty(discrete: Identified) -> dict[str, float]:
+    """√∫ var(u) / ‖u‖ of every unknown: traces of D Σ Dᵀ, D its coefficients' derivatives by θ.
+
+    The basis is orthonormal on each patch but for its envelope, which is nearly flat there.
+    """
+    assembly, sought = discrete.assembly, discrete.assembly.sought
+    assert sought is not None
+    problem, states = assembly.statement.problem, assembly.statement.states
+    lower = torch.linalg.cholesky(
+        discrete.covariance
+        + 1e-14 * discrete.covariance.diagonal().mean() * torch.eye(sought.size, dtype=torch.float64)
+    )
+    spread = (discrete.response.cpu() @ lower).square().sum(1)
+    volume = assembly.half.cpu().prod(1)
+    squares = torch.zeros(2, len(states), dtype=torch.float64)
+    for points in assembly.interior:
+        cells = torch.from_numpy(points.cells)
+        columns = assembly.layout.of(cells).view(len(cells), len(states), -1)
+        values = torch.stack([spread, discrete.coefficients.cpu().square()])[:, columns].sum(3)  # (2, b, u)
+        squares += torch.einsum("b,xbu->xu", volume[cells], values)
+    found = {
+        problem.unknowns[u]: float((squares[0, i] / squares[1, i].clamp_min(1e-300)).sqrt())
+        for i, u in enumerate(states)
+    }
+    count = len(sought.names)
+    phi = sought.coefficients(discrete.theta)
+    k = phi.shape[1] if sought.fields else 0
+    for i, one in enumerate(sought.fields):
+        D = sought.free[i * k : (i + 1) * k] @ lower[count:]
+        found[problem.unknowns[one]] = float(D.norm() / phi[i].norm().clamp_min(1e-300))
+    return found
+
+
+def solve_inverse(
+    problem: Problem, tol: float, monitor: Monitor | None = None, device: str = "cpu", **settings: int
+) -> IdentifiedResult:
+    """As `solve_adaptively`, for a problem with data and something to identify from them.
+
+    The tolerance is that of the discretisation: of u, of fields and of scalars, for the data as they are.
+
+    Raises:
+        UsageError: nothing is to be identified, or the data do not determine it.
+    """
+    threads = torch.get_num_threads()
+    try:
+        solver = InverseSolver(problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), device, settings)
+        result = solver.run()
+        assert isinstance(result, IdentifiedResult)
+        return result
+    finally:
+        torch.set_num_threads(threads)

@@ -71,7 +71,7 @@ def _examine(problem: Problem, findings: Findings) -> None:
         check_exact(problem, samples, findings)
     check_precision(problem, findings)
     check_names(problem, findings)
-    check_data(problem, findings)
+    check_data(problem, samples, findings)
     if not findings.errors:
         check_balance(problem, samples, findings)
         check_scales(problem, samples, problem.domain.sample(256), findings)

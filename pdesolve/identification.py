@@ -60,6 +60,8 @@ class Observations:
         assert sought is not None
         states = assembly.statement.states
         points = [o.arrays[0] for o in problem.data]
+        for i, x in enumerate(points):
+            _require_inside(problem, i, x)
         self.values = torch.cat([o.arrays[1] for o in problem.data])
         self.group = torch.repeat_interleave(torch.tensor([len(x) for x in points]))
         self.sigma = torch.tensor([o.sigma or torch.nan for o in problem.data], dtype=torch.float64)
@@ -94,6 +96,13 @@ class Observations:
     def residual(self, c: Tensor, theta: Tensor) -> Tensor:
         """Predictions minus values (n,)."""
         return self.apply(c) + self.constant + self.direct @ theta - self.values
+
+
+def _require_inside(problem: Problem, number: int, x: Tensor) -> None:
+    outside = int((~problem.domain.contains(x, 1e-9)).sum())
+    if outside:
+        message = f"data[{number}] has {outside} of {len(x)} points outside the domain; leave them out"
+        raise UsageError(message)
 
 
 def _patch_of(mixture: PartitionedMixture, y: Tensor) -> np.ndarray:
@@ -556,7 +565,8 @@ def findings(discrete: Identified) -> Findings:
 def _uncertainty(discrete: Identified) -> dict[str, float]:
     """√∫ var(u) / ‖u‖ of every unknown: traces of D Σ Dᵀ, D its coefficients' derivatives by θ.
 
-    The basis is orthonormal on each patch but for its envelope, which is nearly flat there.
+    The basis is orthonormal on each patch but for its envelope, which is nearly flat there. The trace of an unknown,
+    a field that stands in conditions only, may vanish; it is measured against the largest unknown.
     """
     assembly, sought = discrete.assembly, discrete.assembly.sought
     assert sought is not None
@@ -580,9 +590,12 @@ def _uncertainty(discrete: Identified) -> dict[str, float]:
     count = len(sought.names)
     phi = sought.coefficients(discrete.theta)
     k = phi.shape[1] if sought.fields else 0
+    inside = {u for u, _ in assembly.statement.terms[0].operator.slots}
+    largest = (squares[1] / volume.sum()).max().sqrt()
     for i, one in enumerate(sought.fields):
         D = sought.free[i * k : (i + 1) * k] @ lower[count:]
-        found[problem.unknowns[one]] = float(D.norm() / phi[i].norm().clamp_min(1e-300))
+        size = phi[i].norm() if one in inside else torch.maximum(phi[i].norm(), largest)
+        found[problem.unknowns[one]] = float(D.norm() / size.clamp_min(1e-300))
     return found
 
 

@@ -147,6 +147,9 @@ def unknown_conductivity(u, kappa):
     return -kappa * laplace(u) - 1
 
 
+MEASURED = [Observation([[0.5, 0.5]], [0.07])]
+
+
 def test_observations_make_a_parameter_identifiable():
     report = steady(
         ZERO,
@@ -172,9 +175,54 @@ def test_observations_of_a_wrong_shape_are_refused(points, values, fragments):
     only([str(caught.value)], "data[0]", *fragments)
 
 
-def test_observations_outside_the_domain_are_mentioned():
-    report = steady(ZERO, data=[Observation([[0.5, 0.5], [3.0, 0.5]], [0.07, 0.0])])
-    only(report.warnings, "data[0]", "1 of 2 points outside")
+def conductivity_from(data, equation=unknown_conductivity, **parameters):
+    return steady(ZERO, equation=equation, parameters=parameters or {"kappa": 1.0}, data=data)
+
+
+def test_observations_outside_the_domain_are_refused():
+    report = conductivity_from([Observation([[0.5, 0.5], [3.0, 0.5]], [0.07, 0.0])])
+    only(report.errors, "data[0]", "1 of 2 points outside")
+
+
+def test_data_from_which_nothing_is_to_be_identified_are_mentioned():
+    only(steady(ZERO, data=MEASURED).warnings, "there is data", "nothing is to be identified")
+
+
+def test_fewer_observations_than_parameters_are_refused():
+    def reaction(u, kappa, rate):
+        return -kappa * laplace(u) + rate * u - 1
+
+    only(conductivity_from(MEASURED, reaction, kappa=1.0, rate=1.0).errors, "1 observations for 2 parameters")
+
+
+def test_a_parameter_without_effect_is_refused():
+    def nothing(u, kappa):
+        return -laplace(u) - 1 + 0 * kappa
+
+    only(conductivity_from(MEASURED, nothing).errors, "nothing depends on the parameter kappa")
+
+
+def test_a_coefficient_field_needs_neither_equation_nor_initial_values():
+    def diffusion(u, a):
+        return -div(a * grad(u)) - 1
+
+    def evolution(u, a):
+        return u.t - div(a * grad(u)) - 1, a.t
+
+    known = [Dirichlet(0, on=SQUARE.boundary, unknown="u"), Dirichlet(1, on=SQUARE.boundary, unknown="a")]
+    data = [Observation([[0.5, 0.5]], [0.07], unknown="u")]
+    assert nothing_to_say(steady(*known, equation=diffusion, data=data))
+    data = [Observation([[0.5, 0.5, 0.5]], [0.07], unknown="u")]
+    domain, known = SQUARE * TimeInterval(0, 1), [*known, Initial(0, unknown="u")]
+    assert nothing_to_say(steady(*known, equation=evolution, domain=domain, data=data))
+
+
+def test_too_few_equations_for_the_states_are_an_error_with_data_too():
+    def incomplete(u, v):
+        return u.xx + v.x
+
+    problem = Problem(SQUARE, incomplete, [], data=[Observation([[0.5, 0.5]], [0.07], unknown="u")])
+    assert any("1 equations for the unknowns u, v" in error for error in check(problem).errors)
 
 
 def heat(u):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pdesolve.calculus import Frame
 from pdesolve.checks.report import Findings, at
-from pdesolve.checks.terms import Sample
+from pdesolve.checks.terms import Sample, fields_of
 from pdesolve.geometry import Piece
 from pdesolve.problem import Problem, Term, signature
 
@@ -123,13 +123,16 @@ def _pointwise(samples: Sequence[Sample]) -> bool:
 
 
 def _orders(problem: Problem, samples: Sequence[Sample]) -> dict[str, tuple[int, int]]:
-    """Highest order of each unknown in space and in time, in the equation."""
+    """Highest order of each unknown in space and in time, in the equation; 0 for a field that data determine."""
     timed = "t" in problem.coordinates
     orders = {name: (0, 0) for name in problem.unknowns}
+    fields = fields_of(problem, samples)
     for sample in samples:
         for unknown, index in sample.operator.slots if sample.term.kind == "equation" else ():
             space, time = (sum(index[:-1]), index[-1]) if timed else (sum(index), 0)
             name = problem.unknowns[unknown]
+            if unknown in fields:
+                continue
             orders[name] = max(space, orders[name][0]), max(time, orders[name][1])
     return orders
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.checks.report import Findings
-from pdesolve.checks.terms import Sample
+from pdesolve.checks.terms import Sample, fields_of, random_jets
 from pdesolve.problem import Problem
 
 LENGTHS = (1e-3, 1e3)  # extents of the domain outside these are worth a warning
@@ -125,10 +125,38 @@ def _arguments(function: Callable) -> Sequence[str]:
         return []
 
 
-def check_data(problem: Problem, findings: Findings) -> None:
-    """Observations should lie in the domain."""
+def check_data(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
+    """Observations lie in the domain, are not too few, and every parameter matters somewhere."""
     for i, observation in enumerate(problem.data):
         points, _ = observation.arrays
         outside = int((~problem.domain.contains(points, 1e-9)).sum())
         if outside:
-            findings.warn(f"data[{i}] has {outside} of {len(points)} points outside the domain")
+            findings.error(
+                f"data[{i}] has {outside} of {len(points)} points outside the domain; leave them out"
+            )
+    count = sum(len(observation.arrays[1]) for observation in problem.data)
+    if problem.data and count < len(problem.parameters):
+        findings.error(
+            f"{count} observations for {len(problem.parameters)} parameters ({', '.join(problem.parameters)}): too "
+            "few; add data, or make some of them constants"
+        )
+    if problem.data and not problem.parameters and not fields_of(problem, samples):
+        findings.warn(
+            "there is data, but nothing is to be identified from it: add parameters={…}, or leave a coefficient field "
+            "unknown"
+        )
+    if len(samples) < len(problem.terms):
+        return
+    size = dict.fromkeys(problem.parameters, 0.0)
+    for sample in samples if size else ():
+        jets = random_jets(sample, seed=9)
+        found = sample.operator.parameter_sensitivity(sample.points, jets, sample.normals, sample.parameters)
+        for name, column in zip(size, found.nan_to_num(1.0).abs().amax((0, 1)).tolist(), strict=True):
+            size[name] = max(size[name], column)
+    used = {name for function in functions_of(problem) for name in _arguments(function)}
+    for name, largest in size.items():
+        if largest == 0 and name in used:
+            findings.error(
+                f"nothing depends on the parameter {name}: its factor vanishes in the equation and in every condition; "
+                "look for a factor of zero, or leave it out"
+            )

@@ -14,6 +14,7 @@ from pdesolve.errors import PdesolveError, ProblemError
 from pdesolve.geometry import Point
 from pdesolve.problem import Problem, Term
 from pdesolve.residual import ResidualOperator, Slot, compile_term, sample_points
+from pdesolve.sought import coefficient_fields
 
 POINTS = 64
 POINTWISE = 1e-9  # relative difference between half the points and all of them that is more than rounding
@@ -93,13 +94,21 @@ def check_dependence(sample: Sample, findings: Findings) -> None:
     """An equation must depend on each unknown in fact, not only mention it."""
     if sample.term.kind != "equation":
         return
-    present = {unknown for unknown, _ in active_slots(sample)}
+    present = {unknown for unknown, _ in active_slots(sample)} | set(
+        fields_of(sample.operator.problem, [sample])
+    )
     for i, name in enumerate(sample.operator.problem.unknowns):
         if i not in present:
             findings.error(
                 f"{sample.term.name} does not depend on its unknown {name}: all its coefficients vanish; "
                 "check the constants and the signs, or leave the unknown out"
             )
+
+
+def fields_of(problem: Problem, samples: Sequence[Sample]) -> tuple[int, ...]:
+    """Numbers of the unknowns that are coefficient fields, to be identified from data."""
+    equations = [sample.operator for sample in samples if sample.term.kind == "equation"]
+    return coefficient_fields(problem, equations) if equations else ()
 
 
 def active_slots(sample: Sample) -> list[Slot]:

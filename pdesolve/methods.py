@@ -56,7 +56,12 @@ METHODS = {
             "pdesolve.solver:run_gmnm",
             certifies=True,
         ),
-        Method("gmnm-trained", "Gaussian mixture with trained centres and widths", _BUDGET, _TRAINED),
+        Method(
+            "gmnm-trained",
+            "Gaussian mixture with trained centres and widths",
+            {**_BUDGET, "start": "where the centres begin: grid (in up to three dimensions) or random"},
+            _TRAINED,
+        ),
         Method("pinn", "perceptron (tanh), Adam then self-scaled Broyden", _NETWORK_BUDGET, _TRAINED),
         Method("kan", "Kolmogorov-Arnold network (B-splines), trained alike", _NETWORK_BUDGET, _TRAINED),
         Method(

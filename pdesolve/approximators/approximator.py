@@ -59,6 +59,23 @@ class TrainableApproximator(torch.nn.Module, ABC):
         x, indices = self._checked(x, indices)
         return pointwise_jacobian(self, lambda module, point: module.jet(point[None], indices)[0], x)
 
+    def row_jacobian(self, x: Tensor, indices: Iterable[Index], weights: Tensor) -> Tensor:
+        """Σ_ua weights_nmua ∂(D^α u_θ)_nu/∂θ as (n, m, p): the Jacobian of m combinations of the jet at each point.
+
+        Rows of equations are such combinations, and there are fewer of them than derivatives.
+
+        Args:
+            x: points (n, d).
+            indices: the derivatives, a of them.
+            weights: (n, m, u, a).
+        """
+        indices, size = tuple(indices), self.points_per_chunk
+        parts = [
+            torch.einsum("nmua,nuap->nmp", w, self.jet_jacobian(points, indices).detach())
+            for points, w in zip(x.split(size), weights.split(size), strict=True)
+        ]
+        return torch.cat(parts)
+
     def jet_and_pullback(self, x: Tensor, indices: Iterable[Index]) -> tuple[Tensor, Pullback]:
         """The jet (n, u, a) and the map from cotangents (n, u, a) to (p,): w ↦ Σ_nua w_nua ∂jet_nua/∂θ.
 

@@ -5,11 +5,12 @@ Every kind offers, for one set of shape parameters and points x (n, d):
     value(parameters, x)                       φ as (n, k), for a plain forward pass
     table(parameters, x, indices)              φ's derivatives as ``Components``
 and on the components
-    derivative(α) (n, k),  jacobian(α) {name: (n, k, …)},  gradient(weights) {name: (k, …)}.
+    derivative(α) and combined(weights) (n, k),
+    rows(weights) {name: (n, k, …)},  gradient(weights) {name: (k, …)}.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 
 import torch
@@ -18,9 +19,8 @@ from torch import Tensor
 from pdesolve.approximators.gaussian_moments import (
     Derivatives,
     WeightedMoments,
-    first_moment,
     gaussian_derivatives,
-    second_moment,
+    weighted_sum,
 )
 from pdesolve.approximators.multi_index import Index, Indices, lower_closure, lowered
 
@@ -34,13 +34,17 @@ class Components(ABC):
     def derivative(self, alpha: Index) -> Tensor:
         """D^α φ_k, (n, k)."""
 
+    def combined(self, weights: Derivatives) -> Tensor:
+        """Σ_α w_α D^α φ_k, (n, k)."""
+        return weighted_sum([(1, weight, self.derivative(alpha)) for alpha, weight in weights.items()])
+
     @abstractmethod
-    def jacobian(self, alpha: Index) -> dict[str, Tensor]:
-        """∂D^α φ_k/∂(shape parameters of component k), (n, k, …) by parameter name."""
+    def rows(self, weights: Derivatives) -> dict[str, Tensor]:
+        """Σ_α w_α ∂D^α φ_k/∂(shape parameters of component k), (n, k, …) by name; weights (n, k) or (n, 1)."""
 
     @abstractmethod
     def gradient(self, weights: Derivatives) -> dict[str, Tensor]:
-        """Σ_nα w_α ∂D^α φ_k/∂(shape parameters of component k), (k, …); the weights are (n, k) or (n, 1)."""
+        """The same summed over the points, (k, …)."""
 
 
 class Kind(ABC):
@@ -84,19 +88,18 @@ class _AxisAlignedComponents(Components):
     def derivative(self, alpha: Index) -> Tensor:
         return self.derivatives[alpha]
 
-    def jacobian(self, alpha: Index) -> dict[str, Tensor]:
-        table, xi = self.derivatives, self.xi
-        axes = range(len(xi))
-        centres = [self.precision[i] * first_moment(table, xi, alpha, i) for i in axes]
-        widths = [self.precision[i] * second_moment(table, xi, alpha, i, i) for i in axes]
-        return self._named(centres, widths)
+    def rows(self, weights: Derivatives) -> dict[str, Tensor]:
+        return self._named(*self._moments(weights))
 
     def gradient(self, weights: Derivatives) -> dict[str, Tensor]:
+        centres, widths = self._moments(weights)
+        return self._named([c.sum(0) for c in centres], [w.sum(0) for w in widths])
+
+    def _moments(self, weights: Derivatives) -> tuple[list[Tensor], list[Tensor]]:
         moments = WeightedMoments(self.derivatives, self.xi, weights)
         axes = range(len(self.xi))
         centres = [self.precision[i] * moments.first(i) for i in axes]
-        widths = [self.precision[i] * moments.second(i, i) for i in axes]
-        return self._named(centres, widths)
+        return centres, [self.precision[i] * moments.second(i, i) for i in axes]
 
     def _named(self, centres: list[Tensor], widths: list[Tensor]) -> dict[str, Tensor]:
         log_widths = torch.stack(widths, dim=-1)
@@ -130,17 +133,16 @@ class _MahalanobisComponents(Components):
     def derivative(self, alpha: Index) -> Tensor:
         return self.derivatives[alpha]
 
-    def jacobian(self, alpha: Index) -> dict[str, Tensor]:
-        table, xi = self.derivatives, self.xi
-        axes = range(len(xi))
-        first = torch.stack([first_moment(table, xi, alpha, i) for i in axes], dim=-1)
-        second = self._symmetric(lambda i, j: second_moment(table, xi, alpha, i, j))
-        return self._named(first, second)
+    def rows(self, weights: Derivatives) -> dict[str, Tensor]:
+        return self._summed(weights, lambda moment: moment)
 
     def gradient(self, weights: Derivatives) -> dict[str, Tensor]:
+        return self._summed(weights, lambda moment: moment.sum(0))
+
+    def _summed(self, weights: Derivatives, reduce: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
         moments = WeightedMoments(self.derivatives, self.xi, weights)
-        first = torch.stack([moments.first(i) for i in range(len(self.xi))], dim=-1)
-        return self._named(first, self._symmetric(moments.second))
+        first = torch.stack([reduce(moments.first(i)) for i in range(len(self.xi))], dim=-1)
+        return self._named(first, self._symmetric(lambda i, j: reduce(moments.second(i, j))))
 
     def _symmetric(self, entry) -> Tensor:
         axes = range(len(self.xi))
@@ -183,15 +185,24 @@ class _RidgeComponents(Components):
     def derivative(self, alpha: Index) -> Tensor:
         return self.powers[alpha] * self.f[sum(alpha)]
 
-    def jacobian(self, alpha: Index) -> dict[str, Tensor]:
-        # ∂φ/∂b = -f'(y) and ∂φ/∂w_j = x_j f'(y), then D^α of both.
-        order = sum(alpha)
-        rise = self.powers[alpha] * self._f(order + 1)
-        directions = self.x[:, None, :] * rise[..., None]
-        for j, times in enumerate(alpha):
-            if times:
-                directions[..., j] += times * self.powers[lowered(alpha, j)] * self.f[order]
-        return {"directions": directions, "offsets": -rise}
+    def combined(self, weights: Derivatives) -> Tensor:
+        terms = [
+            (1, self._combined(weights, alphas, self.powers), self.f[order])
+            for order, alphas in _by_order(weights)
+        ]
+        return weighted_sum(terms)
+
+    def rows(self, weights: Derivatives) -> dict[str, Tensor]:
+        # ∂φ/∂b = -f'(y) and ∂φ/∂w_j = x_j f'(y), then D^α of both: orders of f first, with Σ_α w_α w^α before each.
+        rise: Tensor | float = 0.0
+        turns: Tensor | float = 0.0
+        for order, alphas in _by_order(weights):
+            rise = rise + self._combined(weights, alphas, self.powers) * self._f(order + 1)
+            if order:
+                slopes = {alpha: self._power_slopes(alpha) for alpha in alphas}
+                turns = turns + self._combined(weights, alphas, slopes) * self.f[order][..., None]
+        assert isinstance(rise, Tensor)  # there is at least one derivative
+        return {"directions": self.x[:, None, :] * rise[..., None] + turns, "offsets": -rise}
 
     def gradient(self, weights: Derivatives) -> dict[str, Tensor]:
         slope = torch.zeros_like(self.y)
@@ -205,6 +216,23 @@ class _RidgeComponents(Components):
                     if times:
                         directions[:, j] += times * self.powers[lowered(alpha, j)] * column
         return {"directions": directions + slope.T @ self.x, "offsets": -slope.sum(0)}
+
+    @staticmethod
+    def _combined(weights: Derivatives, alphas: list[Index], tables: Mapping[Index, Tensor]) -> Tensor:
+        """Σ_α w_α (n, k) or (n, 1) times tables (k, …): (n, k, …)."""
+        shape = (-1, weights[alphas[0]].shape[1], *[1] * (tables[alphas[0]].ndim - 1))
+        if weights[alphas[0]].shape[1] == 1:  # one product of matrices for all derivatives
+            w = torch.cat([weights[alpha] for alpha in alphas], dim=1)
+            table = torch.stack([tables[alpha].flatten() for alpha in alphas])
+            return (w @ table).reshape(-1, *tables[alphas[0]].shape)
+        terms = [weights[alpha].reshape(shape) * tables[alpha] for alpha in alphas]
+        return torch.stack(terms).sum(0)
+
+    def _power_slopes(self, alpha: Index) -> Tensor:
+        """∂w^α/∂w_j, (k, d)."""
+        zero = torch.zeros_like(self.directions[:, 0])
+        slopes = [n * self.powers[lowered(alpha, j)] if n else zero for j, n in enumerate(alpha)]
+        return torch.stack(slopes, dim=1)
 
     def _f(self, order: int) -> Tensor:
         while len(self.f) <= order:
@@ -228,6 +256,12 @@ KINDS: dict[str, Kind] = {
     "low-rank": Mahalanobis(),
     "ridge": Ridge(),
 }
+
+
+def _by_order(weights: Derivatives) -> list[tuple[int, list[Index]]]:
+    """The derivatives of each order |α|."""
+    orders = sorted({sum(alpha) for alpha in weights})
+    return [(order, [alpha for alpha in weights if sum(alpha) == order]) for order in orders]
 
 
 def _columns(values: Tensor, d: int) -> list[Tensor]:

@@ -171,6 +171,25 @@ class GaussianMixture(TrainableApproximator):
             columns.append(torch.cat([column, _affine(x, alpha)], 1) if self.skipping else column)
         return torch.stack(columns, dim=-1)
 
+    @torch.no_grad()
+    def row_basis(self, x: Tensor, indices: Iterable[Index], weights: Tensor) -> Tensor:
+        """Σ_a weights_nmua D^α of the functions u is linear in, (n, m, b, u): Gaussians, then 1 and x with ``skip``."""
+        x, indices = self._checked(x, indices)
+        affine = (1 + self.inputs) * self.skipping
+        result = x.new_zeros(*weights.shape[:2], self.components + affine, self.outputs)
+        size = self._chunk()
+        for part, w, out in zip(x.split(size), weights.split(size), result.split(size), strict=True):
+            table = self._table(part, indices)
+            for m in range(weights.shape[1]):
+                for o in range(self.outputs):
+                    terms = _by_derivative(indices, w[:, m, o])
+                    if terms:
+                        out[:, m, : self.components, o] = table.combined(terms)
+                    if self.skipping:
+                        for alpha, weight in terms.items():
+                            out[:, m, self.components :, o] += weight * _affine(part, alpha)
+        return result
+
     @property
     def linear_coefficients(self) -> Tensor:
         """(b, u): coefficients, then skip."""
@@ -188,10 +207,24 @@ class GaussianMixture(TrainableApproximator):
         """∂(D^α u)/∂θ as (n, u, a, p) in closed form."""
         x, indices = self._checked(x, indices)
         result = x.new_zeros(len(x), self.outputs, len(indices), self._parameter_count())
-        start = 0
-        for part in self._split(x):
-            self._jacobian_chunk(part, indices, result[start : start + len(part)])
-            start += len(part)
+        one = x.new_ones(1, 1)
+        for part, out in zip(self._split(x), result.split(self._chunk()), strict=True):
+            table = self._table(part, indices)
+            for a, alpha in enumerate(indices):
+                self._add_rows(table, part, [{alpha: one}] * self.outputs, out[:, :, a], diagonal=True)
+        return result
+
+    @torch.no_grad()
+    def row_jacobian(self, x: Tensor, indices: Iterable[Index], weights: Tensor) -> Tensor:
+        """Σ_ua weights_nmua ∂(D^α u)/∂θ as (n, m, p): derivatives are summed before parameters multiply them."""
+        x, indices = self._checked(x, indices)
+        result = x.new_zeros(len(x), weights.shape[1], self._parameter_count())
+        size = self._chunk()
+        for part, w, out in zip(x.split(size), weights.split(size), result.split(size), strict=True):
+            table = self._table(part, indices)
+            for m in range(weights.shape[1]):
+                terms = [_by_derivative(indices, w[:, m, o]) for o in range(self.outputs)]
+                self._add_rows(table, part, terms, out[:, m, None], diagonal=False)
         return result
 
     @torch.no_grad()
@@ -235,7 +268,11 @@ class GaussianMixture(TrainableApproximator):
         return KINDS[self.kind].table(self._shape(), x, indices)
 
     def _split(self, x: Tensor) -> tuple[Tensor, ...]:
-        return x.split(max(64, 2**16 // self.components))
+        return x.split(self._chunk())
+
+    def _chunk(self) -> int:
+        """Points whose tables stay in cache."""
+        return max(64, 2**16 // self.components)
 
     def _jet(self, table: Components, x: Tensor, indices: tuple[Index, ...]) -> Tensor:
         columns = [table.derivative(alpha) @ self.coefficients for alpha in indices]
@@ -258,19 +295,25 @@ class GaussianMixture(TrainableApproximator):
         factor = self.coefficients[:, 0]
         return {name: _scaled(g, factor, axis=0) for name, g in gradients.items()}
 
-    def _jacobian_chunk(self, x: Tensor, indices: tuple[Index, ...], out: Tensor) -> None:
-        table = self._table(x, indices)
+    def _add_rows(
+        self, table: Components, x: Tensor, terms: list[dict[Index, Tensor]], out: Tensor, diagonal: bool
+    ) -> None:
+        """Add Σ_α terms[o]_α ∂(D^α u_o)/∂θ to out (n, rows, p): output o to row o if diagonal, else all to row 0."""
         names = [name for name, _ in self.named_parameters()]
-        sizes = [p.numel() for p in self.parameters()]
-        for a, alpha in enumerate(indices):
-            blocks = dict(zip(names, out[:, :, a].split(sizes, dim=-1), strict=True))
-            derivatives = table.jacobian(alpha)
-            for o in range(self.outputs):
-                for name, derivative in derivatives.items():
-                    blocks[name][:, o] = _scaled(derivative, self.coefficients[:, o], axis=1).flatten(1)
-                blocks["coefficients"][:, o, o :: self.outputs] = table.derivative(alpha)
-                if self.skipping:
-                    blocks["skip"][:, o, o :: self.outputs] = _affine(x, alpha)
+        blocks = dict(zip(names, out.split([p.numel() for p in self.parameters()], dim=-1), strict=True))
+        shared: tuple[dict, dict[str, Tensor]] | None = None
+        for o, weights in enumerate(terms):
+            if not weights:
+                continue
+            row = o if diagonal else 0
+            if shared is None or shared[0] is not weights:
+                shared = (weights, table.rows(weights))
+            for name, derivative in shared[1].items():
+                blocks[name][:, row] += _scaled(derivative, self.coefficients[:, o], axis=1).flatten(1)
+            blocks["coefficients"][:, row, o :: self.outputs] += table.combined(weights)
+            if self.skipping:
+                for alpha, weight in weights.items():
+                    blocks["skip"][:, row, o :: self.outputs] += weight * _affine(x, alpha)
 
     def _initial_values(self) -> dict[str, Tensor]:
         """Drawn in float64 whatever the dtype, so that both start at the same point."""
@@ -309,6 +352,15 @@ def _grid_axis(start: float, end: float, count: int) -> tuple[Tensor, float]:
     if count == 1:
         return torch.tensor([(start + end) / 2], dtype=torch.float64), end - start
     return torch.linspace(start, end, count, dtype=torch.float64), (end - start) / (count - 1)
+
+
+def _by_derivative(indices: tuple[Index, ...], weights: Tensor) -> dict[Index, Tensor]:
+    """Columns (n, 1) of weights (n, a) that are not all zero, by derivative; one asked for twice adds its two."""
+    found: dict[Index, Tensor] = {}
+    for a in torch.nonzero(weights.any(0)).flatten().tolist():
+        column = weights[:, a, None]
+        found[indices[a]] = found[indices[a]] + column if indices[a] in found else column
+    return found
 
 
 def _affine(x: Tensor, alpha: Index) -> Tensor:

@@ -48,26 +48,12 @@ def gaussian_derivatives(g: Tensor, v: list[Tensor], precision: Precision, indic
     return table
 
 
-def first_moment(table: Derivatives, xi: list[Tensor], alpha: Index, i: int) -> Tensor:
-    """D^α(ξ_i φ), (n, k)."""
-    moment = xi[i] * table[alpha]
-    return torch.add(moment, table[lowered(alpha, i)], alpha=alpha[i]) if alpha[i] else moment
-
-
-def second_moment(table: Derivatives, xi: list[Tensor], alpha: Index, i: int, j: int) -> Tensor:
-    """D^α(ξ_i ξ_j φ), (n, k)."""
-    moment = xi[j] * first_moment(table, xi, alpha, i)
-    if alpha[j]:
-        moment = torch.add(moment, first_moment(table, xi, lowered(alpha, j), i), alpha=alpha[j])
-    return moment
-
-
 class WeightedMoments:
     """The same moments summed over derivatives with weights, Σ_α w_α D^α(ξ_i φ) and Σ_α w_α D^α(ξ_i ξ_j φ).
 
     With S = Σ w_α D^α φ, T_i = Σ w_α α_i D^{α-e_i} φ, U_ij = Σ w_α α_i (α-e_i)_j D^{α-e_i-e_j} φ they are
     ξ_i S + T_i and ξ_i ξ_j S + ξ_i T_j + ξ_j T_i + U_ij: few operations whatever the number of derivatives.
-    Summed over the points at once, they are gradients.
+    Point by point they are rows of a Jacobian, summed over the points they are gradients.
 
     Args:
         table: By ``gaussian_derivatives``.
@@ -77,22 +63,22 @@ class WeightedMoments:
 
     def __init__(self, table: Derivatives, xi: list[Tensor], weights: Derivatives):
         self.table, self.xi, self.weights = table, xi, weights
-        self.s = _weighted_sum([(1, weight, table[alpha]) for alpha, weight in weights.items()])
+        self.s = weighted_sum([(1, weight, table[alpha]) for alpha, weight in weights.items()])
         self.t = [self._lowered_sum(i) for i in range(len(xi))]
         self.b = [_add(x * self.s, t) for x, t in zip(xi, self.t, strict=True)]
 
     def first(self, i: int) -> Tensor:
-        """Σ_nα w_α D^α(ξ_i φ), (k,)."""
-        return self.b[i].sum(0)
+        """Σ_α w_α D^α(ξ_i φ), (n, k)."""
+        return self.b[i]
 
     def second(self, i: int, j: int) -> Tensor:
-        """Σ_nα w_α D^α(ξ_i ξ_j φ), (k,)."""
+        """Σ_α w_α D^α(ξ_i ξ_j φ), (n, k)."""
         total = self.xi[j] * self.b[i]
         t = self.t[j]
         if t is not None:
             total = torch.addcmul(total, self.xi[i], t)
         factors = {alpha: alpha[i] * (alpha[j] - (i == j)) for alpha in self.weights}
-        return _add(total, self._sum(factors, lambda alpha: lowered(lowered(alpha, i), j))).sum(0)
+        return _add(total, self._sum(factors, lambda alpha: lowered(lowered(alpha, i), j)))
 
     def _lowered_sum(self, i: int) -> Tensor | None:
         return self._sum({alpha: alpha[i] for alpha in self.weights}, lambda alpha: lowered(alpha, i))
@@ -103,10 +89,10 @@ class WeightedMoments:
             for alpha, factor in factors.items()
             if factor
         ]
-        return _weighted_sum(terms) if terms else None
+        return weighted_sum(terms) if terms else None
 
 
-def _weighted_sum(terms: list[tuple[int, Tensor, Tensor]]) -> Tensor:
+def weighted_sum(terms: list[tuple[int, Tensor, Tensor]]) -> Tensor:
     """Σ factor · weight · derivative."""
     factor, weight, derivative = terms[0]
     total = weight * derivative if factor == 1 else (factor * weight) * derivative

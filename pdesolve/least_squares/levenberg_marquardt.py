@@ -35,6 +35,9 @@ class LevenbergMarquardtSettings:
         trials: damping values tried per linearisation before the damping is given up as too large.
         factorisation: "svd" (QR of J, then SVD of R: accurate to ε κ) or "eigh" (of JᵀJ: several times
             faster, and as good while λ stays above ε σ_1², because noise below that is damped away).
+        scale_memory: D_j is the largest of |J_j| and this part of its last value. Moré's 1 freezes parameters by
+            what they weighed at the start where columns shrink for good, as in variable projection, where |J_j|
+            goes with a coefficient that is solved for anew.
         acceleration: largest |a| / |δ| of a geodesic acceleration that is taken; 0 switches it off.
         stagnation_window: stop when the loss fell by less than `stagnation` of itself over so many
             linearisations; 0: never.
@@ -50,6 +53,7 @@ class LevenbergMarquardtSettings:
     initial_damping: float = 1e-3
     trials: int = 40
     factorisation: str = "svd"
+    scale_memory: float = 1.0
     acceleration: float = 0.0
     stagnation_window: int = 0
     stagnation: float = 1e-2
@@ -267,7 +271,7 @@ def _acceleration(residual, J, problem, theta, δ, damping, limit) -> Tensor:
 def _linear_model(J, r, loss, state, settings) -> tuple[DampedProblem, float]:
     """The decomposition, and the cosine max_j |J_jᵀ r| / (|J_j| |r|) that follows from Jᵀr = D V γ."""
     norms = column_norms(J)
-    state.scale = torch.maximum(state.scale, norms)  # Moré 1978, §3
+    state.scale = torch.maximum(settings.scale_memory * state.scale, norms)  # Moré 1978, §3
     problem = decompose(J, r, state.scale, settings.factorisation)
     gradient = problem.scale * (problem.V @ problem.gamma)
     norms = torch.maximum(norms, 1e-8 * state.scale)  # columns that have died hold only rounding

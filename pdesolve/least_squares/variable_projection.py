@@ -48,6 +48,7 @@ class _Projection:
     weighted: Tensor  # D⁻¹ V S⁻¹, (l + k·u, rank); Φ⁺ = D⁻¹ V S⁻¹ Uᵀ
     c: Tensor  # (l + k·u,)
     residual: Tensor  # (m,)
+    components: int  # k
 
 
 class SeparableProblem:
@@ -63,13 +64,15 @@ class SeparableProblem:
 
     Args:
         basis: α (k·q,) → φ of shape (m, k) or (m, k, u).
-        basis_jacobian: α (k·q,) → ∂φ_ku/∂α_kq of shape (m, k, q) or (m, k, u, q).
+        basis_jacobian: α (k·q,) → ∂φ_ku/∂α_kq of shape (m, k, q) or (m, k, u, q); or None.
         target: y, shape (m,).
         fixed: columns that do not depend on α, shape (m, l), or None.
         cutoff: relative singular-value cut-off of the linear solve; None: `default_cutoff`.
         kaufman: whether to drop the second term.
         ridge: μ ≥ 0 adds the rows μ c = 0. Coalescing components have coefficients that grow without bound
             and cancel; they lose digits and stall the iteration. Rounding costs ε |c|, the ridge μ |c|.
+        moved: α (k·q,), c (k, u) → Σ_u c_ku ∂φ_ku/∂α_kq of shape (m, k, q), all that Kaufman's approximation needs:
+            u times smaller than what `basis_jacobian` returns, which is then not asked for.
 
     Source: Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413–432; Kaufman 1975, BIT 15, 49–57.
     """
@@ -77,14 +80,15 @@ class SeparableProblem:
     def __init__(
         self,
         basis: Callable[[Tensor], Tensor],
-        basis_jacobian: Callable[[Tensor], Tensor],
+        basis_jacobian: Callable[[Tensor], Tensor] | None,
         target: Tensor,
         fixed: Tensor | None = None,
         cutoff: float | None = None,
         kaufman: bool = False,
         ridge: float = 0.0,
+        moved: Callable[[Tensor, Tensor], Tensor] | None = None,
     ):
-        self.basis, self.basis_jacobian = basis, basis_jacobian
+        self.basis, self.basis_jacobian, self.moved = basis, basis_jacobian, moved
         self.target, self.cutoff, self.kaufman, self.ridge = target, cutoff, kaufman, ridge
         self.fixed = target.new_zeros(len(target), 0) if fixed is None else fixed
         self._last: _Projection | None = None
@@ -102,25 +106,34 @@ class SeparableProblem:
     def jacobian(self, alpha: Tensor) -> Tensor:
         """∂r/∂α, shape (m, k·q), in the order of α (component by component)."""
         projection = self._project(alpha)
+        fixed = self.fixed.shape[1]
+        if self.moved is not None:
+            moved = self.moved(alpha, projection.c[fixed:].reshape(projection.components, -1))
+            return self._projected(projection, moved.flatten(1))
+        assert self.basis_jacobian is not None  # one of the two is given
         dφ = self.basis_jacobian(alpha)
         dφ = dφ[:, :, None, :] if dφ.ndim == 3 else dφ  # m k u q
         m, k, u, q = dφ.shape
-        fixed = self.fixed.shape[1]
         moved = torch.einsum("mkuq,ku->mkq", dφ, projection.c[fixed:].reshape(k, u)).reshape(m, k * q)
-        J = -projection.U @ (projection.U[:m].T @ moved)
-        J[:m] += moved  # the ridge's rows do not move with α
+        J = self._projected(projection, moved)
         if self.kaufman:
             return J
         along = torch.einsum("mkuq,m->kuq", dφ, projection.residual[:m])
         weighted = projection.weighted[fixed:].reshape(k, u, -1)
         return J - projection.U @ torch.einsum("kur,kuq->rkq", weighted, along).reshape(-1, k * q)
 
+    def _projected(self, projection: _Projection, moved: Tensor) -> Tensor:
+        """(I - U Uᵀ) of the moved columns (m, k·q), below which the rows of the ridge do not move."""
+        m = len(moved)
+        J = moved.new_zeros(len(projection.U), moved.shape[1])
+        J[:m] = moved
+        return J.addmm_(projection.U, projection.U[:m].T @ moved, alpha=-1)
+
     def coefficients(self, alpha: Tensor) -> tuple[Tensor, Tensor, int]:
         """The eliminated unknowns: coefficients (k, u), fixed ones (l,), and the rank behind them."""
-        projection = self._project(alpha)
-        φ = self.basis(alpha)
-        fixed, shape = self.fixed.shape[1], (φ.shape[1], φ.shape[2] if φ.ndim == 3 else 1)
-        return projection.c[fixed:].reshape(shape), projection.c[:fixed], projection.U.shape[1]
+        projection, fixed = self._project(alpha), self.fixed.shape[1]
+        c = projection.c[fixed:].reshape(projection.components, -1)
+        return c, projection.c[:fixed], projection.U.shape[1]
 
     def _project(self, alpha: Tensor) -> _Projection:
         if self._last is None or not torch.equal(self._last.alpha, alpha):
@@ -128,10 +141,12 @@ class SeparableProblem:
         return self._last
 
     def _decompose(self, alpha: Tensor) -> _Projection:
-        Φ, y = self._with_ridge(torch.cat([self.fixed, self.basis(alpha).flatten(1)], dim=1))
+        φ = self.basis(alpha)
+        k = φ.shape[1]
+        Φ, y = self._with_ridge(torch.cat([self.fixed, φ.flatten(1)], dim=1))
         if not bool(torch.isfinite(Φ).all()):
             nothing = Φ.new_full(Φ.shape, torch.nan)
-            return _Projection(alpha, Φ[:, :0], nothing[:0].T, nothing[0], nothing[:, 0])
+            return _Projection(alpha, Φ[:, :0], nothing[:0].T, nothing[0], nothing[:, 0], k)
         scale = column_norms(Φ)
         Q, R = torch.linalg.qr(Φ / scale)
         U, s, Vh = torch.linalg.svd(R, full_matrices=False)
@@ -140,7 +155,7 @@ class SeparableProblem:
         U = Q @ U[:, :rank]
         weighted = (Vh[:rank].T / s[:rank]) / scale[:, None]
         c = weighted @ (U.T @ y)
-        return _Projection(alpha, U, weighted, c, Φ @ c - y)
+        return _Projection(alpha, U, weighted, c, Φ @ c - y, k)
 
     def _with_ridge(self, Φ: Tensor) -> tuple[Tensor, Tensor]:
         """Φ and y with the rows μ c = 0 below them, if μ > 0."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from pdesolve.approximators import GaussianMixture
 from pdesolve.calculus import MultiIndex
 from pdesolve.least_squares.variable_projection import SeparableProblem
-from pdesolve.methods_trained.rows import Group
+from pdesolve.methods_trained.rows import Group, row_operator
 
 LINEAR = ("coefficients", "skip")
 
@@ -29,31 +29,28 @@ class SeparableMixture:
 
     def __init__(self, mixture: GaussianMixture, groups: Sequence[Group], sizes: Tensor):
         self.mixture, self.sizes = mixture, sizes
-        unit = {**mixture.config(), "outputs": 1}
-        self._unit = GaussianMixture(**unit).to(mixture.coefficients)
-        with torch.no_grad():
-            self._unit.coefficients.fill_(1.0)
         self.replace_groups(groups)
 
     def replace_groups(self, groups: Sequence[Group]) -> None:
         """Take rows at other points; a problem made before then needs `refresh`."""
         self.groups = tuple(groups)
-        self._tables = [group.function(_zero_jets(group), {}) for group in self.groups]
+        self._operators, targets = [], []
+        for group in self.groups:
+            F, dF, _ = group.function(_zero_jets(group), {})
+            operator = row_operator(group, dF, group_indices(group), self.sizes)
+            self._operators.append(operator * group.weights[:, :, None, None])
+            targets.append(-group.gather(group.weights * F).reshape(-1))
+        self.target = torch.cat(targets)
 
     def problem(self, ridge: float) -> SeparableProblem:
         """The separable least-squares problem; Kaufman's Jacobian is half the work and loses nothing here."""
         return SeparableProblem(
-            self.basis, self.basis_jacobian, self._target(), self._fixed(), kaufman=True, ridge=ridge
+            self.basis, None, self.target, self._fixed(), kaufman=True, ridge=ridge, moved=self.moved
         )
 
     def refresh(self, problem: SeparableProblem) -> None:
         """Give a problem the right-hand side and fixed columns of the present groups."""
-        problem.replace_target(self._target(), self._fixed())
-
-    def _target(self) -> Tensor:
-        """y, (rows,)."""
-        parts = zip(self.groups, self._tables, strict=True)
-        return torch.cat([-g.gather(g.weights * F).reshape(-1) for g, (F, _, _) in parts])
+        problem.replace_target(self.target, self._fixed())
 
     @property
     def alpha(self) -> Tensor:
@@ -63,20 +60,20 @@ class SeparableMixture:
 
     def set_alpha(self, alpha: Tensor) -> None:
         """Write α into the mixture."""
-        for module in (self.mixture, self._unit):
-            table, start = alpha.reshape(module.components, -1), 0
-            with torch.no_grad():
-                for name, parameter in module.named_parameters():
-                    if name not in LINEAR:
-                        width = parameter[0].numel()
-                        parameter.copy_(table[:, start : start + width].reshape(parameter.shape))
-                        start += width
+        table, start = alpha.reshape(self.mixture.components, -1), 0
+        with torch.no_grad():
+            for parameter in self._shape_parameters():
+                width = parameter[0].numel()
+                parameter.copy_(table[:, start : start + width].reshape(parameter.shape))
+                start += width
 
     def set_solution(self, alpha: Tensor, coefficients: Tensor, fixed: Tensor) -> None:
         """Write α, coefficients (k, u) and skip, flattened, into the mixture."""
         self.set_alpha(alpha)
-        rows = [coefficients, fixed.reshape(-1, coefficients.shape[1])] if len(fixed) else [coefficients]
-        self.mixture.set_linear_coefficients(torch.cat(rows))
+        with torch.no_grad():
+            self.mixture.coefficients.copy_(coefficients)
+            if len(fixed):
+                self.mixture.skip.copy_(fixed.reshape(self.mixture.skip.shape))
 
     @torch.no_grad()
     def values(self, problem: SeparableProblem, alpha: Tensor, points: Tensor) -> Tensor:
@@ -90,40 +87,25 @@ class SeparableMixture:
         self.set_alpha(alpha)
         return torch.cat([self._columns(group)[:, : self.mixture.components] for group in self.groups])
 
-    def basis_jacobian(self, alpha: Tensor) -> Tensor:
-        """∂Φ_ku/∂α_kq, (rows, k, u, q)."""
-        self.set_alpha(alpha)
+    def moved(self, alpha: Tensor, c: Tensor) -> Tensor:
+        """∂(Φ c)/∂α for coefficients c (k, u), (rows, k, q)."""
+        self.set_solution(alpha, c, alpha.new_zeros(0))
         blocks = []
-        for group, (_, dF, _) in zip(self.groups, self._tables, strict=True):
-            indices = group_indices(group)
-            table = self._unit.jet_jacobian(group.points, indices)[:, 0]  # n a p
-            table = self._by_component(table)  # n a k q
-            blocks.append(self._rows(group, dF, indices, table.movedim(1, -1)))  # n k q a → rows k q u
-        return torch.cat(blocks).transpose(2, 3)
+        for group, operator in zip(self.groups, self._operators, strict=True):
+            J = self.mixture.row_jacobian(group.points, group_indices(group), operator)
+            blocks.append(group.gather(self._by_component(J)).flatten(0, 1))
+        return torch.cat(blocks)
 
-    @torch.no_grad()
     def _columns(self, group: Group) -> Tensor:
         """All columns of one group, those of skip last, (rows, b, u)."""
-        indices = group_indices(group)
-        table = self.mixture.basis_jet(group.points, indices)  # n b a
-        dF = self._tables[self.groups.index(group)][1]
-        return self._rows(group, dF, indices, table)
-
-    def _rows(self, group: Group, dF: Tensor, indices: tuple[MultiIndex, ...], table: Tensor) -> Tensor:
-        """Σ_s w ∂F/∂u_s U D^{α(s)}φ for tables (n, …, a) of φ, put for each unknown: (rows, …, u)."""
-        n, m = dF.shape[:2]
-        operator = dF.new_zeros(n, m, len(self.sizes), len(indices))
-        for s, (unknown, alpha) in enumerate(group.slots):
-            operator[:, :, unknown, indices.index(alpha)] += dF[:, :, s] * float(self.sizes[unknown])
-        operator = operator * group.weights[:, :, None, None]
-        flat = table.reshape(n, -1, len(indices))
-        rows = group.gather(torch.einsum("nmua,nba->nmbu", operator, flat))
-        return rows.reshape(-1, *table.shape[1:-1], len(self.sizes))
+        operator = self._operators[self.groups.index(group)]
+        rows = self.mixture.row_basis(group.points, group_indices(group), operator)
+        return group.gather(rows).flatten(0, 1)
 
     def _by_component(self, table: Tensor) -> Tensor:
         """Columns of the shape parameters (…, p) in the order of α, (…, k, q)."""
         parts, start = [], 0
-        for name, parameter in self._unit.named_parameters():
+        for name, parameter in self.mixture.named_parameters():
             block = table[..., start : start + parameter.numel()]
             start += parameter.numel()
             if name not in LINEAR:

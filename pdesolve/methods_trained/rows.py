@@ -9,12 +9,13 @@ parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from pdesolve.calculus import MultiIndex
 from pdesolve.residual import ResidualOperator, Slot
 
 Linearised = tuple[Tensor, Tensor, Tensor | None]
@@ -63,6 +64,21 @@ class Group:
     def scaled(self, factor: Tensor | float) -> Group:
         """The same rows times a factor, one or one per residual (m,)."""
         return replace(self, weights=self.weights * factor)
+
+
+def row_operator(group: Group, dF: Tensor, indices: Sequence[MultiIndex], sizes: Tensor) -> Tensor:
+    """What rows F take from each derivative of each û = u / U: ∂F_m/∂(D^α u_o) U_o, (n, m, u, a).
+
+    Args:
+        group: whose slots name the derivatives.
+        dF: ∂F/∂jet, (n, m, s).
+        indices: the derivatives α, each once.
+        sizes: U, (u,).
+    """
+    operator = dF.new_zeros(*dF.shape[:2], len(sizes), len(indices))
+    for s, (unknown, alpha) in enumerate(group.slots):
+        operator[:, :, unknown, indices.index(alpha)] += dF[:, :, s] * float(sizes[unknown])
+    return operator
 
 
 def operator_function(

@@ -46,6 +46,7 @@ class Budget:
         parameters: about how many trainable parameters.
         optimiser: name of the last optimiser (networks only).
         approximator: what is trained (method network only).
+        start: where the centres of a mixture begin, "grid" or "random" (gmnm-trained only).
         adam_iterations: iterations of Adam before it (networks only).
     """
 
@@ -54,6 +55,7 @@ class Budget:
     parameters: int | None = None
     optimiser: str | None = None
     approximator: str | None = None
+    start: str | None = None
     adam_iterations: int | None = None
 
 
@@ -124,7 +126,7 @@ def _budget(method: str, settings: Mapping[str, Any]) -> Budget:
             message = f"method {method} has no setting {key!r}; its settings are {', '.join(known)}"
             raise UsageError(message)
         whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
-        if key not in ("optimiser", "approximator") and not whole:
+        if key not in ("optimiser", "approximator", "start") and not whole:
             message = f"{key}={value!r}; expected a positive whole number"
             raise UsageError(message)
     return Budget(**settings)

@@ -16,7 +16,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from pdesolve.approximators import TrainableApproximator
 from pdesolve.calculus import MultiIndex
-from pdesolve.methods_trained.rows import Group
+from pdesolve.methods_trained.rows import Group, row_operator
 
 
 @dataclass(frozen=True)
@@ -136,15 +136,16 @@ class System:
 
     def _group_jacobian(self, group: Group, indices, columns, κ: dict[str, Tensor]) -> Tensor:
         with torch.no_grad():
-            table = self.approximator.jet_jacobian(group.points, indices)  # n u a p
             jets = self._scaled(self.approximator.jet(group.points, indices))
         _, dF, dκ = group.function(_pick(jets, columns), κ)
-        sizes = self.sizes.to(dF)[columns[0]]
-        J = torch.einsum("nms,nsp->nmp", dF * sizes, _pick(table, columns))
+        with torch.no_grad():
+            operator = row_operator(group, dF, indices, self.sizes)
+            J = self.approximator.row_jacobian(group.points, indices, operator)
         if len(self.start):
             dκ = J.new_zeros(*J.shape[:2], len(self.start)) if dκ is None else dκ
             J = torch.cat([J, dκ * self._units(J)], dim=2)
-        return group.gather(group.weights[:, :, None] * J).reshape(-1, J.shape[2])
+        J *= group.weights[:, :, None]
+        return group.gather(J).reshape(-1, J.shape[2])
 
     def _scaled(self, jets: Tensor) -> Tensor:
         """Jets of u = U û from those of û, (n, u, a)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -12,33 +11,50 @@ import torch
 from torch import Tensor
 
 from pdesolve.approximators import GaussianMixture
+from pdesolve.errors import UsageError
 from pdesolve.least_squares.gauss_newton import GaussNewtonSettings, gauss_newton
 from pdesolve.least_squares.levenberg_marquardt import LevenbergMarquardtSettings, levenberg_marquardt
 from pdesolve.least_squares.linear import solve_rank_revealing
 from pdesolve.least_squares.variable_projection import variable_projection
 from pdesolve.methods_trained.mixture import SeparableMixture
-from pdesolve.methods_trained.mixture_start import best_start
+from pdesolve.methods_trained.mixture_start import STARTS, best_start
 from pdesolve.methods_trained.networks import fold_sizes
 from pdesolve.methods_trained.rows import Group
-from pdesolve.methods_trained.sampling import GRID_DIMENSIONS, Sampling, start_parameters
+from pdesolve.methods_trained.sampling import GRID_DIMENSIONS, MOST_BOUNDARY, Sampling, start_parameters
 from pdesolve.methods_trained.solve import Task
 from pdesolve.methods_trained.system import System
 
 PARAMETERS = 256
 ITERATIONS = 500
-ROWS_PER_PARAMETER = 3.5
+ROWS_PER_PARAMETER = 4.0
+# A row of prescribed values as heavy as one of the equation leaves smooth errors, harmonic functions for -Δ, an order
+# of magnitude above what the equation's rows allow (poisson_2d, 256 parameters, 10 s: 1.3e-7, and 2.7e-8 with 10).
+VALUE_WEIGHT = 10.0
+SCALE_MEMORY = (
+    0.95  # poisson_5d, 420 parameters, 10 s: 4e-8 to 1.3e-6 over three seeds, 1.6e-6 to 3e-6 with 1
+)
 
 
 def train_mixture(task: Task):
-    """Train a mixture; returns approximator, status, converged, None, identified parameters."""
+    """Train a mixture; returns approximator, status, converged, None, identified parameters.
+
+    Raises:
+        UsageError: there is no such start.
+    """
     statement, budget = task.statement, task.budget
+    if budget.start not in (None, *STARTS):
+        message = f"start={budget.start!r}; expected {' or '.join(STARTS)}: where the centres begin"
+        raise UsageError(message)
     parameters = budget.parameters or PARAMETERS
-    d = statement.problem.domain.dimension
-    points = budget.points or max(200, round(ROWS_PER_PARAMETER * parameters))
-    sampling = Sampling(interior=points, sampler="gauss" if d <= GRID_DIMENSIONS else "sobol")
-    groups = statement.sample(sampling, task.seed)
+    groups = statement.sample(_sampling(task, parameters), task.seed)
     mixture = best_start(
-        statement.problem, groups, statement.sizes, parameters, ridge(statement.dtype), task.seed
+        statement,
+        parameters,
+        ridge(statement.dtype),
+        task.seed,
+        budget.start,
+        VALUE_WEIGHT,
+        task.monitor.out_of_time,
     )
     train = train_linear if statement.linear else _train_nonlinear
     status, converged, identified = train(task, mixture, groups)
@@ -46,9 +62,23 @@ def train_mixture(task: Task):
     return mixture, status, converged, None, identified
 
 
+def _sampling(task: Task, parameters: int) -> Sampling:
+    """Gauss points in few dimensions; in many, quasi-random ones of which the boundary gets its share."""
+    d = task.statement.problem.domain.dimension
+    share = 1.0 if d <= GRID_DIMENSIONS else 1 / (1 + MOST_BOUNDARY)
+    points = task.budget.points or max(200, round(share * ROWS_PER_PARAMETER * parameters))
+    sampler = "gauss" if d <= GRID_DIMENSIONS else "sobol"
+    return Sampling(points, sampler=sampler, value_weight=VALUE_WEIGHT)
+
+
 def ridge(dtype: torch.dtype) -> float:
-    """μ = 0.1 √ε: the regularisation μ |c| then lies below the rounding ε / μ it prevents."""
-    return 0.1 * math.sqrt(torch.finfo(dtype).eps)
+    """μ = ε^0.7, 1e-11 in double and 1e-5 in single precision.
+
+    Rows are of size one and the coefficients of wide Gaussians reach 1e6, which the ridge must not feel, and must not
+    exceed ε^-0.7, beyond which rounding stalls the iteration (poisson_2d, 1,300 parameters, 30 s: 3e-8 with 1e-9,
+    8e-12 with 1e-11, 5e-10 with 1e-13).
+    """
+    return torch.finfo(dtype).eps ** 0.7
 
 
 def lm_settings(task: Task) -> LevenbergMarquardtSettings:
@@ -97,7 +127,9 @@ def train_linear(
             one.refresh(its)
         return True
 
-    settings = replace(lm_settings(task), on_iteration=resample)
+    settings = replace(
+        lm_settings(task), on_iteration=resample, scale_memory=SCALE_MEMORY, factorisation="eigh"
+    )
     result = variable_projection(problem, separable.alpha, monitor, settings)
     separable.set_solution(result.alpha, result.coefficients, result.fixed_coefficients)
     return result.status, result.converged, {}

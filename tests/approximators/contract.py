@@ -97,6 +97,14 @@ class ApproximatorContract(ABC):
         assert_close(pullback(cotangent), expected)
         assert_close(pullback(2 * cotangent), 2 * expected)  # it can be called again
 
+    def test_rows_are_combinations_of_the_jacobian(self, approximator):
+        n = approximator.points_per_chunk + 3
+        x, shape = self.points(n), (n, 3, approximator.outputs, len(self.indices))
+        weights = torch.randn(shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+        weights[:, 1, :, 2:] = 0
+        expected = torch.einsum("nmua,nuap->nmp", weights, approximator.jet_jacobian(x, self.indices))
+        assert_close(approximator.row_jacobian(x, self.indices, weights), expected)
+
     def test_a_derivative_asked_for_twice_counts_twice(self, approximator, x):
         indices = ((2, 0), (0, 0), (2, 0))
         cotangent = self.cotangent(approximator, len(x), 3)

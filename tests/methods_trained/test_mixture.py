@@ -55,18 +55,32 @@ def test_reduced_residual_is_that_of_the_mixture_with_its_best_coefficients(kind
 
 
 @pytest.mark.parametrize(("kind", "rank"), KINDS)
-def test_derivative_of_the_basis_equals_differences(kind, rank):
+def test_moved_columns_equal_differences_of_the_basis_times_coefficients(kind, rank):
     parts, _, _ = separable(coupled(), kind, rank)
     α, h = parts.alpha, 1e-6
-    dΦ = parts.basis_jacobian(α)
-    k, q = dΦ.shape[1], dΦ.shape[3]
+    c = torch.randn(4, 2, generator=torch.Generator().manual_seed(1), dtype=f64)
+    moved = parts.moved(α, c)
+    assert moved.shape == (len(parts.target), 4, len(α) // 4)
     for j in range(len(α)):
         e = torch.zeros_like(α)
         e[j] = h
-        difference = (parts.basis(α + e) - parts.basis(α - e)) / (2 * h)
-        torch.testing.assert_close(dΦ[:, j // q, :, j % q], difference[:, j // q], rtol=1e-5, atol=1e-7)
-        others = [i for i in range(k) if i != j // q]
-        assert not difference[:, others].any()  # a component depends on its own parameters alone
+        change = torch.einsum("mku,ku->mk", (parts.basis(α + e) - parts.basis(α - e)) / (2 * h), c)
+        k, q = divmod(j, len(α) // 4)
+        torch.testing.assert_close(moved[:, k, q], change[:, k], rtol=1e-5, atol=1e-7)
+        assert not change[:, [i for i in range(4) if i != k]].any()  # a component has parameters of its own
+
+
+@pytest.mark.parametrize(("kind", "rank"), KINDS)
+def test_projected_jacobian_has_the_gradient_of_the_reduced_loss(kind, rank):
+    parts, _, _ = separable(poisson(), kind, rank)
+    reduced = parts.problem(ridge=1e-3)
+    α, h = parts.alpha, 1e-5
+    gradient = reduced.jacobian(α).T @ reduced.residual(α)
+    for j in range(len(α)):
+        e = torch.zeros_like(α)
+        e[j] = h
+        losses = [0.5 * float(reduced.residual(α + s * e).square().sum()) for s in (1, -1)]
+        assert float(gradient[j]) == pytest.approx((losses[0] - losses[1]) / (2 * h), rel=1e-4, abs=1e-7)
 
 
 def test_shape_parameters_survive_a_round_trip():
@@ -93,7 +107,6 @@ def test_start_spends_its_components_where_the_solution_oscillates():
 
     problem = Problem(square, equation, [Dirichlet(0, on=square.boundary)])
     statement = compile_statement(problem, f64, CPU)
-    groups = statement.sample(Sampling(interior=400, sampler="gauss"), 0)
-    mixture = best_start(problem, groups, statement.sizes, 160, 1e-9, 0)
+    mixture = best_start(statement, 160, 1e-9, 0)
     distinct = [len(torch.unique(mixture.centres[:, i].detach().round(decimals=9))) for i in range(2)]
     assert distinct[1] > distinct[0]

@@ -43,7 +43,7 @@ PRUDENCE = 1.4  # of degrees of freedom in generalised cross-validation
 LEVEL = 0.95
 MOST_USED = 0.5  # part of the coefficients of fields that the data may determine
 MISFIT = 4.0  # standard deviations of χ² beyond which given sigmas are called into question
-WEIGHTS = 10.0 ** np.arange(-10, 4.1, 0.5)  # of roughness, relative to the data
+WEIGHTS = 10.0 ** np.arange(-10, 4.1, 0.25)  # of roughness, relative to the data
 
 
 class Observations:
@@ -471,6 +471,14 @@ class InverseSolver(Solver):
             finer = seek(self.statement, self.frame, 0.1 * self.tol, self.sought.degree + 2)
             theta, self.sought = finer.adopted(self.sought, found.theta), finer
 
+    def _after_failure(self, current: Discrete, finer: Discrete, estimates: np.ndarray) -> Discrete | None:
+        """As for any problem; where the finer solution is the next level, its weights are chosen anew."""
+        following = super()._after_failure(current, finer, estimates)
+        if following is not finer:
+            return following
+        assert isinstance(finer, Identified)
+        return self._identify(finer.assembly.patches, finer.assembly.q, finer, finer.theta, None)
+
     def _identify(
         self,
         patches: Patches,
@@ -532,7 +540,11 @@ def joined(discrete: Identified) -> PartitionedMixture:
         values = (
             polynomials(points.y.reshape(-1, d), sought.centre, sought.half, sought.degree, zero)[0] @ phi.T
         )
-        fit = torch.linalg.lstsq(table, values.view(b, m, -1) * w).solution  # (b, k, f)
+        # Not lstsq: its default driver (gelsy) carries the pivots of one matrix of a batch over to the next.
+        Q, R = torch.linalg.qr(torch.cat([table, 1e-13 * torch.eye(table.shape[2]).expand(b, -1, -1)], dim=1))
+        fit = torch.linalg.solve_triangular(
+            R, Q[:, :m].mT @ (values.view(b, m, -1) * w), upper=True
+        )  # (b, k, f)
         c[columns[:, list(sought.fields)]] = fit.mT
     return replace(whole, coefficients=c)
 

@@ -286,6 +286,10 @@ class Problem:
         """The same problem with another starting point of its nonlinear solve."""
         return self._with(guess=guess)
 
+    def with_data(self, data: Sequence[Observation]) -> Problem:
+        """The same problem with other observations."""
+        return self._with(data=data)
+
     def _with(self, **changes: Any) -> Problem:
         names = "domain equation conditions exact reference guess constants parameters data name".split()
         problem = Problem(**{**{name: getattr(self, name) for name in names}, **changes})

@@ -129,6 +129,12 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
             message = f"{key}={value!r}; expected a positive whole number"
             raise UsageError(message)
     if constant is not None:
+        if problem.data:
+            message = (
+                "continuation does not go together with data= yet; leave it out, and start near with guess= and "
+                "parameters="
+            )
+            raise UsageError(message)
         if can_march(problem):
             message = "continuation is for steady problems; an evolution is followed in time: leave it out"
             raise UsageError(message)

@@ -87,7 +87,8 @@ def _is_coefficient(operator: ResidualOperator, unknown: int) -> bool:
     _, first = operator.linearise(points, jets, None, parameters)
     _, second = operator.linearise(points, torch.where(mine, jets, 3 * jets), None, parameters)
     difference = (first - second)[..., mine].abs().amax()
-    return bool(difference > 1e-9 * first.abs().amax())
+    absent = not bool(torch.cat([first, second])[..., mine].any())
+    return absent or bool(difference > 1e-9 * first.abs().amax())
 
 
 def _components_beside(operator: ResidualOperator, candidates: Sequence[int]) -> int:

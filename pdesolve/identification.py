@@ -28,6 +28,7 @@ from pdesolve.discrete import Discrete, gauss_newton, project, value_table
 from pdesolve.errors import SolveError, UsageError
 from pdesolve.estimation import difference
 from pdesolve.least_squares.normal_equations import NormalEquations
+from pdesolve.least_squares.row_blocks import squared_norm
 from pdesolve.monitor import Monitor
 from pdesolve.patches import Patches
 from pdesolve.problem import Problem
@@ -37,6 +38,7 @@ MOST_STEPS = 40
 SHORTEST = 1e-3  # step length
 CHOOSING = 8  # steps during which weights are chosen anew
 SETTLED = 1e-2  # step, in standard deviations, below which they stay
+AT_REST = 1e-4  # step, in standard deviations, that is none
 SENSITIVITY = 1e-9  # to which ∂u/∂θ is solved for
 UNDETERMINED = 1e-9  # relative singular value of the sensitivities of scalars
 PRUDENCE = 1.4  # of degrees of freedom in generalised cross-validation
@@ -213,16 +215,16 @@ def identify(
         length, theta, state = _line_search(
             assembly, data, state, theta, move, response, choice, stop, monitor
         )
-        change = _change(sought, theta, length * move)
-        deviations = float((root @ (length * move)).norm())
+        change, deviations = _change(sought, theta, move), float((root @ move).norm())
         fixed = fixed or step >= CHOOSING or deviations < SETTLED
         if length == 0.0 or change <= stop or monitor.out_of_time():
-            converged = change <= stop or deviations < 1e-4
+            converged = change <= stop or deviations < (AT_REST if length else SETTLED)
             break
     assert choice is not None
-    e = data.residual(state.coefficients, theta)
-    response = _response(state)
-    J = data.apply(response) + data.direct
+    if length > 0.0:
+        e = data.residual(state.coefficients, theta)
+        response = _response(state)
+        J = data.apply(response) + data.direct
     _, root = _step(data, e, J, sought, theta, choice)
     inverse = torch.linalg.solve_triangular(root, torch.eye(len(root), dtype=root.dtype), upper=True)
     scaled = J / choice.sigma[data.group][:, None]
@@ -231,8 +233,7 @@ def identify(
     chi = float((e / choice.sigma[data.group]).square().sum())
     known = not bool(data.sigma.isnan().any())
     return Identified(
-        **{name: getattr(state, name) for name in Discrete.__dataclass_fields__ if name != "converged"},
-        converged=converged and state.converged,
+        **{**vars(state.discrete), "converged": converged and state.discrete.converged},
         theta=theta,
         choice=choice,
         covariance=inverse @ inverse.T,
@@ -243,19 +244,45 @@ def identify(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Forward:
+    """A solution at given θ; where the problem is linear in it, with the factor that gave it."""
+
+    discrete: Discrete
+    equations: NormalEquations | None
+    scales: list[Tensor]
+
+    @property
+    def coefficients(self) -> Tensor:
+        """Of the solution."""
+        return self.discrete.coefficients
+
+
 def _forward(
     assembly: Assembly, start: Tensor | None, theta: Tensor, stop: float, monitor: Monitor
-) -> Discrete:
-    return gauss_newton(assembly.at(theta), start, stop, monitor)
-
-
-def _response(state: Discrete) -> Tensor:
-    """∂c/∂θ (p, θ) from A ∂c/∂θ = -∂r/∂θ."""
-    assembly = state.assembly
-    rows, residuals, scales = assembly.linearise(state.coefficients)
+) -> _Forward:
+    """u(θ)."""
+    assembly = assembly.at(theta)
+    if not assembly.statement.linear:
+        return _Forward(gauss_newton(assembly, start, stop, monitor), None, [])
+    zero = torch.zeros(assembly.layout.total, dtype=assembly.half.dtype, device=assembly.device)
+    rows, residuals, scales = assembly.linearise(zero)
     equations = NormalEquations(assembly.layout, assembly.patches.centre, rows)
-    columns = assembly.sought_columns(state.coefficients, scales)
-    rest = [torch.zeros_like(r) for r in residuals[len(columns) :]]
+    c = equations.solve([-r for r in residuals]).x
+    residuals = [r + block.apply(c) for r, block in zip(residuals, rows, strict=True)]
+    size, of_patch = squared_norm(residuals) ** 0.5, assembly.residual_of_patch(residuals)
+    return _Forward(Discrete(assembly, c, True, size, 1, of_patch), equations, scales)
+
+
+def _response(state: _Forward) -> Tensor:
+    """∂c/∂θ (p, θ) from A ∂c/∂θ = -∂r/∂θ."""
+    assembly, c = state.discrete.assembly, state.coefficients
+    equations, scales = state.equations, state.scales
+    if equations is None:
+        rows, _, scales = assembly.linearise(c)
+        equations = NormalEquations(assembly.layout, assembly.patches.centre, rows)
+    columns = assembly.sought_columns(c, scales)
+    rest = [torch.zeros_like(r) for r in equations.apply(torch.zeros_like(c))[len(columns) :]]
     found = [
         equations.solve([-part[..., j] for part in columns] + rest, tolerance=SENSITIVITY).x
         for j in range(columns[0].shape[2])
@@ -388,14 +415,14 @@ def _only(sought: Sought, i: int) -> Sought:
 def _line_search(
     assembly: Assembly,
     data: Observations,
-    state: Discrete,
+    state: _Forward,
     theta: Tensor,
     move: Tensor,
     response: Tensor,
     choice: Choice,
     stop: float,
     monitor: Monitor,
-) -> tuple[float, Tensor, Discrete]:
+) -> tuple[float, Tensor, _Forward]:
     """The first of 1, ½, ¼, … at which the objective does not rise; 0 and the old state where there is none."""
 
     def objective(c: Tensor, at: Tensor) -> float:

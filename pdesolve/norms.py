@@ -36,15 +36,31 @@ def error_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
     return rule.points, rule.weights
 
 
+def integral_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
+    """Points (n, d) and weights (n,) of a rule that integrates to many digits.
+
+    As `error_rule`, but of the domain where its boundary cuts patches: there, points of a rule on the whole cell that
+    happen to lie inside measure an error, but no integral.
+    """
+    slab = approximator.slabs[0] if isinstance(approximator, MarchedMixture) else approximator
+    if isinstance(slab, PartitionedMixture) and not _patches(problem.domain, slab).cut.any():
+        return error_rule(problem, approximator)
+    rule = problem.domain.rule(ORDER.get(problem.domain.dimension, 12))
+    return rule.points, rule.weights
+
+
+def _patches(domain: Domain, approximator: PartitionedMixture) -> Patches:
+    return Patches.over(Frame.of(domain), approximator.partition)[0]
+
+
 def _patch_rule(domain: Domain, approximator: PartitionedMixture) -> tuple[Tensor, Tensor]:
-    frame = Frame.of(domain)
-    patches, _ = Patches.over(frame, approximator.partition)
+    patches = _patches(domain, approximator)
     points, weights = [], []
     for batch in interior_points(patches, approximator.q, lambda q: q + 1, batch=4096):
         volume = torch.from_numpy(patches.half).prod(1)[torch.from_numpy(batch.cells)]
         w = batch.weight**2 * volume[:, None]
         keep = w > 0
-        points.append(batch.y[keep] @ frame.rotation.T)
+        points.append(batch.y[keep] @ patches.frame.rotation.T)
         weights.append(w[keep])
     return torch.cat(points), torch.cat(weights)
 

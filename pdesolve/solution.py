@@ -19,7 +19,7 @@ from pdesolve.approximators.marched_mixture import MarchedMixture
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.calculus import MultiIndex
 from pdesolve.errors import UsageError
-from pdesolve.norms import error_rule, relative_l2
+from pdesolve.norms import error_rule, integral_rule, relative_l2
 from pdesolve.problem import Problem
 from pdesolve.residual import compile_term, sample_points
 from pdesolve.subdomains import subdomains_of
@@ -238,7 +238,7 @@ class Solution:
 
     def integral(self, unknown: str | None = None) -> float:
         """∫ u over the domain."""
-        points, weights = self._rule
+        points, weights = integral_rule(self.problem, self.approximator)
         return float((self.evaluate(points)[:, self._index(unknown)] * weights).sum())
 
     def flux(self, on: Any, unknown: str | None = None, order: int = 40) -> float:

@@ -72,6 +72,7 @@ def test_the_mean_is_taken_over_a_curved_domain_exactly():
     solution = solve(problem, tol=1e-8, time_limit=30)
     assert solution.converged
     assert solution.max_error() < 1e-8
+    assert abs(solution.integral()) < 1e-10
 
 
 def test_a_mean_holds_at_all_times_of_a_march():

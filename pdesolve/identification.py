@@ -38,6 +38,7 @@ MOST_STEPS = 40
 SHORTEST = 1e-3  # step length
 CHOOSING = 8  # steps during which weights are chosen anew
 SETTLED = 1e-2  # step, in standard deviations, below which they stay
+OPEN = 1e-12  # relative singular value of the Hessian's root below which fields are not determined
 AT_REST = 1e-4  # step, in standard deviations, that is none
 SENSITIVITY = 1e-9  # to which ∂u/∂θ is solved for
 UNDETERMINED = 1e-9  # relative singular value of the sensitivities of scalars
@@ -207,11 +208,13 @@ def identify(
         response = _response(state)
         J = data.apply(response) + data.direct
         if step == 0:
-            _require_determined(J, sought, len(e))
+            _require_determined(J, response, assembly)
         if not fixed:
             choice = choose(data, e, J, sought, theta, choice)
         assert choice is not None
         move, root = _step(data, e, J, sought, theta, choice)
+        if step == 0 and sought.fields:
+            _require_regular(root, assembly)
         length, theta, state = _line_search(
             assembly, data, state, theta, move, response, choice, stop, monitor
         )
@@ -290,28 +293,40 @@ def _response(state: _Forward) -> Tensor:
     return torch.stack(found, dim=1)
 
 
-def _require_determined(J: Tensor, sought: Sought, n: int) -> None:
-    """Every scalar must move the predictions in a way of its own.
+def _require_determined(J: Tensor, response: Tensor, assembly: Assembly) -> None:
+    """Every scalar must move the predictions in a way of its own, and every field move them.
 
     Raises:
         UsageError: it does not.
     """
+    sought = assembly.sought
+    assert sought is not None
     count = len(sought.names)
+    each = len(sought.offset) // max(len(sought.fields), 1)
+    for i, unknown in enumerate(sought.fields):
+        moved = J[:, count:] @ sought.free[i * each : (i + 1) * each].T
+        if sought.roughness[i][0].any() and float(moved.norm()) <= UNDETERMINED * float(response.norm()):
+            message = (
+                f"no observation depends on the field {assembly.statement.problem.unknowns[unknown]}; observe an "
+                "unknown that it acts on"
+            )
+            raise UsageError(message)
     if not count:
         return
     names = ", ".join(sought.names)
-    if n < count:
+    if (n := len(J)) < count:
         message = (
             f"{n} observations for {count} parameters ({names}); add data, or make some of them constants"
         )
         raise UsageError(message)
     columns = J[:, :count]
     norms = columns.norm(dim=0)
-    if bool((norms == 0).any()):
-        name = sought.names[int(norms.argmin())]
+    missing = norms <= UNDETERMINED * response[:, :count].norm(dim=0)
+    if bool(missing.any()):
+        name = sought.names[int(missing.int().argmax())]
         message = (
-            f"no observation depends on the parameter {name}, at {float(sought.start[int(norms.argmin())]):g}: observe "
-            "where it matters, start elsewhere, or make it a constant"
+            f"no observation depends on the parameter {name} where it starts: observe where it matters, start "
+            "elsewhere, or make it a constant"
         )
         raise UsageError(message)
     _, s, V = torch.linalg.svd(columns / norms, full_matrices=False)
@@ -320,6 +335,23 @@ def _require_determined(J: Tensor, sought: Sought, n: int) -> None:
         message = (
             f"the data determine only a combination of the parameters {', '.join(involved)}, not each of them; make "
             "one a constant, or observe something else"
+        )
+        raise UsageError(message)
+
+
+def _require_regular(root: Tensor, assembly: Assembly) -> None:
+    """Together, data and roughness must determine fields.
+
+    Raises:
+        UsageError: they leave something open, which is smooth: a factor for instance.
+    """
+    s = torch.linalg.svdvals(root)
+    if float(s[-1]) <= OPEN * float(s[0]):
+        problem = assembly.statement.problem
+        names = [problem.unknowns[u] for u in assembly.statement.fields]
+        message = (
+            f"the data leave something of the fields {', '.join(names)} open, a constant or a factor for instance; "
+            "prescribe a value on the boundary, or observe the field itself somewhere"
         )
         raise UsageError(message)
 

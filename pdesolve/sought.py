@@ -44,30 +44,32 @@ CHUNK = 4_000_000  # numbers in a table of polynomials
 def coefficient_fields(problem: Problem, operators: Sequence[ResidualOperator]) -> tuple[int, ...]:
     """The unknowns that are coefficient fields to be identified: those that equations do not determine.
 
-    There are fields where fewer equations than unknowns mention anything else. They are the unknowns without
-    observations and initial values that enter as coefficients do, ∂F/∂a depending on other unknowns, or that stand in
-    conditions only.
+    There are fields where fewer equations than unknowns mention anything else. They are the unknowns without initial
+    values that enter as coefficients do, ∂F/∂a depending on other unknowns and a being differentiated less often than
+    another, or that stand in conditions only; those with observations only where the others are too few.
 
     Raises:
         ProblemError: their number does not fit.
     """
     if not problem.data:
         return ()
-    names = problem.unknowns
-    known = {problem.unknown_of(o) for o in problem.data}
-    known |= {problem.unknown_of(c) for c in problem.conditions if isinstance(c, Initial)}
-    candidates = [u for u, name in enumerate(names) if name not in known and _is_coefficient(operators[0], u)]
-    closing = _components_beside(operators[0], candidates)
-    if closing >= len(names):
-        return ()
-    if len(names) - len(candidates) != closing:
-        listed = ", ".join(names[u] for u in candidates) or "none"
-        message = (
-            f"{closing} equations for the unknowns {', '.join(names)}: {len(names) - closing} must be coefficient "
-            f"fields, identified from data; those without observations that enter as coefficients are: {listed}"
-        )
-        raise ProblemError(message)
-    return tuple(candidates)
+    names, operator = problem.unknowns, operators[0]
+    begun = {problem.unknown_of(c) for c in problem.conditions if isinstance(c, Initial)}
+    observed = {problem.unknown_of(o) for o in problem.data}
+    possible = [u for u, name in enumerate(names) if name not in begun and _is_coefficient(operator, u)]
+    closing = 0
+    for candidates in ([u for u in possible if names[u] not in observed], possible):
+        closing = _components_beside(operator, candidates)
+        if closing >= len(names):
+            return ()
+        if len(names) - len(candidates) == closing:
+            return tuple(candidates)
+    listed = ", ".join(names[u] for u in possible) or "none"
+    message = (
+        f"{closing} equations for the unknowns {', '.join(names)}: {len(names) - closing} must be coefficient fields, "
+        f"identified from data; those that enter as coefficients are: {listed}"
+    )
+    raise ProblemError(message)
 
 
 def _samples(operator: ResidualOperator, seed: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
@@ -83,6 +85,12 @@ def _is_coefficient(operator: ResidualOperator, unknown: int) -> bool:
     mine = torch.tensor([u == unknown for u, _ in operator.slots])
     if not mine.any():
         return True
+    order = [
+        max((sum(a) for u, a in operator.slots if (u == unknown) == same), default=0)
+        for same in (True, False)
+    ]
+    if order[0] >= max(order[1], 1):
+        return False
     points, jets, parameters = _samples(operator, 3)
     _, first = operator.linearise(points, jets, None, parameters)
     _, second = operator.linearise(points, torch.where(mine, jets, 3 * jets), None, parameters)

@@ -290,6 +290,8 @@ def stokes(u, v, p, nu):
     ("equation", "observed", "fields"),
     [
         (lambda u, a: div(a * grad(u)), "u", "a"),
+        (lambda u, a: div(a * grad(u)), "ua", "a"),
+        (lambda u, a: div(a * grad(u)), "a", "a"),
         (lambda u, a, g: (div(a * grad(u)), 0 * g + a.x), "u", "ag"),
         (lambda u, v: (laplace(u) - v, laplace(v) + u), "u", ""),
         (stokes, "uv", ["nu"]),
@@ -322,7 +324,7 @@ def reaction(u, kappa, rho):
             Problem(
                 LINE, lambda u, kappa: -u.xx - kappa**2, [ZERO], parameters={"kappa": 0.0}, data=[measured()]
             ),
-            "no observation depends on the parameter kappa, at 0",
+            "no observation depends on the parameter kappa where it starts",
         ),
         (
             Problem(
@@ -333,6 +335,24 @@ def reaction(u, kappa, rho):
                 data=[Observation([0.5], [1.0])],
             ),
             "1 observations for 2 parameters",
+        ),
+        (
+            Problem(
+                LINE,
+                lambda u, g: -u.xx - 1,  # noqa: ARG005
+                [Condition(lambda u, g: u - g, on=LINE.right), Dirichlet(0, on=LINE.left, unknown="u")],
+                data=[Observation([0.0], [0.0], unknown="u")],
+            ),
+            "no observation depends on the field g",
+        ),
+        (
+            Problem(
+                LINE,
+                lambda u, a: (a * u.x).x,
+                [Dirichlet(lambda x: x, on=LINE.boundary, unknown="u")],
+                data=[Observation(PLACES, PLACES, unknown="u")],
+            ),
+            "a constant or a factor for instance",
         ),
         (conductivity([Observation([1.5], [1.0])]), r"data\[0\] has 1 of 1 points outside"),
         (Problem(LINE, lambda u: -u.xx - 1, [ZERO], data=[measured()]), "nothing is to be identified"),

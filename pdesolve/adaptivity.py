@@ -8,6 +8,7 @@ first, and nothing is returned as converged without it. The exact solution is ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,9 +16,10 @@ import torch
 
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.assembly import Assembly, Statement
-from pdesolve.discrete import Discrete, gauss_newton, project
+from pdesolve.discrete import Discrete, carried, gauss_newton
 from pdesolve.errors import OutOfMemoryError, SolveError
-from pdesolve.estimation import SLOW_DECAY, Decay, bulk_of, change, cheapest, difference, overlooked, predict
+from pdesolve.estimation import Decay, bulk_of, change, cheapest, difference, overlooked, predict
+from pdesolve.grading import LOCAL, Singularities, Target, halve_toward
 from pdesolve.monitor import Monitor
 from pdesolve.partition import Partition
 from pdesolve.patches import Frame, Patches
@@ -28,6 +30,7 @@ FIRST_ORDER = {1: 10, 2: 8, 3: 8}
 HIGHEST_ORDER = {1: 22, 2: 20, 3: 12}
 FIRST_CELLS = {1: 3, 2: 3, 3: 2}
 SAFETY = 0.3  # predicted truncation error over tolerance that refinement aims at
+HELPED = 0.9  # a refinement that leaves more of the residual was of no use
 FINEST_TOLERANCE = 1e-13
 UNSEEN_POINTS = {
     1: 2**12,
@@ -119,6 +122,7 @@ class Solver:
         d = self.problem.domain.dimension
         self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem), self.duration)
         self.statement = Statement.of(self.problem, self.frame.rotation)
+        self.by_error, self.by_residual = Singularities(self.frame.reach), Singularities(self.frame.reach)
         self.first_order = self.settings.get("order", FIRST_ORDER.get(d, 5))
         self.highest_order = max(self.first_order, self.settings.get("max_order", HIGHEST_ORDER.get(d, 8)))
         self.most_unknowns = self.settings.get("max_unknowns", MOST_UNKNOWNS)
@@ -171,30 +175,36 @@ class Solver:
     def _after_failure(self, current: Discrete, finer: Discrete, estimates: np.ndarray) -> Discrete | None:
         """Go on from a verification that did not confirm the tolerance.
 
-        Where the finer solution decays fast, it is the next level. Else the error is carried in from patches that
-        the truncation does not show (pollution from a singular corner): they have the large residuals, and must be
-        split until the residual has fallen by the root of what is missing, since pollution goes with its square.
+        Where raising the orders has lowered the residual, the finer solution is the next level. Else the error is
+        carried in from patches that the truncation does not show (pollution from a singular corner): they have the
+        large residuals, and must be split until the residual has fallen by the root of what is missing, since
+        pollution goes with its square. Where splitting does not lower the residual either, only rounding is left.
         """
-        decay = predict(finer)
-        bulk = bulk_of(finer.residual_of_patch)
-        if (decay.rate[bulk] <= SLOW_DECAY).all() or not current.converged:
-            idle = finer.residual > 0.9 * current.residual
-            stuck = (finer.assembly.q > self.highest_order + 6).any() or idle
-            if stuck and not (current.converged or finer.converged):
-                raise NonlinearFailure(finer.residual)
-            return None if stuck and current.converged else finer
-        self.residual_goal = finer.residual / float(estimates.max() / self.tol) ** 0.5
-        refined = self._refine_by_residual(current, predict(current))
-        return self.solve(*refined, current)
+        if not (current.converged or finer.converged) and finer.residual > HELPED * current.residual:
+            raise NonlinearFailure(finer.residual)
+        slow = predict(finer).slow[bulk_of(finer.residual_of_patch)].any()
+        exhausted = (finer.assembly.q > self.highest_order + 6).any()
+        helped = finer.residual < (0.5 if slow else HELPED) * current.residual
+        if not current.converged or (helped and not exhausted):
+            return finer
+        self.residual_goal = current.residual / float(estimates.max() / self.tol) ** 0.5
+        halved = self.solve(*self._refine_by_residual(current, predict(current)), current)
+        return halved if halved.residual < HELPED * current.residual else None
 
     def _refine_by_residual(self, current: Discrete, decay: Decay) -> tuple[Patches, np.ndarray]:
         """Split the patches that hold most of the residual."""
-        bulk = bulk_of(current.residual_of_patch)
-        return self.split(current, bulk[:, None] & decay.directions, current.assembly.q)
+        residual = current.residual_of_patch
+        bulk = bulk_of(residual)
+        targets = self.by_residual.targets(
+            current.assembly.patches.partition, bulk, residual, 0.7 * self.residual_goal
+        )
+        return self.split(current, bulk[:, None] & decay.directions, current.assembly.q, targets)
 
-    def split(self, current: Discrete, axes: np.ndarray, q: np.ndarray) -> tuple[Patches, np.ndarray]:
-        """Halve patches along the axes marked (e, d); children inherit the orders q (e,)."""
-        partition, parent = current.assembly.patches.partition.split(axes)
+    def split(
+        self, current: Discrete, axes: np.ndarray, q: np.ndarray, targets: Sequence[Target] = ()
+    ) -> tuple[Patches, np.ndarray]:
+        """Halve patches along the axes marked (e, d), toward targets many times; children inherit the orders q (e,)."""
+        partition, parent = halve_toward(current.assembly.patches.partition, axes, targets)
         patches, kept = Patches.over(self.frame, partition)
         return patches, q[parent[kept]]
 
@@ -219,9 +229,9 @@ class Solver:
         """Solve on given patches, a nonlinear problem from an earlier solution."""
         assembly = Assembly(self.statement, patches, q, self.device)
         start = None
-        if not self.statement.linear:
-            source = previous.mixture if previous is not None else None
-            start = project(assembly, source, self.problem)
+        # Cut cells hold functions that are zero to rounding, and what a solve from zero puts there does not go away.
+        if not self.statement.linear or (previous is not None and patches.cut.any()):
+            start = carried(assembly, previous, self.problem)
         # Small dense blocks lose more to waking threads than they gain, above all on a busy machine.
         torch.set_num_threads(self.threads if assembly.layout.total > THREADED_UNKNOWNS else 1)
         stop = max(1e-2 * self.tol, 1e-13)
@@ -265,16 +275,19 @@ class Solver:
         """Mark the patches that hold the error back; raise their order or split them, whichever is cheaper.
 
         While something is not resolved yet, what lies around it may be its echo: then only the worst patches are
-        marked, and the aim is two digits less, not the tolerance.
+        marked. There, and where few patches hold most of the error, the aim is two digits less, not the tolerance.
         """
         assembly = current.assembly
         goal = SAFETY * self.tol
         bulk = bulk_of(decay.error, 0.9)
-        unresolved = (decay.rate[bulk] > SLOW_DECAY).any()
+        unresolved = decay.slow[bulk].any()
+        modest = max(goal, 0.01 * float(np.sqrt((decay.error**2).sum())))
         if unresolved:
-            goal = max(goal, 0.01 * float(np.sqrt((decay.error**2).sum())))
+            goal = modest
         order = np.argsort(decay.error)
-        harmless = np.sqrt(np.cumsum(decay.error[order] ** 2)) <= 0.7 * goal
+        harmless = np.sqrt(np.cumsum(decay.error[order] ** 2)) <= 0.7 * (
+            modest if bulk.sum() <= LOCAL * len(bulk) else goal
+        )
         marked = np.ones(len(order), dtype=bool)
         marked[order[harmless]] = False
         if not marked.any():
@@ -287,4 +300,6 @@ class Solver:
         q = np.where(marked, wanted, assembly.q)
         if not split.any():
             return assembly.patches, q
-        return self.split(current, split[:, None] & decay.directions, q)
+        aim = 0.5 * SAFETY * self.tol
+        targets = self.by_error.targets(assembly.patches.partition, split, decay.error, aim)
+        return self.split(current, split[:, None] & decay.directions, q, targets)

@@ -17,6 +17,8 @@ from pdesolve.monitor import Monitor
 from pdesolve.patches import Points
 from pdesolve.problem import Problem
 
+AT_ROUNDING = 1e-9  # relative step below which only rounding keeps Gauss–Newton from contracting
+
 
 @dataclass(frozen=True, eq=False)
 class Discrete:
@@ -40,17 +42,19 @@ def gauss_newton(
 ) -> Discrete:
     """Minimise ½‖r‖² over the coefficients; one step where the problem is linear.
 
-    Stops when a full step changes the coefficients by less than `stop`, relatively.
+    Stops when a full step changes the coefficients by less than `stop`, relatively, or by what rounding leaves: tiny
+    steps that do not shrink any more.
     """
     size = assembly.layout.total
     c = torch.zeros(size, dtype=assembly.half.dtype, device=assembly.device) if start is None else start
     converged, smallest, step = False, 1e-300, 0
+    energy, last = 0.0, np.inf
     while step < max_steps:
         step += 1
         rows, residuals, scales = assembly.linearise(c)
-        move = (
-            NormalEquations(assembly.layout, assembly.patches.centre, rows).solve([-r for r in residuals]).x
-        )
+        equations = NormalEquations(assembly.layout, assembly.patches.centre, rows)
+        found = equations.solve([-r for r in residuals], energy=energy)
+        move, energy = found.x, found.energy
         if assembly.statement.linear:
             c, converged = c + move, True
             residuals = [r + block.apply(move) for r, block in zip(residuals, rows, strict=True)]
@@ -61,7 +65,9 @@ def gauss_newton(
         if length == 0.0:  # no descent left: rounding, unless the step is still large
             converged = change <= max(1e3 * stop, 1e-10)
             break
-        converged = (change <= stop and length == 1.0) or after == 0.0
+        stagnant = last <= AT_ROUNDING and change > 0.5 * last
+        converged = (length == 1.0 and (change <= stop or stagnant)) or after == 0.0
+        last = change
         if converged or monitor.out_of_time():
             break
     if not assembly.statement.linear:
@@ -82,6 +88,21 @@ def _line_search(
             return length, after
         length /= 2
     return 0.0, before
+
+
+def carried(assembly: Assembly, previous: Discrete | None, problem: Problem) -> Tensor | None:
+    """Coefficients that stand for an earlier solution, exactly on the same patches; else for the problem's `guess`."""
+    if previous is None or previous.assembly.patches is not assembly.patches:
+        return project(assembly, previous.mixture if previous is not None else None, problem)
+    c = torch.zeros(assembly.layout.total, dtype=assembly.half.dtype, device=assembly.device)
+    for points in assembly.interior:
+        columns = assembly.layout.of(torch.from_numpy(points.cells)).to(assembly.device)
+        b = len(points.cells)
+        own, known = c[columns].view(b, assembly.unknowns, -1), coefficients_of(previous, points.cells)
+        k = min(own.shape[2], known.shape[2])  # bases are nested
+        own[..., :k] = known[..., :k]
+        c[columns] = own.view(b, -1)
+    return c
 
 
 def project(assembly: Assembly, source: PartitionedMixture | None, problem: Problem) -> Tensor | None:

@@ -13,6 +13,10 @@ from pdesolve.discrete import Discrete, coefficients_of, value_table, volume_wei
 UNSEEN = 1e3  # residual at unseen points, over that of the rows, that shows an overlooked feature
 ROUNDING = 2e-12  # relative size of the highest coefficients of a patch below which slow decay is rounding
 SLOW_DECAY = 0.4  # per two degrees: slower than this, raising orders does not help
+SINGULAR_GAIN, SINGULAR_RATE = (
+    1.25,
+    0.15,
+)  # algebraic decay n^-s has a gain (1 - 4/n²)^-s, that is seen at low orders
 DIRECTION_SHARE = 0.1  # of the strongest axis: below it, an axis is not split
 
 
@@ -24,6 +28,8 @@ class Decay:
         error: (e,) predicted L2 error of each patch, relative to the norm of the unknown, the largest over unknowns.
         rate: (e,) decay ρ of the coefficients per two degrees.
         gain: (e,) factor γ ≤ 1 by which the rate itself falls per two degrees (entire functions: γ < 1).
+        slow: (e,) whether raising the order does not help: decay slower than 0.4, or a rate that grows with the
+            degree as that of a singular function does.
         directions: (e, d) axes along which the highest degrees matter, those a split should halve.
         strongest: (e,) the axis along which they matter most.
         share: (e, d) part of the squares of the highest degrees that each axis has.
@@ -32,6 +38,7 @@ class Decay:
     error: np.ndarray
     rate: np.ndarray
     gain: np.ndarray
+    slow: np.ndarray
     directions: np.ndarray
     strongest: np.ndarray
     share: np.ndarray
@@ -159,12 +166,14 @@ def predict(discrete: Discrete) -> Decay:
     directions = share >= DIRECTION_SHARE**2 * share.max(axis=1, keepdims=True)
     # What no longer decays this far down is rounding, and no refinement removes it.
     error[(t[..., 0] < ROUNDING) & (rate > SLOW_DECAY)] = 0.0
-    gain = np.clip(t[..., 0] * t[..., 2] / (t[..., 1] ** 2 + tiny**2), 0.5, 1.0)
+    gain = t[..., 0] * t[..., 2] / (t[..., 1] ** 2 + tiny**2)
     each = np.arange(e), worst
+    singular = (gain[each] > SINGULAR_GAIN) & (rate[each] > SINGULAR_RATE)
     return Decay(
         error.max(axis=1),
         np.maximum(rate[each], 1e-3),
-        gain[each],
+        np.clip(gain[each], 0.5, 1.0),
+        (rate[each] > SLOW_DECAY) | singular,
         directions,
         share.argmax(axis=1),
         share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300),
@@ -199,11 +208,11 @@ def cheapest(
                 error <= target, cost, 1e12 * (1 + np.log10(np.maximum(error / target, 1))) + cost
             )
             if raised:
-                cost = np.where(decay.rate > SLOW_DECAY, np.inf, cost)
+                cost = np.where(decay.slow, np.inf, cost)
             better = cost < best
             best, split = np.where(better, cost, best), np.where(better, halvings > 0, split)
             wanted = np.where(better, np.where(halvings > 1, q, order), wanted)
-    wanted = np.where(decay.rate > SLOW_DECAY, q, wanted)
+    wanted = np.where(decay.slow, q, wanted)
     nothing = ~split & (wanted <= q)
     return split | (nothing & (q >= highest)), np.where(nothing & (q < highest), q + 2, wanted)
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 from discretised import patches_over, solve_on
 
-from pdesolve import Dirichlet, Interval, Problem, Rectangle, laplace
-from pdesolve.adaptivity import AdaptiveResult, solve_adaptively
+from pdesolve import Dirichlet, Disk, Interval, Problem, Rectangle, laplace
+from pdesolve.adaptivity import AdaptiveResult, Solver, solve_adaptively
+from pdesolve.assembly import Assembly
+from pdesolve.discrete import carried
 from pdesolve.loading import load_problem
 from pdesolve.monitor import Monitor
 from pdesolve.norms import error_rule, relative_l2
@@ -216,3 +218,18 @@ def test_as_many_unknowns_on_uniform_patches_are_worse_in_a_layer():
     assert relative_l2(uniform.mixture(points) - reference, reference, weights)[0] > max(
         errors_of(problem, result)
     )
+
+
+def test_a_solution_is_carried_over_exactly_to_other_orders_of_the_same_patches():
+    disk = Disk((0, 0), 1)
+
+    def poisson(u, x, y):
+        return -laplace(u) - x * y
+
+    solver = Solver(Problem(disk, poisson, [Dirichlet(0, on=disk.boundary)]), 1e-6, Monitor(), "cpu", {})
+    patches, q = solver.start()
+    coarse = solver.solve(patches, q, None)
+    finer = Assembly(solver.statement, patches, q + 2)
+    x = disk.sample(200, seed=3)
+    lifted = finer.mixture(carried(finer, coarse, solver.problem))
+    torch.testing.assert_close(lifted(x), coarse.mixture(x), rtol=0, atol=1e-14)

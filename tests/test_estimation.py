@@ -25,6 +25,7 @@ def decay(rate: float, error: float = 1e-4, patches: int = 1, dimension: int = 2
         error=error * full,
         rate=rate * full,
         gain=full,
+        slow=rate * full > SLOW_DECAY,
         directions=np.ones((patches, dimension), dtype=bool),
         strongest=np.zeros(patches, dtype=int),
         share=np.full((patches, dimension), 1 / dimension),

@@ -67,7 +67,7 @@ def _recurrence(j: int) -> tuple[float, float]:
 
 @lru_cache
 def _derivatives(q: int, order: int) -> tuple[Tensor, ...]:
-    """Matrices (q, q) with p⁽ᵏ⁾_j = Σ_i p_i D_ij, k = 1 … order: P'_j = Σ (2i + 1) P_i over i = j-1, j-3, …"""
+    """Matrices (q, q) with p⁽ᵏ⁾_j = Σ_i p_i D_ij, k = 1 … order, from P'_j = Σ (2i + 1) P_i over i = j-1, j-3, …."""
     j = torch.arange(q, dtype=torch.float64)
     i = j[:, None]
     below = (i < j) & ((j - i) % 2 == 1)
@@ -121,9 +121,7 @@ def basis_table(
     axes = factor_table(t.movedim(-1, 0), (sigma / half).T[:, :, None], q, order)  # (order + 1, d, b, n, q)
     result = t.new_empty(len(indices), *t.shape[:-1], basis_size(d, q))
     for row, index in zip(result, indices, strict=True):
-        factors = [
-            axes[k, i] / half[:, i, None, None] ** k if k else axes[0, i] for i, k in enumerate(index)
-        ]
+        factors = [axes[k, i] / half[:, i, None, None] ** k if k else axes[0, i] for i, k in enumerate(index)]
         _multiply(factors, q, row)
     return result
 

@@ -123,6 +123,34 @@ def test_the_factor_in_the_plane_grows_like_n_log_n():
     assert large / small < 9 * 1.9  # n log n: 9 log(576)/log(64) = 13.8; a banded factor: 27
 
 
+@pytest.mark.parametrize("condition", [1e2, 1e5, 1e7])
+def test_nearly_dependent_columns_of_a_patch_are_factored_as_by_an_orthogonal_factorisation(condition):
+    layout = random_layout(6)
+    rows = random_rows(layout, grid_pairs((6,)))
+    mix = torch.eye(layout.total, dtype=torch.float64)
+    for first, size in zip(layout.offsets.tolist(), layout.sizes.tolist(), strict=True):
+        columns = slice(first, first + size)
+        mix[columns, columns] += (1 - 1 / condition) * (
+            torch.ones(size, size, dtype=torch.float64) / size - torch.eye(size)
+        )
+    skewed = [
+        RowBlocks(
+            block.groups,
+            tuple(
+                torch.stack([m[i] @ mix[c[i]][:, c[i]] for i in range(len(m))])
+                for m, c in zip(block.matrices, block.columns, strict=True)
+            ),
+            block.columns,
+        )
+        for block in rows
+    ]
+    r = torch.linalg.qr(dense(skewed, layout))[1]
+    w = torch.randn(layout.total, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    # M⁻¹ Rᵀ w = R⁻¹ w where M = RᵀR; in the norm of M all directions count, also those that are nearly lost.
+    found = r @ factor(layout, grid_centres((6,)), skewed).solve(r.mT @ w)
+    assert float((found - w).norm() / w.norm()) < 1e-3
+
+
 def test_what_is_singular_by_rounding_is_factored_with_a_small_shift():
     layout = Columns(torch.tensor([3, 3]))
     ones = torch.ones(1, 2, 3, dtype=torch.float64)

@@ -358,10 +358,13 @@ class Assembly:
         t = (y - self.centre[cells][:, None]) / half[:, None]
         betas = tuple(dict.fromkeys(beta for _, beta in term.slots))
         table = basis_table(t, half, self.sigma, int(self.q[points.cells[0]]), betas)
-        return table[[betas.index(beta) for _, beta in term.slots]]
+        place = [betas.index(beta) for _, beta in term.slots]
+        return table if len(place) == len(betas) else table[place]
 
     def jets(self, term: GridTerm, points: Points, table: Tensor, coefficients: Tensor) -> Tensor:
         """Jets along grid axes (b, m, s)."""
+        if not bool(coefficients.any()):
+            return coefficients.new_zeros(*points.weight.shape, len(term.slots))
         c = coefficients[self._columns(points.cells)].view(len(points.cells), self.unknowns, -1)
         per_slot = c[:, [u for u, _ in term.slots]]  # (b, s, k)
         if points.congruent:
@@ -581,7 +584,7 @@ class Assembly:
                     matrix[:, 2 * u, :, u] = sign * FLUX_WEIGHTS[0] * weight[..., None] * table[0]
                 if orders[u] >= 2:
                     mine, theirs = ks[own][u].to(slope), ks[other][u].to(slope)
-                    share = mine / torch.maximum(mine.abs(), theirs.abs()).clamp_min(1e-300)
+                    share = mine / (mine * theirs).abs().sqrt().clamp_min(1e-300)
                     factor = sign * FLUX_WEIGHTS[1] * weight * share * reach
                     matrix[:, 2 * u + 1, :, u] = factor[..., None] * slope
             sides.append(matrix.view(b, 2 * self.unknowns * m, -1))

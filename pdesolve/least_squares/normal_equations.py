@@ -24,11 +24,12 @@ PATIENCE = 2  # steps without halving: where the factor lost small singular valu
 
 @dataclass(frozen=True)
 class LinearSolve:
-    """What a solve returns: x (p,), refinement steps taken, stored numbers of the factor."""
+    """What a solve returns: x (p,), refinement steps taken, stored numbers of the factor, ‖A x‖²."""
 
     x: Tensor
     steps: int
     factor_entries: int
+    energy: float
 
 
 class NormalEquations:
@@ -69,10 +70,12 @@ class NormalEquations:
             block.add_transposed(part, out)
         return out
 
-    def solve(self, b: list[Tensor], max_steps: int = 30, tolerance: float = 1e-15) -> LinearSolve:
+    def solve(
+        self, b: list[Tensor], max_steps: int = 30, tolerance: float = 1e-15, energy: float = 0.0
+    ) -> LinearSolve:
         """CGLS preconditioned by the Cholesky factor, until the gradient stagnates.
 
-        With D the column scaling and M the factor, s = D Aᵀ r, z = M⁻¹ s and energy s·z ≈ ‖A(x* - x)‖².
+        With D the column scaling and M the factor, s = D Aᵀ r, z = M⁻¹ s and s·z ≈ ‖A(x* - x)‖².
         While M is good (condition of A D to 1e7) three to eight steps suffice; at 1e8, where it has lost
         the smallest singular values to rounding, about thirty.
 
@@ -80,26 +83,27 @@ class NormalEquations:
             b: right-hand sides (b, m), one per block of rows.
             max_steps: bound on the refinement steps.
             tolerance: stop when a step is this small relative to the largest, in the norm of M.
+            energy: ‖A x‖² of what x is a correction to, where it is one: it needs no more digits than that.
         """
         x, r = torch.zeros_like(self.scale), [part.clone() for part in b]
         direction = torch.zeros_like(x)
-        size, previous, best, idle, steps = 0.0, float("inf"), float("inf"), 0, 0
+        size, previous, best, idle, steps = energy, float("inf"), float("inf"), 0, 0
         while steps < max_steps:
             steps += 1
             s = self.scale * self.apply_transposed(r)
             z = self.factor.solve(s)
-            energy = float(s @ z)
-            best, idle = (energy, 0) if energy < 0.5 * best else (best, idle + 1)
-            if not energy > 0 or idle == PATIENCE or energy <= tolerance**2 * size:
+            gained = float(s @ z)
+            best, idle = (gained, 0) if gained < 0.5 * best else (best, idle + 1)
+            if not gained > 0 or idle == PATIENCE or gained <= tolerance**2 * size:
                 break
-            direction = z + (energy / previous) * direction
+            direction = z + (gained / previous) * direction
             image = self.apply(self.scale * direction)
             curvature = float(sum((q * q).sum() for q in image))
             if not curvature > 0:
                 break
-            alpha = energy / curvature
+            alpha = gained / curvature
             x = x + alpha * direction
             r = [part - alpha * q for part, q in zip(r, image, strict=True)]
-            size = max(size, energy)
-            previous = energy
-        return LinearSolve(self.scale * x, steps, self.factor.entries)
+            size = max(size, gained)
+            previous = gained
+        return LinearSolve(self.scale * x, steps, self.factor.entries, size)

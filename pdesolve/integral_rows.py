@@ -82,11 +82,13 @@ def _nodes(patches: Patches, q: int, time: float | None) -> Nodes:
         owner = np.repeat(cells, len(s))
         return _at(y, time), weights, owner
     finest = float((frame.extent[:d] / (2 * patches.half[alive][:, :d])).max())
-    rule = getattr(frame.domain, "space", frame.domain).rule(min(MOST_NODES[d], int(q * (2 + finest))))
-    y = _at(rule.points @ frame.rotation[:d, :d], time)
+    order = min(MOST_NODES[d], int(q * (2 + finest)))
+    rules = [getattr(part, "space", part).rule(order) for part in frame.subdomains]
+    y = _at(torch.cat([rule.points for rule in rules]) @ frame.rotation[:d, :d], time)
+    weights = torch.cat([rule.weights for rule in rules])
     owner = patches.partition.locate(y.numpy(), frame.part_of(y) if len(frame.subdomains) > 1 else None)
     known = torch.from_numpy(owner >= 0)
-    return y[known], rule.weights[known], owner[owner >= 0]
+    return y[known], weights[known], owner[owner >= 0]
 
 
 def _at(y: Tensor, time: float | None) -> Tensor:

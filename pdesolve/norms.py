@@ -13,6 +13,7 @@ from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.geometry import Domain, TimeInterval
 from pdesolve.patches import Frame, Patches, interior_points
 from pdesolve.problem import Problem
+from pdesolve.subdomains import subdomains_of
 
 ORDER = {1: 400, 2: 100, 3: 36}
 
@@ -27,11 +28,13 @@ def error_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
     if isinstance(approximator, MarchedMixture):
         borders, space = approximator.times.tolist(), problem.domain.space
         domains = [space * TimeInterval(a, b) for a, b in pairwise(borders)]
-        parts = [_patch_rule(d, m) for d, m in zip(domains, approximator.slabs, strict=True)]
+        parts = [
+            _patch_rule(_patches(problem, d, m), m) for d, m in zip(domains, approximator.slabs, strict=True)
+        ]
         points, weights = zip(*parts, strict=True)
         return torch.cat(points), torch.cat(weights)
     if isinstance(approximator, PartitionedMixture):
-        return _patch_rule(problem.domain, approximator)
+        return _patch_rule(_patches(problem, problem.domain, approximator), approximator)
     rule = problem.domain.rule(ORDER.get(problem.domain.dimension, 12))
     return rule.points, rule.weights
 
@@ -43,18 +46,19 @@ def integral_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
     happen to lie inside measure an error, but no integral.
     """
     slab = approximator.slabs[0] if isinstance(approximator, MarchedMixture) else approximator
-    if isinstance(slab, PartitionedMixture) and not _patches(problem.domain, slab).cut.any():
+    if isinstance(slab, PartitionedMixture) and not _patches(problem, problem.domain, slab).cut.any():
         return error_rule(problem, approximator)
-    rule = problem.domain.rule(ORDER.get(problem.domain.dimension, 12))
-    return rule.points, rule.weights
+    rules = [part.rule(ORDER.get(part.dimension, 12)) for part in subdomains_of(problem) or (problem.domain,)]
+    return torch.cat([rule.points for rule in rules]), torch.cat([rule.weights for rule in rules])
 
 
-def _patches(domain: Domain, approximator: PartitionedMixture) -> Patches:
-    return Patches.over(Frame.of(domain), approximator.partition)[0]
+def _patches(problem: Problem, domain: Domain, approximator: PartitionedMixture) -> Patches:
+    """The patches on a domain; cells of different sub-domains may lie in one place."""
+    subdomains = subdomains_of(problem) if len(approximator.subdomains) > 1 else ()
+    return Patches.over(Frame.of(domain, subdomains), approximator.partition)[0]
 
 
-def _patch_rule(domain: Domain, approximator: PartitionedMixture) -> tuple[Tensor, Tensor]:
-    patches = _patches(domain, approximator)
+def _patch_rule(patches: Patches, approximator: PartitionedMixture) -> tuple[Tensor, Tensor]:
     points, weights = [], []
     for batch in interior_points(patches, approximator.q, lambda q: q + 1, batch=4096):
         volume = torch.from_numpy(patches.half).prod(1)[torch.from_numpy(batch.cells)]

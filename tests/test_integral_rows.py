@@ -9,16 +9,21 @@ from discretised import assemble, patches_over
 from torch import cos, exp, sin
 
 from pdesolve import (
+    Condition,
     Dirichlet,
     Disk,
     Initial,
     Integral,
+    Interface,
     Interval,
     Neumann,
     Periodic,
+    Piecewise,
     Problem,
     Rectangle,
     TimeInterval,
+    div,
+    grad,
     laplace,
     solve,
 )
@@ -73,6 +78,26 @@ def test_the_mean_is_taken_over_a_curved_domain_exactly():
     assert solution.converged
     assert solution.max_error() < 1e-8
     assert abs(solution.integral()) < 1e-10
+
+
+def test_the_mean_is_taken_over_both_sides_of_an_interface():
+    """u = x (1 + c/r²) outside and x (1 + c/ρ²) inside a disk of radius ρ, shifted: a potential flow past it."""
+    disk, square = Disk((0, 0), 0.5), Rectangle((-1, -1), (1, 1))
+    k = Piecewise({disk: 3.0}, otherwise=1.0)
+    c = 0.25 * (1 - 3) / (1 + 3)
+
+    def exact(x, y):
+        r2 = x**2 + y**2
+        return 0.5 + torch.where(r2 < 0.25, x * (1 + 4 * c), x * (1 + c / r2.clamp_min(1e-9)))
+
+    outer = lambda x, y: x * (1 + c / (x**2 + y**2))  # noqa: E731
+    flux = Condition(lambda u, n, x, y: n @ (grad(u) - grad(outer(x, y))), on=square.boundary)
+    conditions = [flux, Interface(k, on=disk.boundary), Integral(2)]
+    problem = Problem(square, lambda u, x, y: div(k(x, y) * grad(u)), conditions, exact=exact)
+    solution = solve(problem, tol=1e-6, time_limit=30)
+    assert solution.converged
+    assert solution.max_error() < 1e-5
+    assert solution.integral() == pytest.approx(2, abs=1e-8)
 
 
 def test_a_mean_holds_at_all_times_of_a_march():

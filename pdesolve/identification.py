@@ -24,7 +24,7 @@ from torch import Tensor
 from pdesolve.adaptivity import FINEST_TOLERANCE, AdaptiveResult, Solver
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.assembly import Assembly
-from pdesolve.discrete import Discrete, gauss_newton, project, value_table
+from pdesolve.discrete import Discrete, carried, gauss_newton, value_table
 from pdesolve.errors import SolveError, UsageError
 from pdesolve.estimation import difference
 from pdesolve.least_squares.normal_equations import NormalEquations
@@ -40,6 +40,7 @@ CHOOSING = 8  # steps during which weights are chosen anew
 SETTLED = 1e-2  # step, in standard deviations, below which they stay
 OPEN = 1e-12  # relative singular value of the Hessian's root below which fields are not determined
 AT_REST = 1e-4  # step, in standard deviations, that is none
+AT_ONCE = 32  # sensitivities solved for together
 SENSITIVITY = 1e-9  # to which ∂u/∂θ is solved for
 UNDETERMINED = 1e-9  # relative singular value of the sensitivities of scalars
 PRUDENCE = 1.4  # of degrees of freedom in generalised cross-validation
@@ -268,11 +269,13 @@ def _forward(
     assembly = assembly.at(theta)
     if not assembly.statement.linear:
         return _Forward(gauss_newton(assembly, start, stop, monitor), None, [])
-    zero = torch.zeros(assembly.layout.total, dtype=assembly.half.dtype, device=assembly.device)
-    rows, residuals, scales = assembly.linearise(zero)
+    c = torch.zeros(assembly.layout.total, dtype=assembly.half.dtype, device=assembly.device)
+    c = c if start is None else start
+    rows, residuals, scales = assembly.linearise(c)
     equations = NormalEquations(assembly.layout, assembly.patches.centre, rows)
-    c = equations.solve([-r for r in residuals]).x
-    residuals = [r + block.apply(c) for r, block in zip(residuals, rows, strict=True)]
+    move = equations.solve([-r for r in residuals]).x
+    c = c + move
+    residuals = [r + block.apply(move) for r, block in zip(residuals, rows, strict=True)]
     size, of_patch = squared_norm(residuals) ** 0.5, assembly.residual_of_patch(residuals)
     return _Forward(Discrete(assembly, c, True, size, 1, of_patch), equations, scales)
 
@@ -285,12 +288,14 @@ def _response(state: _Forward) -> Tensor:
         rows, _, scales = assembly.linearise(c)
         equations = NormalEquations(assembly.layout, assembly.patches.centre, rows)
     columns = assembly.sought_columns(c, scales)
-    rest = [torch.zeros_like(r) for r in equations.apply(torch.zeros_like(c))[len(columns) :]]
-    found = [
-        equations.solve([-part[..., j] for part in columns] + rest, tolerance=SENSITIVITY).x
-        for j in range(columns[0].shape[2])
-    ]
-    return torch.stack(found, dim=1)
+    rest = [part.new_zeros(*part.shape, 0) for part in equations.apply(torch.zeros_like(c))[len(columns) :]]
+    found = []
+    for start in range(0, columns[0].shape[2], AT_ONCE):
+        chosen = [-part[..., start : start + AT_ONCE] for part in columns]
+        width = chosen[0].shape[2]
+        chosen += [part.new_zeros(*part.shape[:2], width) for part in rest]
+        found.append(equations.solve_many(chosen, SENSITIVITY))
+    return torch.cat(found, dim=1)
 
 
 def _require_determined(J: Tensor, response: Tensor, assembly: Assembly) -> None:
@@ -548,8 +553,8 @@ class InverseSolver(Solver):
     ) -> Identified:
         assembly = Assembly(self.statement, patches, q, self.device, self.sought, theta)
         start = None
-        if not self.statement.linear:
-            start = project(assembly, previous.mixture if previous is not None else None, self.problem)
+        if not self.statement.linear or (previous is not None and patches.cut.any()):
+            start = carried(assembly, previous, self.problem)
         return identify(assembly, start, theta, max(1e-2 * self.tol, 1e-13), self.monitor, choice)
 
     def difference(self, current: Discrete, finer: Discrete) -> np.ndarray:

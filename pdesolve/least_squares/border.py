@@ -32,7 +32,7 @@ class DenseRows:
     values: Tensor
 
     def apply(self, x: Tensor) -> Tensor:
-        """C x, (1, g)."""
+        """C x, (1, g), or (1, g, j) for x (p, j)."""
         return (self.matrix @ x)[None]
 
     def residual(self, x: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class DenseRows:
         return self.apply(x) - self.values
 
     def add_transposed(self, r: Tensor, out: Tensor) -> None:
-        """Out += Cᵀ r for r (1, g)."""
+        """Out += Cᵀ r for r (1, g), or (1, g, j)."""
         out += self.matrix.T @ r[0]
 
     def add_squared_norms(self, out: Tensor) -> None:
@@ -54,7 +54,7 @@ class Factor(Protocol):
     entries: int
 
     def solve(self, b: Tensor) -> Tensor:
-        """M⁻¹ b, (p,)."""
+        """M⁻¹ b, (p,) or (p, j)."""
 
 
 class Bordered:
@@ -85,7 +85,7 @@ class Bordered:
                     columns.append(column)
                     signs.append(-1.0)
         V = torch.stack(columns, dim=1) * scale[:, None]
-        self.W = torch.stack([factor.solve(v) for v in V.T.contiguous()], dim=1)
+        self.W = factor.solve(V)
         self.small = torch.linalg.lu_factor(torch.diag(V.new_tensor(signs)) + V.T @ self.W)
 
     @property
@@ -94,6 +94,7 @@ class Bordered:
         return self.factor.entries + self.W.numel()
 
     def solve(self, b: Tensor) -> Tensor:
-        """Solve for one vector (p,)."""
-        inner = torch.linalg.lu_solve(*self.small, (self.W.T @ b)[:, None])
-        return self.factor.solve(b) - self.W @ inner[:, 0]
+        """Solve for one vector (p,), or for several (p, j)."""
+        if b.ndim == 1:
+            return self.solve(b[:, None])[:, 0]
+        return self.factor.solve(b) - self.W @ torch.linalg.lu_solve(*self.small, self.W.T @ b)

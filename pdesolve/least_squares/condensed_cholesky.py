@@ -367,26 +367,28 @@ class CondensedCholesky:
         return local + sum(lower.numel() + side.numel() for lower, side, *_ in self.factors)
 
     def solve(self, b: Tensor) -> Tensor:
-        """Solve (D AᵀA D + shift) x = b for one vector (p,)."""
-        z = b.new_zeros(int(self.faces.sizes.sum()))
+        """Solve (D AᵀA D + shift) x = b for one vector (p,), or for several (p, j)."""
+        z = b.new_zeros(int(self.faces.sizes.sum()), *b.shape[1:])
         reduced = []
         for batch in self.batches:
-            w = torch.linalg.solve_triangular(batch.lower, b[batch.columns][..., None], upper=False)
+            w = torch.linalg.solve_triangular(batch.lower, _columns(b[batch.columns], 2), upper=False)
             reduced.append(w)
-            z.index_add_(0, batch.rows.flatten(), torch.bmm(batch.side.mT, w).flatten(), alpha=-1)
+            update = torch.bmm(batch.side.mT, w)
+            z.index_add_(0, batch.rows.flatten(), update.view(-1, *b.shape[1:]), alpha=-1)
         self._solve_faces(z)
         x = torch.empty_like(b)
         for batch, w in zip(self.batches, reduced, strict=True):
-            rest = w - torch.bmm(batch.side, z[batch.rows][..., None])
-            x[batch.columns] = torch.linalg.solve_triangular(batch.lower.mT, rest, upper=True)[..., 0]
+            rest = w - torch.bmm(batch.side, _columns(z[batch.rows], 2))
+            part = torch.linalg.solve_triangular(batch.lower.mT, rest, upper=True)
+            x[batch.columns] = part.view(*batch.columns.shape, *b.shape[1:])
         return x
 
     def _solve_faces(self, z: Tensor) -> None:
-        """Solve for the face unknowns, in place."""
+        """Solve for the face unknowns (n,) or (n, j), in place."""
         for lower, side, begin, end, border in self.factors:
             if end > begin:
-                y = torch.linalg.solve_triangular(lower, z[begin:end, None], upper=False)[:, 0]
-                z[begin:end] = y
+                y = torch.linalg.solve_triangular(lower, _columns(z[begin:end], 1), upper=False)
+                z[begin:end] = y = y.view_as(z[begin:end])
                 if len(border):
                     z.index_add_(0, border, side @ y, alpha=-1)
         for lower, side, begin, end, border in reversed(self.factors):
@@ -394,7 +396,13 @@ class CondensedCholesky:
                 y = z[begin:end]
                 if len(border):
                     y = y - side.mT @ z[border]
-                z[begin:end] = torch.linalg.solve_triangular(lower.mT, y[:, None], upper=True)[:, 0]
+                y = torch.linalg.solve_triangular(lower.mT, _columns(y, 1), upper=True)
+                z[begin:end] = y.view_as(z[begin:end])
+
+
+def _columns(b: Tensor, ndim: int) -> Tensor:
+    """A vector of `ndim` axes as one column; columns as they are."""
+    return b[..., None] if b.ndim == ndim else b
 
 
 def _faces_of(double: Sequence[RowBlocks]) -> Faces:

@@ -49,14 +49,20 @@ class RowBlocks:
         return cls(groups, matrices, columns)
 
     def apply(self, x: Tensor) -> Tensor:
-        """A x, (b, m)."""
-        parts = [
-            torch.bmm(m, x[c][..., None])[..., 0] for m, c in zip(self.matrices, self.columns, strict=True)
-        ]
+        """A x, (b, m) for x (p,), (b, m, j) for x (p, j)."""
+        if x.ndim == 1:
+            pairs = zip(self.matrices, self.columns, strict=True)
+            parts = [torch.bmm(m, x[c][..., None])[..., 0] for m, c in pairs]
+        else:
+            parts = [torch.bmm(m, x[c]) for m, c in zip(self.matrices, self.columns, strict=True)]
         return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
 
     def add_transposed(self, r: Tensor, out: Tensor) -> None:
-        """Out += Aᵀ r for r (b, m)."""
+        """Out (p,) += Aᵀ r for r (b, m), out (p, j) for r (b, m, j)."""
+        if r.ndim == 3:
+            for m, c in zip(self.matrices, self.columns, strict=True):
+                out.index_add_(0, c.flatten(), torch.bmm(m.mT, r).flatten(0, 1))
+            return
         for m, c in zip(self.matrices, self.columns, strict=True):
             out.index_add_(0, c.flatten(), torch.bmm(r[:, None, :], m)[:, 0].flatten())
 

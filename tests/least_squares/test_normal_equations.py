@@ -107,3 +107,15 @@ def test_a_column_without_rows_stays_zero():
     found = NormalEquations(layout, np.zeros((1, 1)), rows).solve(b).x
     expected = torch.linalg.lstsq(matrix[0], b[0][0], driver="gelsd").solution
     assert torch.allclose(found, expected, atol=1e-12)
+
+
+def test_many_right_hand_sides_have_the_solutions_of_each():
+    """Among them zero, and one a million times another: each column converges by itself."""
+    rows, _, b = problem(1e4, noise=1e-3)
+    system = NormalEquations(LAYOUT, grid_centres(GRID), rows)
+    others = [part.roll(1, 0) * 1e6 for part in b]
+    stacked = [torch.stack([p, 0 * p, q], dim=2) for p, q in zip(b, others, strict=True)]
+    together = system.solve_many(stacked, tolerance=1e-14)
+    for column, alone in ((0, system.solve(b).x), (2, system.solve(others).x)):
+        assert float((together[:, column] - alone).norm() / alone.norm()) < 1e-8
+    assert not together[:, 1].any()

@@ -25,6 +25,7 @@ from pdesolve.approximators.gaussian_moments import (
 from pdesolve.approximators.multi_index import Index, Indices, lower_closure, lowered
 
 Parameters = Mapping[str, Tensor]
+NARROWEST = -40.0  # log of a width below the spacing of floating-point numbers
 
 
 class Components(ABC):
@@ -64,7 +65,7 @@ class AxisAligned(Kind):
 
     def value(self, parameters: Parameters, x: Tensor) -> Tensor:
         """exp(-½ Σ_i (x_i - μ_i)²/s_i²), (n, k)."""
-        inverse = _columns(torch.exp(-parameters["log_widths"]), x.shape[1])
+        inverse = _columns(torch.exp(-_bounded(parameters["log_widths"])), x.shape[1])
         y = [(x[:, i, None] - parameters["centres"][:, i]) * inverse[i] for i in range(x.shape[1])]
         return torch.exp(-0.5 * _dot(y, y))
 
@@ -77,7 +78,7 @@ class _AxisAlignedComponents(Components):
     def __init__(self, parameters: Parameters, x: Tensor, indices: Indices):
         d = x.shape[1]
         self.isotropic = parameters["log_widths"].ndim == 1
-        self.precision = _columns(torch.exp(-2 * parameters["log_widths"]), d)
+        self.precision = _columns(torch.exp(-2 * _bounded(parameters["log_widths"])), d)
         self.xi = [x[:, i, None] - parameters["centres"][:, i] for i in range(d)]
         v = [xi * p for xi, p in zip(self.xi, self.precision, strict=True)]
         g = torch.exp(-0.5 * _dot(v, self.xi))
@@ -262,6 +263,11 @@ def _by_order(weights: Derivatives) -> list[tuple[int, list[Index]]]:
     """The derivatives of each order |α|."""
     orders = sorted({sum(alpha) for alpha in weights})
     return [(order, [alpha for alpha in weights if sum(alpha) == order]) for order in orders]
+
+
+def _bounded(log_widths: Tensor) -> Tensor:
+    """Widths of at least e⁻⁴⁰, so that a Gaussian that training has collapsed is zero and not infinity times zero."""
+    return log_widths.clamp_min(NARROWEST)
 
 
 def _columns(values: Tensor, d: int) -> list[Tensor]:

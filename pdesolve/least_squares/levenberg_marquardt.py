@@ -33,8 +33,9 @@ class LevenbergMarquardtSettings:
         loss_tolerance: stop when ½ |r|² is at most this; None: never.
         initial_damping: λ₀, relative to the largest squared singular value of the scaled Jacobian.
         trials: damping values tried per linearisation before the damping is given up as too large.
-        factorisation: "svd" (QR of J, then SVD of R: accurate to ε κ) or "eigh" (of JᵀJ: several times
-            faster, and as good while λ stays above ε σ_1², because noise below that is damped away).
+        factorisation: "svd" (QR of J, then SVD of R: accurate to ε κ), "eigh" (of JᵀJ: several times
+            faster, and as good while λ stays above ε σ_1², because noise below that is damped away) or "cholesky"
+            (of JᵀJ + λD², anew for every λ, which is a tenth of forming JᵀJ).
         scale_memory: D_j is the largest of |J_j| and this part of its last value. Moré's 1 freezes parameters by
             what they weighed at the start where columns shrink for good, as in variable projection, where |J_j|
             goes with a coefficient that is solved for anew.
@@ -44,6 +45,8 @@ class LevenbergMarquardtSettings:
         stagnation: see `stagnation_window`.
         on_iteration: called with the iteration number before each linearisation; returns whether the
             residual function has changed (resampled points). Must depend on that number alone.
+        renew: called with iteration number and θ before each linearisation but the first; returns a θ with a smaller
+            loss to go on from, found by other means, or None. Must depend on the two alone.
         record_every: history rows are written every so many linearisations.
     """
 
@@ -58,6 +61,7 @@ class LevenbergMarquardtSettings:
     stagnation_window: int = 0
     stagnation: float = 1e-2
     on_iteration: Callable[[int], bool] | None = None
+    renew: Callable[[int, Tensor], Tensor | None] | None = None
     record_every: int = 1
 
 
@@ -94,13 +98,74 @@ class DampedProblem:
         """(ε σ_1)²: damping below it cannot be seen beside rounding."""
         return float(torch.finfo(self.s.dtype).eps * self.s[0]) ** 2
 
+    def largest_damping(self) -> float:
+        """σ_1²: damping above it makes steepest descent of every step."""
+        return float(self.s[0]) ** 2
 
-def decompose(J: Tensor, r: Tensor, scale: Tensor, factorisation: str = "svd") -> DampedProblem:
+    def solve(self, gradient: Tensor, damping: float) -> Tensor:
+        """(JᵀJ + λD²)⁻¹ g for a gradient g (p,)."""
+        return (self.V @ ((self.V.T @ (gradient / self.scale)) / (self.s**2 + damping))) / self.scale
+
+    def gradient(self) -> Tensor:
+        """Jᵀr = D V γ, (p,)."""
+        return self.scale * (self.V @ self.gamma)
+
+
+@dataclass(frozen=True)
+class NormalProblem:
+    """The same from G = D⁻¹JᵀJD⁻¹ and g = D⁻¹Jᵀr, by a Cholesky factorisation of G + λI for every λ.
+
+    Attributes:
+        scale: D, shape (p,).
+        gram: G, shape (p, p).
+        g: g, shape (p,).
+    """
+
+    scale: Tensor
+    gram: Tensor
+    g: Tensor
+
+    def step(self, damping: float) -> Tensor:
+        """δ(λ), shape (p,)."""
+        return -self.solve(self.scale * self.g, damping)
+
+    def solve(self, gradient: Tensor, damping: float) -> Tensor:
+        """(JᵀJ + λD²)⁻¹ g for a gradient g (p,); not-a-number where rounding has made the matrix indefinite."""
+        damped = self.gram.clone()
+        damped.diagonal().add_(damping)
+        L, failed = torch.linalg.cholesky_ex(damped)
+        if bool(failed):
+            return torch.full_like(gradient, torch.nan)
+        return torch.cholesky_solve((gradient / self.scale)[:, None], L)[:, 0] / self.scale
+
+    def predicted_decrease(self, damping: float) -> float:
+        """½ |r|² - ½ |r + J δ(λ)|² = ½ (λ |Dδ|² - gᵀDδ)."""
+        δ = self.scale * self.step(damping)
+        return 0.5 * float(damping * (δ @ δ) - self.g @ δ)
+
+    def smallest_damping(self) -> float:
+        """The damping p ε σ_1²: below it nothing is seen beside the rounding of G."""
+        return torch.finfo(self.gram.dtype).eps * len(self.g) * self.largest_damping()
+
+    def largest_damping(self) -> float:
+        """A bound of σ_1²: the largest column sum of G."""
+        return float(self.gram.abs().sum(0).max())
+
+    def gradient(self) -> Tensor:
+        """Jᵀr, (p,)."""
+        return self.scale * self.g
+
+
+def decompose(
+    J: Tensor, r: Tensor, scale: Tensor, factorisation: str = "svd"
+) -> DampedProblem | NormalProblem:
     """Decompose the scaled Jacobian J D⁻¹ of shape (m, p) together with r (m,).
 
     Raises:
         ValueError: for an unknown factorisation.
     """
+    if factorisation == "cholesky":
+        return NormalProblem(scale, J.T @ J / scale / scale[:, None], J.T @ r / scale)
     scaled = J / scale
     m, p = J.shape
     if factorisation == "eigh":
@@ -110,7 +175,7 @@ def decompose(J: Tensor, r: Tensor, scale: Tensor, factorisation: str = "svd") -
         floor = torch.finfo(J.dtype).eps * p * values[0]
         return DampedProblem(scale, values.clamp_min(float(floor)).sqrt(), V, V.T @ (scaled.T @ r))
     if factorisation != "svd":
-        message = f"factorisation {factorisation!r} is unknown; expected 'svd' or 'eigh'"
+        message = f"factorisation {factorisation!r} is unknown; expected 'svd', 'eigh' or 'cholesky'"
         raise ValueError(message)
     if m > p + 1:
         R = torch.linalg.qr(torch.cat([scaled, r[:, None]], dim=1), mode="r").R
@@ -180,6 +245,9 @@ def levenberg_marquardt(
         if state.iteration and _resampled(settings, state.iteration):
             r = residual(state.theta)
             loss = half_square(r)
+        if state.iteration and _renewed(settings, state):
+            r = residual(state.theta)
+            loss = half_square(r)
         J = jacobian(state.theta)
         if not all_finite(J):
             status = _not_finite("Jacobian", state.iteration, loss)
@@ -212,7 +280,7 @@ def update_damping(damping: float, gain: float) -> float:
 
 def _search_damping(residual, J, problem, state, loss, settings) -> tuple[_Trial | None, tuple[str, bool]]:
     """The step of the best damping near the last: up until the loss falls, then down while that helps."""
-    largest = float(problem.s[0]) ** 2
+    largest = problem.largest_damping()
     smallest = max(problem.smallest_damping(), 1e-300)
     λ = max(state.damping if state.damping >= 0 else settings.initial_damping * largest, smallest)
     best, raised, saw_infinite = None, 2.0, False
@@ -262,24 +330,31 @@ def _acceleration(residual, J, problem, theta, δ, damping, limit) -> Tensor:
     curvature = (2 / h) * ((residual(theta + h * δ) - residual(theta)) / h - J @ δ)
     if not all_finite(curvature):
         return torch.zeros_like(δ)
-    γ = problem.V.T @ ((J.T @ curvature) / problem.scale)
-    a = -(problem.V @ (γ / (problem.s**2 + damping))) / problem.scale
+    a = -problem.solve(J.T @ curvature, damping)
     ratio = 2 * torch.linalg.vector_norm(problem.scale * a) / torch.linalg.vector_norm(problem.scale * δ)
     return 0.5 * a if float(ratio) <= limit else torch.zeros_like(δ)
 
 
-def _linear_model(J, r, loss, state, settings) -> tuple[DampedProblem, float]:
-    """The decomposition, and the cosine max_j |J_jᵀ r| / (|J_j| |r|) that follows from Jᵀr = D V γ."""
+def _linear_model(J, r, loss, state, settings) -> tuple[DampedProblem | NormalProblem, float]:
+    """The decomposition, and the cosine max_j |J_jᵀ r| / (|J_j| |r|) that follows from Jᵀr."""
     norms = column_norms(J)
     state.scale = torch.maximum(settings.scale_memory * state.scale, norms)  # Moré 1978, §3
     problem = decompose(J, r, state.scale, settings.factorisation)
-    gradient = problem.scale * (problem.V @ problem.gamma)
+    gradient = problem.gradient()
     norms = torch.maximum(norms, 1e-8 * state.scale)  # columns that have died hold only rounding
     return problem, float((gradient / norms).abs().max()) / math.sqrt(2 * loss) if loss > 0 else 0.0
 
 
 def _resampled(settings: LevenbergMarquardtSettings, iteration: int) -> bool:
     return settings.on_iteration is not None and settings.on_iteration(iteration)
+
+
+def _renewed(settings: LevenbergMarquardtSettings, state: _State) -> bool:
+    found = settings.renew(state.iteration, state.theta) if settings.renew is not None else None
+    if found is None:
+        return False
+    state.theta, state.scale = found, torch.zeros_like(state.scale)  # other parameters, other scales
+    return True
 
 
 def _met_at(

@@ -135,6 +135,21 @@ class SeparableProblem:
         c = projection.c[fixed:].reshape(projection.components, -1)
         return c, projection.c[:fixed], projection.U.shape[1]
 
+    def removal_costs(self, alpha: Tensor) -> Tensor:
+        """By how much |r|² grows without component k, (k,): c_k² / ((ΦᵀΦ)⁻¹)_kk, summed over its columns."""
+        projection, fixed = self._project(alpha), self.fixed.shape[1]
+        inverse = projection.weighted[fixed:].square().sum(1)
+        costs = projection.c[fixed:].square() / inverse.clamp_min(torch.finfo(inverse.dtype).tiny)
+        return costs.reshape(projection.components, -1).sum(1)
+
+    def complement(self, alpha: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+        """A basis (m, r) of the fixed columns and those of some components, and what it leaves of y, (m,)."""
+        φ = self.basis(alpha)[:, kept].flatten(1)
+        Φ = torch.cat([self.fixed, φ], dim=1)
+        ridge = self.ridge * torch.eye(Φ.shape[1], dtype=Φ.dtype, device=Φ.device)
+        Q = torch.linalg.qr(torch.cat([Φ, ridge]) / column_norms(Φ)).Q[: len(Φ)]
+        return Q, self.target - Q @ (Q.T @ self.target)
+
     def _project(self, alpha: Tensor) -> _Projection:
         if self._last is None or not torch.equal(self._last.alpha, alpha):
             self._last = self._decompose(alpha.detach().clone())

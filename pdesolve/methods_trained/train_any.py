@@ -9,11 +9,10 @@ from pdesolve.approximators import GaussianMixture, TrainableApproximator
 from pdesolve.errors import UsageError
 from pdesolve.least_squares.levenberg_marquardt import levenberg_marquardt
 from pdesolve.methods_trained.networks import builder, fold_sizes
-from pdesolve.methods_trained.rows import Group
 from pdesolve.methods_trained.sampling import Sampling, start_parameters
 from pdesolve.methods_trained.solve import Task
 from pdesolve.methods_trained.system import System
-from pdesolve.methods_trained.train_mixture import lm_settings, train_linear
+from pdesolve.methods_trained.train_mixture import UNLIMITED, Redraw, lm_settings, train_linear
 from pdesolve.methods_trained.train_network import (
     Recipe,
     minimise,
@@ -26,7 +25,6 @@ from pdesolve.training.registry import MINIMISERS
 PARAMETERS = 400
 ROWS_PER_PARAMETER = 3.0  # for all alike; `train_network` says what fewer cost
 REDRAW = 10  # iterations of Levenberg-Marquardt at the same points
-UNLIMITED = 10_000_000  # where a time limit ends the run
 DENSE = 5000  # parameters whose Jacobian is decomposed densely in a tolerable time
 
 OPTIMISERS = {
@@ -78,29 +76,6 @@ def check_optimiser(name: str) -> None:
         raise UsageError(message)
 
 
-class _Redraw:
-    """Rows at fresh points every few iterations, by the iteration's number alone.
-
-    At fixed points narrow Gaussians settle between them: the loss falls while the error grows (from 0.28 to 1.6
-    in 3 s on problems/fitting/peaks.py, 259 parameters, 777 points, measured).
-    """
-
-    def __init__(self, task: Task, points: int):
-        self.task, self.points, self.drawn = task, points, 0
-
-    def rows(self, draw: int) -> tuple[Group, ...]:
-        """The rows of one draw."""
-        return self.task.statement.sample(Sampling(interior=self.points), self.task.seed + 7919 * draw)
-
-    def __call__(self, iteration: int) -> tuple[Group, ...] | None:
-        """New rows, or None where those there are stay."""
-        draw = iteration // REDRAW
-        if draw == self.drawn:
-            return None
-        self.drawn = draw
-        return self.rows(draw)
-
-
 def _project(task: Task, name: str, network: TrainableApproximator, points: int):
     """Variable projection from random centres."""
     if not isinstance(network, GaussianMixture):
@@ -109,7 +84,7 @@ def _project(task: Task, name: str, network: TrainableApproximator, points: int)
     if not task.statement.linear:
         message = "optimiser vp needs a linear problem without parameters to identify: take optimiser=lm"
         raise UsageError(message)
-    redraw = _Redraw(task, points)
+    redraw = Redraw(task, Sampling(interior=points), REDRAW)
     status, converged, identified = train_linear(task, network, redraw.rows(0), redraw)
     fold_sizes(network, task.statement.sizes)
     return network, status, converged, None, identified
@@ -122,7 +97,7 @@ def _damp(task: Task, network: TrainableApproximator, points: int):
         message = f"optimiser lm decomposes a dense matrix: at most {DENSE} parameters, received {size}"
         raise UsageError(message)
     statement, monitor = task.statement, task.monitor
-    redraw = _Redraw(task, points)
+    redraw = Redraw(task, Sampling(interior=points), REDRAW)
     parameters = start_parameters(statement.problem, statement.dtype, statement.device)
     system = System(network, redraw.rows(0), statement.sizes, parameters)
     monitor.values_at = values_along_the_way(system)

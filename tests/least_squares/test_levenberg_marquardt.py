@@ -39,7 +39,7 @@ def linearised(m=20, p=5):
     return J, torch.randn(m, dtype=f64, generator=generator)
 
 
-@pytest.mark.parametrize("factorisation", ["svd", "eigh"])
+@pytest.mark.parametrize("factorisation", ["svd", "eigh", "cholesky"])
 @pytest.mark.parametrize("m", [20, 5, 3])
 def test_step_solves_the_damped_normal_equations(factorisation, m):
     J, r = linearised(m)
@@ -50,7 +50,7 @@ def test_step_solves_the_damped_normal_equations(factorisation, m):
         torch.testing.assert_close(left / D, -(J.T @ r) / D, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("factorisation", ["svd", "eigh"])
+@pytest.mark.parametrize("factorisation", ["svd", "eigh", "cholesky"])
 def test_step_tends_to_gauss_newton_as_damping_vanishes(factorisation):
     J, r = linearised()
     newton = solve_rank_revealing(J, -r).solution
@@ -60,17 +60,19 @@ def test_step_tends_to_gauss_newton_as_damping_vanishes(factorisation):
     assert distances[2] < 1e-4
 
 
-def test_step_tends_to_scaled_steepest_descent_as_damping_grows():
+@pytest.mark.parametrize("factorisation", ["svd", "eigh", "cholesky"])
+def test_step_tends_to_scaled_steepest_descent_as_damping_grows(factorisation):
     J, r = linearised()
     D = column_norms(J)
-    problem = decompose(J, r, D)
+    problem = decompose(J, r, D, factorisation)
     descent = -(J.T @ r) / D**2
     torch.testing.assert_close(1e8 * problem.step(1e8), descent, rtol=1e-6, atol=0)
 
 
-def test_predicted_decrease_is_that_of_the_linear_model():
+@pytest.mark.parametrize("factorisation", ["svd", "eigh", "cholesky"])
+def test_predicted_decrease_is_that_of_the_linear_model(factorisation):
     J, r = linearised()
-    problem = decompose(J, r, column_norms(J))
+    problem = decompose(J, r, column_norms(J), factorisation)
     for damping in (0.0, 1e-3, 10.0):
         model = r + J @ problem.step(damping)
         assert problem.predicted_decrease(damping) == pytest.approx(
@@ -78,10 +80,11 @@ def test_predicted_decrease_is_that_of_the_linear_model():
         )
 
 
-def test_step_length_falls_as_damping_grows():
+@pytest.mark.parametrize("factorisation", ["svd", "eigh", "cholesky"])
+def test_step_length_falls_as_damping_grows(factorisation):
     J, r = linearised()
     D = column_norms(J)
-    problem = decompose(J, r, D)
+    problem = decompose(J, r, D, factorisation)
     lengths = [float(torch.linalg.vector_norm(D * problem.step(10.0**k))) for k in range(-8, 8)]
     assert lengths == sorted(lengths, reverse=True)
 
@@ -92,7 +95,7 @@ def test_damping_falls_for_a_trusted_model_and_stays_for_a_doubtful_one():
     assert update_damping(1.0, 0.1) > 1.0
 
 
-@pytest.mark.parametrize("factorisation", ["svd", "eigh"])
+@pytest.mark.parametrize("factorisation", ["svd", "eigh", "cholesky"])
 @pytest.mark.parametrize("acceleration", [0.0, 0.75])
 def test_rosenbrock_is_solved(factorisation, acceleration):
     settings = Settings(factorisation=factorisation, acceleration=acceleration)
@@ -124,6 +127,21 @@ def test_iterates_do_not_depend_on_the_units_of_the_parameters():
         scaled, torch.func.jacrev(scaled), EXPONENTIALS_START / units, settings=settings
     )
     torch.testing.assert_close(other.theta * units, plain.theta, rtol=1e-7, atol=1e-9)
+
+
+def test_renewed_parameters_are_gone_on_from():
+    seen = []
+
+    def renew(iteration, θ):
+        seen.append(iteration)
+        assert rosenbrock(θ).isfinite().all()
+        return torch.ones(2, dtype=f64) if iteration == 2 else None
+
+    found = levenberg_marquardt(
+        rosenbrock, torch.func.jacrev(rosenbrock), START, settings=Settings(renew=renew, iterations=5)
+    )
+    assert found.loss == 0.0
+    assert seen == [1, 2]
 
 
 def test_loss_never_grows_and_history_says_so():

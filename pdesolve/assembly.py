@@ -68,11 +68,6 @@ class GridTerm:
     places: tuple[int, ...] = ()
     linear: bool = True
 
-    @property
-    def all_slots(self) -> tuple[Slot, ...]:
-        """Those of unknowns of the patches, then those of fields."""
-        return self.slots + self.sought
-
     def without(self, fields: tuple[int, ...], linear: bool) -> GridTerm:
         """The same term, its slots divided into those of the other unknowns, renumbered, and those of `fields`."""
         own = [i for i, (u, _) in enumerate(self.slots) if u not in fields]

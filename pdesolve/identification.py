@@ -21,7 +21,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from pdesolve.adaptivity import FINEST_TOLERANCE, AdaptiveResult, Solver
+from pdesolve.adaptivity import FINEST_TOLERANCE, AdaptiveResult, NonlinearFailure, Solver
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.assembly import Assembly
 from pdesolve.discrete import Discrete, carried, gauss_newton, value_table
@@ -35,7 +35,7 @@ from pdesolve.problem import Problem
 from pdesolve.sought import HIGHEST_DEGREE, Sought, polynomials, seek
 
 MOST_STEPS = 40
-SHORTEST = 1e-3  # step length
+SHORTEST = 1e-6  # step length
 CHOOSING = 8  # steps during which weights are chosen anew
 SETTLED = 1e-2  # step, in standard deviations, below which they stay
 OPEN = 1e-12  # relative singular value of the Hessian's root below which fields are not determined
@@ -134,7 +134,7 @@ class Identified(Discrete):
     Attributes:
         theta: (θ,) values.
         choice: weights they belong to.
-        covariance: (θ, θ).
+        spread: L (θ, θ), of the covariance L Lᵀ.
         response: ∂c/∂θ (p, θ).
         freedom: degrees of freedom of the noise; infinite where every sigma is given.
         chi: χ² of the data, and its expectation.
@@ -143,7 +143,7 @@ class Identified(Discrete):
 
     theta: Tensor
     choice: Choice
-    covariance: Tensor
+    spread: Tensor
     response: Tensor
     freedom: float
     chi: tuple[float, float]
@@ -209,7 +209,7 @@ def identify(
         response = _response(state)
         J = data.apply(response) + data.direct
         if step == 0:
-            _require_determined(J, response, assembly)
+            _require_determined(J, response, assembly, theta)
         if not fixed:
             choice = choose(data, e, J, sought, theta, choice)
         assert choice is not None
@@ -219,7 +219,8 @@ def identify(
         length, theta, state = _line_search(
             assembly, data, state, theta, move, response, choice, stop, monitor
         )
-        change, deviations = _change(sought, theta, move), float((root @ move).norm())
+        change = _change(sought, theta, move, state.coefficients, response)
+        deviations = float((root @ move).norm())
         fixed = fixed or step >= CHOOSING or deviations < SETTLED
         if length == 0.0 or change <= stop or monitor.out_of_time():
             converged = change <= stop or deviations < (AT_REST if length else SETTLED)
@@ -240,7 +241,7 @@ def identify(
         **{**vars(state.discrete), "converged": converged and state.discrete.converged},
         theta=theta,
         choice=choice,
-        covariance=inverse @ inverse.T,
+        spread=inverse,
         response=response,
         freedom=np.inf if known else max(expected, 1.0),
         chi=(chi, expected),
@@ -298,7 +299,7 @@ def _response(state: _Forward) -> Tensor:
     return torch.cat(found, dim=1)
 
 
-def _require_determined(J: Tensor, response: Tensor, assembly: Assembly) -> None:
+def _require_determined(J: Tensor, response: Tensor, assembly: Assembly, theta: Tensor) -> None:
     """Every scalar must move the predictions in a way of its own, and every field move them.
 
     Raises:
@@ -328,10 +329,10 @@ def _require_determined(J: Tensor, response: Tensor, assembly: Assembly) -> None
     norms = columns.norm(dim=0)
     missing = norms <= UNDETERMINED * response[:, :count].norm(dim=0)
     if bool(missing.any()):
-        name = sought.names[int(missing.int().argmax())]
+        one = int(missing.int().argmax())
         message = (
-            f"no observation depends on the parameter {name} where it starts: observe where it matters, start "
-            "elsewhere, or make it a constant"
+            f"no observation depends on the parameter {sought.names[one]} at {float(theta[one]):.3g} (it starts at "
+            f"{float(sought.start[one]):g}): observe where it matters, start elsewhere, or make it a constant"
         )
         raise UsageError(message)
     _, s, V = torch.linalg.svd(columns / norms, full_matrices=False)
@@ -402,7 +403,7 @@ def choose(
             alpha = _cross_validated(R, z, max(rest, 0.0), len(e), sought, theta, alpha)
         rows, values = _penalty(sought, theta, alpha)
         H = R.T @ R + rows.T @ rows
-        L = torch.linalg.cholesky(H + 1e-15 * H.diagonal().mean() * torch.eye(len(H), dtype=H.dtype))
+        L = _root(H)
         move = -torch.cholesky_solve((R.T @ z + rows.T @ values)[:, None], L)[:, 0]
         left = e + J @ move
         hat = (Q @ (R @ torch.cholesky_solve(R.T, L)) * Q).sum(1)  # diagonal of S
@@ -419,7 +420,6 @@ def _cross_validated(
 ) -> Tensor:
     """Weights α (f,) of roughness with the least score n RSS/(n - 1.4 tr S)², one field after the other."""
     normal, rhs = R.T @ R, R.T @ z
-    eye = torch.eye(len(R), dtype=R.dtype)
     parts = [_penalty(_only(sought, i), theta, theta.new_ones(1)) for i in range(len(alpha))]
     unit = [float(normal.trace() / rows.square().sum().clamp_min(1e-300)) for rows, _ in parts]
 
@@ -428,9 +428,7 @@ def _cross_validated(
         for a, (rows, values) in zip(trial, parts, strict=True):
             H += a * (rows.T @ rows)
             g += a * (rows.T @ values)
-        L, info = torch.linalg.cholesky_ex(H + 1e-14 * H.diagonal().mean() * eye)
-        if int(info):
-            return float("inf")
+        L = _root(H)
         move = -torch.cholesky_solve(g[:, None], L)[:, 0]
         used = float(torch.linalg.solve_triangular(L, R.T, upper=False).square().sum())
         left = n - PRUDENCE * used
@@ -443,6 +441,16 @@ def _cross_validated(
             ]
             alpha = min(trials, key=score)
     return alpha
+
+
+def _root(H: Tensor) -> Tensor:
+    """Lower Cholesky factor of a semidefinite matrix, with as little on its diagonal as it takes."""
+    eye = H.diagonal().mean() * torch.eye(len(H), dtype=H.dtype)
+    for shift in (1e-15, 1e-13, 1e-11):
+        L, info = torch.linalg.cholesky_ex(H + shift * eye)
+        if not int(info):
+            return L
+    return torch.linalg.cholesky(H + 1e-9 * eye)
 
 
 def _only(sought: Sought, i: int) -> Sought:
@@ -482,18 +490,32 @@ def _line_search(
     return 0.0, theta, state
 
 
-def _change(sought: Sought, theta: Tensor, move: Tensor) -> float:
-    """Largest relative change of a scalar or of a field."""
+def _change(sought: Sought, theta: Tensor, move: Tensor, c: Tensor, response: Tensor) -> float:
+    """Largest relative change of a scalar or of a field.
+
+    A scalar is measured against itself or, where that is more, against what changes the solution by its own size.
+    """
     count = len(sought.names)
-    changes = (move[:count].abs() / theta[:count].abs().clamp_min(1e-300)).tolist()
+    unit = c.norm() / response[:, :count].norm(dim=0).clamp_min(1e-300)
+    changes = (move[:count].abs() / torch.maximum(theta[:count].abs(), unit).clamp_min(1e-300)).tolist()
     if sought.fields:
-        k = len(sought.offset) // len(sought.fields)
-        moved = (sought.free @ move[count:]).view(-1, k).norm(dim=1)
+        each = len(sought.offset) // len(sought.fields)
+        moved = (sought.free @ move[count:]).view(-1, each).norm(dim=1)
         changes += (moved / sought.coefficients(theta).norm(dim=1).clamp_min(1e-300)).tolist()
     return max(changes, default=0.0)
 
 
 # ---------------------------------------------------------------- adaptivity
+
+
+class NotIdentified(NonlinearFailure):
+    """Gauss–Newton over θ ends where no step lowers the misfit."""
+
+    def __init__(self) -> None:
+        SolveError.__init__(
+            self,
+            "no step lowers the misfit of the data any more; start nearer, with parameters={…} or guess=",
+        )
 
 
 @dataclass
@@ -537,7 +559,10 @@ class InverseSolver(Solver):
 
     def _after_failure(self, current: Discrete, finer: Discrete, estimates: np.ndarray) -> Discrete | None:
         """As for any problem; where the finer solution is the next level, its weights are chosen anew."""
-        following = super()._after_failure(current, finer, estimates)
+        try:
+            following = super()._after_failure(current, finer, estimates)
+        except NonlinearFailure:
+            raise NotIdentified from None
         if following is not finer:
             return following
         assert isinstance(finer, Identified)
@@ -561,7 +586,9 @@ class InverseSolver(Solver):
         """Estimated errors of all unknowns; of scalars the largest counts for every one of them."""
         assert isinstance(current, Identified)
         assert isinstance(finer, Identified)
-        scalars = _change(replace(self.sought, fields=()), finer.theta, finer.theta - current.theta)
+        moved = finer.theta - current.theta
+        only = replace(self.sought, fields=())
+        scalars = _change(only, finer.theta, moved, finer.coefficients, finer.response)
         estimates = np.full(len(self.problem.unknowns), np.nan)
         estimates[list(self.statement.states)] = difference(current, finer)
         a, b = (self.sought.coefficients(d.theta) for d in (current, finer))
@@ -619,7 +646,7 @@ def findings(discrete: Identified) -> Findings:
     assert sought is not None
     count, problem = len(sought.names), assembly.statement.problem
     width = float(stats.t.ppf(0.5 + LEVEL / 2, discrete.freedom))
-    deviation = discrete.covariance.diagonal()[:count].sqrt().tolist()
+    deviation = discrete.spread[:count].norm(dim=1).tolist()
     values = dict(zip(sought.names, discrete.theta[:count].tolist(), strict=True))
     intervals = {
         name: (value - width * s, value + width * s)
@@ -647,10 +674,7 @@ def _uncertainty(discrete: Identified) -> dict[str, float]:
     assembly, sought = discrete.assembly, discrete.assembly.sought
     assert sought is not None
     problem, states = assembly.statement.problem, assembly.statement.states
-    lower = torch.linalg.cholesky(
-        discrete.covariance
-        + 1e-14 * discrete.covariance.diagonal().mean() * torch.eye(sought.size, dtype=torch.float64)
-    )
+    lower = discrete.spread
     spread = (discrete.response.cpu() @ lower).square().sum(1)
     volume = assembly.half.cpu().prod(1)
     squares = torch.zeros(2, len(states), dtype=torch.float64)

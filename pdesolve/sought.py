@@ -73,12 +73,13 @@ def coefficient_fields(problem: Problem, operators: Sequence[ResidualOperator]) 
 
 
 def _samples(operator: ResidualOperator, seed: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """Points (n, d), random jets (n, s) and starting values of scalars."""
+    """Points (n, d), random jets (n, s) and random values of scalars: they may start at zero."""
     problem = operator.problem
     points = problem.domain.sample(32, sampler="sobol", seed=2)
     generator = torch.Generator().manual_seed(seed)
     jets = torch.rand(len(points), len(operator.slots), generator=generator, dtype=torch.float64) + 0.5
-    return points, jets, {k: torch.tensor(v, dtype=torch.float64) for k, v in problem.parameters.items()}
+    values = torch.rand(len(problem.parameters), generator=generator, dtype=torch.float64) + 0.5
+    return points, jets, dict(zip(problem.parameters, values, strict=True))
 
 
 def _is_coefficient(operator: ResidualOperator, unknown: int) -> bool:

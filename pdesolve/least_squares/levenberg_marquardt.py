@@ -22,6 +22,8 @@ from pdesolve.least_squares.stopping import (
 )
 from pdesolve.monitor import Monitor
 
+DEAD = 1e-8  # norm of a column beside the largest at which it holds only rounding
+
 
 @dataclass(frozen=True)
 class LevenbergMarquardtSettings:
@@ -339,9 +341,11 @@ def _linear_model(J, r, loss, state, settings) -> tuple[DampedProblem | NormalPr
     """The decomposition, and the cosine max_j |J_jᵀ r| / (|J_j| |r|) that follows from Jᵀr."""
     norms = column_norms(J)
     state.scale = torch.maximum(settings.scale_memory * state.scale, norms)  # Moré 1978, §3
+    if settings.scale_memory < 1:  # a column that has died would send its parameter to infinity
+        state.scale = state.scale.clamp_min(DEAD * float(state.scale.max()))
     problem = decompose(J, r, state.scale, settings.factorisation)
     gradient = problem.gradient()
-    norms = torch.maximum(norms, 1e-8 * state.scale)  # columns that have died hold only rounding
+    norms = torch.maximum(norms, DEAD * state.scale)
     return problem, float((gradient / norms).abs().max()) / math.sqrt(2 * loss) if loss > 0 else 0.0
 
 

@@ -14,6 +14,7 @@ from pdesolve.errors import UsageError
 from pdesolve.least_squares.gauss_newton import GaussNewtonSettings, gauss_newton
 from pdesolve.least_squares.levenberg_marquardt import LevenbergMarquardtSettings, levenberg_marquardt
 from pdesolve.least_squares.linear import solve_rank_revealing
+from pdesolve.least_squares.stopping import Tolerances
 from pdesolve.least_squares.variable_projection import variable_projection
 from pdesolve.methods_trained.exchange import exchange
 from pdesolve.methods_trained.mixture import SeparableMixture
@@ -169,6 +170,9 @@ def train_linear(
         lm_settings(task),
         on_iteration=resample,
         renew=renew,
+        tolerances=Tolerances(
+            step=0.0, loss=0.0
+        ),  # after a small step an exchange may still find a larger one
         stagnation_window=5 * EXCHANGE_EVERY,
         scale_memory=SCALE_MEMORY,
         factorisation="cholesky",

@@ -216,14 +216,16 @@ def identify(
         move, root = _step(data, e, J, sought, theta, choice)
         if step == 0 and sought.fields:
             _require_regular(root, assembly)
+        deviations = float((root @ move).norm())
+        shortest = max(SHORTEST, AT_REST / max(deviations, AT_REST))
         length, theta, state = _line_search(
-            assembly, data, state, theta, move, response, choice, stop, monitor
+            assembly, data, state, theta, move, response, choice, stop, monitor, shortest
         )
         change = _change(sought, theta, move, state.coefficients, response)
-        deviations = float((root @ move).norm())
         fixed = fixed or step >= CHOOSING or deviations < SETTLED
-        if length == 0.0 or change <= stop or monitor.out_of_time():
-            converged = change <= stop or deviations < (AT_REST if length else SETTLED)
+        resting = length < 1.0 and length * deviations < AT_REST
+        if resting or change <= stop or monitor.out_of_time():
+            converged = change <= stop or deviations < SETTLED
             break
     assert choice is not None
     if length > 0.0:
@@ -467,6 +469,7 @@ def _line_search(
     choice: Choice,
     stop: float,
     monitor: Monitor,
+    shortest: float,
 ) -> tuple[float, Tensor, _Forward]:
     """The first of 1, ½, ¼, … at which the objective does not rise; 0 and the old state where there is none."""
 
@@ -475,7 +478,7 @@ def _line_search(
         return float(e.square().sum() + _penalty(assembly.sought, at, choice.alpha)[1].square().sum())  # type: ignore[arg-type]
 
     before, length = objective(state.coefficients, theta), 1.0
-    while length > SHORTEST:
+    while length >= shortest:
         trial = theta + length * move
         try:
             reached = _forward(

@@ -39,6 +39,7 @@ SHORTEST = 1e-6  # step length
 CHOOSING = 8  # steps during which weights are chosen anew
 SETTLED = 1e-2  # step, in standard deviations, below which they stay
 OPEN = 1e-12  # relative singular value of the Hessian's root below which fields are not determined
+SMALL = 0.3  # step, in standard deviations, that is certainly near the end
 AT_REST = 1e-4  # step, in standard deviations, that is none
 AT_ONCE = 32  # sensitivities solved for together
 SENSITIVITY = 1e-9  # to which ∂u/∂θ is solved for
@@ -218,8 +219,11 @@ def identify(
             _require_regular(root, assembly)
         deviations = float((root @ move).norm())
         shortest = max(SHORTEST, AT_REST / max(deviations, AT_REST))
+        # Where patches do not resolve u yet, ∂u/∂θ misses what the residual contributes, and near the end a full step
+        # may raise the misfit by as little as it promises to lower it.
+        slack = deviations**2 if deviations < SMALL else 0.0
         length, theta, state = _line_search(
-            assembly, data, state, theta, move, response, choice, stop, monitor, shortest
+            assembly, data, state, theta, move, response, choice, stop, monitor, shortest, slack
         )
         change = _change(sought, theta, move, state.coefficients, response)
         fixed = fixed or step >= CHOOSING or deviations < SETTLED
@@ -470,6 +474,7 @@ def _line_search(
     stop: float,
     monitor: Monitor,
     shortest: float,
+    slack: float,
 ) -> tuple[float, Tensor, _Forward]:
     """The first of 1, ½, ¼, … at which the objective does not rise; 0 and the old state where there is none."""
 
@@ -487,7 +492,7 @@ def _line_search(
             after = objective(reached.coefficients, trial)
         except SolveError:
             after = float("inf")
-        if after <= before * (1 + 1e-9):
+        if after <= before * (1 + 1e-9) + slack:
             return length, trial, reached
         length /= 2
     return 0.0, theta, state

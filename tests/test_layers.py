@@ -13,7 +13,7 @@ LAYERS = [
     "residual approximators least_squares training patches boundary_points",
     "integral_rows sought assembly discrete methods_trained",
     "norms solution",
-    "estimation adaptivity identification continuation marching methods solver",
+    "estimation grading adaptivity identification continuation marching methods solver",
     "checks check output plotting loading run_directory versions benchmarking",
     "cli",
 ]

@@ -560,7 +560,8 @@ class InverseSolver(Solver):
             found = self._identify(patches, q, previous, theta, choice)
             d = found.assembly.dimension
             enough = found.used <= MOST_USED * (self.sought.size - len(self.sought.names))
-            if choice is not None or enough or self.sought.degree + 2 > HIGHEST_DEGREE[d]:
+            highest = self.sought.degree + 2 > HIGHEST_DEGREE[d] or self.monitor.out_of_time()
+            if choice is not None or enough or highest:
                 return found
             finer = seek(self.statement, self.frame, 0.1 * self.tol, self.sought.degree + 2)
             theta, self.sought = finer.adopted(self.sought, found.theta), finer

@@ -111,8 +111,7 @@ def _random(problem: Problem, size: int, seed: int) -> Iterator[GaussianMixture]
     lower, upper = problem.domain.bounds
     reach = MARGIN * (upper - lower)
     box = {"lower": (lower - reach).tolist(), "upper": (upper + reach).tolist()}
-    # In five dimensions isotropic ones may fit better at the start, but a ridge can turn to what it is to resolve
-    # (poisson_5d, 420 parameters, 25 s of one core: 1.9e-4 from isotropic ones).
+    # In five dimensions isotropic ones may fit better at the start, but a ridge can turn to what it is to resolve.
     names = ("isotropic", "diagonal") if d <= GRID_DIMENSIONS else ("ridge",)
     for kind, components in _kinds(d, u, size, names):
         one = components ** (1 / d) / (1 + 2 * MARGIN)  # the width factor of one length of the domain

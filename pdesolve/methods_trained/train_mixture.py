@@ -29,14 +29,14 @@ PARAMETERS = 256
 ITERATIONS = 500
 UNLIMITED = 10_000_000  # where a time limit ends the run
 ROWS_PER_PARAMETER = 4.0
-# A row of prescribed values as heavy as one of the equation leaves smooth errors, harmonic functions for -Δ, an order
-# of magnitude above what the equation's rows allow (poisson_2d, 256 parameters, 10 s: 1.3e-7, and 2.7e-8 with 10).
+# A row of prescribed values as heavy as one of the equation leaves smooth errors, harmonic functions for -Δ, well
+# above what the equation's rows allow.
 VALUE_WEIGHT = 10.0
 SCALE_MEMORY = (
     0.95  # poisson_5d, 420 parameters, 10 s: 4e-8 to 1.3e-6 over three seeds, 1.6e-6 to 3e-6 with 1
 )
 
-EXCHANGE_EVERY = 30  # iterations; an exchange costs about as much as two
+EXCHANGE_EVERY = 30  # iterations
 
 
 def train_mixture(task: Task):
@@ -108,8 +108,7 @@ def ridge(dtype: torch.dtype) -> float:
     """μ = ε^0.7, 1e-11 in double and 1e-5 in single precision.
 
     Rows are of size one and the coefficients of wide Gaussians reach 1e6, which the ridge must not feel, and must not
-    exceed ε^-0.7, beyond which rounding stalls the iteration (poisson_2d, 1,300 parameters, 30 s: 3e-8 with 1e-9,
-    8e-12 with 1e-11, 5e-10 with 1e-13).
+    exceed ε^-0.7, beyond which rounding stalls the iteration.
     """
     return torch.finfo(dtype).eps ** 0.7
 

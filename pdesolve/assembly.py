@@ -45,6 +45,7 @@ from pdesolve.subdomains import interface_pieces
 
 VALUE_WEIGHT = 10.0
 FLUX_WEIGHTS = (10.0, 1.0, 0.3, 0.1, 0.03, 0.01)
+EQUAL = 1e-13  # relative difference of coordinates or coefficients that is rounding
 BATCH_NUMBERS = 24_000_000  # matrix entries in one batch of rows: 192 MB
 
 
@@ -472,7 +473,10 @@ class Assembly:
         return scale[:, None]
 
     def _jacobian(self, term: GridTerm, points: Points, table: Tensor, dF: Tensor) -> RowBlocks:
-        """Rows (b, m c, u k) from weighted sensitivities dF (b, m, c, s)."""
+        """Rows (b, m c, u k) from weighted sensitivities dF (b, m, c, s); one matrix where all cells have the same."""
+        cells = len(dF)
+        if points.congruent and _all_equal(dF):
+            dF = dF[:1]
         b, m, components, _ = dF.shape
         k = table.shape[-1]
         matrix = dF.new_zeros(b, m, components, self.unknowns, k)
@@ -484,7 +488,8 @@ class Assembly:
                     dF[..., i, None], part[..., :, None, :].expand(b, m, components, k)
                 )
         groups = (torch.from_numpy(points.cells),)
-        return RowBlocks.make(self.layout, groups, (matrix.view(b, m * components, -1),))
+        matrix = matrix.view(b, m * components, -1).expand(cells, -1, -1)
+        return RowBlocks.make(self.layout, groups, (matrix,))
 
     # ---------------------------------------------------------------- rows of faces
 
@@ -526,11 +531,13 @@ class Assembly:
         index = torch.from_numpy(cells).to(self.device)
         half = self.half[index]
         t = (y - self.centre[index][:, None]) / half[:, None]
+        if all(map(_all_equal, (t, half, face_half, weight))):
+            t, half, face_half, weight = (a[:1] for a in (t, half, face_half, weight))
         betas = _powers(self.dimension, face.axis, int(orders.max()))
         table = basis_table(t, half, self.sigma, int(self.q[cells[0]]), betas)  # (a, b, m, k)
         table = table * weight[..., None]
         if face.modes is not None:
-            table = face.modes.to(table).mT @ table
+            table = face.modes[: len(t)].to(table).mT @ table
         b, m, k = table.shape[1:]
         matrix = table.new_zeros(b, int(orders.sum()), m, self.unknowns, k)
         row = 0
@@ -539,7 +546,7 @@ class Assembly:
                 factor = FLUX_WEIGHTS[power] * face_half**power
                 matrix[:, row, :, u] = table[power] * factor[:, None, None]
                 row += 1
-        return matrix.view(b, row * m, -1)
+        return matrix.view(b, row * m, -1).expand(len(cells), -1, -1)
 
     # ---------------------------------------------------------------- rows of interfaces
 
@@ -585,6 +592,11 @@ class Assembly:
             sides.append(matrix.view(b, 2 * self.unknowns * m, -1))
         groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
         return RowBlocks.make(self.layout, groups, tuple(sides))
+
+
+def _all_equal(a: Tensor) -> bool:
+    """Whether all a[i] are a[0], but for the rounding of coordinates."""
+    return len(a) > 1 and bool((a - a[:1]).abs().amax() <= EQUAL * a[0].abs().amax())
 
 
 @lru_cache

@@ -42,6 +42,7 @@ SPARE = 0.02  # predicted error over goal below which the patches of the next sl
 HANDED_POINTS = 512  # at which the two marches are compared at the end of a slab
 MOST_PATCHES = 100  # times the first order: a slab that wants more is cut in time first
 UNRESOLVED = 1e-2  # predicted error above which a slab is cut in any case
+HEADROOM = 4  # orders that the first patches leave for what happens in time
 PROBES = 4096  # points at which the first patches are compared with the initial values
 
 
@@ -431,7 +432,7 @@ class March:
                 split, marked, wanted = missed, missed, q
             else:
                 # Orders are raised first: they count in time, too, where there is one patch.
-                split = (decay.rate > SLOW_DECAY) | (q + 2 > solver.highest_order - 4)
+                split = (decay.rate > SLOW_DECAY) | (q + 2 > solver.highest_order - HEADROOM)
                 wanted = np.where(split, q, q + 2)
             axes = (split & marked)[:, None] & (decay.directions | split[:, None])
             axes[:, -1] = False

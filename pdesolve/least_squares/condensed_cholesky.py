@@ -232,7 +232,8 @@ class CondensedCholesky:
             b, m = block.matrices[0].shape[:2]
             for s, sign in ((0, -1.0), (1, 1.0)):
                 groups = block.groups[s].numpy()
-                scaled = self._add_gram(grams, place, groups, block, s, 2.0)
+                self._add_gram(grams, place, groups, block, s, 2.0)
+                scaled = block.matrices[s] * self.scale[block.columns[s]][:, None, :]
                 start = self.local[face : face + b, s]
                 for i in np.unique(place[groups, 0]):
                     here = np.flatnonzero(place[groups, 0] == i)
@@ -264,17 +265,15 @@ class CondensedCholesky:
         block: RowBlocks,
         side: int,
         weight: float,
-    ) -> Tensor:
-        """Add the Gram matrices of one side of a block to those of its patches; the scaled rows (b, m, k)."""
-        scaled = block.matrices[side] * self.scale[block.columns[side]][:, None, :]
-        part = torch.bmm(scaled.mT, scaled)
+    ) -> None:
+        """Add the Gram matrices of one side of a block to those of its patches."""
+        part = block.gram(side, self.scale)
         kinds = place[groups, 0]
         for i in np.unique(kinds):
             here = np.flatnonzero(kinds == i)
             at = torch.from_numpy(place[groups[here], 1]).to(part.device)
             chosen = part if len(here) == len(groups) else part[torch.from_numpy(here).to(part.device)]
             grams[i].index_add_(0, at, chosen, alpha=weight)
-        return scaled
 
     def _improved(
         self,

@@ -2,6 +2,8 @@
 
 A sparse matrix A whose columns come in groups (one group per patch) and whose rows come in batches: b blocks of m rows
 that touch the same number of groups. Products are batched GEMM, Gram matrices are scattered like element matrices.
+Blocks that are equal, as those of an equation with constant coefficients on congruent patches, are one matrix expanded
+(of stride zero), and one product serves them all.
 """
 
 from __future__ import annotations
@@ -50,26 +52,46 @@ class RowBlocks:
 
     def apply(self, x: Tensor) -> Tensor:
         """A x, (b, m) for x (p,), (b, m, j) for x (p, j)."""
-        if x.ndim == 1:
-            pairs = zip(self.matrices, self.columns, strict=True)
-            parts = [torch.bmm(m, x[c][..., None])[..., 0] for m, c in pairs]
-        else:
-            parts = [torch.bmm(m, x[c]) for m, c in zip(self.matrices, self.columns, strict=True)]
+        parts = []
+        for m, c in zip(self.matrices, self.columns, strict=True):
+            if x.ndim == 1:
+                parts.append(x[c] @ m[0].mT if shared(m) else torch.bmm(m, x[c][..., None])[..., 0])
+            else:
+                parts.append(torch.matmul(m[0], x[c]) if shared(m) else torch.bmm(m, x[c]))
         return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
 
     def add_transposed(self, r: Tensor, out: Tensor) -> None:
         """Out (p,) += Aᵀ r for r (b, m), out (p, j) for r (b, m, j)."""
-        if r.ndim == 3:
-            for m, c in zip(self.matrices, self.columns, strict=True):
-                out.index_add_(0, c.flatten(), torch.bmm(m.mT, r).flatten(0, 1))
-            return
         for m, c in zip(self.matrices, self.columns, strict=True):
-            out.index_add_(0, c.flatten(), torch.bmm(r[:, None, :], m)[:, 0].flatten())
+            if r.ndim == 2:
+                part = r @ m[0] if shared(m) else torch.bmm(r[:, None, :], m)[:, 0]
+                out.index_add_(0, c.flatten(), part.flatten())
+            else:
+                part = torch.matmul(m[0].mT, r) if shared(m) else torch.bmm(m.mT, r)
+                out.index_add_(0, c.flatten(), part.flatten(0, 1))
 
     def add_squared_norms(self, out: Tensor) -> None:
         """Out += squared Euclidean norms of the columns."""
         for m, c in zip(self.matrices, self.columns, strict=True):
-            out.index_add_(0, c.flatten(), (m * m).sum(1).flatten())
+            part = m[:1].square().sum(1).expand(len(m), -1) if shared(m) else (m * m).sum(1)
+            out.index_add_(0, c.flatten(), part.flatten())
+
+    def gram(self, side: int, scale: Tensor) -> Tensor:
+        """D MᵀM D (b, k, k) for the matrices M on one side and columns scaled by D = diag(scale), scale (p,)."""
+        m, d = self.matrices[side], scale[self.columns[side]]
+        if shared(m):
+            return (m[0].mT @ m[0]) * d[:, :, None] * d[:, None, :]
+        scaled = m * d[:, None, :]
+        return torch.bmm(scaled.mT, scaled)
+
+    def some(self, chosen: Tensor) -> RowBlocks:
+        """The blocks of a mask (b,)."""
+        matrices = tuple(
+            m[:1].expand(int(chosen.sum()), -1, -1) if shared(m) else m[chosen.to(m.device)]
+            for m in self.matrices
+        )
+        columns = tuple(c[chosen.to(c.device)] for c in self.columns)
+        return RowBlocks(tuple(g[chosen] for g in self.groups), matrices, columns)
 
     def merged(self) -> list[RowBlocks]:
         """The same rows; those that touch one patch from both sides (a periodic cell) as rows of one patch."""
@@ -78,18 +100,14 @@ class RowBlocks:
         same = self.groups[0] == self.groups[1]
         if not bool(same.any()):
             return [self]
-        own, columns = same.to(self.matrices[0].device), [c[same.to(c.device)] for c in self.columns]
-        both = sum(m[own] for m in self.matrices)
-        found = [RowBlocks((self.groups[0][same],), (both,), (columns[0],))]
-        if not bool(same.all()):
-            found.append(
-                RowBlocks(
-                    tuple(g[~same] for g in self.groups),
-                    tuple(m[~own] for m in self.matrices),
-                    tuple(c[~same.to(c.device)] for c in self.columns),
-                )
-            )
-        return found
+        folded = self.some(same)
+        found = [RowBlocks(folded.groups[:1], (sum(folded.matrices),), folded.columns[:1])]  # type: ignore[arg-type]
+        return found if bool(same.all()) else [*found, self.some(~same)]
+
+
+def shared(matrices: Tensor) -> bool:
+    """Whether matrices (b, m, k) are one, expanded."""
+    return len(matrices) > 1 and matrices.stride(0) == 0
 
 
 def squared_norm(residuals: list[Tensor]) -> float:

@@ -27,7 +27,7 @@ from pdesolve.problem import Problem
 from pdesolve.subdomains import subdomains_of
 
 FIRST_ORDER = {1: 10, 2: 8, 3: 8}
-HIGHEST_ORDER = {1: 22, 2: 20, 3: 14}
+HIGHEST_ORDER = {1: 22, 2: 20, 3: 16}
 FIRST_CELLS = {1: 3, 2: 3, 3: 2}
 SAFETY = 0.3  # predicted truncation error over tolerance that refinement aims at
 HELPED = 0.9  # a refinement that leaves more of the residual was of no use

@@ -25,7 +25,7 @@ from pdesolve.assembly import Assembly
 from pdesolve.conditions import Initial
 from pdesolve.discrete import Discrete, project
 from pdesolve.errors import SolveError
-from pdesolve.estimation import SLOW_DECAY, Decay, bulk_of, cheapest, difference_norms, predict, relative
+from pdesolve.estimation import Decay, bulk_of, cheapest, difference_norms, predict, relative
 from pdesolve.geometry import TimeInterval
 from pdesolve.monitor import Monitor
 from pdesolve.partition import Partition
@@ -42,7 +42,6 @@ SPARE = 0.02  # predicted error over goal below which the patches of the next sl
 HANDED_POINTS = 512  # at which the two marches are compared at the end of a slab
 MOST_PATCHES = 100  # times the first order: a slab that wants more is cut in time first
 UNRESOLVED = 1e-2  # predicted error above which a slab is cut in any case
-HEADROOM = 4  # orders that the first patches leave for what happens in time
 PROBES = 4096  # points at which the first patches are compared with the initial values
 
 
@@ -205,14 +204,14 @@ class March:
 
     def _march(self, done: Progress) -> AdaptiveResult | Progress:
         """Slab after slab to the end; a fresh beginning where the error passed the tolerance on the way."""
-        length, again = self.time.length, 0
+        length, again = self.time.length, 1.0
         while done.ends[-1] < self.time.t1 - 1e-12 * length:
             a = done.ends[-1]
             b = min(a + done.dt, self.time.t1)
             b = self.time.t1 if self.time.t1 - b < 1e-2 * done.dt else b
             before = done.slabs[-1] if done.slabs else None
             try:
-                u, decay = self._slab(a, b, before, done, self.share * 0.1**again)
+                u, decay = self._slab(a, b, before, done, self.share * again)
             except TooLong:
                 done.dt = (b - a) / 2
                 if done.dt < SHORTEST * length:
@@ -228,11 +227,11 @@ class March:
             # What is handed over may use up the tolerance in proportion to time.
             allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * (b - self.time.t0) / length)
             handed = self._handed_over(b, u.mixture, v.mixture)
-            if handed > allowed and done.handed < 0.7 * allowed and again < 1:
-                again += 1
+            if handed > allowed and done.handed < 0.7 * allowed and again == 1.0:
+                again = max(0.1, 0.5 * (allowed - done.handed) / handed)
                 done.hint, done.renew = (u.assembly.patches.partition, u.assembly.q), False
                 continue
-            self.attempt, self.useless, again = None, False, 0
+            self.attempt, self.useless, again = None, False, 1.0
             done.squares, done.finer = squares, v.mixture
             done.ends.append(b)
             done.slabs.append(u.mixture)
@@ -431,9 +430,10 @@ class March:
                     break
                 split, marked, wanted = missed, missed, q
             else:
-                # Orders are raised first: they count in time, too, where there is one patch.
-                split = (decay.rate > SLOW_DECAY) | (q + 2 > solver.highest_order - HEADROOM)
-                wanted = np.where(split, q, q + 2)
+                # Orders are raised by two at most: values alone decay faster than what evolves from them.
+                target = 0.3 * goal / np.sqrt(len(q))
+                split, wanted = cheapest(decay, q, target, patches.dimension, solver.highest_order)
+                wanted = np.where(split, q, np.minimum(wanted, q + 2))
             axes = (split & marked)[:, None] & (decay.directions | split[:, None])
             axes[:, -1] = False
             q = np.where(marked, wanted, q)

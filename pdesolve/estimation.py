@@ -187,7 +187,7 @@ def cheapest(
 
     Raising the order by 2j multiplies the first neglected pair by ρ^j γ^{j(j+1)/2}. Halving a patch m times divides a
     coefficient of degree k by 2^{mk}, hence the first neglected pair by 2^{mq} and the rate ρ by 4^m. The work is
-    taken as k^2.4 for the k functions of an order and (2^m)^{1.3} for each direction split: between tables (k², 1) and
+    taken as k^2.2 for the k functions of an order and (2^m)^{1.3} for each direction split: between tables (k², 1) and
     the factorisation in the plane (k³, 3/2). Orders are not raised where nothing decays yet.
 
     Returns:
@@ -202,7 +202,7 @@ def cheapest(
             faster = decay.gain ** (np.maximum(pairs, 0) * (pairs + 1) / 2)
             error = decay.error * 2.0 ** (-halvings * q) * (decay.rate / 4.0**halvings) ** pairs * faster
             size = np.array([basis_size(dimension, int(k)) for k in order])
-            cost = size**2.4 * 2.0 ** (1.3 * halvings * directions)
+            cost = size**2.2 * 2.0 ** (1.3 * halvings * directions)
             # What cannot be reached is at least approached: splitting more beats splitting less.
             cost = np.where(
                 error <= target, cost, 1e12 * (1 + np.log10(np.maximum(error / target, 1))) + cost

@@ -242,6 +242,13 @@ class Assembly:
         enough = math.ceil((1.6 * basis_size(self.dimension, q)) ** (1 / self.dimension))
         return max(q - lowest, enough, 2)
 
+    @cached_property
+    def value_points(self) -> list[Points]:
+        """At least q Gauss points per axis, at which no function of order q vanishes, as P_n does at n points."""
+        if self.dimension == 1:
+            return self.interior
+        return interior_points(self.patches, self.q, lambda q: max(q, self._per_axis(q)), self.batch)
+
     def unseen_points(self, samples: int, seed: int) -> list[Points]:
         """About `samples` Sobol points, the same number in every cell, beside the collocation points."""
         least = math.ceil((samples / len(self.patches)) ** (1 / self.dimension))

@@ -111,7 +111,7 @@ def project(assembly: Assembly, source: PartitionedMixture | None, problem: Prob
         return None
     c = torch.zeros(assembly.layout.total, dtype=assembly.half.dtype, device=assembly.device)
     zero = ((0,) * assembly.dimension,)
-    for points in assembly.interior:
+    for points in assembly.value_points:
         b, m, d = points.y.shape
         y = points.y.to(assembly.device).reshape(-1, d)
         if source is not None:

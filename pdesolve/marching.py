@@ -433,7 +433,8 @@ class March:
                 # Orders are raised by two at most: values alone decay faster than what evolves from them.
                 target = 0.3 * goal / np.sqrt(len(q))
                 split, wanted = cheapest(decay, q, target, patches.dimension, solver.highest_order)
-                wanted = np.where(split, q, np.minimum(wanted, q + 2))
+                split &= decay.strongest < patches.dimension - 1  # halving in space does not help in time
+                wanted = np.where(split, q, np.clip(wanted, q, q + 2))
             axes = (split & marked)[:, None] & (decay.directions | split[:, None])
             axes[:, -1] = False
             q = np.where(marked, wanted, q)

@@ -8,12 +8,15 @@ import torch
 from discretised import assemble, error_of, patches_over, polynomial_problem, solve_on
 
 from pdesolve import Dirichlet, Initial, Interval, Problem, Rectangle, TimeInterval, laplace
-from pdesolve.assembly import Statement
+from pdesolve.adaptivity import Solver
+from pdesolve.assembly import Assembly, Statement
+from pdesolve.discrete import project
 from pdesolve.errors import SolveError
 from pdesolve.estimation import difference
 from pdesolve.geometry import Ball, Box, Disk, Point, Polygon
 from pdesolve.least_squares.row_blocks import squared_norm
 from pdesolve.loading import load_problem
+from pdesolve.monitor import Monitor
 from pdesolve.patches import Frame
 
 PROBLEMS = Path(__file__).parents[1] / "problems"
@@ -219,3 +222,19 @@ def test_a_wrong_rule_of_continuity_gives_a_wrong_answer_that_the_estimate_notic
     assert error_of(wrong) > 1e-3
     assert wrong.residual < 1e-2 * error_of(wrong)  # the residual does not see it
     assert difference(wrong, finer).max() > 1e-4
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_a_projection_is_exact_for_what_the_patches_can_hold(dimension):
+    """Not so at n Gauss points per axis for a function of order n + 1, which vanishes at all of them."""
+    boxes = {1: Interval(0, 1), 2: Rectangle((0, 0), (1, 1)), 3: Box((0, 0, 0), (1, 1, 1))}
+    box = boxes[dimension]
+    problem = Problem(box, lambda u: u.xx + u, [Dirichlet(0, on=box.boundary)])
+    solver = Solver(problem, 1e-6, Monitor(), "cpu", {})
+    patches, q = solver.start()
+    assembly = Assembly(solver.statement, patches, q)
+    random = torch.randn(
+        assembly.layout.total, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    found = project(assembly, assembly.mixture(random), problem)
+    torch.testing.assert_close(found, random, rtol=0, atol=1e-9)

@@ -155,14 +155,17 @@ SOLID: tuple[Callable[[Random], Domain], ...] = (
 )
 
 
-def random_domain(draw: Random, evolves: bool) -> Domain:
-    """A domain; if the equation evolves, an interval or rectangle times an interval of time."""
+def random_domain(draw: Random, evolves: bool, small: bool = False) -> Domain:
+    """A domain; if the equation evolves, an interval or rectangle times an interval of time.
+
+    A small one has at most two coordinates.
+    """
     if evolves:
-        space = _interval(draw) if draw.random() < 0.8 else _rectangle(draw)
+        space = _interval(draw) if draw.random() < 0.8 or small else _rectangle(draw)
         start = draw.choice([0.0, 0.0, 1.5])
         return space * TimeInterval(start, start + draw.uniform(0.2, 1.5))
     kind = draw.random()
-    return _interval(draw) if kind < 0.2 else draw.choice(PLANE if kind < 0.93 else SOLID)(draw)
+    return _interval(draw) if kind < 0.2 else draw.choice(PLANE if kind < 0.93 or small else SOLID)(draw)
 
 
 # ---------------------------------------------------------------- exact solutions
@@ -301,10 +304,10 @@ def evolution_equation(draw: Random, domain: Domain) -> Equation:
 # ---------------------------------------------------------------- problems
 
 
-def random_problem(draw: Random) -> tuple[Problem, float]:
-    """A problem with its exact solution, and a tolerance."""
+def random_problem(draw: Random, small: bool = False) -> tuple[Problem, float]:
+    """A problem with its exact solution, and a tolerance; a small one has at most two coordinates."""
     evolves = draw.random() < 0.3
-    domain = random_domain(draw, evolves)
+    domain = random_domain(draw, evolves, small)
     space = domain.space if evolves else domain
     axis = (
         draw.randrange(space.dimension)

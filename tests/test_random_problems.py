@@ -1,0 +1,85 @@
+"""Random manufactured problems: what is certified holds, and a run that fails says so."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+
+from pdesolve import solve
+from pdesolve.check import check
+
+COMMAND = Path(__file__).resolve().parents[1] / "benchmarks" / "random_problems.py"
+CERTIFIED = (0, 1, 2)  # numbers of quick problems of seed 0 that are certified
+SETTINGS = {
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "phases": [Phase.generate],  # smaller problems would be sought by solving hundreds
+    "suppress_health_check": list(HealthCheck),
+}
+
+
+def _load():
+    spec = importlib.util.spec_from_file_location("random_problems", COMMAND)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["random_problems"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+command = _load()
+
+
+def _agrees_with_its_certificate(draw: Random, limit: float, small: bool = False) -> None:
+    problem, tol = command.random_problem(draw, small)
+    values = problem.values(problem.exact, problem.domain.sample(100))
+    assume(float(values.abs().amax(dim=0).min()) > 1e-3)  # the relative error of zero has no meaning
+    found = command.outcome(solve(problem, tol=tol, time_limit=limit))
+    assert found["outcome"] in ("certified", "not certified"), (problem.name, tol, found)
+
+
+@settings(max_examples=8, **SETTINGS)
+@given(st.randoms(use_true_random=False))
+def test_no_certificate_is_wrong(draw):
+    _agrees_with_its_certificate(draw, limit=3.0, small=True)
+
+
+@pytest.mark.slow
+@settings(max_examples=30, **SETTINGS)
+@given(st.randoms(use_true_random=False))
+def test_no_certificate_is_wrong_for_more_problems(draw):
+    _agrees_with_its_certificate(draw, limit=5.0)
+
+
+@pytest.mark.parametrize("number", CERTIFIED)
+def test_easy_random_problems_are_certified(number):
+    row = command.measure(number, seed=0, limit=30.0)
+    assert row["outcome"] == "certified", row
+    assert row["error"] <= command.MISSED * row["tolerance"]
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_random_problems_pass_their_check_and_can_be_made_again(number):
+    problem, tol = command.numbered(1, number)
+    report = check(problem)
+    assert report.ok, report
+    again, same = command.numbered(1, number)
+    x = problem.domain.sample(50)
+    assert (again.name, same) == (problem.name, tol)
+    assert torch.equal(problem.values(problem.exact, x), again.values(again.exact, x))
+
+
+def test_a_certificate_that_is_missed_by_more_than_three_times_is_found_wrong():
+    class Claim:
+        converged, tol, estimated_error, degrees_of_freedom, status = True, 1e-6, 1e-7, 1, "met"
+
+        def __init__(self, error):
+            self.relative_l2_error = lambda: error
+
+    kinds = [command.outcome(Claim(error))["outcome"] for error in (1e-7, 2.9e-6, 3.1e-6, float("nan"))]
+    assert kinds == ["certified", "certified", "wrong", "silent NaN"]

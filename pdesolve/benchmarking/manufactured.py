@@ -66,9 +66,7 @@ def _values(source: Any) -> Tensor:
     return (source.tensor if isinstance(source, Field) else torch.as_tensor(source)).detach()
 
 
-def _jets(
-    exact: Mapping[str, Callable[..., Tensor]], points: Tensor
-) -> Callable[[str, MultiIndex], Tensor | None]:
+def _jets(exact: Mapping[str, Callable[..., Tensor]], points: Tensor) -> Callable[[str, MultiIndex], Tensor]:
     """`jet(unknown, α)` = D^α of its exact solution, by nested autograd; lower orders are kept."""
     leaves = [column.clone().requires_grad_() for column in points.unbind(1)]
     zero = (0,) * len(leaves)

@@ -41,8 +41,9 @@ def load_mesh(path: str | Path) -> Domain:
 
     A relative path counts from the problem file, then from the current folder. Formats are those that meshio
     reads: `.msh`, `.vtu`, `.vtk`, `.stl`, `.obj` and more. Triangles at z = 0 make a plane domain, tetrahedra
-    a solid, and a closed surface of triangles the solid inside (this needs the extra `mesh`). Edges and faces
-    are straight: of cells of higher order only the corners count.
+    a solid, and a closed surface of triangles the solid inside (this needs the extra `mesh`). Quadrilaterals,
+    hexahedra, wedges and pyramids are divided into these. Edges and faces are straight: of cells of higher order
+    only the corners count, and boundary faces of hexahedra must be flat.
 
     Raises:
         ProblemError: the file cannot be read, or what it holds bounds no domain.

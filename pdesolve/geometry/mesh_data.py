@@ -16,15 +16,22 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pdesolve.errors import ProblemError
+from pdesolve.geometry.polyhedra import FACES, check_flat, halves, tetrahedra
 
 PACKAGE = str(Path(__file__).resolve().parents[1])
 MERGED = 1e-9  # relative distance below which two vertices are one: STL files repeat them
+OVERLAP = 1e-6  # of the volume
 FLAT = 1e-9  # relative extent in z below which a mesh lies in the plane
 # Cells and the corners that count: nodes on edges and faces of cells of higher order are left out.
-LINES = {"line": 2, "line3": 2, "line4": 2}
-TRIANGLES = {"triangle": 3, "triangle6": 3, "triangle7": 3, "triangle10": 3}
-QUADS = {"quad": 4, "quad8": 4, "quad9": 4}
-TETRAHEDRA = {"tetra": 4, "tetra10": 4}
+CORNERS = {
+    "line": 2,
+    "triangle": 3,
+    "quad": 4,
+    "tetra": 4,
+    "pyramid": 5,
+    "wedge": 6,
+    "hexahedron": 8,
+}
 OTHERS = ("vertex",)
 # Cell data that name groups, in the order of preference; Gmsh's have names in the file.
 LABELS = ("gmsh:physical", "boundary", "group", "medit:ref", "obj:group_ids", "CellEntityIds", "region")
@@ -112,25 +119,27 @@ def _caller() -> Path:
 def read(path: Path) -> MeshData:
     """Read a mesh of triangles in the plane, of tetrahedra, or a closed surface of triangles in space.
 
+    Quadrilaterals, hexahedra, wedges and pyramids are divided into these; nodes on edges and faces are left out.
+
     Raises:
         ProblemError: the file cannot be read, or what it holds bounds no domain.
     """
     mesh = _read(path)
     what = f"the mesh {path.name}"
-    blocks: dict[str, list[NDArray[np.int64]]] = {"line": [], "triangle": [], "tetra": []}
-    labels: dict[str, list[NDArray[np.int64]]] = {"line": [], "triangle": [], "tetra": []}
+    blocks: dict[str, list[NDArray[np.int64]]] = {kind: [] for kind in CORNERS}
+    labels: dict[str, list[NDArray[np.int64]]] = {kind: [] for kind in CORNERS}
     key = next((name for name in LABELS if name in mesh.cell_data), None)
     for i, block in enumerate(mesh.cells):
         label = mesh.cell_data[key][i] if key else np.zeros(len(block.data))
-        label = np.asarray(label).reshape(len(block.data), -1)[:, 0].astype(np.int64)
-        kind, simplices, label = _simplices(block.type, np.asarray(block.data, dtype=np.int64), label, what)
+        kind = _kind(block.type, what)
         if kind:
-            blocks[kind].append(simplices)
-            labels[kind].append(label)
-    width = {"line": 2, "triangle": 3, "tetra": 4}
-    cells = {k: np.concatenate([np.empty((0, n), np.int64), *blocks[k]]) for k, n in width.items()}
-    tags = {k: np.concatenate([np.empty(0, np.int64), *labels[k]]) for k in width}
+            blocks[kind].append(np.asarray(block.data, dtype=np.int64)[:, : CORNERS[kind]])
+            labels[kind].append(np.asarray(label).reshape(len(block.data), -1)[:, 0].astype(np.int64))
+    cells = {k: np.concatenate([np.empty((0, n), np.int64), *blocks[k]]) for k, n in CORNERS.items()}
+    tags = {k: np.concatenate([np.empty(0, np.int64), *labels[k]]) for k in CORNERS}
     points, cells = _merged(_finite(mesh.points, what), cells)
+    check_flat(points, cells, what)
+    cells, tags = _simplices(cells, tags)
     if len(cells["tetra"]):
         top, sides = "tetra", "triangle"
     elif len(cells["triangle"]) and _is_flat(points):
@@ -159,19 +168,30 @@ def _read(path: Path):
         raise ProblemError(message) from None
 
 
-def _simplices(kind: str, data, label, what: str):
-    """Corners of a block of cells as lines, triangles or tetrahedra; quadrilaterals are halved."""
-    for name, table in (("line", LINES), ("triangle", TRIANGLES), ("tetra", TETRAHEDRA)):
-        if kind in table:
-            return name, data[:, : table[kind]], label
-    if kind in QUADS:
-        return "triangle", np.concatenate([data[:, [0, 1, 2]], data[:, [0, 2, 3]]]), np.tile(label, 2)
-    if kind in OTHERS:
-        return "", data, label
+def _kind(name: str, what: str) -> str:
+    """Which of `CORNERS` a kind of cells is, of whatever order; nothing for points."""
+    kind = name.rstrip("0123456789")
+    if kind in CORNERS or name in OTHERS:
+        return kind if kind in CORNERS else ""
     message = (
-        f"{what} holds {kind} cells, expected triangles, quadrilaterals or tetrahedra: split them first."
+        f"{what} holds {name} cells, expected triangles, quadrilaterals, tetrahedra, hexahedra, wedges or pyramids: "
+        "split them first."
     )
     raise ProblemError(message)
+
+
+def _simplices(cells, tags):
+    """Lines, triangles and tetrahedra that fill cells of all kinds, and their tags."""
+    sides, solids = cells["quad"], [tetrahedra(kind, cells[kind]) for kind in FACES]
+    found = {
+        "line": cells["line"],
+        "triangle": np.concatenate([cells["triangle"], halves(sides)]),
+        "tetra": np.concatenate([cells["tetra"], *solids]),
+    }
+    return found, {
+        "line": tags["line"],
+        "triangle": np.concatenate([tags["triangle"], np.repeat(tags["quad"], 2)]),
+    }
 
 
 def _finite(points, what: str) -> NDArray[np.float64]:
@@ -234,6 +254,7 @@ def build(points, cells, sides, tags, named: dict[int, str], source: Path | None
     else:
         cells = _positive(points, cells, what)
         facets, labels = _boundary(cells, sides, tags)
+        _check_overlap(points, cells, facets, what)
     _check_closed(facets, what)
     names = [named.get(int(t), UNNAMED) for t in labels]
     order = tuple(dict.fromkeys(names))
@@ -263,6 +284,19 @@ def _boundary(cells, sides, tags):
     facets, keys = every[first[count == 1]], keys[count == 1]
     tag_of = {tuple(side): int(tag) for side, tag in zip(np.sort(sides, axis=1).tolist(), tags, strict=True)}
     return facets, np.array([tag_of.get(tuple(key), 0) for key in keys.tolist()], dtype=np.int64)
+
+
+def _check_overlap(points, cells, facets, what: str) -> None:
+    """The volume of the cells must be what their boundary encloses, by the divergence theorem."""
+    start = points[cells[:, 0]]
+    volume = float(np.abs(np.linalg.det(points[cells[:, 1:]] - start[:, None])).sum())
+    enclosed = float(np.linalg.det(points[facets] - points.mean(axis=0)).sum())
+    if abs(volume - enclosed) > OVERLAP * volume:
+        message = (
+            f"{what} has cells that overlap or are not convex: their volumes add up to {volume:.6g}, their boundary "
+            f"encloses {enclosed:.6g}; repair it first."
+        )
+        raise ProblemError(message)
 
 
 def _consistent(points, facets, what: str):

@@ -15,6 +15,8 @@ from pdesolve.errors import ProblemError
 from pdesolve.geometry import Ball, Disk, Extrusion, Rectangle, load_mesh
 from pdesolve.output.mesh import output_mesh
 
+CORNERS = np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)])
+BRICK = [0, 4, 6, 2, 1, 5, 7, 3]  # of the corners of `cube(1)`, in the order of a hexahedron
 KUHN = [[0, 1, 3, 7], [0, 3, 2, 7], [0, 2, 6, 7], [0, 6, 4, 7], [0, 4, 5, 7], [0, 5, 1, 7]]
 
 
@@ -175,6 +177,44 @@ def test_cells_of_higher_order_count_by_their_corners(tmp_path):
     assert quads.measure == pytest.approx(2)
 
 
+@pytest.mark.parametrize("numbers", [range(27), (5 * np.arange(27)) % 27, (26 - 7 * np.arange(27)) % 27])
+def test_hexahedra_in_any_numbering_are_the_cube_with_its_sides(tmp_path, numbers):
+    numbers, (points, _) = np.array(numbers), cube(2)
+    index = np.round(2 * points).astype(int)
+    number = {tuple(k): numbers[i] for i, k in enumerate(index.tolist())}
+    at = lambda o: [number[tuple(o + c)] for c in CORNERS]  # noqa: E731
+    cells = np.array([at(o) for o in index[(index < 2).all(axis=1)]])
+    places = np.empty_like(points)
+    places[numbers] = points
+    floor = cells[places[cells[:, 0]][:, 2] == 0][:, :4]
+    labels = [np.ones(len(cells), int), np.full(len(floor), 3)]
+    domain = load_mesh(
+        write(
+            tmp_path / "cube.msh",
+            places,
+            [("hexahedron", cells), ("quad", floor)],
+            cell_data={"gmsh:physical": labels, "gmsh:geometrical": labels},
+            field_data={"floor": np.array([3, 2])},
+        )
+    )
+    assert domain.measure == pytest.approx(1)
+    assert float(domain.part("floor").rule(domain, 4).weights.sum()) == pytest.approx(1)
+    gap, size = divergence_gap(domain, 12)
+    assert abs(gap) < 1e-9 * size
+
+
+def test_wedges_pyramids_and_tetrahedra_fit_together(tmp_path):
+    corners = cube(1)[0][BRICK]
+    points = np.concatenate([corners, [[0.5, 0.5, 1.8], [0.0, 1.0, 2.0]]])
+    wedges = np.array([[0, 1, 2, 4, 5, 6], [0, 2, 3, 4, 6, 7]])
+    cells = [("wedge", wedges), ("pyramid", np.array([[4, 5, 6, 7, 8]])), ("tetra", np.array([[6, 7, 8, 9]]))]
+    domain = load_mesh(write(tmp_path / "tower.vtu", points, cells))
+    apex = abs(np.linalg.det(points[[7, 8, 9]] - points[6])) / 6
+    assert domain.measure == pytest.approx(1 + 0.8 / 3 + apex)
+    gap, size = divergence_gap(domain, 12)
+    assert abs(gap) < 1e-9 * size
+
+
 def test_equal_meshes_are_equal_domains(tmp_path):
     first = load_mesh(write_ring(tmp_path / "a.msh"))
     same, other = load_mesh(write_ring(tmp_path / "a.msh")), load_mesh(write_ring(tmp_path / "b.msh", 25))
@@ -200,9 +240,18 @@ def test_files_that_bound_no_domain_are_refused_in_a_sentence(tmp_path, capfd):
     odd[0] = odd[0][::-1]
     refuse(write(tmp_path / "odd.vtu", x, [("triangle", odd)]), "not oriented alike")
     refuse(write(tmp_path / "line.vtu", x, [("line", triangles[:, :2])]), "holds line, expected triangles")
-    brick = np.arange(8)[None]
-    corners = cube(1)[0][[0, 4, 6, 2, 1, 5, 7, 3]]
-    refuse(write(tmp_path / "brick.vtu", corners, [("hexahedron", brick)]), "hexahedron cells, expected")
+    pentagon = np.array([(np.cos(t), np.sin(t)) for t in np.arange(5) * 2 * np.pi / 5])
+    refuse(
+        write(tmp_path / "five.vtu", pentagon, [("polygon", np.arange(5)[None])]), "polygon cells, expected"
+    )
+    bent = cube(1)[0][BRICK]
+    bent[6] += 0.1
+    refuse(
+        write(tmp_path / "bent.vtu", bent, [("hexahedron", np.arange(8)[None])]),
+        "3 boundary faces .* one plane",
+    )
+    dart = np.array([[0, 0], [2, 1], [0, 2], [1, 1]], dtype=float)
+    refuse(write(tmp_path / "dart.vtu", dart, [("quad", np.arange(4)[None])]), "overlap")
     flat = np.array([[0, 0], [1, 0], [2, 0]], dtype=float)
     refuse(write(tmp_path / "flat.vtu", flat, [("triangle", np.array([[0, 1, 2]]))]), "any volume")
     nan = np.array([[0, 0], [1, 0], [0, np.nan]])

@@ -182,9 +182,8 @@ class Solver:
         """
         if not (current.converged or finer.converged) and finer.residual > HELPED * current.residual:
             raise NonlinearFailure(finer.residual)
-        slow = predict(finer).slow[bulk_of(finer.residual_of_patch)].any()
         exhausted = (finer.assembly.q > self.highest_order + 6).any()
-        helped = finer.residual < (0.5 if slow else HELPED) * current.residual
+        helped = finer.residual < 0.5 * current.residual
         if not current.converged or (helped and not exhausted):
             return finer
         self.residual_goal = current.residual / float(estimates.max() / self.tol) ** 0.5

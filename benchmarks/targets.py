@@ -1,0 +1,128 @@
+"""The targets of the default method, problem by problem, as the plain command meets or misses them.
+
+    python benchmarks/targets.py [NAME …]          steady problems, then evolutions
+    python benchmarks/targets.py --variants        each row's problem shifted, rotated, with higher frequencies
+    python benchmarks/targets.py --sweep           error and estimate at 1e-3, 1e-6 and 1e-9
+
+Every line is `solve(problem, tol)` with the tolerance stated, no other setting, and a limit of ten times the seconds
+of the target. Seconds are CPU seconds of one thread: they count work, not what else the machine does.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from pdesolve import solve
+from pdesolve.errors import PdesolveError
+from pdesolve.loading import load_problem
+from pdesolve.monitor import Monitor
+
+PROBLEMS = Path(__file__).resolve().parent.parent / "problems"
+STEADY = """
+poisson_2d 1e-12 1
+poisson_multiscale_2d 1e-12 20
+helmholtz_2d 1e-11 2
+helmholtz_2d_10 1e-9 15
+nonlinear_poisson_2d 1e-10 5
+annulus_robin 1e-10 5
+peak_2d 1e-9 10
+poisson_four_holes 1e-7 15
+poisson_lshape 1e-6 20
+poisson_lshape_f1 1e-6 20
+layer_2d 1e-7 20
+poisson_3d 1e-8 20
+cube_less_ball 1e-5 60
+cavity_2d 1e-5 60
+kovasznay 1e-9 20
+"""
+EVOLUTIONS = """
+heat_1d 1e-12 2
+wave_1d 1e-12 5
+advection_1d 1e-11 5
+burgers_1d 1e-11 15
+burgers_1d_thick 1e-12 10
+allen_cahn_1d 1e-7 60
+kdv_1d 1e-10 60
+kuramoto_sivashinsky_1d 1e-8 180
+sine_gordon_1d 1e-9 30
+fisher_kpp_1d 1e-9 30
+schroedinger_soliton_1d 1e-9 30
+schroedinger_1d 1e-9 30
+heat_2d 1e-9 20
+klein_gordon_2d 1e-7 60
+flow_mixing_2d 1e-6 120
+nonlinear_diffusion_2d 1e-4 120
+taylor_green_2d 1e-8 60
+"""
+SWEPT = """
+poisson_1d advection_diffusion_1d poisson_2d poisson_disk annulus_robin nonlinear_poisson_2d helmholtz_2d
+reaction_diffusion_2d kovasznay interface_2d heat_1d wave_1d advection_1d sine_gordon_1d fisher_kpp_1d poisson_3d
+"""
+
+
+class Clock(Monitor):
+    """A monitor whose time limit counts CPU seconds."""
+
+    def __init__(self, limit: float):
+        super().__init__(time_limit=limit)
+        self.begin = time.process_time()
+
+    @property
+    def seconds(self) -> float:
+        """CPU seconds of this process since the clock was made."""
+        return time.process_time() - self.begin
+
+
+def measure(name: str, tol: float, limit: float) -> tuple[str, ...]:
+    """Error, estimate, unknowns, CPU seconds and how the run ended, as text."""
+    problem, clock = load_problem(next(PROBLEMS.rglob(f"{name}.py"))), Clock(limit)
+    try:
+        solution = solve(problem, tol=tol, monitor=clock)
+    except PdesolveError as stop:
+        return "–", "–", "–", f"{clock.seconds:.1f}", str(stop)
+    seconds = clock.seconds
+    error = solution.relative_l2_error()
+    return (
+        "–" if error is None else f"{error:.1e}",
+        f"{solution.estimated_error:.1e}" if solution.estimated_error is not None else "–",
+        str(solution.degrees_of_freedom),
+        f"{seconds:.1f}",
+        "certified" if solution.converged else solution.status,
+    )
+
+
+def main() -> None:
+    """Print one table, a line as soon as it is measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="only these problems")
+    parser.add_argument("--variants", action="store_true")
+    parser.add_argument("--sweep", action="store_true")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    if chosen.sweep:
+        rows = [(name, tol, 6.0) for name in SWEPT.split() for tol in (1e-3, 1e-6, 1e-9)]
+    else:
+        lines = [line.split() for line in (STEADY + EVOLUTIONS).strip().splitlines() if line]
+        rows = [(name, float(tol), float(seconds)) for name, tol, seconds in lines]
+    if chosen.variants:
+        bases = {name: (tol, seconds) for name, tol, seconds in [*rows, ("poisson_disk", 1e-9, 5.0)]}
+        files = sorted((PROBLEMS / "variants").glob("*.py"))
+        known = [(f.stem, bases.get(f.stem.rpartition("_")[0])) for f in files]
+        rows = [(name, *base) for name, base in known if base is not None]
+    if chosen.names:
+        rows = [row for row in rows if row[0] in chosen.names]
+    table = Table("problem", "tol", "error", "estimate", "unknowns", "CPU s", "target s", "how it ended")
+    console = Console(width=150)
+    for name, tol, seconds in rows:
+        found = measure(name, tol, 10 * seconds)
+        table.add_row(name, f"{tol:g}", *found[:4], f"{seconds:g}", found[4])
+        console.print(f"{name} {tol:g}: {' '.join(found)}", highlight=False)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

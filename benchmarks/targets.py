@@ -97,7 +97,9 @@ def measure(name: str, tol: float, limit: float) -> tuple[str, ...]:
 
 def main() -> None:
     """Print one table, a line as soon as it is measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", help="only these problems")
     parser.add_argument("--variants", action="store_true")
     parser.add_argument("--sweep", action="store_true")

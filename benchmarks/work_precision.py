@@ -169,6 +169,20 @@ def methods_of(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(row["method"] for row in rows))
 
 
+def report(record: Mapping[str, Any], title: str, introduction: str, module: str) -> str:
+    """All tables of a record in Markdown, with what they mean and how they were made."""
+    parts = [f"# {title}", "![Error against seconds](work_precision.png)", " ".join(introduction.split())]
+    for name, case in record["cases"].items():
+        parts.append(table(f"[{name}](../../problems/{name}.py)", case["rows"]))
+        versions = ", ".join(f"{k} {v}" for k, v in case["versions"].items())
+        parts.append(
+            f"{case['date']}, commit {case['commit']}, {case['machine']}, {case.get('threads', 1)} thread(s); "
+            f"medians of up to {case['repeats']} repeats taken in turns; {case['points']} points. {versions}."
+        )
+    parts.append(f"Made by `python -m {module}`, which writes this file, `record.json` and the figure.")
+    return "\n\n".join(parts) + "\n"
+
+
 def table(case: str, rows: Sequence[Row]) -> str:
     """Best time to each target and its ratio to ours, in Markdown."""
     lines = [

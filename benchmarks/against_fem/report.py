@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.work_precision import table
+from benchmarks.work_precision import report
 
 FAMILIES = {"scikit-fem": "Blues", "NGSolve": "Oranges", "pdesolve": "Greys"}
 INTRODUCTION = """
@@ -20,20 +20,4 @@ its own sparse Cholesky factorisation.
 
 def markdown(record: Mapping[str, Any]) -> str:
     """All tables of a record, with what they mean."""
-    parts = [
-        "# Work and precision beside finite elements",
-        "![Error against seconds](work_precision.png)",
-        " ".join(INTRODUCTION.split()),
-    ]
-    for name, case in record["cases"].items():
-        parts.append(table(f"[{name}](../../problems/{name}.py)", case["rows"]))
-        versions = ", ".join(f"{k} {v}" for k, v in case["versions"].items())
-        parts.append(
-            f"{case['date']}, commit {case['commit']}, {case['machine']}, {case['threads']} thread(s); "
-            f"medians of up to {case['repeats']} "
-            f"repeats taken in turns; {case['points']} points. {versions}."
-        )
-    parts.append(
-        "Made by `python -m benchmarks.against_fem`, which writes this file, `record.json` and the figure."
-    )
-    return "\n\n".join(parts) + "\n"
+    return report(record, "Work and precision beside finite elements", INTRODUCTION, "benchmarks.against_fem")

@@ -20,7 +20,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.work_precision import OURS, REPEATS, Entry, commit, draw, machine, repeat, set_threads, table
+from benchmarks.work_precision import (
+    OURS,
+    REPEATS,
+    Entry,
+    commit,
+    draw,
+    machine,
+    repeat,
+    report,
+    set_threads,
+    table,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,22 +182,8 @@ def by_lines(
 
 def markdown(record: Mapping[str, Any]) -> str:
     """All tables of a record, with what they mean."""
-    parts = [
-        "# Work and precision beside the method of lines",
-        "![Error against seconds](work_precision.png)",
-        " ".join(INTRODUCTION.split()),
-    ]
-    for name, case in record["cases"].items():
-        parts.append(table(f"[{name}](../../problems/{name}.py)", case["rows"]))
-        versions = ", ".join(f"{k} {v}" for k, v in case["versions"].items())
-        parts.append(
-            f"{case['date']}, commit {case['commit']}, {case['machine']}, 1 thread; medians of up to "
-            f"{case['repeats']} repeats taken in turns; {case['points']} points. {versions}."
-        )
-    parts.append(
-        "Made by `python -m benchmarks.against_mol`, which writes this file, `record.json` and the figure."
-    )
-    return "\n\n".join(parts) + "\n"
+    title = "Work and precision beside the method of lines"
+    return report(record, title, INTRODUCTION, "benchmarks.against_mol")
 
 
 if __name__ == "__main__":

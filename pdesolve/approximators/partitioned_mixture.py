@@ -169,7 +169,7 @@ class PartitionedMixture:
             state["level"].numpy(),
             state["index"].numpy(),
             tuple(state["periodic"]),
-            state["part"].numpy(),
+            np.asarray(state.get("part", [])),  # older files know no sub-domains
         )
         names = ("centre", "half", "sigma", "rotation", "coefficients")
         tensors = {name: state[name] for name in names}

@@ -162,6 +162,8 @@ class Solver:
                 return self.solve(*self.split(current, axes, current.assembly.q), current)
             self._record(current, predicted)
             return self._finish(current, estimates, True, "tolerance met: confirmed by the next order")
+        if (why := self._must_stop(current)) is not None:
+            return self._finish(current, estimates, False, f"stopped early: {why}")
         following = self._after_failure(current, finer, estimates)
         if following is not None:
             return following

@@ -233,3 +233,13 @@ def test_a_solution_is_carried_over_exactly_to_other_orders_of_the_same_patches(
     x = disk.sample(200, seed=3)
     lifted = finer.mixture(carried(finer, coarse, solver.problem))
     torch.testing.assert_close(lifted(x), coarse.mixture(x), rtol=0, atol=1e-14)
+
+
+def test_time_that_runs_out_in_a_verification_leaves_its_estimate(monkeypatch):
+    solver = Solver(load_problem(PROBLEMS / "poisson_disk.py"), 1e-9, Monitor(), "cpu", {})
+    answers = iter([None, "the time limit passed"])
+    monkeypatch.setattr(solver, "_must_stop", lambda _: next(answers))
+    monkeypatch.setattr(solver, "_refine", lambda *_: None)  # on to the verification
+    result = solver._advance(solver.solve(*solver.start(), None))
+    assert (result.converged, result.status) == (False, "stopped early: the time limit passed")
+    assert 1e-9 < result.estimates[0] < 1e-3

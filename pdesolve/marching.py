@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -213,6 +214,8 @@ class March:
             try:
                 u, decay = self._slab(a, b, before, done, self.share * again)
             except TooLong:
+                if self._out_of_time():
+                    return self._stopped(done, f"at t = {a:.6g}: {self._why_stop()}")
                 done.dt = (b - a) / 2
                 if done.dt < SHORTEST * length:
                     return self._stopped(
@@ -244,12 +247,14 @@ class March:
             if handed > allowed and added > 2 * self.tol * (b - a) / length:
                 self.share *= 0.5
             self._prepare_next(done, u, decay, b - a)
-            self.monitor.checkpoint(
-                {"method": "march", "progress": done.state(), "share": self.share, "restarts": self.restarts}
-            )
+            self.monitor.checkpoint(partial(self._state, done))
             if self._out_of_time() and b < self.time.t1:
                 return self._stopped(done, f"at t = {b:.6g}: {self._why_stop()}")
         return self._finished(done)
+
+    def _state(self, done: Progress) -> dict[str, Any]:
+        """All that a resumed march needs."""
+        return {"method": "march", "progress": done.state(), "share": self.share, "restarts": self.restarts}
 
     def _handed_over(self, time: float, u: PartitionedMixture, v: PartitionedMixture) -> float:
         """Relative difference of the two marches at the end of a slab, at Sobol points, for unknowns handed over."""

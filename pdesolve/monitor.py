@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+State = dict[str, Any] | Callable[[], dict[str, Any]]
 
 
 @dataclass
@@ -64,9 +65,10 @@ class Monitor:
         """Whether the time limit has passed."""
         return self.time_limit is not None and self.seconds > self.time_limit
 
-    def checkpoint(self, state: dict[str, Any], force: bool = False) -> None:
-        """Hand over a resumable state; written at most every `checkpoint_every` seconds unless forced."""
+    def checkpoint(self, state: State, force: bool = False) -> None:
+        """Hand over a resumable state, or what makes one, at most every `checkpoint_every` seconds unless forced."""
         due = self.seconds - self._last_checkpoint >= self.checkpoint_every
         if self.on_checkpoint is not None and (force or due):
             self._last_checkpoint = self.seconds
+            state = state() if callable(state) else state
             self.on_checkpoint({"seconds": self.seconds, "history": self.history, **state})

@@ -9,9 +9,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
 
-from pdesolve.monitor import Monitor
+from pdesolve.monitor import Monitor, State
 
 PATIENCE = 30.0  # seconds for the method to come to its next step; a second signal does not wait
 
@@ -32,7 +31,7 @@ class StoppableMonitor(Monitor):
         self.stop_requested = True
         self.time_limit = min(self.seconds, math.inf if self.time_limit is None else self.time_limit)
 
-    def checkpoint(self, state: dict[str, Any], force: bool = False) -> None:
+    def checkpoint(self, state: State, force: bool = False) -> None:
         """As in `Monitor`; but the state in which the time ran out is the last that is kept.
 
         A sequence of optimisers that is cut short passes through its later stages without a step; to resume

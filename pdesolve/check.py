@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pdesolve.checks.boundary import check_conditions
+from pdesolve.checks.coefficients import check_coefficients
 from pdesolve.checks.exactness import check_exact, check_functions, exact_jets
 from pdesolve.checks.report import Findings, Report
 from pdesolve.checks.scales import check_data, check_names, check_precision, check_scales
@@ -59,6 +60,7 @@ def _examine(problem: Problem, findings: Findings) -> None:
         check_pointwise(sample, findings)
         check_dependence(sample, findings)
         check_structure(sample, findings)
+        check_coefficients(problem, sample, findings)
     if len(samples) == len(problem.terms):
         check_repetition(problem, samples, findings)
         check_inflow(problem, samples, findings)

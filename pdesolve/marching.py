@@ -35,6 +35,8 @@ from pdesolve.problem import Problem
 
 RESTARTS = 3
 SHORTEST = 1e-6  # of the whole interval
+FORGIVEN = 1e-3  # of the whole interval: shorter slabs are taken though Gauss–Newton has not converged
+OWED = 0.9 * FORGIVEN
 SLOWEST = 12  # Gauss–Newton steps after which a slab counts as too long
 AT_ONCE = (
     0.3  # part of the tolerance that may be used up at the start; the rest is released in proportion to time
@@ -214,9 +216,10 @@ class March:
             try:
                 u, decay = self._slab(a, b, before, done, self.share * again)
             except TooLong:
-                if self._out_of_time():
+                if self._out_of_time() and done.slabs:
                     return self._stopped(done, f"at t = {a:.6g}: {self._why_stop()}")
-                done.dt = (b - a) / 2
+                # A first slab is owed even then: one so short that it is taken as it comes.
+                done.dt = min((b - a) / 2, OWED * length) if self._out_of_time() else (b - a) / 2
                 if done.dt < SHORTEST * length:
                     return self._stopped(
                         done, f"at t = {a:.6g}: slabs became too short; look at the solution there"
@@ -387,7 +390,7 @@ class March:
                 self._judge_halving(current, decay)
             if float(np.sqrt((decay.error**2).sum())) <= goal or self.monitor.out_of_time():
                 break
-            if not current.converged and b - a > 1e-3 * self.time.length:
+            if not current.converged and b - a > FORGIVEN * self.time.length:
                 raise TooLong
             refined = self._refine(solver, current, decay, goal)
             if refined is None:
@@ -395,7 +398,7 @@ class March:
             if len(refined[1]) > MOST_PATCHES * solver.first_order:
                 raise TooLong
             current = solver.solve(*refined, current, SLOWEST)
-        if not current.converged and b - a > 1e-3 * self.time.length:
+        if not current.converged and b - a > FORGIVEN * self.time.length:
             raise TooLong
         return current, decay
 

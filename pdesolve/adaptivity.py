@@ -227,7 +227,7 @@ class Solver:
     def solve(
         self, patches: Patches, q: np.ndarray, previous: Discrete | None, max_steps: int = 25
     ) -> Discrete:
-        """Solve on given patches, a nonlinear problem from an earlier solution."""
+        """Solve on given patches; from an earlier solution where the problem is nonlinear or cells are cut."""
         assembly = Assembly(self.statement, patches, q, self.device)
         start = None
         # Cut cells hold functions that are zero to rounding, and what a solve from zero puts there does not go away.

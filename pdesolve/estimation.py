@@ -13,10 +13,8 @@ from pdesolve.discrete import Discrete, coefficients_of, value_table, volume_wei
 UNSEEN = 1e3  # residual at unseen points, over that of the rows, that shows an overlooked feature
 ROUNDING = 2e-12  # relative size of the highest coefficients of a patch below which slow decay is rounding
 SLOW_DECAY = 0.4  # per two degrees: slower than this, raising orders does not help
-SINGULAR_GAIN, SINGULAR_RATE = (
-    1.25,
-    0.15,
-)  # algebraic decay n^-s has a gain (1 - 4/n²)^-s, that is seen at low orders
+# Algebraic decay n^-s has a gain (1 - 4/n²)^-s, that is seen at low orders.
+SINGULAR_GAIN, SINGULAR_RATE = 1.25, 0.15
 DIRECTION_SHARE = 0.1  # of the strongest axis: below it, an axis is not split
 
 

@@ -1,8 +1,9 @@
-"""What a finished run shows: a file for ParaView and a picture."""
+"""What a run shows: a file for ParaView, which grows with a march, and a picture."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,9 @@ def write_products(solution: Any, directory: Path, vtk: str | None, plot: str | 
 
     files = {}
     name = _solution_file(solution)
-    if _optional(output.export, solution, directory / name):
+    if _optional(directory / name, output.export, solution, directory / name):
         files["for ParaView" if name != "solution.npz" else "values"] = str(directory / name)
-    if _optional(plotting.plot, solution, directory / "solution.png"):
+    if _optional(directory / "solution.png", plotting.plot, solution, directory / "solution.png"):
         files["picture"] = str(directory / "solution.png")
     if vtk is not None:
         output.export(solution, vtk)
@@ -71,6 +72,23 @@ def write_products(solution: Any, directory: Path, vtk: str | None, plot: str | 
         plotting.plot(solution, plot)
         files["--plot"] = plot
     return files
+
+
+class ProductsSoFar:
+    """What an unfinished march shows: `solution.pvd` with the steps that it has passed."""
+
+    def __init__(self, problem: Any, directory: Path):
+        from pdesolve.output.growing import GrowingSeries
+
+        self.series: GrowingSeries | None = GrowingSeries(problem, directory / "solution.pvd")
+
+    def update(self, state: Mapping[str, Any]) -> None:
+        """Add steps from the state of a checkpoint; where they cannot be made, warn once."""
+        if self.series is None or state.get("method") != "march":
+            return
+        march, series = state["progress"], self.series
+        if not _optional(series.path, series.extend, march["ends"], march["slabs"], state["seconds"]):
+            self.series = None
 
 
 def _solution_file(solution: Any) -> str:
@@ -83,9 +101,9 @@ def _solution_file(solution: Any) -> str:
     return "solution.pvd" if "t" in domain.coordinates else "solution.vtu"
 
 
-def _optional(writer: Any, solution: Any, path: Path) -> bool:
+def _optional(path: Path, writer: Callable[..., Any], *arguments: Any) -> bool:
     try:
-        writer(solution, path)
+        writer(*arguments)
     except OSError:
         raise
     except Exception as error:

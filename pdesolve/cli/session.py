@@ -14,7 +14,7 @@ from typing import Any
 from pdesolve.cli.answer import answer_sentence, print_answer, print_record
 from pdesolve.cli.faults import INTERRUPTED, Fault, Interrupted
 from pdesolve.cli.interrupt import StoppableMonitor, sigterm_as_interrupt, stop_on_signals
-from pdesolve.cli.products import check_file_names, check_suitable, write_products
+from pdesolve.cli.products import ProductsSoFar, check_file_names, check_suitable, write_products
 from pdesolve.cli.progress import Show, progress
 from pdesolve.cli.request import Request
 from pdesolve.cli.values import duration
@@ -117,6 +117,7 @@ class Session:
         Raises:
             Interrupted: it was stopped before it had a solution.
         """
+        shown = ProductsSoFar(self.problem, self.directory.path)
 
         def on_record(row: dict[str, Any]) -> None:
             self._begin()
@@ -126,6 +127,7 @@ class Session:
         def on_checkpoint(state: dict[str, Any]) -> None:
             self._begin()
             self.directory.save_checkpoint(state)
+            shown.update(state)
 
         self.monitor.on_record, self.monitor.on_checkpoint = on_record, on_checkpoint
         try:

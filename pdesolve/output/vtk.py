@@ -58,7 +58,7 @@ def write_vtu(
         mesh = spacetime_mesh(domain, points)
     else:
         mesh = output_mesh(domain, points)
-    return (_write(solution, path, mesh, time),)
+    return (write_step(solution, path, mesh, time),)
 
 
 def write_pvd(
@@ -93,16 +93,15 @@ def write_pvd(
         if (reached := getattr(solution, "reached", None)) is not None:
             moments = [t for t in moments if t <= reached]
     mesh = output_mesh(domain, points)
-    folder = path.with_suffix("")
-    names = [folder / f"{path.stem}_{k:04d}.vtu" for k in range(len(moments))]
+    names = [step_name(path, k) for k in range(len(moments))]
     for name, moment in zip(names, moments, strict=True):
-        _write(solution, name, mesh, moment)
-    _remove_older_steps(folder, path.stem, {name.name for name in names})
-    _write_collection(path, [name.relative_to(path.parent).as_posix() for name in names], moments)
+        write_step(solution, name, mesh, moment)
+    _remove_older_steps(path.with_suffix(""), path.stem, {name.name for name in names})
+    write_collection(path, moments)
     surfaces = []
     if len(moments) > 1 and domain.space_dimension == 1:
         surface = path.with_name(f"{path.stem}-spacetime.vtu")
-        surfaces.append(_write(solution, surface, spacetime_mesh(domain), None))
+        surfaces.append(write_step(solution, surface, spacetime_mesh(domain), None))
     return (path, *names, *surfaces)
 
 
@@ -124,16 +123,23 @@ def checked_time(domain: Domain, time: float | None) -> float | None:
     return float(time)
 
 
-def _write(solution: Solution, path: Path, mesh: OutputMesh, time: float | None) -> Path:
+def step_name(path: Path, k: int) -> Path:
+    """The file of step k of a collection."""
+    return path.with_suffix("") / f"{path.stem}_{k:04d}.vtu"
+
+
+def write_step(solution: Solution, path: Path, mesh: OutputMesh, time: float | None) -> Path:
+    """Write the fields of a solution on a mesh, at one time if it has any and the mesh has not."""
     fields = mesh_fields(solution, mesh, time)
     return write_mesh(path, mesh.points, mesh.cells, mesh.cell_type, fields)
 
 
-def _write_collection(path: Path, files: Sequence[str], moments: Sequence[float | None]) -> None:
+def write_collection(path: Path, moments: Sequence[float | None]) -> None:
+    """Write the `.pvd` of steps 0, 1, … at these times, by names relative to it."""
     root = ElementTree.Element("VTKFile", type="Collection", version="0.1", byte_order="LittleEndian")
     collection = ElementTree.SubElement(root, "Collection")
-    for file, moment in zip(files, moments, strict=True):
-        time = repr(0.0 if moment is None else moment)
+    for k, moment in enumerate(moments):
+        file, time = step_name(path, k).relative_to(path.parent).as_posix(), repr(moment or 0.0)
         ElementTree.SubElement(collection, "DataSet", timestep=time, group="", part="0", file=file)
     ElementTree.indent(root)
     with replacing(path) as temporary:

@@ -1,6 +1,7 @@
 """The real solvers behind the real command line."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -90,3 +91,37 @@ def test_a_training_run_killed_in_the_middle_resumes_to_the_same_numbers(method,
     different = {key for key in whole if whole[key] != killed[key]}
     assert different <= {"seconds", "peak_memory_mb", "output"}
     assert killed["seconds"] > before["seconds"]
+
+
+def test_a_march_killed_after_half_of_its_slabs_resumes_to_the_same_numbers(run):
+    """Until then, `solution.pvd` holds the steps that were passed; in the end all."""
+    arguments = ["solve", str(PROBLEMS / "advection_1d.py"), "--tol", "1e-8", "--quiet", "--set", "slabs=16"]
+    assert run(*arguments, "--out", "whole").code == 0
+    half = Path("whole/history.jsonl").read_text().count("\n") // 2
+    assert half >= 4
+    process = subprocess.Popen([sys.executable, "-c", EAGER, *arguments, "--out", "killed"])
+    history, end = Path("killed/history.jsonl"), time.monotonic() + 60
+    while not history.exists() or history.read_text().count("\n") < half:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert not Path("killed/summary.json").exists()
+    steps = re.findall(r'file="(.*?)"', Path("killed/solution.pvd").read_text())
+    assert 0 < len(steps) < 41
+    assert all(Path("killed", step).stat().st_size > 1000 for step in steps)
+    assert run(*arguments, "--out", "killed", "--resume").code == 0
+    whole, killed = (torch.load(Path(n, "solution.pt"), weights_only=True) for n in ("whole", "killed"))
+    assert same(killed["approximator"], whole["approximator"])
+    assert killed["estimates"] == whole["estimates"]
+    assert Path("killed/solution.pvd").read_text() == Path("whole/solution.pvd").read_text()
+
+
+def same(a, b):
+    """Whether two nested states agree to the bit."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b

@@ -69,7 +69,7 @@ def continued(
         at = min(reached + step, 1.0) if reached >= 0 else 0.0
         value = end if at == 1 else begin * (end / begin) ** at if logarithmic else begin + at * (end - begin)
         attempt = current.with_constants({name: value})
-        inner = Monitor(time_limit=_seconds_left(monitor))
+        inner = Monitor(time_limit=_seconds_left(monitor), clock=monitor.clock)
         result = solve_adaptively(attempt, ROUGH, inner, device, mixture)
         monitor.record(
             continuation=value, unknowns=len(result.mixture.coefficients), reached=result.converged

@@ -37,7 +37,8 @@ class Case:
         problem: path of the problem file.
         method: with its settings.
         seed: of everything random.
-        budget: seconds of wall time that the method may use.
+        budget: seconds that the method may use.
+        clock: what counts them, "wall" or "cpu": seconds of a core, which other work on the machine does not spend.
         memory: MiB that its process may hold.
         tol: relative error at which the method may stop.
         dtype: float64 or float32.
@@ -58,6 +59,7 @@ class Case:
     threads: int = 1
     grace: float = 60.0
     field: bool = False
+    clock: str = "wall"
 
     @property
     def problem_name(self) -> str:
@@ -76,6 +78,7 @@ class Case:
         spec = self.method
         words = ["pdesolve", "bench", self.problem, "--methods", spec.method, "--seeds", str(self.seed)]
         words += ["--budget", f"{self.budget:g}s", "--tol", f"{spec.tol or self.tol:g}"]
+        words += [] if self.clock == "wall" else ["--clock", self.clock]
         words += [] if self.dtype == "float64" else ["--dtype", self.dtype]
         words += [] if self.device == "cpu" else ["--device", self.device]
         words += [] if self.threads == 1 else ["--threads", str(self.threads)]

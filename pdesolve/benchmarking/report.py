@@ -23,6 +23,9 @@ img { max-width: 100% } h2 { margin-top: 2.5rem } .wide { overflow-x: auto }
 """.strip()
 
 
+CLOCKS = {"wall": "wall time", "cpu": "one core (wall time where nothing else runs)"}
+
+
 @dataclass(frozen=True)
 class Section:
     """One problem: its table, a remark, its pictures (name → PNG)."""
@@ -84,8 +87,10 @@ def explanation(records: Sequence[Record]) -> list[str]:
     budgets = sorted({record["budget"] for record in records})
     seeds = len({record["seed"] for record in records})
     limits = " or ".join(f"{budget:g}" for budget in budgets)
+    clocks = sorted({CLOCKS[record.get("clock", "wall")] for record in records})
     return [
-        f"{len(records)} runs, {seeds} seed{'s' if seeds > 1 else ''}, at most {limits} s of wall time each.",
+        f"{len(records)} runs, {seeds} seed{'s' if seeds > 1 else ''}, at most {limits} s of "
+        f"{' or '.join(clocks)} each.",
         "Errors are relative L2 against the exact or reference solution; a failed run counts as infinitely wrong "
         "and is part of every median. No method sees the exact solution.",
         f"Measured on {'; '.join(machines)}; torch {', '.join(torch)}.{_busy(records)}",
@@ -95,7 +100,11 @@ def explanation(records: Sequence[Record]) -> list[str]:
 def _busy(records: Sequence[Record]) -> str:
     """How busy the machine was, a warning where times say little."""
     loads = [record["load"] for record in records if record.get("load") is not None]
-    return f" Median load {number(quantile(loads, 0.5))} when the runs began." if loads else ""
+    shares = [
+        r["cpu_seconds"] / r["wall_seconds"] for r in records if r.get("cpu_seconds") and r["threads"] == 1
+    ]
+    load = f" Median load {number(quantile(loads, 0.5))} when the runs began." if loads else ""
+    return load + (f" A run had {quantile(shares, 0.5):.0%} of a core (median)." if shares else "")
 
 
 def _markdown(records: Sequence[Record], sections: Sequence[Section], title: str) -> str:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
 
 from pdesolve.benchmarking.case import Case
+from pdesolve.benchmarking.nursery import Nursery
 from pdesolve.benchmarking.records import Record, read_record, write_record
 from pdesolve.benchmarking.worker import blank
 from pdesolve.errors import UsageError
@@ -25,7 +23,7 @@ PAUSE = 0.05  # seconds between looks at a process
 Show = Callable[[Record], None]
 
 
-def run_case(case: Case, stop: threading.Event | None = None) -> Record:
+def run_case(case: Case, stop: threading.Event | None = None, nursery: Nursery | None = None) -> Record:
     """Run a case in a process of its own.
 
     The process is killed when it holds more memory than it may, or is still there `grace` seconds after its
@@ -34,59 +32,45 @@ def run_case(case: Case, stop: threading.Event | None = None) -> Record:
     Args:
         case: what to run.
         stop: when set, the process is killed and KeyboardInterrupt raised.
+        nursery: starts the process; None: one for this run alone.
     """
+    if nursery is None:
+        with Nursery() as nursery:
+            return run_case(case, stop, nursery)
     with tempfile.TemporaryDirectory(prefix="pdesolve-bench-") as folder:
-        target = Path(folder) / "record.json"
-        with (Path(folder) / "log").open("w+") as log:
-            process = _start(case, target, log)
-            try:
-                reason, peak, seconds = _watch(process, case, stop)
-            finally:
-                _kill(process)
-            record = read_record(target) if reason is None else None
-            if record is not None:
-                return record
-            return _failed(case, reason or _death(process.returncode, log), peak, seconds)
-
-
-def _start(case: Case, target: Path, log: Any) -> subprocess.Popen[str]:
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(case.threads))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pdesolve.benchmarking.worker", str(target)],
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=log,
-        text=True,
-        env={**os.environ, **threads},
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(json.dumps(case.to_json()))
-        process.stdin.close()
-    return process
+        target, log = Path(folder) / "record.json", Path(folder) / "log"
+        pid = nursery.start(case, target, log)
+        try:
+            code, reason, peak, seconds = _watch(nursery, pid, case, stop)
+        finally:
+            nursery.kill()
+        record = read_record(target) if reason is None else None
+        if record is not None:
+            return record
+        return _failed(case, reason or _death(code, log), peak, seconds)
 
 
 def _watch(
-    process: subprocess.Popen[str], case: Case, stop: threading.Event | None
-) -> tuple[tuple[str, str] | None, float | None, float]:
-    """Wait for the end; (outcome, sentence) where it had to be brought about, the most memory, the seconds."""
+    nursery: Nursery, pid: int, case: Case, stop: threading.Event | None
+) -> tuple[int, tuple[str, str] | None, float | None, float]:
+    """Wait for the end; exit code, (outcome, sentence) where it had to be brought about, most memory, seconds."""
     start, peak = time.monotonic(), None
-    while process.poll() is None:
+    while (code := nursery.poll()) is None:
         if stop is not None and stop.is_set():
             raise KeyboardInterrupt
-        held = _resident_mb(process.pid)
+        held = _resident_mb(pid)
         peak = max(filter(None, (held, peak)), default=None)
         seconds = time.monotonic() - start
         if held is not None and held > case.memory:
-            return ("out of memory", f"killed: it held {held:.0f} MiB of {case.memory}"), peak, seconds
+            sentence = f"killed: it held {held:.0f} MiB of {case.memory}"
+            return -signal.SIGKILL, ("out of memory", sentence), peak, seconds
         if seconds > case.budget + case.grace:
             sentence = (
                 f"killed after {seconds:.0f} s: {case.budget:g} s of budget and {case.grace:g} s of grace"
             )
-            return ("timed out", sentence), peak, seconds
+            return -signal.SIGKILL, ("timed out", sentence), peak, seconds
         time.sleep(PAUSE)
-    return None, peak, time.monotonic() - start
+    return code, None, peak, time.monotonic() - start
 
 
 def _resident_mb(pid: int) -> float | None:
@@ -98,19 +82,10 @@ def _resident_mb(pid: int) -> float | None:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
-    """End the process with all its children."""
-    if process.poll() is None:
-        with contextlib.suppress(OSError, AttributeError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-    process.wait()
-
-
-def _death(code: int, log: Any) -> tuple[str, str]:
+def _death(code: int, log: Path) -> tuple[str, str]:
     """How a process ended that left no record."""
-    log.seek(0)
-    lines = [line.strip() for line in log.read().splitlines() if line.strip()]
+    printed = log.read_text("utf-8", errors="replace") if log.exists() else ""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
     cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     if lines and ("MemoryError" in lines[-1] or "allocate memory" in lines[-1]):
         return "out of memory", lines[-1][:500]
@@ -152,10 +127,22 @@ def run_all(
     """
     cases = list(cases)
     found = existing(cases, out, skip_existing)
-    stop = threading.Event()
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
+    stop, jobs = threading.Event(), max(1, jobs)
+    with ExitStack() as stack:
+        nurseries: SimpleQueue[Nursery] = SimpleQueue()
+        for _ in range(jobs):
+            nurseries.put(stack.enter_context(Nursery()))
+
+        def run(case: Case) -> Record:
+            nursery = nurseries.get()
+            try:
+                return run_case(case, stop, nursery)
+            finally:
+                nurseries.put(nursery)
+
+        pool = stack.enter_context(ThreadPoolExecutor(jobs))
         pending = {
-            pool.submit(run_case, case, stop): (position, case)
+            pool.submit(run, case): (position, case)
             for position, case in enumerate(cases)
             if position not in found
         }

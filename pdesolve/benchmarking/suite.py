@@ -13,8 +13,11 @@ from typing import Any
 from pdesolve.benchmarking.case import Case, MethodSpec, method_spec
 from pdesolve.errors import UsageError
 
-KEYS = "title problems methods seeds budget memory tol dtype device threads grace settings quick published".split()
+KEYS = (
+    "title problems methods seeds budget clock memory tol dtype device threads grace settings quick published"
+).split()
 METHOD_KEYS = ("label", "method", "settings", "tol")
+CLOCKS = ("wall", "cpu")
 UNITS = {"": 1.0, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 MEMORY_UNITS = {"": 1, "MB": 1, "MiB": 1, "GB": 1024, "GiB": 1024}
 
@@ -116,7 +119,12 @@ def make_suite(content: Mapping[str, Any]) -> Suite:
         if not Path(file).is_file():
             message = f"there is no problem file {file}"
             raise UsageError(message)
-    limits = {key: content[key] for key in ("tol", "dtype", "device", "threads") if key in content}
+    limits = {key: content[key] for key in ("tol", "dtype", "device", "threads", "clock") if key in content}
+    if limits.get("clock", "wall") not in CLOCKS:
+        message = (
+            f"clock {limits['clock']!r}; expected {' or '.join(CLOCKS)}: what counts the seconds of a budget"
+        )
+        raise UsageError(message)
     for key, parse in (("budget", seconds), ("grace", seconds), ("memory", mebibytes)):
         if key in content:
             limits[key] = parse(content[key])

@@ -1,14 +1,9 @@
-"""The process of one run: reads a case on standard input, solves it, writes its record to the file named.
-
-python -m pdesolve.benchmarking.worker RECORD < CASE
-"""
+"""What the process of one run does: it solves a case and writes its record."""
 
 from __future__ import annotations
 
-import json
 import math
 import platform
-import sys
 import time
 import traceback
 from collections.abc import Mapping
@@ -37,6 +32,8 @@ def blank(case: Case) -> Record:
         "estimated_error": None,
         "residual_rms": None,
         "seconds": None,
+        "cpu_seconds": None,
+        "wall_seconds": None,
         "parameters": None,
         "evaluations": None,
         "iterations": None,
@@ -47,6 +44,7 @@ def blank(case: Case) -> Record:
         "settings": dict(case.method.settings),
         "resolved": {},
         "budget": case.budget,
+        "clock": case.clock,
         "memory_limit_mb": case.memory,
         "tol": case.method.tol or case.tol,
         "dtype": case.dtype,
@@ -108,13 +106,13 @@ def _solve(case: Case, record: Record) -> None:
 
     from pdesolve.benchmarking.measuring import RecordingMonitor, error_history, error_picture
     from pdesolve.loading import load_problem
-    from pdesolve.methods_trained import train_any  # noqa: F401  before the clock starts
     from pdesolve.solver import solve
 
     torch.set_num_threads(case.threads)
     problem = load_problem(case.problem)
     spec = case.method
-    monitor = RecordingMonitor()
+    monitor = RecordingMonitor(clock=time.process_time if case.clock == "cpu" else time.perf_counter)
+    wall, cpu = time.perf_counter(), time.process_time()
     solution = solve(
         problem,
         spec.method,
@@ -126,6 +124,7 @@ def _solve(case: Case, record: Record) -> None:
         monitor,
         **spec.settings,
     )
+    record |= {"wall_seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
     summary = solution.summary()
     record |= {key: summary[key] for key in MEASURES}
     record["device"] = summary["device"]
@@ -179,14 +178,8 @@ def limit_memory(mebibytes: int) -> None:
         pass
 
 
-def main() -> None:
-    """Read, solve, write."""
-    case = Case.from_json(json.load(sys.stdin))
+def run(case: Case, target: Path) -> None:
+    """Solve a case within its memory and write its record to the file named."""
     if not case.device.startswith("cuda"):  # CUDA reserves address space beyond any limit
         limit_memory(case.memory)
-    target = Path(sys.argv[1])
     write_record(target.parent, execute(case), target.stem)
-
-
-if __name__ == "__main__":
-    main()

@@ -26,7 +26,10 @@ _DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an er
     help="Methods (`pdesolve ls methods`), approximator+optimiser such as mlp-sine+lbfgs, or my_module.py:MyNet.",
 )
 @click.option("--seeds", metavar="0-4", help="One run for each. [0]")
-@click.option("--budget", metavar="60s", help="Wall time of each run. [60s]")
+@click.option("--budget", metavar="60s", help="Time of each run. [60s]")
+@click.option(
+    "--clock", metavar="CLOCK", help="What counts it: wall, or cpu where other work must not count. [wall]"
+)
 @click.option("--memory", metavar="4GB", help="Memory of each run. [4GB]")
 @click.option("--tol", type=float, metavar="ERROR", help="Where a method may stop before. [1e-10]")
 @click.option("--dtype", metavar="TYPE", help="float64 or float32. [float64]")
@@ -90,7 +93,7 @@ def _content(what: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any
     else:
         content = {"title": "comparison", "problems": list(what), "methods": ["gmnm", "pinn", "kan"]}
         content |= {"budget": 3} if options["quick"] else {}
-    for key in ("seeds", "budget", "memory", "tol", "dtype", "device", "threads"):
+    for key in ("seeds", "budget", "clock", "memory", "tol", "dtype", "device", "threads"):
         if options[key] is not None:
             content[key] = options[key]
     if options["methods"] is not None:

@@ -32,6 +32,12 @@ class Raising(Sound):
         raise RuntimeError(message)
 
 
+class Asleep(Sound):
+    def forward(self, x):
+        time.sleep(0.25)
+        return super().forward(x)
+
+
 class Endless(Sound):
     def forward(self, x):  # noqa: ARG002
         time.sleep(1000)

@@ -50,6 +50,14 @@ def test_a_provoked_failure_is_a_record_that_says_so(network, limits, outcome, s
 
 
 @pytest.mark.slow
+def test_a_budget_of_cpu_seconds_is_spent_by_work_alone():
+    record = run_case(case("Asleep", clock="cpu", budget=0.5))
+    assert record["outcome"] == "finished", record["status"]
+    assert record["iterations"] == 5
+    assert record["wall_seconds"] > 1 > record["cpu_seconds"] > 0.9 * record["seconds"]
+
+
+@pytest.mark.slow
 def test_a_march_that_ends_before_the_last_time_is_incomplete_not_unknown():
     record = run_case(Case(str(ROOT / "problems" / "burgers_1d.py"), method_spec("gmnm"), budget=1.0))
     assert record["outcome"] == "incomplete", record["status"]
@@ -78,7 +86,7 @@ def test_a_good_run_has_everything_a_record_needs(tmp_path):
 def test_records_that_are_there_are_kept_and_others_made(tmp_path, monkeypatch):
     run = []
 
-    def fake(one, _stop):
+    def fake(one, _stop, _nursery):
         run.append(one)
         return {**blank(one), "outcome": "crashed", "status": f"run {len(run)}"}
 
@@ -93,10 +101,11 @@ def test_records_that_are_there_are_kept_and_others_made(tmp_path, monkeypatch):
     assert len(run) == 3, "a case with another tolerance is another case"
 
 
-def children_of(pid):
-    """Processes that any thread of a process has started."""
+def offspring_of(pid):
+    """Processes that any thread of a process, or of its children, has started."""
     lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [child for file in lists for child in file.read_text().split()]
+    children = [child for file in lists for child in file.read_text().split()]
+    return children + [further for child in children for further in offspring_of(child)]
 
 
 @pytest.mark.slow
@@ -112,14 +121,14 @@ def test_an_interrupted_bench_keeps_its_records_and_leaves_no_process(tmp_path):
     while read_record(record) is None:
         assert time.monotonic() < end
         time.sleep(0.05)
-    while not (children := children_of(process.pid)):
+    while len(offspring := offspring_of(process.pid)) < 2:  # what starts runs, and the run
         assert time.monotonic() < end
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "1 records are in" in errors
     assert "--skip-existing goes on" in errors
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in offspring if Path(f"/proc/{pid}").exists()]
 
 
 def test_the_command_of_a_record_names_what_decides_the_numbers():

@@ -18,6 +18,8 @@ from pdesolve.patches import Points
 from pdesolve.problem import Problem
 
 AT_ROUNDING = 1e-9  # relative step below which only rounding keeps Gauss–Newton from contracting
+NEAR = 1e-2  # relative step below which the next may use the same linearisation
+CONTRACTING = 0.1  # a step with the same linearisation that is not this much shorter is not taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ def gauss_newton(
     """Minimise ½‖r‖² over the coefficients; one step where the problem is linear.
 
     Stops when a full step changes the coefficients by less than `stop`, relatively, or by what rounding leaves: tiny
-    steps that do not shrink any more.
+    steps that do not shrink any more. Near the solution a linearisation and its factor serve for several steps.
     """
     size = assembly.layout.total
     c = torch.zeros(size, dtype=assembly.half.dtype, device=assembly.device) if start is None else start
@@ -59,9 +61,16 @@ def gauss_newton(
             c, converged = c + move, True
             residuals = [r + block.apply(move) for r, block in zip(residuals, rows, strict=True)]
             break
-        length, after = _line_search(assembly, c, move, squared_norm(residuals), scales)
+        length, after, residuals = _line_search(assembly, c, move, residuals, scales)
         c = c + length * move
         change = float(move.norm() / c.norm().clamp_min(smallest))
+        while length == 1.0 and stop < change <= NEAR:
+            move = equations.solve([-r for r in residuals], energy=energy).x
+            shorter = float(move.norm() / c.norm().clamp_min(smallest))
+            if not shorter <= CONTRACTING * change:
+                break
+            c, change = c + move, shorter
+            residuals = assembly.residuals(c, scales)
         if length == 0.0:  # no descent left: rounding, unless the step is still large
             converged = change <= max(1e3 * stop, 1e-10)
             break
@@ -78,16 +87,17 @@ def gauss_newton(
 
 
 def _line_search(
-    assembly: Assembly, c: Tensor, move: Tensor, before: float, scales: list[Tensor]
-) -> tuple[float, float]:
-    """Backtracking from the full step until the residual falls (Armijo)."""
-    length = 1.0
+    assembly: Assembly, c: Tensor, move: Tensor, residuals: list[Tensor], scales: list[Tensor]
+) -> tuple[float, float, list[Tensor]]:
+    """Backtracking from the full step until the residual falls (Armijo): its length, the new ‖r‖² and r."""
+    length, before = 1.0, squared_norm(residuals)
     while length > 1e-3:
-        after = squared_norm(assembly.residuals(c + length * move, scales))
+        trial = assembly.residuals(c + length * move, scales)
+        after = squared_norm(trial)
         if after <= (1 - 1e-4 * length) * before or (length == 1.0 and after <= before * (1 + 1e-6)):
-            return length, after
+            return length, after, trial
         length /= 2
-    return 0.0, before
+    return 0.0, before, residuals
 
 
 def carried(assembly: Assembly, previous: Discrete | None, problem: Problem) -> Tensor | None:

@@ -120,7 +120,9 @@ class Solver:
 
     def __post_init__(self) -> None:
         d = self.problem.domain.dimension
-        self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem), self.duration)
+        # A periodic axis is one of the grid.
+        rotation = torch.eye(d, dtype=torch.float64) if self.problem.seams else None
+        self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem), self.duration, rotation)
         self.statement = Statement.of(self.problem, self.frame.rotation)
         self.by_error, self.by_residual = Singularities(self.frame.reach), Singularities(self.frame.reach)
         self.first_order = self.settings.get("order", FIRST_ORDER.get(d, 5))
@@ -219,8 +221,10 @@ class Solver:
         breaks = self.frame.breaks(self.settings.get("cells", FIRST_CELLS.get(d, 1)), problem.periodic_axes)
         if self.duration:
             breaks[-1] = breaks[-1][[0, -1]]
-        periodic = [i in problem.periodic_axes for i in range(d)]
-        roots = Partition.grid(breaks, periodic, len(self.frame.subdomains))
+        periodic, shift = [i in problem.periodic_axes for i in range(d)], np.zeros((d, d))
+        for seam in problem.seams:
+            shift[seam.axis] = seam.shift
+        roots = Partition.grid(breaks, periodic, len(self.frame.subdomains), shift)
         patches, _ = Patches.over(self.frame, roots)
         return patches, np.full(len(patches), self.first_order)
 

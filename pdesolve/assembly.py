@@ -306,7 +306,7 @@ class Assembly:
             scales.append(scale)
         for block in self.face_rows():
             rows.append(block)
-            residuals.append(block.apply(coefficients))
+            residuals.append(block.residual(coefficients))
         if self.integral_rows is not None:
             rows.append(self.integral_rows)
             residuals.append(self.integral_rows.residual(coefficients))
@@ -319,7 +319,7 @@ class Assembly:
             table = self._table(number, term, points)
             r, _ = self.evaluate(term, points, self.jets(term, points, table, coefficients), False)
             found.append((r * points.weight[:, :, None] * scales[number]).flatten(1))
-        found += [block.apply(coefficients) for block in self.face_rows()]
+        found += [block.residual(coefficients) for block in self.face_rows()]
         return found + ([self.integral_rows.residual(coefficients)] if self.integral_rows else [])
 
     @cached_property
@@ -523,7 +523,27 @@ class Assembly:
         for cells, points, sign in ((f.minus, y, 1.0), (f.plus, y - f.shift.to(self.device)[:, None], -1.0)):
             sides.append(self._traces(cells, points, f, orders, half, sign * weight))
         groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
-        return RowBlocks.make(self.layout, groups, tuple(sides))
+        return RowBlocks.make(self.layout, groups, tuple(sides), self._jumps_over_seam(f, orders))
+
+    def _jumps_over_seam(self, f: FacePoints, orders: np.ndarray) -> Tensor | None:
+        """What the rows of `_continuity` yield, (b, rows): jumps of values over a seam; None where there are none."""
+        problem = self.statement.problem
+        seam = next((s for s in problem.seams if s.axis == f.axis), None)
+        wrapped = f.shift[:, f.axis] != 0
+        jumping = any(any(s.jumps.values()) for s in problem.seams)
+        if seam is None or not jumping or not bool(wrapped.any()):
+            return None
+        b, m, d = f.y.shape
+        jumps = problem.jumps(seam, f.y.reshape(-1, d) @ self.patches.frame.rotation.T)
+        jumps = jumps[:, list(self.statement.states)].view(b, m, -1) * wrapped[:, None, None]
+        jumps = FLUX_WEIGHTS[0] * f.weight[..., None] * jumps
+        if f.modes is not None:
+            jumps = f.modes.mT @ jumps
+        values = jumps.new_zeros(b, int(orders.sum()), jumps.shape[1])
+        first = np.cumsum(orders) - orders  # row of each value; its derivatives follow
+        for u in np.flatnonzero(orders):
+            values[:, first[u]] = jumps[..., u]
+        return values.view(b, -1).to(self.device)
 
     def _traces(
         self,

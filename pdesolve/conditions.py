@@ -6,8 +6,9 @@ Values are numbers or functions of the coordinates, matched by name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pdesolve.errors import ProblemError
@@ -97,10 +98,33 @@ class Initial:
 
 @dataclass(frozen=True)
 class Periodic:
-    """Every unknown and its derivatives agree at the two ends of an axis (optionally of one unknown)."""
+    """Every unknown (or the one named) and its derivatives continue at the other end of an axis.
+
+    u(x + L e + s) = u(x) + jump with the length L of the axis e; normal derivatives are the same at both.
+
+    Attributes:
+        axis: name of a space coordinate.
+        unknown: the one that is meant; an axis is periodic for all or for none, but jumps may differ.
+        shift: s, other axis → how far the upper end is displaced along it, as of a sheared cell.
+        jump: u at the upper end minus u at the lower one, a number or a function of the coordinates there.
+    """
 
     axis: str
     unknown: str | None = None
+    shift: Mapping[str, float] = field(default_factory=dict)
+    jump: Value = 0.0
+
+    def __post_init__(self) -> None:
+        _check_value(self.jump, "Periodic (jump)")
+        numbers = isinstance(self.shift, Mapping) and all(
+            isinstance(s, (int, float)) and math.isfinite(s) for s in self.shift.values()
+        )
+        if not numbers:
+            message = (
+                f"Periodic received shift={self.shift!r}; expected a dict other axis → finite number, "
+                'e.g. Periodic("x", shift={"y": 0.25})'
+            )
+            raise ProblemError(message)
 
 
 @dataclass(frozen=True)

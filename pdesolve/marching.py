@@ -126,9 +126,7 @@ class Progress:
         hint = None
         if self.hint is not None:
             partition, q = self.hint
-            hint = {name: torch.from_numpy(getattr(partition, name)) for name in ("level", "index", "part")}
-            hint |= {"breaks": [torch.from_numpy(b) for b in partition.breaks], "q": torch.from_numpy(q)}
-            hint["periodic"] = list(partition.periodic)
+            hint = {**partition.state(), "q": torch.from_numpy(q)}
         return {
             "ends": self.ends,
             "slabs": [slab.state() for slab in self.slabs],
@@ -147,9 +145,7 @@ class Progress:
         """Rebuild from `state()`."""
         hint = state["hint"]
         if hint is not None:
-            level, index, part = (hint[name].numpy() for name in ("level", "index", "part"))
-            breaks = tuple(b.numpy() for b in hint["breaks"])
-            hint = Partition(breaks, level, index, tuple(hint["periodic"]), part), hint["q"].numpy()
+            hint = Partition.from_state(hint), hint["q"].numpy()
         rebuild = PartitionedMixture.from_state
         return cls(
             ends=list(state["ends"]),

@@ -6,14 +6,18 @@ Cells are exact in integers: cell e spans, along axis i, the interval number `in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 
 MAX_LEVEL = 26
+SLIVER = 1e-9  # of the whole box: cells that share less of a seam do not meet there
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +30,7 @@ class Partition:
         index: (e, d) its interval number among the refined intervals of that axis.
         periodic: per axis whether the two ends are neighbours.
         part: (e,) the sub-domain each cell belongs to; cells of different sub-domains may overlap, and share no face.
+        shift: (d, d) row i: how far the upper end of a periodic axis i lies from the lower one along the other axes.
     """
 
     breaks: tuple[np.ndarray, ...]
@@ -33,14 +38,21 @@ class Partition:
     index: np.ndarray
     periodic: tuple[bool, ...]
     part: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    shift: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     def __post_init__(self) -> None:
         if len(self.part) != len(self.level):
             object.__setattr__(self, "part", np.zeros(len(self.level), dtype=np.int64))
+        if len(self.shift) != self.dimension:
+            object.__setattr__(self, "shift", np.zeros((self.dimension, self.dimension)))
 
     @classmethod
     def grid(
-        cls, breaks: Sequence[ArrayLike], periodic: Sequence[bool] | None = None, parts: int = 1
+        cls,
+        breaks: Sequence[ArrayLike],
+        periodic: Sequence[bool] | None = None,
+        parts: int = 1,
+        shift: np.ndarray | None = None,
     ) -> Partition:
         """The unrefined tensor grid with these break points, once for every sub-domain."""
         arrays = tuple(np.asarray(b, dtype=float) for b in breaks)
@@ -48,7 +60,25 @@ class Partition:
         index = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, len(breaks))
         part = np.repeat(np.arange(parts), len(index))
         index = np.tile(index, (parts, 1))
-        return cls(arrays, np.zeros_like(index), index, tuple(periodic or [False] * len(breaks)), part)
+        wrapped = tuple(periodic or [False] * len(breaks))
+        shift = np.zeros((0, 0)) if shift is None else shift
+        return cls(arrays, np.zeros_like(index), index, wrapped, part, shift)
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to rebuild it, as tensors and numbers."""
+        arrays = {name: torch.from_numpy(getattr(self, name)) for name in ("level", "index", "part", "shift")}
+        return {
+            "breaks": [torch.from_numpy(b) for b in self.breaks],
+            "periodic": list(self.periodic),
+            **arrays,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Partition:
+        """Rebuild from `state()`; older files know neither sub-domains nor shifts."""
+        breaks = tuple(b.numpy() for b in state["breaks"])
+        known = {name: state[name].numpy() for name in ("part", "shift") if name in state}
+        return cls(breaks, state["level"].numpy(), state["index"].numpy(), tuple(state["periodic"]), **known)
 
     def __len__(self) -> int:
         return len(self.level)
@@ -131,7 +161,7 @@ class Partition:
 
     def keep(self, cells: np.ndarray) -> Partition:
         """Only these cells (a mask or indices)."""
-        return Partition(self.breaks, self.level[cells], self.index[cells], self.periodic, self.part[cells])
+        return replace(self, level=self.level[cells], index=self.index[cells], part=self.part[cells])
 
     def split(self, axes: np.ndarray) -> tuple[Partition, np.ndarray]:
         """Halve cells along the axes marked in the (e, d) mask.
@@ -153,7 +183,7 @@ class Partition:
             parent = np.concatenate([parent, parent[mark]])
         order = np.argsort(parent, kind="stable")
         parent = parent[order]
-        return Partition(self.breaks, level[order], index[order], self.periodic, self.part[parent]), parent
+        return replace(self, level=level[order], index=index[order], part=self.part[parent]), parent
 
     @cached_property
     def faces(self) -> Faces:
@@ -161,30 +191,22 @@ class Partition:
         finest = self.level.max(axis=0)
         low = self.index << (finest - self.level)
         high = (self.index + 1) << (finest - self.level)
-        parts = [self._faces_across(axis, low, high) for axis in range(self.dimension)]
-        minus, plus, wrapped = (np.concatenate(column) for column in zip(*parts, strict=True))
-        axes = np.repeat(np.arange(self.dimension), [len(part[0]) for part in parts])
+        found = [self._faces_across(axis, low, high) for axis in range(self.dimension)]
+        found += [self._seam(axis) for axis in range(self.dimension) if self.periodic[axis]]
+        minus, plus, axes, shift = (np.concatenate(column) for column in zip(*found, strict=True))
         lower, upper = self.bounds
-        shift = np.zeros((len(minus), self.dimension))  # what to subtract from a point to reach it in `plus`
-        period = np.array([b[-1] - b[0] for b in self.breaks])
-        shift[np.arange(len(minus)), axes] = np.where(wrapped, period[axes], 0.0)
         face_low = np.maximum(lower[minus], lower[plus] + shift)
         face_high = np.minimum(upper[minus], upper[plus] + shift)
         place = np.arange(len(minus)), axes
         face_low[place] = face_high[place] = upper[minus, axes]
         return Faces(minus, plus, axes, face_low, face_high, shift)
 
-    def _faces_across(
-        self, axis: int, low: np.ndarray, high: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Pairs of cells (minus, plus) that share part of a plane across the axis, and whether over the period.
+    def _faces_across(self, axis: int, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Pairs of cells (minus, plus) that share part of a plane across the axis, the axis, and no shift.
 
         Cells that end at a plane are compared with cells that begin there, plane by plane, in exact integers.
         """
-        end, begin = high[:, axis], low[:, axis].copy()
-        seam = begin == 0
-        if self.periodic[axis]:
-            begin[seam] = (len(self.breaks[axis]) - 1) << int(self.level[:, axis].max())
+        end, begin = high[:, axis], low[:, axis]
         enders, beginners = np.argsort(end, kind="stable"), np.argsort(begin, kind="stable")
         planes = np.intersect1d(end, begin)
         cut = [
@@ -201,7 +223,37 @@ class Partition:
             i, j = np.nonzero(meet)
             pairs.append((a[i], b[j]))
         minus, plus = (np.concatenate(column) for column in zip(*pairs, strict=True))
-        return minus, plus, seam[plus] if self.periodic[axis] else np.zeros(len(plus), dtype=bool)
+        return minus, plus, np.full(len(minus), axis), np.zeros((len(minus), self.dimension))
+
+    def _seam(self, axis: int) -> tuple[np.ndarray, ...]:
+        """Pairs of cells that meet over the period of an axis, the axis, and the shifts (f, d) from plus to minus.
+
+        What the shift moves beyond the end of another periodic axis comes in again at its beginning: every cell is
+        compared with up to two images of another along each such axis.
+        """
+        lower, upper = self.bounds
+        first, last = np.array([b[0] for b in self.breaks]), np.array([b[-1] for b in self.breaks])
+        period, lateral = last - first, np.arange(self.dimension) != axis
+        slack = SLIVER * period[lateral]
+        a = np.flatnonzero(upper[:, axis] == last[axis])
+        b = np.flatnonzero(lower[:, axis] == first[axis])
+        images = []
+        for i, s in enumerate(self.shift[axis]):
+            if i == axis:
+                images.append([period[axis]])
+            elif self.periodic[i] and s != 0:
+                images.append([s % period[i], s % period[i] - period[i]])
+            else:
+                images.append([s])
+        found = []
+        for image in itertools.product(*images):
+            low, high = (corner[b][:, lateral] + np.array(image)[lateral] for corner in (lower, upper))
+            shared = np.minimum(upper[a][:, None, lateral], high) - np.maximum(
+                lower[a][:, None, lateral], low
+            )
+            i, j = np.nonzero((shared > slack).all(axis=2) & (self.part[a][:, None] == self.part[b]))
+            found.append((a[i], b[j], np.full(len(i), axis), np.tile(image, (len(i), 1))))
+        return tuple(np.concatenate(column) for column in zip(*found, strict=True))
 
 
 @dataclass(frozen=True)
@@ -212,7 +264,7 @@ class Faces:
         minus, plus: (f,) the cells below and above along the axis.
         axis: (f,) direction of the face normal.
         lower, upper: (f, d) corners of the face (equal along the axis), in the coordinates of `minus`.
-        shift: (f, d) subtract from a face point to see it in `plus` (a period, or zero).
+        shift: (f, d) subtract from a face point to see it in `plus`: zero, or over a seam a period and its shift.
     """
 
     minus: np.ndarray

@@ -28,6 +28,7 @@ from pdesolve.quadrature import gauss_legendre, sobol
 T = TypeVar("T")
 
 CUT_ROWS = 6  # most collocation points of a cut cell, for each of its basis functions
+NUDGE = 1e-9  # of the period, inwards, where faces on the seam of a periodic axis are clipped to the domain
 ALIGNED = 1e-9  # relative distance at which a boundary plane and a cell face coincide
 
 
@@ -53,12 +54,21 @@ class Frame:
     memo: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, domain: Domain, subdomains: tuple[Domain, ...] = (), duration: float = 0.0) -> Frame:
-        """The frame in which most of the boundary is axis-aligned; `duration` is that of the whole problem."""
+    def of(
+        cls,
+        domain: Domain,
+        subdomains: tuple[Domain, ...] = (),
+        duration: float = 0.0,
+        rotation: Tensor | None = None,
+    ) -> Frame:
+        """The frame of a rotation, or that in which most of the boundary is axis-aligned.
+
+        `duration` is that of the whole problem.
+        """
         d = domain.dimension
-        rotation = torch.eye(d, dtype=torch.float64)
-        space = domain.rotation
-        rotation[: len(space), : len(space)] = space
+        if rotation is None:
+            rotation, space = torch.eye(d, dtype=torch.float64), domain.rotation
+            rotation[: len(space), : len(space)] = space
         if torch.equal(rotation, torch.eye(d, dtype=torch.float64)):
             lower, upper = domain.bounds.numpy()
         else:
@@ -420,10 +430,19 @@ def _clipped(
         weight = weight * torch.from_numpy(np.sqrt(ratio))[:, None]
         return f[owner][keep], y[torch.from_numpy(keep)], weight[torch.from_numpy(keep)]
     y, weight = _on_box(low, high, axis, 2 * n)
-    weight = weight * torch.from_numpy(frame.inside(y.numpy(), part))
+    weight = weight * torch.from_numpy(frame.inside(y.numpy() - _seam_nudge(patches, f)[:, None], part))
     keep = (weight > 0).any(dim=1)
     y = torch.where((weight > 0)[:, :, None], y, y[:, :1])
     return f[keep.numpy()], y[keep], weight[keep]
+
+
+def _seam_nudge(patches: Patches, f: np.ndarray) -> np.ndarray:
+    """What to subtract (f, d) from points of faces to see them inside: seams lie on the boundary of the domain."""
+    faces = patches.partition.faces
+    nudge = np.zeros_like(faces.shift[f])
+    place = np.arange(len(f)), faces.axis[f]
+    nudge[place] = NUDGE * faces.shift[f][place]
+    return nudge
 
 
 def _intervals_of(patches: Patches, f: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -433,8 +452,10 @@ def _intervals_of(patches: Patches, f: np.ndarray) -> tuple[np.ndarray, np.ndarr
     def find() -> tuple[np.ndarray, ...]:
         clipped = np.flatnonzero(patches.cut[faces.minus] & patches.cut[faces.plus])
         part = patches.partition.part[faces.minus[clipped]]
-        seg, a, b = _inside_intervals(patches.frame, part, faces.lower[clipped], faces.upper[clipped])
-        return clipped[seg], a, b
+        nudge = _seam_nudge(patches, clipped)
+        low, high = faces.lower[clipped] - nudge, faces.upper[clipped] - nudge
+        seg, a, b = _inside_intervals(patches.frame, part, low, high)
+        return clipped[seg], a + nudge[seg], b + nudge[seg]
 
     face, a, b = once(patches.memo, ("faces",), find)
     number = np.full(len(faces.minus), -1)

@@ -7,7 +7,6 @@ boundaries, the normal `n`. `Problem.terms` is the list of everything that must 
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -29,6 +28,7 @@ from pdesolve.conditions import (
     Robin,
 )
 from pdesolve.errors import ProblemError
+from pdesolve.seams import Seam, find_seams
 from pdesolve.term import Term
 
 RESERVED = re.compile(r"[xyztn]|x[0-9]+")
@@ -106,7 +106,7 @@ class Problem:
         self.unknowns = self._find_unknowns()
         for condition in self.conditions:
             self._check_condition(condition)
-        self._check_periodic()
+        self.seams = find_seams(self.conditions, domain, self.coordinates, self.unknowns)
         self._check_data(data)
         self.exact = self._per_unknown(exact, "exact")
         self.reference = self._per_unknown(reference, "reference")
@@ -167,45 +167,14 @@ class Problem:
         if isinstance(condition, Initial) and "t" not in self.coordinates:
             message = "Initial needs a time interval: use domain = space * TimeInterval(0, 1)"
             raise ProblemError(message)
-        if isinstance(condition, Periodic):
-            spatial = [c for c in self.coordinates if c != "t"]
-            if condition.axis not in spatial:
-                message = f"Periodic('{condition.axis}'): the space coordinates are {', '.join(spatial)}"
-                raise ProblemError(message)
-        elif not isinstance(condition, Condition):
+        if not isinstance(condition, (Periodic, Condition)):
             self.unknown_of(condition, kind)
-        for value in (getattr(condition, "value", None), getattr(condition, "a", None)):
+        for value in (getattr(condition, name, None) for name in ("value", "a", "jump")):
             if callable(value):
                 self._check_arguments(value, f"the value of {kind}", self._value_names())
         if isinstance(condition, Condition):
             names = {*self._value_names(), *self.unknowns, *self.parameters, "n"}
             self._check_arguments(condition.function, "the function of Condition", names)
-
-    def _check_periodic(self) -> None:
-        """An axis is periodic for every unknown or for none, and has two opposite faces."""
-        periodic = [c for c in self.conditions if isinstance(c, Periodic)]
-        planes = {piece.plane for piece in self.domain.pieces if piece.plane}
-        for condition in periodic:
-            axis = self.coordinates.index(condition.axis)
-            ends = self.domain.bounds[:, axis].tolist()
-            if not all(any(a == axis and math.isclose(v, e) for a, v in planes) for e in ends):
-                message = (
-                    f"Periodic('{condition.axis}') needs two opposite flat ends, at {condition.axis} = "
-                    f"{ends[0]:g} and {ends[1]:g}; this domain has none there"
-                )
-                raise ProblemError(message)
-            if condition.unknown is None:
-                continue
-            self.unknown_of(condition)
-            same = {c.unknown for c in periodic if c.axis == condition.axis}
-            missing = [u for u in self.unknowns if u not in same and None not in same]
-            if missing:
-                message = (
-                    f"Periodic('{condition.axis}', unknown='{condition.unknown}') leaves out "
-                    f"{', '.join(missing)}: an axis is periodic for every unknown or for none; "
-                    f"write Periodic('{condition.axis}')"
-                )
-                raise ProblemError(message)
 
     def _check_data(self, data: Any) -> None:
         if data is not None and not isinstance(data, (list, tuple)):
@@ -363,6 +332,19 @@ class Problem:
                 for u in self.unknowns
             ]
 
+    def jumps(self, seam: Seam, points: Tensor) -> Tensor:
+        """Jumps (n, u) of all unknowns over a seam at points (n, d) of its upper end.
+
+        Where the shift goes beyond the end of another axis and comes in again, that axis' own jump is taken off.
+        """
+        with torch.no_grad(), Frame(self.coordinates, points) as frame:
+            owner = f"the jump of Periodic('{self.coordinates[seam.axis]}')"
+            jumps = torch.stack([self.value(seam.jumps[u], frame, owner) for u in self.unknowns], dim=1)
+        for axis, count in seam.wraps(points).items():
+            other = next(s for s in self.seams if s.axis == axis)
+            jumps = jumps - count[:, None] * self.jumps(other, other.ends(points)[1])
+        return jumps
+
     # ---------------------------------------------------------------- terms
 
     @cached_property
@@ -415,7 +397,7 @@ class Problem:
     @cached_property
     def periodic_axes(self) -> tuple[int, ...]:
         """Indices of the coordinates in which everything is periodic."""
-        return tuple(self.coordinates.index(c.axis) for c in self.conditions if isinstance(c, Periodic))
+        return tuple(seam.axis for seam in self.seams)
 
     @cached_property
     def integrals(self) -> tuple[Integral, ...]:

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "pdesolve"
 LAYERS = [
     "errors monitor",
     "fields calculus geometry quadrature partition fourier spectral_reference",
-    "conditions term problem subdomains",
+    "conditions seams term problem subdomains",
     "residual approximators least_squares training patches boundary_points",
     "integral_rows sought assembly discrete methods_trained",
     "norms solution",

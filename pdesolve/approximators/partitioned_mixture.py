@@ -146,11 +146,7 @@ class PartitionedMixture:
     def state(self) -> dict[str, Any]:
         """Everything needed to rebuild it, as tensors and numbers."""
         return {
-            "breaks": [torch.from_numpy(b) for b in self.partition.breaks],
-            "level": torch.from_numpy(self.partition.level),
-            "index": torch.from_numpy(self.partition.index),
-            "periodic": list(self.partition.periodic),
-            "part": torch.from_numpy(self.partition.part),
+            **self.partition.state(),
             "host": torch.from_numpy(self.host),
             "centre": self.centre,
             "half": self.half,
@@ -164,17 +160,10 @@ class PartitionedMixture:
     @classmethod
     def from_state(cls, state: dict[str, Any], subdomains: tuple[Domain, ...] = ()) -> PartitionedMixture:
         """Rebuild from `state()`, and the sub-domains of the problem."""
-        partition = Partition(
-            tuple(b.numpy() for b in state["breaks"]),
-            state["level"].numpy(),
-            state["index"].numpy(),
-            tuple(state["periodic"]),
-            np.asarray(state.get("part", [])),  # older files know no sub-domains
-        )
         names = ("centre", "half", "sigma", "rotation", "coefficients")
         tensors = {name: state[name] for name in names}
         return cls(
-            partition,
+            Partition.from_state(state),
             host=state["host"].numpy(),
             q=state["q"].numpy(),
             outputs=state["outputs"],

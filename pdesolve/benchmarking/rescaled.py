@@ -141,7 +141,8 @@ class _Change:
     def condition(self, condition: Any) -> Any:
         u, per_length = self.units.value, 1 / self.units.length
         if isinstance(condition, Periodic):
-            return condition
+            shift = {axis: s * self.units.of(axis) for axis, s in condition.shift.items()}
+            return replace(condition, shift=shift, jump=self.of_coordinates(condition.jump, u))
         if isinstance(condition, Integral):
             factor = u * self.units.length**self.problem.domain.space_dimension
             return replace(condition, value=self.of_coordinates(condition.value, factor))

@@ -199,15 +199,14 @@ def _check_jump(first: Held, second: Held, findings: Findings) -> None:
 
 
 def _check_seam(held: Held, findings: Findings) -> None:
-    """On a periodic axis, initial values must agree at both ends."""
-    for axis in held.problem.periodic_axes:
-        ends = [held.points.clone(), held.points.clone()]
-        for x, bound in zip(ends, held.problem.domain.bounds[:, axis], strict=True):
-            x[:, axis] = bound
-        a, b = (held.value(x) for x in ends)
-        wrong = _differ(a, b)
+    """On a periodic axis, initial values at both ends must differ by the jump stated, zero if there is none."""
+    for seam in held.problem.seams:
+        start, end = seam.ends(held.points)
+        a, b = held.value(start), held.value(end)
+        jump = held.problem.jumps(seam, end)[:, held.problem.unknowns.index(held.term.unknown)]
+        wrong = _differ(a + jump if held.quantity == "value" else a, b)
         if wrong.any():
-            i, name = int(wrong.nonzero()[0]), held.problem.coordinates[axis]
+            i, name = int(wrong.nonzero()[0]), held.problem.coordinates[seam.axis]
             findings.warn(
                 f"{held.term.unknown} jumps at the periodic seam in {name}: {held.term.name} gives "
                 f"{float(a[i]):.4g} at one end and {float(b[i]):.4g} at the other"

@@ -15,6 +15,7 @@ from pdesolve.checks.terms import Sample
 from pdesolve.errors import PdesolveError, PostponedError, ProblemError
 from pdesolve.problem import Problem
 from pdesolve.residual import Slot
+from pdesolve.seams import Seam
 from pdesolve.spectral_reference import postponed
 
 TOLERANCE = 1e-6  # of the largest term; a wrong coefficient is larger, rounding far smaller
@@ -151,8 +152,8 @@ def check_exact(problem: Problem, samples: Sequence[Sample], findings: Findings)
             continue
         sample = _finer(problem, sample, interior)
         worst = max(worst, _check_term(problem, sample, size_of, findings))
-    for axis in problem.periodic_axes:
-        _check_periodic(problem, axis, interior, slots, size_of, findings)
+    for seam in problem.seams:
+        _check_periodic(problem, seam, interior, slots, size_of, findings)
     _check_integrals(problem, findings)
     if not findings.errors:
         findings.note(f"exact satisfies the equation and the conditions up to {worst:.1e} of their terms")
@@ -232,22 +233,26 @@ def _size_anywhere(
 
 def _check_periodic(
     problem: Problem,
-    axis: int,
+    seam: Seam,
     interior: Tensor,
     slots: Sequence[Slot],
     size_of: dict[Slot, float],
     findings: Findings,
 ) -> None:
     """Compare the derivatives below the highest of the axis at both of its ends."""
-    lower, upper = (problem.domain.bounds[side, axis] for side in (0, 1))
-    start, end = interior[:100].clone(), interior[:100].clone()
-    start[:, axis], end[:, axis] = lower, upper
+    axis, (start, end) = seam.axis, seam.ends(interior[:100])
+    inside = problem.domain.contains(start, problem.domain.rounding)
+    start, end = start[inside], end[inside]
     orders = {u: max((a[axis] for v, a in slots if v == u), default=0) for u, _ in slots}
     d = problem.domain.dimension
     wanted = [
         (u, tuple(k * (i == axis) for i in range(d))) for u, top in orders.items() for k in range(max(top, 1))
     ]
     difference = exact_jets(problem, start, wanted) - exact_jets(problem, end, wanted)
+    jumps = problem.jumps(seam, end)
+    for column, (u, index) in enumerate(wanted):
+        if not sum(index):
+            difference[:, column] += jumps[:, u]
     sizes = _amplitudes(exact_jets(problem, interior, wanted))
     wrong = _amplitudes(difference) > TOLERANCE * sizes.clamp_min(size_of.get(wanted[0], 0.0) * 1e-6)
     if wrong.any():
@@ -256,9 +261,11 @@ def _check_periodic(
         name, coordinate = problem.unknowns[unknown], problem.coordinates[axis]
         shown = name if not sum(index) else f"{name}_{coordinate * sum(index)}"
         gap = float(difference[:, first].abs().amax())
+        stated = any(seam.shift) or any(seam.jumps.values())
         findings.error(
             f"exact does not satisfy Periodic('{coordinate}'): {shown} differs by {gap:.3g} "
-            f"between {coordinate} = {float(lower):g} and {float(upper):g}"
+            f"between {coordinate} = {seam.lower:g} and {seam.upper:g}"
+            + (" after the shift and jump stated" if stated else "")
         )
 
 

@@ -38,17 +38,27 @@ class Columns:
 
 @dataclass(frozen=True)
 class RowBlocks:
-    """b blocks of m rows: Σ_i matrices[i] (b, m, k_i) applied to the columns of groups[i] (b,)."""
+    """b blocks of m rows: Σ_i matrices[i] (b, m, k_i) applied to the columns of groups[i] (b,).
+
+    Where `values` (b, m) are given, they are what the rows should yield; else zero.
+    """
 
     groups: tuple[Tensor, ...]
     matrices: tuple[Tensor, ...]
     columns: tuple[Tensor, ...]  # (b, k_i) column numbers, on the device of the matrices
+    values: Tensor | None = None
 
     @classmethod
-    def make(cls, layout: Columns, groups: tuple[Tensor, ...], matrices: tuple[Tensor, ...]) -> RowBlocks:
+    def make(
+        cls,
+        layout: Columns,
+        groups: tuple[Tensor, ...],
+        matrices: tuple[Tensor, ...],
+        values: Tensor | None = None,
+    ) -> RowBlocks:
         """Rows touching `groups` of a column layout."""
         columns = tuple(layout.of(g).to(m.device) for g, m in zip(groups, matrices, strict=True))
-        return cls(groups, matrices, columns)
+        return cls(groups, matrices, columns, values)
 
     def apply(self, x: Tensor) -> Tensor:
         """A x, (b, m) for x (p,), (b, m, j) for x (p, j)."""
@@ -59,6 +69,10 @@ class RowBlocks:
             else:
                 parts.append(torch.matmul(m[0], x[c]) if shared(m) else torch.bmm(m, x[c]))
         return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+
+    def residual(self, x: Tensor) -> Tensor:
+        """A x - values, (b, m)."""
+        return self.apply(x) if self.values is None else self.apply(x) - self.values
 
     def add_transposed(self, r: Tensor, out: Tensor) -> None:
         """Out (p,) += Aᵀ r for r (b, m), out (p, j) for r (b, m, j)."""
@@ -91,7 +105,8 @@ class RowBlocks:
             for m in self.matrices
         )
         columns = tuple(c[chosen.to(c.device)] for c in self.columns)
-        return RowBlocks(tuple(g[chosen] for g in self.groups), matrices, columns)
+        values = None if self.values is None else self.values[chosen.to(self.values.device)]
+        return RowBlocks(tuple(g[chosen] for g in self.groups), matrices, columns, values)
 
     def merged(self) -> list[RowBlocks]:
         """The same rows; those that touch one patch from both sides (a periodic cell) as rows of one patch."""
@@ -101,7 +116,7 @@ class RowBlocks:
         if not bool(same.any()):
             return [self]
         folded = self.some(same)
-        found = [RowBlocks(folded.groups[:1], (sum(folded.matrices),), folded.columns[:1])]  # type: ignore[arg-type]
+        found = [RowBlocks(folded.groups[:1], (sum(folded.matrices),), folded.columns[:1], folded.values)]  # type: ignore[arg-type]
         return found if bool(same.all()) else [*found, self.some(~same)]
 
 

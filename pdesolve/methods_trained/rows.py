@@ -106,11 +106,3 @@ def affine_function(table: Tensor, constant: Tensor) -> Callable[[Tensor, Mappin
         return constant + torch.einsum("nms,ns->nm", table, jets), table, None
 
     return function
-
-
-def values_function(n: int, slots: int, like: Tensor) -> Callable[[Tensor, Mapping[str, Tensor]], Linearised]:
-    """F = jet: the slots themselves."""
-    return affine_function(
-        torch.eye(slots, dtype=like.dtype, device=like.device).expand(n, slots, slots),
-        like.new_zeros(n, slots),
-    )

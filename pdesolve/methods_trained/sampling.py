@@ -12,7 +12,7 @@ from torch import Tensor
 from pdesolve.calculus import Frame
 from pdesolve.conditions import Integral, Observation
 from pdesolve.errors import UsageError
-from pdesolve.methods_trained.rows import Group, affine_function, operator_function, values_function
+from pdesolve.methods_trained.rows import Group, affine_function, operator_function
 from pdesolve.methods_trained.scaling import row_scale, slot_scales, unknown_sizes
 from pdesolve.problem import Problem
 from pdesolve.residual import ResidualOperator, Slot, compile_problem
@@ -201,23 +201,23 @@ def _sharing_key(problem: Problem, operator: ResidualOperator) -> Any:
 
 
 def _periodic(problem, operator, sampling, seed, place) -> list[Group]:
-    """Rows: u and its derivatives below the equation's order agree at both ends of a periodic axis."""
+    """Rows: u and its derivatives below the equation's order agree over a seam, but for its jump."""
     groups, d = [], problem.domain.dimension
-    for axis in problem.periodic_axes:
-        lower, upper = problem.domain.bounds[:, axis].tolist()
-        inside = problem.domain.sample(max(2, sampling.boundary_points(d) // (2 * d)), seed=seed + 77 + axis)
-        inside = inside if d > 1 else inside[:1]
-        ends = []
-        for value in (lower, upper):
-            end = inside.clone()
-            end[:, axis] = value
-            ends.append(end)
-        x, n = place(torch.cat(ends)), len(inside)
-        slots = _periodic_slots(operator.slots, axis, d)
+    for seam in problem.seams:
+        count = max(2, sampling.boundary_points(d) // (2 * d))
+        start, stop = seam.ends(problem.domain.sample(count, seed=seed + 77 + seam.axis))
+        inside = problem.domain.contains(start, problem.domain.rounding) if d > 1 else torch.arange(1)
+        start, stop = start[inside], stop[inside]
+        x, n = place(torch.cat([start, stop])), len(start)
+        slots = _periodic_slots(operator.slots, seam.axis, d)
+        jumps = problem.jumps(seam, stop).to(x)
+        shifts = [jumps[:, u] if not any(alpha) else jumps.new_zeros(n) for u, alpha in slots]
+        constant = torch.cat([torch.zeros(n, len(slots)).to(x), -torch.stack(shifts, dim=1)])
         weights = x.new_full((2 * n, len(slots)), 1 / math.sqrt(n))
         eye = torch.eye(n, dtype=x.dtype, device=x.device)
-        name = f"Periodic in {problem.coordinates[axis]}"
-        function = values_function(2 * n, len(slots), x)
+        name = f"Periodic in {problem.coordinates[seam.axis]}"
+        table = torch.eye(len(slots), dtype=x.dtype, device=x.device).expand(2 * n, -1, -1)
+        function = affine_function(table, constant)
         groups.append(Group(name, "periodic", x, slots, function, weights, torch.cat([eye, -eye], dim=1)))
     return groups
 

@@ -1,24 +1,30 @@
 """Cost of a slab over a long time: seconds and memory of a march of more than a thousand slabs.
 
-    python benchmarks/long_march.py [END]
+    python -m benchmarks.long_march [END]
 
 The wave u_t + 30 u_x = 0 on a circle (problems/advection_1d.py without its end at t = 1) to --tol 1e-4, up to t = END:
-CPU seconds and mean unknowns of every tenth of the slabs, and the peak memory of the process at its end.
+CPU seconds of a slab and unknowns in every quarter of the slabs, and the peak memory of the process at its end.
+The record is benchmarks/records/long_march.json.
 """
 
+import json
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.work_precision import commit, machine
 from pdesolve import Problem, TimeInterval, solve
 from pdesolve.loading import load_problem
 from pdesolve.monitor import Monitor
 from pdesolve.versions import peak_memory_mb
 
-PROBLEM = Path(__file__).resolve().parent.parent / "problems" / "advection_1d.py"
+FOLDER = Path(__file__).resolve().parent
+PROBLEM = FOLDER.parent / "problems" / "advection_1d.py"
+RECORD = FOLDER / "records" / "long_march.json"
 
 
 class Log(Monitor):
@@ -29,24 +35,53 @@ class Log(Monitor):
         super().record(**row, cpu=time.process_time(), memory=peak_memory_mb())
 
 
+def quarters(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Median milliseconds of a slab, mean unknowns and peak memory of each quarter of the slabs."""
+    cpu = np.diff([row["cpu"] for row in rows], prepend=rows[0]["cpu"])
+    return [
+        {
+            "first": int(part[0]) + 1,
+            "last": int(part[-1]) + 1,
+            "ms": round(1e3 * float(np.median(cpu[part])), 2),
+            "unknowns": round(float(np.mean([rows[i]["unknowns"] for i in part]))),
+            "memory_mb": round(rows[part[-1]]["memory"]),
+        }
+        for part in np.array_split(np.arange(len(rows)), 4)
+    ]
+
+
 def main(end: float) -> None:
-    """March, and print the tenths."""
+    """March, print the quarters, and keep them."""
     torch.set_num_threads(1)
     stated, log = load_problem(PROBLEM), Log()
     log.on_checkpoint, log.checkpoint_every = (lambda _: None), 5.0
     domain = stated.domain.space * TimeInterval(0, end)
-    problem = Problem(domain, stated.equation, stated.conditions, constants=stated.constants)
+    problem = Problem(domain, stated.equation, stated.conditions, stated.exact, constants=stated.constants)
     solution = solve(problem, tol=1e-4, monitor=log)
-    rows = log.history
-    cpu = np.diff([row["cpu"] for row in rows], prepend=rows[0]["cpu"])
-    print(f"{len(rows)} slabs to t = {rows[-1]['time']:.4g}; {solution.status}")
+    last = max(i for i, row in enumerate(log.history) if row["slab"] == 1)  # of a march that began again
+    found = quarters(log.history[last:])
+    print(f"{found[-1]['last']} slabs to t = {log.history[-1]['time']:.4g}; {solution.status}")
+    error = solution.relative_l2_error()
+    print(
+        f"relative L2 error {error or float('nan'):.1e}, estimate {solution.estimated_error:.1e}, {log.seconds:.0f} s"
+    )
     print(f"{'slabs':>12} {'ms per slab':>12} {'unknowns':>9} {'peak MB':>8}")
-    for part in np.array_split(np.arange(len(rows)), 10):
-        unknowns = np.mean([rows[i]["unknowns"] for i in part])
-        span = f"{part[0] + 1}-{part[-1] + 1}"
-        print(
-            f"{span:>12} {1e3 * np.median(cpu[part]):12.1f} {unknowns:9.0f} {rows[part[-1]]['memory']:8.0f}"
-        )
+    for q in found:
+        span = f"{q['first']}-{q['last']}"
+        print(f"{span:>12} {q['ms']:12.1f} {q['unknowns']:9d} {q['memory_mb']:8d}")
+    print(f"last over first quarter: {found[-1]['ms'] / found[0]['ms']:.2f} in time, ", end="")
+    print(f"{found[-1]['memory_mb'] / found[0]['memory_mb']:.2f} in memory")
+    record = {
+        "command": f"python -m benchmarks.long_march {end:g}",
+        "date": date.today().isoformat(),
+        "commit": commit(),
+        "machine": machine(),
+        "status": solution.status,
+        "error": error,
+        "estimate": solution.estimated_error,
+        "quarters": found,
+    }
+    RECORD.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

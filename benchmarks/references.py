@@ -2,8 +2,9 @@
 
     python benchmarks/references.py [NAME ...]
 
-One line each: points, stored times, steps, by how much doubling the points, halving the step and leaving out every
-other stored time change the solution (relative L2 over space and time), and seconds, near zero when cached.
+One line each: points along an axis, stored times, steps, by how much refining the points, the step and the stored
+times change the solution (relative L2 over space and time; of the method of lines all at once), and seconds, near
+zero when cached.
 """
 
 import gc
@@ -11,34 +12,44 @@ import sys
 import time
 from pathlib import Path
 
+from pdesolve.lines_reference import LinesReference
 from pdesolve.loading import load_problem
 from pdesolve.spectral_reference import SpectralReference
 
+Reference = SpectralReference | LinesReference
+KINDS = (SpectralReference, LinesReference)
 FOLDER = Path(__file__).resolve().parents[1] / "problems"
 COLUMNS = "problem points times steps in_space in_time between_times wanted seconds".split()
 
 
-def references(name: str) -> list[SpectralReference]:
+def references(name: str) -> list[Reference]:
     """Those that a problem file makes."""
-    known = {id(o) for o in gc.get_objects() if type(o) is SpectralReference}
+    known = {id(o) for o in gc.get_objects() if type(o) in KINDS}
     problem = load_problem(FOLDER / f"{name}.py")
-    made = [o for o in gc.get_objects() if type(o) is SpectralReference and id(o) not in known]
+    made = [o for o in gc.get_objects() if type(o) in KINDS and id(o) not in known]
     return made if problem.reference else []
 
 
-def line(name: str, reference: SpectralReference) -> str:
+def line(name: str, reference: Reference) -> str:
     """What was computed and how far it can be trusted."""
     begin = time.perf_counter()
-    c = reference.computed
-    times, _, points = c.values.shape
-    errors = [f"{v:.1e}" for v in (c.in_space, c.in_time, c.between_times, reference.wanted)]
-    row = [name, points, times - 1, (times - 1) * c.steps, *errors, f"{time.perf_counter() - begin:.1f}"]
+    if isinstance(reference, LinesReference):
+        times, _, points = reference.computed["values"].shape
+        steps, errors = "", [reference.accuracy()]
+    else:
+        c = reference.computed
+        times, _, points = c.values.shape
+        steps, errors = (times - 1) * c.steps, [c.in_space, c.in_time, c.between_times]
+    found = [f"{v:.1e}" for v in errors] + [""] * (3 - len(errors))
+    seconds = f"{time.perf_counter() - begin:.1f}"
+    row = [name, points, times - 1, steps, *found, f"{reference.wanted:.1e}", seconds]
     return "  ".join(f"{value:>13}" for value in row)
 
 
 def main() -> None:
     """Print the table."""
-    files = sorted(p for p in FOLDER.glob("*.py") if "SpectralReference(" in p.read_text("utf-8"))
+    names = [f"{kind.__name__}(" for kind in KINDS]
+    files = sorted(p for p in FOLDER.glob("*.py") if any(name in p.read_text("utf-8") for name in names))
     print("  ".join(f"{name:>13}" for name in COLUMNS))
     for name in sys.argv[1:] or [p.stem for p in files]:
         for reference in references(name):

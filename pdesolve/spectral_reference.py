@@ -10,16 +10,9 @@ Nothing is computed before the first evaluation, and the result is kept in the u
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import sys
-import tempfile
 import time as clock
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,8 +20,8 @@ import torch
 from scipy import fft
 from torch import Tensor
 
-from pdesolve.errors import PostponedError
 from pdesolve.fourier import System, as_tuple, march
+from pdesolve.reference_cache import Arrays, cached, fingerprint
 
 VERSION = 1  # of the algorithm: a change forgets what is cached
 STENCIL = 12  # stored times that take part in an interpolation
@@ -36,18 +29,6 @@ NEAREST = 16  # points in space that do, on a grid `OVERSAMPLING` times as fine 
 OVERSAMPLING = 4
 FEWEST, MOST_POINTS, MOST_TIMES, MOST_STEPS = 64, 2**16, 4096, 1024
 CHUNK = 8192
-
-_may_compute: ContextVar[bool] = ContextVar("may compute", default=True)
-
-
-@contextlib.contextmanager
-def postponed() -> Iterator[None]:
-    """Let references that are not in the cache raise `PostponedError` instead of being computed."""
-    token = _may_compute.set(False)
-    try:
-        yield
-    finally:
-        _may_compute.reset(token)
 
 
 # -------------------------------------------------------------------- refinement
@@ -182,62 +163,17 @@ def evaluate(
     return result
 
 
-# -------------------------------------------------------------------- the cache
+# -------------------------------------------------------------------- what problem files use
 
 
-def cache_directory() -> Path:
-    """Where references are kept: $PDESOLVE_CACHE, or the user's cache directory."""
-    if "PDESOLVE_CACHE" in os.environ:
-        return Path(os.environ["PDESOLVE_CACHE"])
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", tempfile.gettempdir())) / "pdesolve"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "pdesolve"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pdesolve"
-
-
-def fingerprint(system: System, *numbers: float) -> str:
-    """A hash of what the functions of a system give, so that any change of the problem is another file."""
+def key_of(system: System, *numbers: float) -> str:
+    """The name of a reference in the cache."""
     values = system.initial(FEWEST)
     d = system.derivative(FEWEST, not np.iscomplexobj(values))
     tried = np.random.default_rng(0).normal(size=values.shape).astype(values.dtype)
-    parts = [
-        values,
-        *as_tuple(system.linear(d)),
-        np.array([*system.interval, system.duration, VERSION, *numbers]),
-    ]
+    parts = [values, *as_tuple(system.linear(d)), [*system.interval, system.duration, VERSION, *numbers]]
     parts += [System.apply(f, tried) if f else np.zeros(1) for f in (system.flux, system.source)]
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(np.ascontiguousarray(np.asarray(part, dtype=complex).round(12)).tobytes())
-    return digest.hexdigest()[:24]
-
-
-def _load(path: Path) -> Computed | None:
-    try:
-        with np.load(path, allow_pickle=False) as f:
-            numbers = f["numbers"]
-            return Computed(f["values"], int(numbers[0]), int(numbers[1]), *(float(v) for v in numbers[2:]))
-    except Exception:  # missing, or cut short: computed again
-        return None
-
-
-def _save(path: Path, computed: Computed) -> None:
-    """Write to a temporary name and rename; a directory that cannot be written to is no obstacle."""
-    c = computed
-    numbers = np.array([c.grading, c.steps, c.in_space, c.in_time, c.between_times])
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            np.savez(file, values=c.values, numbers=numbers)
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-# -------------------------------------------------------------------- what problem files use
+    return fingerprint(parts)
 
 
 class SpectralReference:
@@ -283,15 +219,15 @@ class SpectralReference:
     def computed(self) -> Computed:
         """The values behind it, from the cache where they are there."""
         if self._computed is None:
-            path = cache_directory() / f"{fingerprint(self.system, self.wanted, self.grading)}.npz"
-            self._computed = _load(path)
-            if self._computed is None and not _may_compute.get():
-                message = "the reference has not been computed yet"
-                raise PostponedError(message)
-            if self._computed is None:
-                self._computed = compute(self.system, self.wanted, self.seconds, self.grading)
-                _save(path, self._computed)
+            arrays = cached(key_of(self.system, self.wanted, self.grading), self._compute)
+            grading, steps, *errors = arrays["numbers"].tolist()
+            self._computed = Computed(arrays["values"], int(grading), int(steps), *errors)
         return self._computed
+
+    def _compute(self) -> Arrays:
+        c = compute(self.system, self.wanted, self.seconds, self.grading)
+        numbers = np.array([c.grading, c.steps, c.in_space, c.in_time, c.between_times])
+        return {"values": c.values, "numbers": numbers}
 
     def accuracy(self) -> float:
         """Verified relative L2 error over space and time."""

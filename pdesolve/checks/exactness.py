@@ -14,9 +14,9 @@ from pdesolve.checks.report import Findings, at
 from pdesolve.checks.terms import Sample
 from pdesolve.errors import PdesolveError, PostponedError, ProblemError
 from pdesolve.problem import Problem
+from pdesolve.reference_cache import postponed
 from pdesolve.residual import Slot
 from pdesolve.seams import Seam
-from pdesolve.spectral_reference import postponed
 
 TOLERANCE = 1e-6  # of the largest term; a wrong coefficient is larger, rounding far smaller
 FLOOR = 1e-2

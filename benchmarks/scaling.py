@@ -28,13 +28,13 @@ ROUNDING = 1e-11  # below which errors are alike
 def measure(path: Path, tol: float, limit: float) -> dict[str, Any] | None:
     """Solve one problem in both units; None where it has nothing to compare or is not solved in time."""
     from pdesolve import load_problem, solve
-    from pdesolve.benchmarking.rescaled import Units, rescaled
+    from pdesolve.benchmarking.transformed import Transformation, transformed
 
     problem = load_problem(path)
     if problem.domain.dimension > 3 or (problem.exact is None and problem.reference is None):
         return None
     found: dict[str, Any] = {"problem": path.stem}
-    for key, one in (("", problem), ("scaled_", rescaled(problem, Units(LENGTH, TIME, VALUE)))):
+    for key, one in (("", problem), ("scaled_", transformed(problem, Transformation(LENGTH, TIME, VALUE)))):
         start = time.process_time()
         solution = solve(one, tol=tol, time_limit=limit)
         if not key and not solution.converged:

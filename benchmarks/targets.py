@@ -1,7 +1,7 @@
 """The targets of the default method, problem by problem, as the plain command meets or misses them.
 
     python benchmarks/targets.py [NAME …]          steady problems, then evolutions
-    python benchmarks/targets.py --variants        each row's problem shifted, rotated, with higher frequencies
+    python benchmarks/targets.py --variants        steady problems shifted, rotated, with frequencies × 1.3
     python benchmarks/targets.py --sweep           error and estimate at 1e-3, 1e-6 and 1e-9
     python benchmarks/targets.py --evolutions      those with an exact solution at 1e-4 and 1e-7
 
@@ -12,6 +12,7 @@ thread: they count work, not what else the machine does.
 
 import argparse
 import time
+from datetime import date
 from pathlib import Path
 
 import torch
@@ -19,11 +20,24 @@ from rich.console import Console
 from rich.table import Table
 
 from pdesolve import Problem, solve
+from pdesolve.benchmarking.variants import VARIANTS, faster
 from pdesolve.errors import PdesolveError
 from pdesolve.loading import load_problem
 from pdesolve.monitor import Monitor
 
 PROBLEMS = Path(__file__).resolve().parent.parent / "problems"
+RECORD = Path(__file__).resolve().parent / "records" / "variants.md"
+COLUMNS = (
+    "problem",
+    "tol",
+    "error",
+    "error/tol",
+    "estimate",
+    "unknowns",
+    "CPU s",
+    "target s",
+    "how it ended",
+)
 STEADY = """
 poisson_2d 1e-12 1
 poisson_multiscale_2d 1e-12 20
@@ -64,6 +78,8 @@ SWEPT = """
 poisson_1d advection_diffusion_1d poisson_2d poisson_disk annulus_robin nonlinear_poisson_2d helmholtz_2d
 reaction_diffusion_2d kovasznay interface_2d heat_1d wave_1d advection_1d sine_gordon_1d fisher_kpp_1d poisson_3d
 """
+SCALE_FREE = "poisson_four_holes poisson_lshape poisson_lshape_f1".split()  # no frequency to raise
+FIXED = {"layer_2d": (1.0, 0.5)}  # while the domain grows: the layer must stay at the boundary
 
 
 class Clock(Monitor):
@@ -80,8 +96,12 @@ class Clock(Monitor):
 
 
 def problem_of(name: str) -> Problem:
-    """The problem of that name."""
-    return load_problem(next(PROBLEMS.rglob(f"{name}.py")))
+    """A problem file, or a variant of it: "poisson_2d", "poisson_2d shifted"."""
+    base, *variant = name.split()
+    problem = load_problem(next(PROBLEMS.rglob(f"{base}.py")))
+    if variant == ["faster"]:
+        return faster(problem, FIXED.get(base))
+    return VARIANTS[variant[0]](problem) if variant else problem
 
 
 def measure(name: str, tol: float, limit: float) -> tuple[str, ...]:
@@ -120,24 +140,31 @@ def main() -> None:
         names = [line.split()[0] for line in EVOLUTIONS.strip().splitlines()]
         rows = [(name, tol, 12.0) for name in names if problem_of(name).exact for tol in (1e-4, 1e-7)]
     else:
-        lines = [line.split() for line in (STEADY + EVOLUTIONS).strip().splitlines() if line]
+        text = STEADY if chosen.variants else STEADY + EVOLUTIONS
+        lines = [line.split() for line in text.strip().splitlines() if line]
         rows = [(name, float(tol), float(seconds)) for name, tol, seconds in lines]
-    if chosen.variants:
-        bases = {name: (tol, seconds) for name, tol, seconds in [*rows, ("poisson_disk", 1e-9, 5.0)]}
-        files = sorted((PROBLEMS / "variants").glob("*.py"))
-        known = [(f.stem, bases.get(f.stem.rpartition("_")[0])) for f in files]
-        rows = [(name, *base) for name, base in known if base is not None]
     if chosen.names:
         rows = [row for row in rows if row[0] in chosen.names]
-    table = Table(
-        "problem", "tol", "error", "error/tol", "estimate", "unknowns", "CPU s", "target s", "how it ended"
-    )
+    if chosen.variants:
+        pairs = [(row, variant) for row in rows for variant in VARIANTS]
+        rows = [
+            (f"{row[0]} {variant}", *row[1:])
+            for row, variant in pairs
+            if variant != "faster" or row[0] not in SCALE_FREE
+        ]
+    table, measured = Table(*COLUMNS), []
     console = Console(width=150)
     for name, tol, seconds in rows:
         found = measure(name, tol, 10 * seconds)
-        table.add_row(name, f"{tol:g}", *found[:5], f"{seconds:g}", found[5])
+        measured.append((name, f"{tol:g}", *found[:5], f"{seconds:g}", found[5]))
+        table.add_row(*measured[-1])
         console.print(f"{name} {tol:g}: {' '.join(found)}", highlight=False)
     console.print(table)
+    if chosen.variants and not chosen.names:
+        text = "\n".join(f"| {' | '.join(row)} |" for row in (COLUMNS, ["---"] * len(COLUMNS), *measured))
+        RECORD.write_text(
+            f"`python benchmarks/targets.py --variants`, {date.today().isoformat()}\n\n{text}\n"
+        )
 
 
 if __name__ == "__main__":

@@ -272,7 +272,7 @@ class Problem:
         available: dict[str, Any] = {**self.constants, **self.parameters, **(parameters or {})}
         available.update(frame.arguments())
         names = signature(function, "a function", self.coordinates[:1])
-        positional = not _has_signature(function)
+        positional = not has_signature(function)
         chosen = {}
         for name, required in names.items():
             if name in self.unknowns and name not in available:
@@ -414,7 +414,8 @@ class Problem:
         return f"Problem({self.name}: unknowns {unknowns}; coordinates {coordinates})"
 
 
-def _has_signature(function: Callable) -> bool:
+def has_signature(function: Callable) -> bool:
+    """Whether a function tells its arguments; built-in torch functions do not."""
     try:
         inspect.signature(function)
     except (TypeError, ValueError):

@@ -19,7 +19,7 @@ from pdesolve import (
     laplace,
     solve,
 )
-from pdesolve.benchmarking.rescaled import Units, rescaled
+from pdesolve.benchmarking.transformed import Transformation, transformed
 from pdesolve.errors import ProblemError
 from pdesolve.partition import Partition
 
@@ -114,7 +114,7 @@ def test_shifts_and_jumps_are_met_and_certified(make, tol):
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("make", [sheared, with_mean_slope])
 def test_other_units_change_nothing(make):
-    solution = solve(rescaled(make(), Units(1e3, 1e-3, 1e6)), tol=1e-8, time_limit=50)
+    solution = solve(transformed(make(), Transformation(1e3, 1e-3, 1e6)), tol=1e-8, time_limit=50)
     assert solution.converged
     assert solution.relative_l2_error() < 1e-8
 

@@ -1,7 +1,6 @@
 """The problem files: each passes its check, and its exact solution, where there is one, is exact."""
 
 import copy
-import math
 import re
 from pathlib import Path
 
@@ -15,13 +14,8 @@ from pdesolve.residual import compile_problem, compile_term, sample_points
 from pdesolve.sought import coefficient_fields
 
 FOLDER = Path(__file__).resolve().parents[2] / "problems"
-FILES = sorted(path for folder in (".", "variants", "fitting") for path in FOLDER.glob(f"{folder}/*.py"))
+FILES = sorted(path for folder in (".", "fitting") for path in FOLDER.glob(f"{folder}/*.py"))
 WITH_EXACT = [path for path in FILES if re.search(r"\bexact\b *=|def exact", path.read_text("utf-8"))]
-MOVED = sorted(path.stem for path in FOLDER.glob("variants/*.py"))
-SHIFT, ANGLE, FACTOR = torch.tensor([0.137, -0.071], dtype=torch.float64), math.radians(17), 1.3
-ROTATION = torch.tensor(
-    [[math.cos(ANGLE), -math.sin(ANGLE)], [math.sin(ANGLE), math.cos(ANGLE)]], dtype=torch.float64
-)
 JUMPS = {"nonlinear_diffusion_2d"}  # as published: 2e-3 where the initial values meet the wall
 
 
@@ -79,25 +73,6 @@ def test_a_problem_file_is_short_and_holds_no_method(path):
     assert 15 <= len(text.splitlines()) <= (50 if "reference=" in text or "data=" in text else 41)
     assert text.startswith('"""')
     assert not re.search(r"epochs|optimi[sz]er|network|learning|weights?=|points=|torch\.nn|method", text)
-
-
-@pytest.mark.parametrize("name", MOVED)
-def test_a_variant_is_its_base_moved(name):
-    base_name, _, change = name.rpartition("_")
-    base = load_problem(FOLDER / f"{base_name}.py")
-    variant = load_problem(FOLDER / "variants" / f"{name}.py")
-    move = {
-        "shifted": lambda x: x + SHIFT,
-        "rotated": lambda x: x @ ROTATION.T,
-        "faster": lambda x: x / FACTOR,
-    }
-    x = base.domain.sample(200)
-    there = move[change](x)
-    if change != "faster":  # the domain moves, too
-        assert variant.domain.contains(there).all()
-        assert variant.domain.measure == pytest.approx(base.domain.measure, rel=1e-9)
-    difference = variant.values(variant.exact, there) - base.values(base.exact, x)
-    assert float(difference.abs().max()) < 1e-12
 
 
 @pytest.mark.parametrize("path", FILES, ids=by_name)

@@ -36,6 +36,7 @@ _BUDGET = {
     "iterations": "most iterations of the last optimiser",
     "points": "interior collocation points",
     "parameters": "about how many trainable parameters",
+    "lifting": "distance: prescribed values are met exactly, u = g + D N with a smooth distance D",
 }
 _NETWORK_BUDGET = {**_BUDGET, "optimiser": "the last optimiser: adam, lbfgs, bfgs, ssbfgs or ssbroyden"}
 

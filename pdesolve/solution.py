@@ -19,6 +19,7 @@ from pdesolve.approximators.marched_mixture import MarchedMixture
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.calculus import MultiIndex
 from pdesolve.errors import UsageError
+from pdesolve.methods_trained.exact_values import ExactValues
 from pdesolve.norms import error_rule, integral_rule, relative_l2
 from pdesolve.problem import Problem
 from pdesolve.residual import compile_term, sample_points
@@ -402,7 +403,11 @@ def _approximator_from(saved: dict[str, Any], problem: Problem) -> Any:
 
     if saved["kind"] in _MIXTURES:
         return _MIXTURES[saved["kind"]].from_state(saved["state"], subdomains_of(problem))
-    module = getattr(known, saved["kind"])(**saved["config"])
+    if saved["kind"] == "Lifting":
+        inner = saved["config"]
+        module = ExactValues.of(problem).around(getattr(known, inner["kind"])(**inner["config"]))
+    else:
+        module = getattr(known, saved["kind"])(**saved["config"])
     module.to(next(iter(saved["state"].values())).dtype)
     module.load_state_dict(saved["state"])
     return module

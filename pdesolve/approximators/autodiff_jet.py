@@ -49,7 +49,8 @@ class AutodiffJet(TrainableApproximator):
             UsageError: Always.
         """
         message = (
-            "AutodiffJet wraps an arbitrary module, which JSON cannot describe: save it with torch.save."
+            "AutodiffJet wraps an arbitrary module, which JSON cannot describe: put its class into a file and take "
+            'ForeignNetwork("my_module.py:MyNet", …), which is saved, or save it with torch.save.'
         )
         raise UsageError(message)
 

@@ -1,6 +1,6 @@
 """Exact Dirichlet values by construction: u = g + D N, where the distance D vanishes on the boundary."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
 
@@ -13,6 +13,7 @@ from pdesolve.approximators.multi_index import Index, Indices, binomial, lower_c
 from pdesolve.errors import UsageError
 
 ScalarField = Callable[[Tensor], Tensor]
+Face = tuple[int, int]  # axis and end, 0 the lower and 1 the upper
 
 
 class Lifting(TrainableApproximator):
@@ -24,9 +25,11 @@ class Lifting(TrainableApproximator):
 
     Args:
         approximator: N.
-        distance: D, a smooth function of points (n, d) to (n,); ``box_distance`` or ``disk_distance``.
+        distance: D, a smooth function of points (n, d) to (n,), or (n, u) where it differs from output to output;
+            ``box_distance`` or ``disk_distance``.
         extension: g, points (n, d) to (n,) or (n, u), smooth and with the prescribed boundary values; or
             those values themselves where they are constant (a number, or one per output).
+        stated_by_problem: Whether a problem states D and g, which can then be made again when a solution is read.
 
     Raises:
         UsageError: If a function's values have another shape (when first evaluated).
@@ -37,8 +40,10 @@ class Lifting(TrainableApproximator):
         approximator: TrainableApproximator,
         distance: ScalarField,
         extension: ScalarField | float | Sequence[float] = 0.0,
+        stated_by_problem: bool = False,
     ):
         super().__init__()
+        self.stated_by_problem = stated_by_problem
         self.approximator = approximator
         self.distance = distance
         self.extension = extension
@@ -53,61 +58,57 @@ class Lifting(TrainableApproximator):
     def jet(self, x: Tensor, indices: Iterable[Index]) -> Tensor:
         """D^α u as (n, u, a)."""
         x, indices = self._checked(x, indices)
-        shift, product_rule = self._leibniz(x, indices)
+        shift, rule = self._leibniz(x, indices)
         inner = self.approximator.jet(x, lower_closure(indices))
-        return shift + torch.einsum("nab,nub->nua", product_rule, inner)
+        return shift + torch.einsum("nuab,nub->nua", rule, inner)
 
     def jet_jacobian(self, x: Tensor, indices: Iterable[Index]) -> Tensor:
         """∂(D^α u)/∂θ as (n, u, a, p)."""
         x, indices = self._checked(x, indices)
-        _, product_rule = self._leibniz(x, indices)
+        _, rule = self._leibniz(x, indices)
         inner = self.approximator.jet_jacobian(x, lower_closure(indices))
-        return torch.einsum("nab,nubp->nuap", product_rule, inner)
+        return torch.einsum("nuab,nubp->nuap", rule, inner)
 
     def jet_and_pullback(self, x: Tensor, indices: Iterable[Index]) -> tuple[Tensor, Pullback]:
         """The jet (n, u, a) and the map from cotangents (n, u, a) to (p,)."""
         x, indices = self._checked(x, indices)
-        shift, product_rule = self._leibniz(x, indices)
+        shift, rule = self._leibniz(x, indices)
         inner, inner_pullback = self.approximator.jet_and_pullback(x, lower_closure(indices))
 
         def pullback(cotangent: Tensor) -> Tensor:
-            return inner_pullback(torch.einsum("nab,nua->nub", product_rule, cotangent))
+            return inner_pullback(torch.einsum("nuab,nua->nub", rule, cotangent))
 
-        return shift + torch.einsum("nab,nub->nua", product_rule, inner), pullback
+        return shift + torch.einsum("nuab,nub->nua", rule, inner), pullback
 
     def config(self) -> dict[str, Any]:
-        """Not available: distance and extension are functions, which the problem supplies again.
+        """The kind and the arguments of N; D and g are made again from the problem.
 
         Raises:
-            UsageError: Always.
+            UsageError: They are functions that no problem states.
         """
-        message = (
-            "Lifting holds functions, which JSON cannot describe: store config() and state_dict() of its "
-            "approximator and build the lifting around it again."
-        )
-        raise UsageError(message)
+        if not self.stated_by_problem:
+            message = (
+                "Lifting holds functions, which JSON cannot describe: store config() and state_dict() of its "
+                "approximator and build the lifting around it again."
+            )
+            raise UsageError(message)
+        return {"kind": type(self.approximator).__name__, "config": self.approximator.config()}
 
     def _leibniz(self, x: Tensor, indices: Indices) -> tuple[Tensor, Tensor]:
-        """D^α g as (n, u, a), and the coefficients of D^β N in D^α(D N) as (n, a, b), b the lower closure."""
-        closure = lower_closure(indices)
-        distance = _field_jet(self._distance, x, closure)[:, 0]
-        place = {beta: position for position, beta in enumerate(closure)}
-        rule = x.new_zeros(len(x), len(indices), len(closure))
-        for a, alpha in enumerate(indices):
-            for b, beta in enumerate(closure):
-                rest = tuple(i - j for i, j in zip(alpha, beta, strict=True))
-                if min(rest) >= 0:
-                    rule[:, a, b] = binomial(alpha, beta) * distance[:, place[rest]]
-        return _field_jet(self._extension, x, indices), rule
+        """D^α g as (n, u, a), and the coefficients of D^β N in D^α(D N) as (n, u, a, b), b the lower closure."""
+        rule = product_rule(self._distance, x, indices)
+        return field_jet(self._extension, x, indices), rule.expand(-1, self.outputs, -1, -1)
 
     def _distance(self, x: Tensor) -> Tensor:
         values = self.distance(x)
-        if values.shape != x.shape[:1]:
+        values = values[:, None] if values.ndim == 1 else values
+        if values.shape not in ((len(x), 1), (len(x), self.outputs)):
             message = (
-                f"the distance returned shape {tuple(values.shape)}, expected ({len(x)},): one per point."
+                f"the distance returned shape {tuple(values.shape)}, expected ({len(x)},): one per point, or one per "
+                f"point and output, ({len(x)}, {self.outputs})."
             )
             raise UsageError(message)
-        return values[:, None]
+        return values
 
     def _extension(self, x: Tensor) -> Tensor:
         if not callable(self.extension):
@@ -142,37 +143,66 @@ def disk_distance(centre: Sequence[float], radius: float) -> ScalarField:
     return distance
 
 
-def box_extension(value: ScalarField, lower: Sequence[float], upper: Sequence[float]) -> ScalarField:
-    """Transfinite interpolation g = (1 - Π_i (1 - P_i)) f, P_i linear between the two faces of axis i.
+def box_extension(
+    value: ScalarField | Mapping[Face, ScalarField], lower: Sequence[float], upper: Sequence[float]
+) -> ScalarField:
+    """Transfinite interpolation g = (1 - Π_i (1 - P_i)) f, P_i between the prescribed faces of axis i.
 
-    g agrees with f on every face and evaluates f on the faces only (Gordon & Hall 1973); 3^d - 1 evaluations.
+    P_i is linear between two faces, and constant where there is one. g agrees with f on every prescribed face and
+    evaluates f on these only (Gordon & Hall 1973); 3^d - 1 evaluations at most.
 
     Args:
-        value: The prescribed boundary values f, points (n, d) on the boundary to (n,).
+        value: The prescribed boundary values f, points (n, d) on the boundary to (n,); or one such function for each
+            prescribed face, (axis, 0) the lower and (axis, 1) the upper one, which agree where faces meet.
         lower: Lower corner a.
         upper: Upper corner b.
     """
-    axes = range(len(lower))
-    subsets = [subset for size in range(1, len(lower) + 1) for subset in combinations(axes, size)]
+    faces = (
+        value if isinstance(value, Mapping) else {face: value for face in product(range(len(lower)), (0, 1))}
+    )
+    ends = {axis: [end for end in (0, 1) if (axis, end) in faces] for axis in range(len(lower))}
+    axes = [axis for axis in ends if ends[axis]]
+    subsets = [subset for size in range(1, len(axes) + 1) for subset in combinations(axes, size)]
 
     def extension(x: Tensor) -> Tensor:
         a, b = (torch.as_tensor(corner).to(x) for corner in (lower, upper))
         fraction = (x - a) / (b - a)
         total = torch.zeros_like(x[:, 0])
         for subset in subsets:
-            for ends in product((0, 1), repeat=len(subset)):
+            for chosen in product(*(ends[axis] for axis in subset)):
                 columns = list(x.unbind(-1))
                 weight = torch.full_like(x[:, 0], (-1.0) ** (len(subset) + 1))
-                for axis, end in zip(subset, ends, strict=True):
+                for axis, end in zip(subset, chosen, strict=True):
                     columns[axis] = (b if end else a)[axis].expand(len(x))
-                    weight = weight * (fraction[:, axis] if end else 1 - fraction[:, axis])
-                total = total + weight * value(torch.stack(columns, dim=-1))
+                    if len(ends[axis]) == 2:
+                        weight = weight * (fraction[:, axis] if end else 1 - fraction[:, axis])
+                total = total + weight * faces[subset[0], chosen[0]](torch.stack(columns, dim=-1))
         return total
 
     return extension
 
 
-def _field_jet(field: Callable[[Tensor], Tensor], x: Tensor, indices: Indices) -> Tensor:
+def product_rule(distance: ScalarField, x: Tensor, indices: Indices) -> Tensor:
+    """Coefficients of D^β N in D^α(D N), (n, u, a, b): binomial(α, β) D^{α-β} D, β in the lower closure of the α.
+
+    Args:
+        distance: D, points (n, d) to (n, u).
+        x: points.
+        indices: the α.
+    """
+    closure = lower_closure(indices)
+    jet = field_jet(distance, x, closure)
+    place = {beta: position for position, beta in enumerate(closure)}
+    rule = x.new_zeros(len(x), jet.shape[1], len(indices), len(closure))
+    for a, alpha in enumerate(indices):
+        for b, beta in enumerate(closure):
+            rest = tuple(i - j for i, j in zip(alpha, beta, strict=True))
+            if min(rest) >= 0:
+                rule[:, :, a, b] = binomial(alpha, beta) * jet[:, :, place[rest]]
+    return rule
+
+
+def field_jet(field: Callable[[Tensor], Tensor], x: Tensor, indices: Indices) -> Tensor:
     """D^α of a field without parameters as (n, u, a), detached."""
     with torch.enable_grad():
         points = x.detach().clone().requires_grad_()

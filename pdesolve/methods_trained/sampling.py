@@ -12,6 +12,7 @@ from torch import Tensor
 from pdesolve.calculus import Frame
 from pdesolve.conditions import Integral, Observation
 from pdesolve.errors import UsageError
+from pdesolve.methods_trained.exact_values import ExactValues
 from pdesolve.methods_trained.rows import Group, affine_function, operator_function
 from pdesolve.methods_trained.scaling import row_scale, slot_scales, unknown_sizes
 from pdesolve.problem import Problem
@@ -59,6 +60,7 @@ class Statement:
         lengths: of the bounding box, (d,).
         sizes: U, sizes of the unknowns, (u,).
         scales: one (m,) per group, dividing its rows; fixed by the first sample.
+        lift: prescribed values that are met exactly, or None; rows are then functions of the jets of N in u = g + D N.
     """
 
     problem: Problem
@@ -68,6 +70,7 @@ class Statement:
     scales: tuple[Tensor, ...]
     dtype: torch.dtype
     device: torch.device
+    lift: ExactValues | None = None
 
     @property
     def linear(self) -> bool:
@@ -77,17 +80,22 @@ class Statement:
     def sample(self, sampling: Sampling, seed: int) -> tuple[Group, ...]:
         """Groups at fresh points, scaled and weighted."""
         groups = raw_groups(self.problem, self.operators, sampling, seed, self.dtype, self.device)
-        return tuple(
+        scaled = tuple(
             g.scaled(self._weight(g, sampling) / scale) for g, scale in zip(groups, self.scales, strict=True)
         )
+        if self.lift is None:
+            return scaled
+        return tuple(self.lift.of_group(g) for g in scaled if g.name not in self.lift.lifted)
 
     def _weight(self, group: Group, sampling: Sampling) -> float:
         values = all(not any(alpha) for _, alpha in group.slots) and group.kind != "equation"
         return sampling.value_weight if values else 1.0
 
 
-def compile_statement(problem: Problem, dtype: torch.dtype, device: torch.device, seed: int = 0) -> Statement:
-    """Compile the terms and find the units of unknowns and rows.
+def compile_statement(
+    problem: Problem, dtype: torch.dtype, device: torch.device, seed: int = 0, lifted: bool = False
+) -> Statement:
+    """Compile the terms and find the units of unknowns and rows; `lifted` values are met exactly.
 
     Raises:
         UsageError: the problem has an Interface, which one smooth function cannot meet.
@@ -108,7 +116,8 @@ def compile_statement(problem: Problem, dtype: torch.dtype, device: torch.device
         guess = problem.values(problem.guess, groups[0].points, "guess").nan_to_num(0.0)
     sizes = unknown_sizes(groups, lengths, len(problem.unknowns), parameters, guess)
     scales = tuple(row_scale(g, slot_scales(g, lengths, sizes), parameters) for g in groups)
-    return Statement(problem, operators, lengths, sizes, scales, dtype, device)
+    lift = ExactValues.of(problem) if lifted else None
+    return Statement(problem, operators, lengths, sizes, scales, dtype, device, lift)
 
 
 def start_parameters(problem: Problem, dtype: torch.dtype, device: torch.device) -> dict[str, Tensor]:

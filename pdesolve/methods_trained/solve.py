@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from pdesolve.approximators import TrainableApproximator
 from pdesolve.errors import UsageError
@@ -47,6 +48,7 @@ class Budget:
         optimiser: name of the last optimiser (networks only).
         approximator: what is trained (method network only).
         start: where the centres of a mixture begin, "grid" or "random" (gmnm-trained only).
+        lifting: "distance" for prescribed values that are met exactly, see `exact_values`.
         adam_iterations: iterations of Adam before it (networks only).
     """
 
@@ -56,6 +58,7 @@ class Budget:
     optimiser: str | None = None
     approximator: str | None = None
     start: str | None = None
+    lifting: str | None = None
     adam_iterations: int | None = None
 
 
@@ -73,6 +76,15 @@ class Task:
     def loss_tolerance(self) -> float:
         """½ (SAFETY · tol)²: where the scaled residual is well below the error asked for."""
         return 0.5 * (SAFETY * self.tol) ** 2
+
+    def watch(self, values: Callable[[Tensor, Tensor], Tensor]) -> None:
+        """Let the monitor measure checkpoints by (θ, points (n, d)) ↦ values (n, u) of what is trained."""
+        lift = self.statement.lift
+
+        def lifted(theta: Tensor, points: Tensor) -> Tensor:
+            return lift.extension(points) + lift.distance(points) * values(theta, points)
+
+        self.monitor.values_at = values if lift is None else lifted
 
 
 def solve_trained(
@@ -104,19 +116,39 @@ def solve_trained(
         message = f"there is no trained method {method!r}; they are {', '.join(METHODS)}"
         raise UsageError(message)
     budget = _budget(method, settings or {})
-    statement = compile_statement(problem, dtype, torch.device(device), seed)
+    lifted = _lifted(budget.lifting)
+    statement = compile_statement(problem, dtype, torch.device(device), seed, lifted)
     task = Task(statement, budget, monitor or Monitor(), seed, tol)
+    trained = Trained(*_train(task, method))
+    # Parameters are views of θ, and products round by where in memory they begin: as after loading, each on its own.
+    for parameter in trained.approximator.parameters():
+        parameter.data = parameter.detach().clone()
+    if statement.lift is None:
+        return trained
+    return trained._replace(approximator=statement.lift.around(trained.approximator))
+
+
+def _train(task: Task, method: str):
     if method == "gmnm-trained":
         from pdesolve.methods_trained.train_mixture import train_mixture
 
-        return Trained(*train_mixture(task))
+        return train_mixture(task)
     if method == "network":
         from pdesolve.methods_trained.train_any import train_any
 
-        return Trained(*train_any(task))
+        return train_any(task)
     from pdesolve.methods_trained.train_network import train_network
 
-    return Trained(*train_network(task, method))
+    return train_network(task, method)
+
+
+def _lifted(lifting: str | None) -> bool:
+    if lifting not in (None, "distance"):
+        message = (
+            f"lifting={lifting!r}; expected distance, or leave it out: values are then met in the mean square"
+        )
+        raise UsageError(message)
+    return lifting is not None
 
 
 def _budget(method: str, settings: Mapping[str, Any]) -> Budget:
@@ -126,7 +158,7 @@ def _budget(method: str, settings: Mapping[str, Any]) -> Budget:
             message = f"method {method} has no setting {key!r}; its settings are {', '.join(known)}"
             raise UsageError(message)
         whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
-        if key not in ("optimiser", "approximator", "start") and not whole:
+        if key not in ("optimiser", "approximator", "start", "lifting") and not whole:
             message = f"{key}={value!r}; expected a positive whole number"
             raise UsageError(message)
     return Budget(**settings)

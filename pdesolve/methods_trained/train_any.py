@@ -101,7 +101,7 @@ def _damp(task: Task, network: TrainableApproximator, points: int):
     redraw = Redraw(task, Sampling(interior=points), REDRAW)
     parameters = start_parameters(statement.problem, statement.dtype, statement.device)
     system = System(network, redraw.rows(0), statement.sizes, parameters)
-    monitor.values_at = values_along_the_way(system)
+    task.watch(values_along_the_way(system))
     monitor.resolved |= {"points": points, "optimisers": ["lm"]}
 
     def resample(iteration: int) -> bool:

@@ -148,7 +148,7 @@ def train_linear(
     problem.basis = monitor.counted(problem.basis)
     twin = SeparableMixture(copy.deepcopy(mixture), groups, task.statement.sizes)
     twin_problem = twin.problem(problem.ridge)
-    monitor.values_at = partial(twin.values, twin_problem)
+    task.watch(partial(twin.values, twin_problem))
     monitor.resolved |= {"rows": len(problem.target), "optimisers": ["vp"], "ridge": problem.ridge}
 
     def resample(iteration: int) -> bool:
@@ -212,7 +212,7 @@ def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, 
         GaussNewtonSettings(iterations=20),
     )
     twin = System(copy.deepcopy(mixture), (), statement.sizes, κ)
-    task.monitor.values_at = twin.values
+    task.watch(twin.values)
     task.monitor.resolved |= {
         "rows": len(penalty) + sum(g.weights.numel() for g in groups),
         "optimisers": ["lm"],
@@ -250,8 +250,15 @@ def _fit_guess(task: Task, mixture: GaussianMixture, θ: Tensor) -> Tensor:
     if not problem.guess:
         return θ
     x = problem.domain.sample(4 * mixture.components, seed=task.seed)
-    values = problem.values(problem.guess, x, "guess").nan_to_num(0.0) / statement.sizes
+    values = problem.values(problem.guess, x, "guess").nan_to_num(0.0)
+    distance = torch.ones_like(values)
+    if statement.lift is not None:
+        values, distance = values - statement.lift.extension(x), statement.lift.distance(x)
     table = mixture.basis_jet(x, ((0,) * x.shape[1],))[:, :, 0].detach()
-    mixture.set_linear_coefficients(solve_rank_revealing(table, values.to(table), cutoff=1e-8).solution)
+    columns = [
+        solve_rank_revealing(d[:, None] * table, v[:, None], cutoff=1e-8).solution
+        for d, v in zip(distance.to(table).T, (values / statement.sizes).to(table).T, strict=True)
+    ]
+    mixture.set_linear_coefficients(torch.cat(columns, dim=1))
     size = len(θ) - len(problem.parameters)
     return torch.cat([torch.nn.utils.parameters_to_vector(mixture.parameters()).detach(), θ[size:]])

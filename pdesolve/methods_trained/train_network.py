@@ -92,7 +92,7 @@ def minimise(
         else:
             settings |= {"stagnation_window": STAGNATION_WINDOW, "stagnation": STAGNATION}
         stages.append((optimiser, settings))
-    task.monitor.values_at = values_along_the_way(system)
+    task.watch(values_along_the_way(system))
     task.monitor.resolved |= {
         "points": points,
         "optimisers": [f"{name} {most}" for name, most in optimisers],

@@ -80,3 +80,21 @@ def test_a_function_of_the_wrong_shape_is_refused():
         Lifting(MLP(2), lambda points: points)(x)
     with pytest.raises(UsageError, match=r"the extension returned shape \(3, 2\)"):
         Lifting(MLP(2), box_distance((0, 0), (1, 1)), lambda points: points)(x)
+
+
+def test_faces_that_prescribe_nothing_do_not_enter():
+    values = {(0, 0): lambda x: x[:, 1] ** 2, (1, 0): lambda x: 3 * x[:, 0], (0, 1): lambda x: 3 + x[:, 1]}
+    extension = box_extension(values, (0, 0), (1, 2))
+    s = torch.linspace(0, 1, 7, dtype=torch.float64)
+    for (axis, end), value in values.items():
+        x = torch.stack([s, 2 * s], -1)
+        x[:, axis] = (end * 1.0, 2.0 * end)[axis]
+        assert_close(extension(x), value(x))
+
+
+def test_each_output_may_have_its_own_distance():
+    lifted = Lifting(MLP(2, 2, (4,)), lambda x: torch.stack([x[:, 0], x[:, 1] ** 2], 1), (1.0, 2.0))
+    x = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).double()
+    assert lifted(x)[0, 0] == 1
+    assert lifted(x)[1, 1] == 2
+    assert_close(lifted.jet(x, [(0, 1)])[1, 1, 0], torch.tensor(0.0).double())

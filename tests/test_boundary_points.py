@@ -143,6 +143,22 @@ def test_crossings_with_cell_faces_are_found_to_rounding(name):
             assert good.all() or name == "sliver"
 
 
+def test_a_circle_is_cut_in_few_passes(monkeypatch):
+    """Bisection alone takes forty, and each of them classifies points."""
+    passes = []
+
+    def counted(*args):
+        passes.append(1)
+        return owners(*args)
+
+    monkeypatch.setattr("pdesolve.boundary_points.owners", counted)
+    patches = patches_over(PLANE["annulus"], cells=7, seed=1)
+    pieces = patches.frame.domain.pieces
+    for piece in pieces:
+        _intervals_in_cells(patches, piece)
+    assert len(passes) <= 10 * len(pieces)
+
+
 @pytest.mark.parametrize("name", PLANE)
 def test_intervals_cover_every_piece_without_overlap(name):
     patches = patches_over(PLANE[name], seed=1)

@@ -232,6 +232,7 @@ class March:
             if handed > allowed and done.handed < 0.7 * allowed and again == 1.0:
                 again = max(0.1, 0.5 * (allowed - done.handed) / handed)
                 done.hint, done.renew = (u.assembly.patches.partition, u.assembly.q), False
+                self.attempt = None  # solved again as it is, not halved
                 continue
             self.attempt, self.useless, again = None, False, 1.0
             done.squares, done.finer = squares, v.mixture

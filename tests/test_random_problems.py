@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from pdesolve import solve
+from pdesolve.adaptivity import Solver
 from pdesolve.check import check
 
 COMMAND = Path(__file__).resolve().parents[1] / "benchmarks" / "random_problems.py"
@@ -83,3 +84,19 @@ def test_a_certificate_that_is_missed_by_more_than_three_times_is_found_wrong():
 
     kinds = [command.outcome(Claim(error))["outcome"] for error in (1e-7, 2.9e-6, 3.1e-6, float("nan"))]
     assert kinds == ["certified", "certified", "wrong", "silent NaN"]
+
+
+def test_a_slab_that_is_solved_again_to_a_tighter_share_is_halved_where_it_lacks_resolution_in_time(
+    monkeypatch,
+):
+    """Taken for one that halving had not helped, it was split in space without end."""
+    problem, tol = command.numbered(0, 70)
+    patches, original = [], Solver.solve
+
+    def counting(self, *arguments):
+        patches.append(len(arguments[0]))
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Solver, "solve", counting)
+    assert solve(problem, tol=tol, time_limit=60).converged
+    assert max(patches) < 20

@@ -45,6 +45,11 @@ class Evolution:
     linear: bool = False
     explicit: bool = False
 
+    @property
+    def integrators(self) -> tuple[str, ...]:
+        """Those of scipy that are worth trying."""
+        return ("BDF", "Radau", "DOP853") if self.explicit else ("BDF", "Radau")
+
 
 def zero(components: int) -> Callable[[float, float], tuple[float, ...]]:
     """No values at the ends."""

@@ -20,6 +20,7 @@ _RUN = click.argument("run_directory", metavar="RUN_DIR", type=click.Path())
     "--steps", type=click.IntRange(2), metavar="N", help="How many times, of a time-dependent problem."
 )
 @click.option("--time", type=float, metavar="T", help="One time only.")
+@click.option("--mesher", metavar="gmsh", help="Triangles and tetrahedra of better shape, by Gmsh.")
 @_DEBUG
 def export(run_directory: str, file: str, debug: bool, **options: Any) -> None:  # noqa: ARG001
     """Write the solution in RUN_DIR to FILE; the ending decides the format (see `pdesolve ls formats`)."""

@@ -30,6 +30,7 @@ from pdesolve.approximators.multi_index import lower_closure
 from pdesolve.calculus import Frame
 from pdesolve.errors import UsageError
 from pdesolve.geometry.place import Piece
+from pdesolve.geometry.spacetime import Lateral
 from pdesolve.methods_trained.rows import Group, Linearised
 from pdesolve.problem import Problem
 from pdesolve.residual import Slot
@@ -185,8 +186,8 @@ def _simplest(parts: tuple[Part, ...], interior: Tensor) -> tuple[Part, ...]:
 def _blend(parts: tuple[Part, ...], x: Tensor) -> Tensor:
     if len(parts) == 1:
         return parts[0].extension(x)
-    shapes = [part.shape(x) for part in parts]
-    others = torch.stack([math.prod(shapes[:i] + shapes[i + 1 :]) ** 2 for i in range(len(parts))])  # type: ignore[arg-type, operator]
+    shapes = torch.stack([part.shape(x) for part in parts])  # (i, n)
+    others = torch.stack([torch.cat([shapes[:i], shapes[i + 1 :]]).prod(0) ** 2 for i in range(len(parts))])
     total = others.sum(0)
     # Where parts meet all products vanish; their values agree there.
     weights = torch.where(total > 0, others / torch.where(total > 0, total, 1.0), 1.0 / len(parts))
@@ -311,7 +312,7 @@ def _trimmed(piece: Piece, interior: Tensor) -> Shape | None:
     start, stop = ends
     length, k = float((stop - start).norm()), len(start)
     middle = (start + stop) / 2
-    time = [piece.surface.time.t0] if hasattr(piece.surface, "in_space") else []
+    time = [piece.surface.time.t0] if isinstance(piece.surface, Lateral) else []
     inward = -piece.normal_at(torch.cat([middle, middle.new_tensor(time)])[None])[0, :k]
 
     def distances(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -336,7 +337,7 @@ def _trimmed(piece: Piece, interior: Tensor) -> Shape | None:
 
 def _ends(piece: Piece) -> tuple[Tensor, Tensor] | None:
     """Both ends (2,) of a straight piece in the plane; None for another piece, or one in several parts."""
-    if hasattr(piece.surface, "in_space"):  # at all times
+    if isinstance(piece.surface, Lateral):
         piece = piece.surface.in_space(piece)
     if piece.dimension != 2 or piece.surface.carrier()[0] != "plane" or len(piece.intervals) != 1:
         return None

@@ -57,7 +57,7 @@ class OutputMesh:
         return self.points[self.cells].mean(axis=1)
 
 
-def output_mesh(domain: Domain, points: int | None = None) -> OutputMesh:
+def output_mesh(domain: Domain, points: int | None = None, mesher: str | None = None) -> OutputMesh:
     """Mesh of a domain, or of the space part of a space–time cylinder.
 
     An interval, rectangle or box gets a structured grid, a domain from a mesh its own cells, divided, any other
@@ -67,13 +67,27 @@ def output_mesh(domain: Domain, points: int | None = None) -> OutputMesh:
     Args:
         domain: a domain of one to three space dimensions, with or without time.
         points: how many points, about; by default 500, 20,000 and 50,000 in one, two and three dimensions.
+        mesher: `gmsh` (an extra) to fill the boundary of a triangulation anew, with cells of better shape.
 
     Returns:
         The mesh, with every cell positively oriented.
 
     Raises:
-        UsageError: in four or more space dimensions, or for fewer than two points.
+        UsageError: in four or more space dimensions, for fewer than two points, or for another mesher.
     """
+    if mesher not in (None, "gmsh"):
+        msg = f"received the mesher {mesher!r}, expected gmsh: leave it out for our own."
+        raise UsageError(msg)
+    mesh = _own_mesh(domain, points)
+    if mesher is None or mesh.cell_type not in ("triangle", "tetra"):
+        return mesh
+    from pdesolve.output.gmsh_mesh import refilled
+
+    return refilled(mesh)
+
+
+def _own_mesh(domain: Domain, points: int | None) -> OutputMesh:
+    """As `output_mesh`, by our own means."""
     space = space_of(domain)
     dimension = space.dimension
     check_dimension(space)

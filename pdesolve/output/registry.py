@@ -21,7 +21,7 @@ class Format:
     writer: str
 
     def load(self) -> Any:
-        """The function (solution, path, points=, steps=, time=) -> paths written, the one to open first."""
+        """The function (solution, path, points=, steps=, time=, mesher=) -> paths written, the one to open first."""
         module, function = self.writer.split(":")
         return getattr(import_module(f"pdesolve.output.{module}"), function)
 
@@ -42,6 +42,7 @@ def export(
     points: int | None = None,
     steps: int | None = None,
     time: float | None = None,
+    mesher: str | None = None,
 ) -> tuple[Path, ...]:
     """Write a solution to a file whose ending decides the format.
 
@@ -51,6 +52,7 @@ def export(
         points: how many points in space, about (default 500 in 1-D, 20,000 in 2-D, 50,000 in 3-D).
         steps: how many times (default 41), both ends included.
         time: the one time to write instead, in a format that holds one.
+        mesher: `gmsh` for triangles and tetrahedra of better shape (`pip install "pdesolve[gmsh]"`).
 
     Returns:
         The files written, the one to open first.
@@ -60,7 +62,7 @@ def export(
             SolveError.
     """
     path = Path(path)
-    return known_format(path).load()(solution, path, points=points, steps=steps, time=time)
+    return known_format(path).load()(solution, path, points=points, steps=steps, time=time, mesher=mesher)
 
 
 def known_format(path: str | Path) -> Format:

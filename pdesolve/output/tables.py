@@ -27,6 +27,7 @@ def write_npz(
     points: int | None = None,
     steps: int | None = None,
     time: float | None = None,
+    mesher: str | None = None,
 ) -> tuple[Path, ...]:
     """Write `points` (n, d), `cells` (e, corners), `cell_type`, `coordinates`, `times` (s,) and every field.
 
@@ -39,6 +40,7 @@ def write_npz(
         points: how many points, about.
         steps: how many times.
         time: a single time instead.
+        mesher: see `output_mesh`.
 
     Returns:
         The path.
@@ -49,7 +51,7 @@ def write_npz(
         x, fields = _sampled(solution, points)
         arrays |= {"points": x} | fields
     else:
-        mesh = output_mesh(domain, points)
+        mesh = output_mesh(domain, points, mesher)
         arrays |= {"points": mesh.points, "cells": mesh.cells, "cell_type": np.array(mesh.cell_type)}
         if is_cylinder(domain):
             moments = _moments(solution, steps, time)
@@ -70,6 +72,7 @@ def write_csv(
     points: int | None = None,
     steps: int | None = None,
     time: float | None = None,
+    mesher: str | None = None,
 ) -> tuple[Path, ...]:
     """Write a table with a header: the coordinates, then every field, a vector as one column per component.
 
@@ -81,6 +84,7 @@ def write_csv(
         points: how many points, about.
         steps: how many times.
         time: a single time instead.
+        mesher: see `output_mesh`.
 
     Returns:
         The path.
@@ -89,12 +93,12 @@ def write_csv(
     if domain.space_dimension > 3:
         tables = [_sampled(solution, points)]
     elif is_cylinder(domain):
-        mesh = output_mesh(domain, points or DEFAULT_POINTS[domain.space_dimension] // _FEWER)
+        mesh = output_mesh(domain, points or DEFAULT_POINTS[domain.space_dimension] // _FEWER, mesher)
         moments = _moments(solution, steps, time)
         tables = [_table(solution, mesh, float(t)) for t in moments]
     else:
         checked_time(domain, time)
-        tables = [_table(solution, output_mesh(domain, points), None)]
+        tables = [_table(solution, output_mesh(domain, points, mesher), None)]
     common = [name for name in tables[0][1] if all(name in fields for _, fields in tables)]
     columns = _columns(tables[0][1], common, domain.space_coordinates)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

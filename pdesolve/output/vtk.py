@@ -25,6 +25,7 @@ def write_vtu(
     points: int | None = None,
     steps: int | None = None,
     time: float | None = None,
+    mesher: str | None = None,
 ) -> tuple[Path, ...]:
     """Write one mesh with point data.
 
@@ -36,6 +37,7 @@ def write_vtu(
         points: how many points, about.
         steps: not used: the file holds one time.
         time: the time to write, of a time-dependent problem.
+        mesher: see `output_mesh`.
 
     Returns:
         The path.
@@ -57,7 +59,7 @@ def write_vtu(
             raise UsageError(msg)
         mesh = spacetime_mesh(domain, points)
     else:
-        mesh = output_mesh(domain, points)
+        mesh = output_mesh(domain, points, mesher)
     return (write_step(solution, path, mesh, time),)
 
 
@@ -67,6 +69,7 @@ def write_pvd(
     points: int | None = None,
     steps: int | None = None,
     time: float | None = None,
+    mesher: str | None = None,
 ) -> tuple[Path, ...]:
     """Write a collection of `.vtu` files, one for each time, in a folder beside it.
 
@@ -80,6 +83,7 @@ def write_pvd(
         points: how many points in space, about.
         steps: how many times (default 41).
         time: a single time instead.
+        mesher: see `output_mesh`.
 
     Returns:
         The collection, its files, and the x–t surface where there is one.
@@ -92,7 +96,7 @@ def write_pvd(
         moments = [time] if time is not None else [float(t) for t in times(domain, steps)]
         if (reached := getattr(solution, "reached", None)) is not None:
             moments = [t for t in moments if t <= reached]
-    mesh = output_mesh(domain, points)
+    mesh = output_mesh(domain, points, mesher)
     names = [step_name(path, k) for k in range(len(moments))]
     for name, moment in zip(names, moments, strict=True):
         write_step(solution, name, mesh, moment)

@@ -384,6 +384,41 @@ def test_first_order_equations_need_data_where_characteristics_enter():
     only(steady(start, Dirichlet(0, on=half), **evolution).warnings, "% of 'right'")
 
 
+def acoustics(*conditions):
+    start = [Initial(0, unknown="p"), Initial(0, unknown="v")]
+    return check(Problem(CIRCLE * TIME, lambda p, v: (p.t + v.x, v.t + 4 * p.x), [*start, *conditions]))
+
+
+def test_systems_of_first_order_need_a_value_for_each_characteristic_that_enters():
+    left, right = CIRCLE.left, CIRCLE.right
+    closed = Dirichlet(0, on=right, unknown="v")
+    assert nothing_to_say(acoustics(Dirichlet(0, on=left, unknown="p"), closed))
+    incoming = Condition(lambda p, v: 2 * p + v, on=left)
+    assert nothing_to_say(acoustics(incoming, closed))
+    leaving = Condition(lambda p, v: 2 * p - v, on=left)
+    only(acoustics(leaving, closed).warnings, "come in through 'left'", "fixes only what leaves")
+    only(acoustics(closed).warnings, "come in through 'left'")
+    only(acoustics().warnings, "'left', 'right'")
+
+
+def test_walls_of_a_linear_wave_need_the_normal_velocity():
+    def waves(p, u, v):
+        return p.t + u.x + v.y, u.t + p.x, v.t + p.y
+
+    start = [Initial(0, unknown=name) for name in "puv"]
+    sides, ends = SQUARE.left | SQUARE.right, SQUARE.top | SQUARE.bottom
+    across = [Dirichlet(0, on=sides, unknown="u"), Dirichlet(0, on=ends, unknown="v")]
+    along = [Dirichlet(0, on=sides, unknown="v"), Dirichlet(0, on=ends, unknown="v")]
+    assert nothing_to_say(check(Problem(SQUARE * TIME, waves, [*start, *across])))
+    only(check(Problem(SQUARE * TIME, waves, [*start, *along])).warnings, "'left', 'right'")
+
+
+def test_a_system_that_is_not_hyperbolic_is_left_alone():
+    start = [Initial(0, unknown="a"), Initial(0, unknown="b")]
+    report = check(Problem(CIRCLE * TIME, lambda a, b: (a.t + b.x, b.t - a.x), start))
+    assert not any("characteristics" in w for w in report.warnings)
+
+
 def test_a_condition_written_twice_as_a_function_is_noticed():
     def hot(u, x):
         return u - x

@@ -23,6 +23,7 @@ QUADRATURE = (12, 20)  # orders of two rules whose difference is the error of th
 SAME_COEFFICIENT = 1e-6
 STEP = 1e-5  # of central differences of coefficients, relative to the domain
 INFLOW = 1e-6  # b·n / |b| below minus this is inflow
+REAL = 1e-6  # below, imaginary parts of speeds and what conditions say of a characteristic are rounding
 BARE = 0.02  # share of the inflow boundary without data that is worth a warning
 
 
@@ -203,41 +204,38 @@ def _diffusion(problem: Problem, equation: Sample, x: Tensor) -> tuple[Tensor | 
 
 
 def check_inflow(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
-    """Of a first-order equation a u_t + b·grad u = …, data are needed where b·n < 0.
+    """Of equations of first order A u_t + Σ_i B_i u_{x_i} = …, as many data are needed as characteristics come in.
 
-    Without time a characteristic needs data at one of its ends: that end counts where more is given.
+    These are the negative eigenvalues of A⁻¹ Σ_i n_i B_i, and the data must determine their eigenvectors. Without time
+    a characteristic of a single equation needs data at one of its ends: that end counts where more is given.
     """
-    equation = samples[0]
-    if equation.term.kind != "equation" or len(problem.unknowns) > 1 or equation.operator.components != 1:
+    equation, steady = samples[0], "t" not in problem.coordinates
+    unknowns = len(problem.unknowns)
+    if equation.term.kind != "equation" or equation.operator.components != unknowns:
         return
     if max((sum(index) for _, index in active_slots(equation)), default=0) != 1:
         return
-    if not equation.operator.linear and not problem.exact:
-        return  # the direction is that of the unknown
+    if (steady and unknowns > 1) or (not equation.operator.linear and not problem.exact):
+        return  # elliptic or not, or of a direction that is that of the unknown
     ends = {s.owner for s in getattr(problem.domain, "time_ends", ())}
-    given = [
-        Held(problem, s.term, s.points)
-        for s in samples[1:]
-        if s.term.place is not None and s.term.kind != "initial"
-    ]
+    given = [s for s in samples[1:] if s.term.place is not None and s.term.kind != "initial"]
     need: dict[int, dict[str, tuple[float, float]]] = {1: {}, -1: {}}
     for piece in problem.domain.pieces:
         if piece.owner in ends or (piece.plane and piece.plane[0] in problem.periodic_axes):
             continue
         x, normal, w = piece.rule(6)
-        speed = _speed(problem, equation, x)
-        if speed is None:
+        waves = _waves(problem, equation, x, normal)
+        if waves is None:
             return
-        toward = (speed * normal).sum(dim=1) / speed.norm(dim=1).clamp_min(torch.finfo(w.dtype).tiny)
-        bare = torch.ones(len(x), dtype=torch.bool)
-        for one in given:
-            bare &= ~one.holds_at(x)
+        speeds, vectors = waves
+        rows, others = _data_at(problem, given, x, normal)
         for sign in (1, -1):
-            inflow = sign * toward < -INFLOW
-            amount = float(w[inflow].sum()), float(w[inflow & bare].sum())
+            entering = sign * speeds < -INFLOW  # (n, u)
+            fixed = torch.linalg.matrix_rank(rows @ (vectors * entering[:, None]), atol=REAL) + others
+            bare = fixed < entering.sum(1)
+            amount = float(w[entering.any(1)].sum()), float(w[bare].sum())
             before = need[sign].get(piece.name, (0.0, 0.0))
             need[sign][piece.name] = before[0] + amount[0], before[1] + amount[1]
-    steady = "t" not in problem.coordinates
     counts = {sign: sum(bare for _, bare in need[sign].values()) for sign in (1, -1)}
     sign = -1 if steady and counts[-1] < counts[1] else 1
     missing = [
@@ -245,25 +243,65 @@ def check_inflow(problem: Problem, samples: Sequence[Sample], findings: Findings
         for name, (whole, bare) in need[sign].items()
         if whole and bare > BARE * whole
     ]
-    if missing:
+    if missing and unknowns == 1:
         findings.warn(
             f"{problem.unknowns[0]} flows in through {', '.join(missing)}, where nothing is prescribed: an equation "
             "of first order needs a value on its inflow boundary, e.g. Dirichlet(0, on=…)"
         )
+    elif missing:
+        findings.warn(
+            f"more characteristics of {', '.join(problem.unknowns)} come in through {', '.join(missing)} than the "
+            "conditions there determine: a system of first order needs a value for each that enters, and one that "
+            "fixes only what leaves does not count"
+        )
 
 
-def _speed(problem: Problem, equation: Sample, x: Tensor) -> Tensor | None:
-    """The direction (n, d) of characteristics, its last component zero in time; None where it is not finite."""
-    slots = equation.operator.slots
+def _waves(problem: Problem, equation: Sample, x: Tensor, normal: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Speeds (n, u) of characteristics along the normal, relative to the largest, and their vectors (n, u, u).
+
+    None where there are no real ones: the system is not hyperbolic, or contains an unknown without ∂/∂t.
+    """
+    slots, unknowns = equation.operator.slots, len(problem.unknowns)
     jets = torch.zeros(len(x), len(slots), dtype=x.dtype)
     if not equation.operator.linear:
         jets = exact_jets(problem, x, slots)
     _, dF = equation.operator.linearise(x, jets, None, equation.parameters)
-    speed = torch.zeros(len(x), problem.domain.dimension, dtype=x.dtype)
-    for column, (_, index) in enumerate(slots):
+    by_axis = torch.zeros(len(x), problem.domain.dimension, unknowns, unknowns, dtype=x.dtype)
+    for column, (unknown, index) in enumerate(slots):
         if sum(index) == 1:
-            speed[:, index.index(1)] = dF[:, 0, column]
+            by_axis[:, index.index(1), :, unknown] = dF[:, :, column]
+    in_time = torch.eye(unknowns, dtype=x.dtype).expand(len(x), -1, -1)
     if "t" in problem.coordinates:
-        speed = speed * speed[:, -1:].sign()
-        speed[:, -1] = 0.0
-    return speed if bool(speed.isfinite().all()) else None
+        in_time, by_axis = by_axis[:, -1], by_axis[:, :-1]
+        normal = normal[:, :-1]
+    if not bool(by_axis.isfinite().all() and in_time.isfinite().all()):
+        return None
+    if bool((torch.linalg.matrix_rank(in_time, rtol=1e-8) < unknowns).any()):
+        return None
+    through = torch.linalg.solve(in_time, torch.einsum("nimu,ni->nmu", by_axis, normal))
+    whole = torch.linalg.solve(in_time[:, None], by_axis).flatten(1).norm(dim=1)
+    speeds, vectors = torch.linalg.eig(through / whole.clamp_min(torch.finfo(x.dtype).tiny)[:, None, None])
+    if bool((speeds.imag.abs() > REAL).any()):
+        return None
+    return speeds.real, vectors.real
+
+
+def _data_at(problem: Problem, given: Sequence[Sample], x: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
+    """Directions (n, c, u) in which the conditions at points x (n, d) fix values, and how many fix slopes, (n,)."""
+    rows, others = (
+        [torch.zeros(len(x), 1, len(problem.unknowns), dtype=x.dtype)],
+        torch.zeros(len(x), dtype=torch.long),
+    )
+    for sample in given:
+        holds = Held(problem, sample.term, sample.points).holds_at(x)
+        slots = sample.operator.slots
+        if any(sum(index) for _, index in slots):
+            others = others + holds * sample.operator.components
+            continue
+        jets = torch.zeros(len(x), len(slots), dtype=x.dtype)
+        _, dF = sample.operator.linearise(x, jets, normal, sample.parameters)
+        row = torch.zeros(len(x), dF.shape[1], len(problem.unknowns), dtype=x.dtype)
+        row[:, :, [unknown for unknown, _ in slots]] = dF.nan_to_num(0.0)
+        rows.append(row * holds[:, None, None])
+    table = torch.cat(rows, dim=1)
+    return table / table.norm(dim=2, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny), others

@@ -205,16 +205,13 @@ def identify(
     assert sought is not None
     fixed, converged = choice is not None, False
     state = _forward(assembly, start, theta, stop, monitor)
+    seen = _seen(data, state, theta)
+    _require_determined(seen.J, seen.response, assembly, theta)
     for step in range(MOST_STEPS):
-        e = data.residual(state.coefficients, theta)
-        response = _response(state)
-        J = data.apply(response) + data.direct
-        if step == 0:
-            _require_determined(J, response, assembly, theta)
         if not fixed:
-            choice = choose(data, e, J, sought, theta, choice)
+            choice = choose(data, seen.e, seen.J, sought, theta, choice)
         assert choice is not None
-        move, root = _step(data, e, J, sought, theta, choice)
+        move, root = _step(data, seen.e, seen.J, sought, theta, choice)
         if step == 0 and sought.fields:
             _require_regular(root, assembly)
         deviations = float((root @ move).norm())
@@ -223,35 +220,59 @@ def identify(
         # may raise the misfit by as little as it promises to lower it.
         slack = deviations**2 if deviations < SMALL else 0.0
         length, theta, state = _line_search(
-            assembly, data, state, theta, move, response, choice, stop, monitor, shortest, slack
+            assembly, data, state, theta, move, seen.response, choice, stop, monitor, shortest, slack
         )
-        change = _change(sought, theta, move, state.coefficients, response)
+        change = _change(sought, theta, move, state.coefficients, seen.response)
         fixed = fixed or step >= CHOOSING or deviations < SETTLED
+        if length > 0.0:
+            seen = _seen(data, state, theta)
         resting = length < 1.0 and length * deviations < AT_REST
         if resting or change <= stop or monitor.out_of_time():
             converged = change <= stop or deviations < SETTLED
             break
     assert choice is not None
-    if length > 0.0:
-        e = data.residual(state.coefficients, theta)
-        response = _response(state)
-        J = data.apply(response) + data.direct
-    _, root = _step(data, e, J, sought, theta, choice)
+    return _identified(data, sought, state, seen, theta, choice, converged)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the data see of a state: misfits e (n,), ∂e/∂θ (n, θ), and ∂c/∂θ (p, θ) behind it."""
+
+    e: Tensor
+    J: Tensor
+    response: Tensor
+
+
+def _seen(data: Observations, state: _Forward, theta: Tensor) -> _Seen:
+    response = _response(state)
+    return _Seen(data.residual(state.coefficients, theta), data.apply(response) + data.direct, response)
+
+
+def _identified(
+    data: Observations,
+    sought: Sought,
+    state: _Forward,
+    seen: _Seen,
+    theta: Tensor,
+    choice: Choice,
+    converged: bool,
+) -> Identified:
+    """The end of the iteration with its covariance and degrees of freedom."""
+    _, root = _step(data, seen.e, seen.J, sought, theta, choice)
     inverse = torch.linalg.solve_triangular(root, torch.eye(len(root), dtype=root.dtype), upper=True)
-    scaled = J / choice.sigma[data.group][:, None]
-    used = float((scaled @ inverse).square().sum())
-    expected = len(e) - used
-    chi = float((e / choice.sigma[data.group]).square().sum())
+    sigma = choice.sigma[data.group]
+    hat = (seen.J / sigma[:, None]) @ inverse  # of the hat matrix S = hat hatᵀ
+    expected = len(seen.e) - float(hat.square().sum())
     known = not bool(data.sigma.isnan().any())
     return Identified(
         **{**vars(state.discrete), "converged": converged and state.discrete.converged},
         theta=theta,
         choice=choice,
         spread=inverse,
-        response=response,
+        response=seen.response,
         freedom=np.inf if known else max(expected, 1.0),
-        chi=(chi, expected),
-        used=float((scaled @ inverse)[:, len(sought.names) :].square().sum()) if sought.fields else 0.0,
+        chi=(float((seen.e / sigma).square().sum()), expected),
+        used=float(hat[:, len(sought.names) :].square().sum()) if sought.fields else 0.0,
     )
 
 

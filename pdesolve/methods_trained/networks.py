@@ -38,9 +38,12 @@ def _kan(inputs: int, outputs: int, width: int, depth: int = 2, **common: Any) -
     return KAN(inputs, outputs, hidden=_layers(width, depth), **common)
 
 
-def _fourier(inputs: int, outputs: int, width: int, **common: Any) -> MLP:
-    hidden = _layers(width, 2)
-    return MLP(inputs, outputs, hidden, features=max(1, hidden[0] // 2), **common)
+def _fourier(
+    inputs: int, outputs: int, width: int, depth: int = 2, frequency: float = 0.5, **common: Any
+) -> MLP:
+    hidden = _layers(width, depth)
+    features = max(1, hidden[0] // 2)
+    return MLP(inputs, outputs, hidden, features=features, feature_scale=frequency, **common)
 
 
 def _layers(width: int, depth: int) -> tuple[int, ...]:
@@ -68,6 +71,16 @@ NETWORKS: Mapping[str, Build] = {
     "gabor": GaborNet,
     "gm-layer": GMLayer,
     "gmnm-mlp": GaussianNetwork,
+}
+# What may be set beside the size, with what it means; the papers' values are the defaults.
+SHAPES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("gmnm-isotropic", "gmnm-diagonal", "gmnm-full", "gmnm-ridge"), ("width_factor",)),
+    "mlp-tanh": ("depth",),
+    "mlp-sine": ("depth", "frequency"),
+    "mlp-fourier": ("depth", "frequency"),
+    "kan-spline": ("depth", "grid", "degree"),
+    "kan-chebyshev": ("depth", "degree"),
+    "kan-gaussian": ("depth", "grid"),
 }
 
 
@@ -121,14 +134,23 @@ def build_network(
     return build(inputs, outputs, width, **common)
 
 
-def builder(name: str) -> Build:
+def builder(name: str, **shape: Any) -> Build:
     """What builds the approximator of that name: one of `NETWORKS`, or "file.py:Class".
 
+    Args:
+        name: of the approximator.
+        shape: what `SHAPES` lists for it; left out: as its paper has it.
+
     Raises:
-        UsageError: there is no such approximator, or the file cannot be loaded.
+        UsageError: there is no such approximator, it has no such setting, or the file cannot be loaded.
     """
     check_network(name)
-    return NETWORKS[name] if name in NETWORKS else partial(ForeignNetwork, name)
+    known = SHAPES.get(name, ())
+    for key in shape:
+        if key not in known:
+            message = f"{name} has no {key}; what can be set of its shape: {', '.join(known) or 'nothing'}"
+            raise UsageError(message)
+    return partial(NETWORKS.get(name) or partial(ForeignNetwork, name), **shape)
 
 
 @torch.no_grad()

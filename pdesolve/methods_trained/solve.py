@@ -16,6 +16,9 @@ from pdesolve.monitor import Monitor
 from pdesolve.problem import Problem
 
 METHODS = ("gmnm-trained", "pinn", "kan", "network")
+SHAPE = ("depth", "grid", "degree", "frequency", "width_factor")
+NAMES = ("optimiser", "approximator", "start", "lifting")  # settings that are words
+REALS = ("learning_rate", "frequency", "width_factor")
 SAFETY = 0.1  # rows are scaled so that their root mean square is about the relative error, see `scaling`
 
 
@@ -50,6 +53,12 @@ class Budget:
         start: where the centres of a mixture begin, "grid" or "random" (gmnm-trained only).
         lifting: "distance" for prescribed values that are met exactly, see `exact_values`.
         adam_iterations: iterations of Adam before it (networks only).
+        learning_rate: of Adam (method network only).
+        depth: hidden layers of a perceptron or Kolmogorov-Arnold network (method network only, like all that follows).
+        grid: intervals of a spline's grid, or Gaussians.
+        degree: of splines or Chebyshev polynomials.
+        frequency: of the first layer of sines, or of Fourier features.
+        width_factor: of the first Gaussians, in spacings of as many on a grid.
     """
 
     iterations: int | None = None
@@ -60,6 +69,17 @@ class Budget:
     start: str | None = None
     lifting: str | None = None
     adam_iterations: int | None = None
+    learning_rate: float | None = None
+    depth: int | None = None
+    grid: int | None = None
+    degree: int | None = None
+    frequency: float | None = None
+    width_factor: float | None = None
+
+    @property
+    def shape(self) -> dict[str, float]:
+        """What is set of an approximator's shape."""
+        return {key: value for key in SHAPE if (value := getattr(self, key)) is not None}
 
 
 @dataclass(frozen=True)
@@ -157,8 +177,9 @@ def _budget(method: str, settings: Mapping[str, Any]) -> Budget:
         if key not in known:
             message = f"method {method} has no setting {key!r}; its settings are {', '.join(known)}"
             raise UsageError(message)
-        whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
-        if key not in ("optimiser", "approximator", "start", "lifting") and not whole:
-            message = f"{key}={value!r}; expected a positive whole number"
+        kinds = (int, float) if key in REALS else int
+        positive = isinstance(value, kinds) and not isinstance(value, bool) and value > 0
+        if key not in NAMES and not positive:
+            message = f"{key}={value!r}; expected a positive {'' if key in REALS else 'whole '}number"
             raise UsageError(message)
     return Budget(**settings)

@@ -48,7 +48,7 @@ def train_any(task: Task):
     budget = task.budget
     name, optimiser = budget.approximator or "mlp-tanh", budget.optimiser or "ssbroyden"
     check_optimiser(optimiser)
-    build = builder(name)
+    build = builder(name, **budget.shape)
     network = network_of(task, build, PARAMETERS)
     points = budget.points or rows_for(network, ROWS_PER_PARAMETER)
     if optimiser == "vp":
@@ -56,7 +56,7 @@ def train_any(task: Task):
     if optimiser == "lm":
         return _damp(task, network, points)
     limited = task.monitor.time_limit is not None
-    recipe = Recipe(build, PARAMETERS, learning_rate=5e-3)
+    recipe = Recipe(build, PARAMETERS, learning_rate=budget.learning_rate or 5e-3)
     adam = budget.adam_iterations or recipe.adam
     most = budget.iterations or (UNLIMITED if limited else recipe.iterations)
     assert optimiser in MINIMISERS

@@ -10,7 +10,7 @@ from pdesolve import Dirichlet, Problem, Rectangle, laplace
 from pdesolve.errors import UsageError
 from pdesolve.methods import METHODS
 from pdesolve.methods_trained import solve_trained
-from pdesolve.methods_trained.networks import NETWORKS, build_network, builder, fold_sizes
+from pdesolve.methods_trained.networks import NETWORKS, SHAPES, build_network, builder, fold_sizes
 from pdesolve.methods_trained.train_any import OPTIMISERS, REDRAW
 from pdesolve.monitor import Monitor
 
@@ -24,6 +24,17 @@ def network(name, parameters=480, outputs=1):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_approximator_comes_in_about_the_size_asked_for(name):
     assert sum(p.numel() for p in network(name).parameters()) == pytest.approx(480, rel=0.05)
+
+
+@pytest.mark.parametrize(("name", "key"), [(name, key) for name, keys in SHAPES.items() for key in keys])
+def test_what_can_be_set_of_a_shape_changes_the_network_and_not_its_size(name, key):
+    x = torch.rand(5, 2, dtype=torch.float64)
+    one, other = (
+        build_network(builder(name, **{key: v}), 480, 2, 1, BOUNDS, 0, torch.float64) for v in (1, 3)
+    )
+    assert one(x).tolist() != other(x).tolist()
+    for network in (one, other):
+        assert sum(p.numel() for p in network.parameters()) == pytest.approx(480, rel=0.08)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -67,6 +78,10 @@ def test_what_does_not_go_together_is_refused():
         solve_trained(poisson(), "network", {"approximator": "mlp-tanh", "optimiser": "vp"})
     with pytest.raises(UsageError, match="there is no approximator 'mlp'; they are gmnm-isotropic"):
         solve_trained(poisson(), "network", {"approximator": "mlp"})
+    with pytest.raises(UsageError, match="gabor has no depth; what can be set of its shape: nothing"):
+        solve_trained(poisson(), "network", {"approximator": "gabor", "depth": 2})
+    with pytest.raises(UsageError, match="learning_rate=-1; expected a positive number"):
+        solve_trained(poisson(), "network", {"learning_rate": -1})
     with pytest.raises(UsageError, match="unknown optimiser 'sgd': known are lm, vp, adam"):
         solve_trained(poisson(), "network", {"optimiser": "sgd"})
     square = Rectangle((0, 0), (1, 1))

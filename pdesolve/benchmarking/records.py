@@ -1,5 +1,7 @@
 """Records: one JSON file per run under DIR/records, with everything that a table, figure or verdict needs.
 
+Records that are kept lie together in one file, FILE.jsonl, a line for each run.
+
 The outcome of a run is "finished", "incomplete" (a march that stopped early), "not finite", "crashed", "timed out",
 "out of memory" or "refused" (its error says what was wrong with the request).
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,16 @@ def write_record(folder: Path, record: Mapping[str, Any], name: str) -> Path:
     return path
 
 
+def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write records into one file, a line for each; pictures, which the reports alone show, are left out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [
+        json.dumps(_finite({k: v for k, v in record.items() if k != "picture"}), allow_nan=False)
+        for record in records
+    ]
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
 def read_record(path: Path) -> Record | None:
     """A record, None where there is none that can be read."""
     try:
@@ -44,13 +56,18 @@ def read_records(directory: Path) -> list[Record]:
     """All records of a result set, in the order in which they were asked for.
 
     Args:
-        directory: what `pdesolve bench --out` was given, or its folder `records`.
+        directory: what `pdesolve bench --out` was given, its folder `records`, or a file of `write_records`.
 
     Raises:
         UsageError: there are none.
     """
     folder = directory / "records" if (directory / "records").is_dir() else directory
-    found = [record for path in sorted(folder.glob("*.json")) if (record := read_record(path)) is not None]
+    if directory.suffix == ".jsonl" and directory.is_file():
+        found = [json.loads(line) for line in directory.read_text("utf-8").splitlines()]
+    else:
+        found = [
+            record for path in sorted(folder.glob("*.json")) if (record := read_record(path)) is not None
+        ]
     if not found:
         message = f"{directory} holds no records; expected the directory of a pdesolve bench"
         raise UsageError(message)

@@ -14,7 +14,7 @@ from pdesolve.benchmarking.case import Case, MethodSpec, method_spec
 from pdesolve.errors import UsageError
 
 KEYS = (
-    "title problems methods seeds budget clock memory tol dtype device threads grace settings quick published"
+    "title problems methods seeds budget clock memory tol dtype device threads grace settings quick published tuned"
 ).split()
 METHOD_KEYS = ("label", "method", "settings", "tol")
 CLOCKS = ("wall", "cpu")
@@ -63,8 +63,8 @@ def read_suite(path: Path, quick: bool = False) -> dict[str, Any]:
     """The content of a suite file, its problems as paths that can be opened from here.
 
     Args:
-        path: a TOML file; its `problems` are paths or patterns relative to it, and so is `published`, a file with
-            the best published figure of each problem.
+        path: a TOML file; its `problems` are paths or patterns relative to it, and so are `published`, a file with
+            the best published figure of each problem, and `tuned`, one with further methods for each suite.
         quick: whether its table `[quick]` replaces keys of the same name.
 
     Raises:
@@ -81,6 +81,10 @@ def read_suite(path: Path, quick: bool = False) -> dict[str, Any]:
     content["problems"] = [
         file for pattern in content.get("problems", ()) for file in _matching(path.parent, pattern)
     ]
+    if "tuned" in content:
+        further = _read_toml(path.parent / content.pop("tuned"), "tuned methods").get(path.stem, {})
+        rows = [{"label": label, **method} for label, method in further.items()]
+        content["methods"] = [*content.get("methods", ()), *rows]
     if "published" in content:
         content["published"] = _read_toml(path.parent / content["published"], "published figures")
     return {"title": path.stem, **content}

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.least_squares.linear import column_norms
+from pdesolve.least_squares.sketched import SketchedProblem, sketched_problem
 from pdesolve.least_squares.stopping import (
     FAILED_AT_START,
     Result,
@@ -36,8 +37,9 @@ class LevenbergMarquardtSettings:
         initial_damping: λ₀, relative to the largest squared singular value of the scaled Jacobian.
         trials: damping values tried per linearisation before the damping is given up as too large.
         factorisation: "svd" (QR of J, then SVD of R: accurate to ε κ), "eigh" (of JᵀJ: several times
-            faster, and as good while λ stays above ε σ_1², because noise below that is damped away) or "cholesky"
-            (of JᵀJ + λD², anew for every λ, which is a tenth of forming JᵀJ).
+            faster, and as good while λ stays above ε σ_1², because noise below that is damped away), "cholesky"
+            (of JᵀJ + λD², anew for every λ, which is a tenth of forming JᵀJ) or "sketch" (JᵀJ is never formed, see
+            `sketched`: for thousands of parameters).
         scale_memory: D_j is the largest of |J_j| and this part of its last value. Moré's 1 freezes parameters by
             what they weighed at the start where columns shrink for good, as in variable projection, where |J_j|
             goes with a coefficient that is solved for anew.
@@ -158,9 +160,10 @@ class NormalProblem:
         return self.scale * self.g
 
 
-def decompose(
-    J: Tensor, r: Tensor, scale: Tensor, factorisation: str = "svd"
-) -> DampedProblem | NormalProblem:
+Linearisation = DampedProblem | NormalProblem | SketchedProblem
+
+
+def decompose(J: Tensor, r: Tensor, scale: Tensor, factorisation: str = "svd") -> Linearisation:
     """Decompose the scaled Jacobian J D⁻¹ of shape (m, p) together with r (m,).
 
     Raises:
@@ -168,6 +171,8 @@ def decompose(
     """
     if factorisation == "cholesky":
         return NormalProblem(scale, J.T @ J / scale / scale[:, None], J.T @ r / scale)
+    if factorisation == "sketch":
+        return sketched_problem(J, r, scale)
     scaled = J / scale
     m, p = J.shape
     if factorisation == "eigh":
@@ -177,7 +182,9 @@ def decompose(
         floor = torch.finfo(J.dtype).eps * p * values[0]
         return DampedProblem(scale, values.clamp_min(float(floor)).sqrt(), V, V.T @ (scaled.T @ r))
     if factorisation != "svd":
-        message = f"factorisation {factorisation!r} is unknown; expected 'svd', 'eigh' or 'cholesky'"
+        message = (
+            f"factorisation {factorisation!r} is unknown; expected 'svd', 'eigh', 'cholesky' or 'sketch'"
+        )
         raise ValueError(message)
     if m > p + 1:
         R = torch.linalg.qr(torch.cat([scaled, r[:, None]], dim=1), mode="r").R
@@ -337,7 +344,7 @@ def _acceleration(residual, J, problem, theta, δ, damping, limit) -> Tensor:
     return 0.5 * a if float(ratio) <= limit else torch.zeros_like(δ)
 
 
-def _linear_model(J, r, loss, state, settings) -> tuple[DampedProblem | NormalProblem, float]:
+def _linear_model(J, r, loss, state, settings) -> tuple[Linearisation, float]:
     """The decomposition, and the cosine max_j |J_jᵀ r| / (|J_j| |r|) that follows from Jᵀr."""
     norms = column_norms(J)
     state.scale = torch.maximum(settings.scale_memory * state.scale, norms)  # Moré 1978, §3

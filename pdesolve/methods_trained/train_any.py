@@ -25,8 +25,8 @@ from pdesolve.training.registry import MINIMISERS
 PARAMETERS = 400
 ROWS_PER_PARAMETER = 3.0  # for all alike; `train_network` says what fewer cost
 REDRAW = 10  # iterations of Levenberg-Marquardt at the same points
-DENSE = 5000  # parameters whose Jacobian is decomposed densely in a tolerable time
-FACTORISATION = "eigh"  # of Levenberg-Marquardt: at least twice the iterations of "svd" in the same time
+DENSE = 800  # parameters above which a sketch of the normal matrix takes its place
+LARGEST = 6000  # parameters of Levenberg-Marquardt, whose Jacobian then takes about a gigabyte
 
 OPTIMISERS = {
     "lm": "Levenberg-Marquardt on all parameters",
@@ -91,11 +91,16 @@ def _project(task: Task, name: str, network: TrainableApproximator, points: int)
     return network, status, converged, None, identified
 
 
+def factorisation(size: int) -> str:
+    """Of Levenberg-Marquardt on so many parameters: "eigh" is faster than "svd", a sketch faster than both."""
+    return "eigh" if size <= DENSE else "sketch"
+
+
 def _damp(task: Task, network: TrainableApproximator, points: int):
     """Levenberg–Marquardt on all parameters."""
     size = sum(p.numel() for p in network.parameters())
-    if size > DENSE:
-        message = f"optimiser lm decomposes a dense matrix: at most {DENSE} parameters, received {size}"
+    if size > LARGEST:
+        message = f"optimiser lm holds a dense Jacobian: at most {LARGEST} parameters, received {size}"
         raise UsageError(message)
     statement, monitor = task.statement, task.monitor
     redraw = Redraw(task, Sampling(interior=points), REDRAW)
@@ -115,7 +120,7 @@ def _damp(task: Task, network: TrainableApproximator, points: int):
         monitor.counted(system.jacobian),
         system.theta,
         monitor,
-        replace(lm_settings(task), on_iteration=resample, factorisation=FACTORISATION),
+        replace(lm_settings(task), on_iteration=resample, factorisation=factorisation(size)),
     )
     identified = {k: float(v) for k, v in system.set(result.theta).items()}
     fold_sizes(network, statement.sizes)

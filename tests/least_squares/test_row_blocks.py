@@ -72,7 +72,10 @@ def test_squared_norms_are_those_of_the_columns(groups):
 def test_rows_of_a_patch_with_itself_merge_into_rows_of_one_patch(block):
     parts = block.merged()
     assert all(
-        len(set(map(int, pair))) == 2 for part in parts if len(part.groups) == 2 for pair in zip(*part.groups, strict=True)
+        len(set(map(int, pair))) == 2
+        for part in parts
+        if len(part.groups) == 2
+        for pair in zip(*part.groups, strict=True)
     )
     gram = sum(dense(part).T @ dense(part) for part in parts)
     assert torch.allclose(gram, dense(block).T @ dense(block), rtol=1e-13, atol=1e-13)

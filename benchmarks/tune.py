@@ -12,7 +12,7 @@ import random
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,12 +92,12 @@ def _fits(name: str, shape: Settings, file: str, parameters: int) -> bool:
     return abs(sum(p.numel() for p in network.parameters()) / parameters - 1) <= APART
 
 
-def tune(name: str) -> dict[str, Settings]:
+def tune(name: str, families: Sequence[str]) -> dict[str, Settings]:
     """The best settings of each family on one suite: label → method and settings."""
     suite = make_suite(read_suite(FOLDER / f"{name}.toml"))
     problems = [file for file in suite.problems if Path(file).stem in PROBLEMS[name]]
     best = {}
-    for family in FAMILIES[name]:
+    for family in families:
         specs = [
             MethodSpec(f"{family}-{i}", "network", settings)
             for i, settings in enumerate(draws(family, problems, suite.settings["parameters"]))
@@ -151,10 +151,11 @@ def main() -> None:
     )
     parser.add_argument("suites", nargs="+", choices=list(PROBLEMS))
     known = tomllib.loads(TUNED.read_text("utf-8")) if TUNED.is_file() else {}
-    names = parser.parse_args().suites
+    parser.add_argument("--families", nargs="+", choices=list(SPACES), help="only these; the others stay")
+    options = parser.parse_args()
     write(known)  # the suites name it
-    for name in names:
-        known[name] = tune(name)
+    for name in options.suites:
+        known[name] = {**known.get(name, {}), **tune(name, options.families or FAMILIES[name])}
         write(known)
 
 

@@ -93,11 +93,20 @@ class Nursery:
         return int(line)
 
 
-def serve() -> None:
-    """Fork a child for every request, until there are no more."""
+def load() -> None:
+    """Import whatever a run may need, so that no budget pays for it.
+
+    The first call of torch.func imports some 800 modules, which takes longer than the budget of a short run.
+    """
+    import torch._dynamo  # noqa: F401
+
     from pdesolve import solver  # noqa: F401
     from pdesolve.methods_trained import train_any, train_mixture  # noqa: F401
 
+
+def serve() -> None:
+    """Fork a child for every request, until there are no more."""
+    load()
     for line in sys.stdin.buffer:
         request: dict[str, Any] = json.loads(line)
         child = os.fork()

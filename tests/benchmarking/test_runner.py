@@ -50,6 +50,29 @@ def test_a_provoked_failure_is_a_record_that_says_so(network, limits, outcome, s
 
 
 @pytest.mark.slow
+def test_no_budget_pays_for_an_import():
+    code = """
+import sys, torch
+from pdesolve.benchmarking.nursery import load
+load()
+from pdesolve.methods_trained.networks import NETWORKS
+from pdesolve.methods_trained.solve import solve_trained
+from pdesolve.loading import load_problem
+from pdesolve.monitor import Monitor
+problem, before = load_problem("problems/poisson_1d.py"), set(sys.modules)
+for name in NETWORKS:
+    for optimiser in ("lm", "lbfgs"):
+        settings = {"approximator": name, "optimiser": optimiser, "parameters": 30, "iterations": 2}
+        solve_trained(problem, "network", settings | {"adam_iterations": 2}, Monitor(time_limit=5))
+print(len(set(sys.modules) - before), sorted(set(sys.modules) - before)[:5])
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert int(found.stdout.split()[0]) <= 5, found.stdout
+
+
+@pytest.mark.slow
 def test_a_budget_of_cpu_seconds_is_spent_by_work_alone():
     record = run_case(case("Asleep", clock="cpu", budget=0.5))
     assert record["outcome"] == "finished", record["status"]

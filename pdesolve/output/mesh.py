@@ -114,12 +114,13 @@ def _own_mesh(domain: Domain, points: int | None) -> OutputMesh:
     return tetrahedralise(space, target)
 
 
-def spacetime_mesh(domain: Domain, points: int | None = None) -> OutputMesh:
+def spacetime_mesh(domain: Domain, points: int | None = None, until: float | None = None) -> OutputMesh:
     """The x–t surface of a domain with one space dimension and time: quads, twice as fine in x as in t.
 
     Args:
         domain: a cylinder over a one-dimensional space.
         points: how many points, about (default 20,000).
+        until: its last time, where that is not the domain's.
 
     Returns:
         A mesh of quads in (x, t).
@@ -137,6 +138,8 @@ def spacetime_mesh(domain: Domain, points: int | None = None) -> OutputMesh:
     steps = max(1, round(math.sqrt((points or DEFAULT_POINTS[2]) / 2)))
     line = _lines(space, 2 * steps + 1)
     t = times(domain, steps + 1)
+    if until is not None:
+        t = t[0] + (t - t[0]) * (until - t[0]) / (t[-1] - t[0])
     n = len(line.points)
     surface = np.column_stack([np.tile(line.points[:, 0], len(t)), np.repeat(t, n)])
     first, second = line.cells[:, 0], line.cells[:, 1]

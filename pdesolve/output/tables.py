@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_time, without_unknown_exact
 from pdesolve.output.files import replacing
 from pdesolve.output.guarded_meshio import checked_array
-from pdesolve.output.mesh import DEFAULT_POINTS, OutputMesh, is_cylinder, output_mesh, times
-from pdesolve.output.vtk import checked_time
+from pdesolve.output.mesh import DEFAULT_POINTS, OutputMesh, is_cylinder, output_mesh
+from pdesolve.output.vtk import checked_time, moments_of
 
 if TYPE_CHECKING:
     from pdesolve.solution import Solution
@@ -54,12 +54,12 @@ def write_npz(
         mesh = output_mesh(domain, points, mesher)
         arrays |= {"points": mesh.points, "cells": mesh.cells, "cell_type": np.array(mesh.cell_type)}
         if is_cylinder(domain):
-            moments = _moments(solution, steps, time)
+            moments = np.array(moments_of(solution, steps, time))
             layers = [_checked(mesh_fields(solution, mesh, t)) for t in moments]
             common = [name for name in layers[0] if all(name in layer for layer in layers)]
             arrays |= {"times": moments} | {name: np.stack([f[name] for f in layers]) for name in common}
         else:
-            checked_time(domain, time)
+            checked_time(solution, time)
             arrays |= _checked(mesh_fields(solution, mesh))
     with replacing(path) as temporary:
         np.savez_compressed(temporary, **arrays)
@@ -94,10 +94,9 @@ def write_csv(
         tables = [_sampled(solution, points)]
     elif is_cylinder(domain):
         mesh = output_mesh(domain, points or DEFAULT_POINTS[domain.space_dimension] // _FEWER, mesher)
-        moments = _moments(solution, steps, time)
-        tables = [_table(solution, mesh, float(t)) for t in moments]
+        tables = [_table(solution, mesh, t) for t in moments_of(solution, steps, time)]
     else:
-        checked_time(domain, time)
+        checked_time(solution, time)
         tables = [_table(solution, output_mesh(domain, points, mesher), None)]
     common = [name for name in tables[0][1] if all(name in fields for _, fields in tables)]
     columns = _columns(tables[0][1], common, domain.space_coordinates)
@@ -107,12 +106,6 @@ def write_csv(
             values = [_as_columns(fields[name], len(domain.space_coordinates)) for name in common]
             np.savetxt(file, np.column_stack([x, *values]), delimiter=",", fmt="%.17g")
     return (path,)
-
-
-def _moments(solution: Solution, steps: int | None, time: float | None) -> NDArray[np.float64]:
-    domain = solution.problem.domain
-    time = checked_time(domain, time)
-    return times(domain, steps) if time is None else np.array([time])
 
 
 def _table(solution: Solution, mesh: OutputMesh, time: float | None) -> tuple[NDArray[np.float64], Fields]:

@@ -49,7 +49,7 @@ def write_vtu(
     if steps is not None:
         msg = f"'{path}' holds one time, received steps={steps}: write '{path.with_suffix('.pvd')}' instead."
         raise UsageError(msg)
-    time = checked_time(domain, time)
+    time = checked_time(solution, time)
     if is_cylinder(domain) and time is None:
         if domain.space.dimension > 1:
             msg = (
@@ -57,7 +57,7 @@ def write_vtu(
                 f"all of them, or one of them by export(solution, '{path.name}', time={_last(domain):g})."
             )
             raise UsageError(msg)
-        mesh = spacetime_mesh(domain, points)
+        mesh = spacetime_mesh(domain, points, _reached(solution))
     else:
         mesh = output_mesh(domain, points, mesher)
     return (write_step(solution, path, mesh, time),)
@@ -89,13 +89,7 @@ def write_pvd(
         The collection, its files, and the x–t surface where there is one.
     """
     domain = solution.problem.domain
-    time = checked_time(domain, time)
-    if not is_cylinder(domain):
-        moments: list[float | None] = [None]
-    else:
-        moments = [time] if time is not None else [float(t) for t in times(domain, steps)]
-        if (reached := getattr(solution, "reached", None)) is not None:
-            moments = [t for t in moments if t <= reached]
+    moments = moments_of(solution, steps, time) if is_cylinder(domain) else [checked_time(solution, time)]
     mesh = output_mesh(domain, points, mesher)
     names = [step_name(path, k) for k in range(len(moments))]
     for name, moment in zip(names, moments, strict=True):
@@ -105,16 +99,29 @@ def write_pvd(
     surfaces = []
     if len(moments) > 1 and domain.space_dimension == 1:
         surface = path.with_name(f"{path.stem}-spacetime.vtu")
-        surfaces.append(write_step(solution, surface, spacetime_mesh(domain), None))
+        surfaces.append(write_step(solution, surface, spacetime_mesh(domain, None, _reached(solution)), None))
     return (path, *names, *surfaces)
 
 
-def checked_time(domain: Domain, time: float | None) -> float | None:
-    """A time that the problem has, or None.
+def moments_of(solution: Solution, steps: int | None, time: float | None) -> list[float]:
+    """The times to write: one, or many equally spaced ones up to where the solution has come.
 
     Raises:
-        UsageError: if the problem has no time, or not this one.
+        UsageError: if the problem has not this one, or the solution has not come so far.
     """
+    time = checked_time(solution, time)
+    found = times(solution.problem.domain, steps).tolist() if time is None else [time]
+    reached = _reached(solution)
+    return found if reached is None else [t for t in found if t <= reached]
+
+
+def checked_time(solution: Solution, time: float | None) -> float | None:
+    """A time that the solution has, or None.
+
+    Raises:
+        UsageError: if the problem has no time, or not this one, or the solution has not come so far.
+    """
+    domain = solution.problem.domain
     if time is None:
         return None
     if not is_cylinder(domain):
@@ -123,6 +130,12 @@ def checked_time(domain: Domain, time: float | None) -> float | None:
     first, last = domain.bounds[:, -1].tolist()
     if not first <= time <= last:
         msg = f"time={time:g} lies outside the problem's times, expected {first:g} to {last:g}."
+        raise UsageError(msg)
+    reached = _reached(solution)
+    if reached is not None and time > reached:
+        msg = (
+            f"time={time:g} was not reached, the solution ends at t = {reached:g}: choose a time up to that."
+        )
         raise UsageError(msg)
     return float(time)
 
@@ -155,6 +168,11 @@ def _remove_older_steps(folder: Path, stem: str, keep: set[str]) -> None:
     for file in folder.iterdir():
         if re.fullmatch(re.escape(stem) + r"_\d{4,}\.vtu", file.name) and file.name not in keep:
             file.unlink()
+
+
+def _reached(solution: Solution) -> float | None:
+    """The time at which a march was stopped before the end, else None."""
+    return getattr(solution, "reached", None)
 
 
 def _last(domain: Domain) -> float:

@@ -9,6 +9,7 @@ import pytest
 from torch import pi, sin
 
 from pdesolve import Initial, Interval, Periodic, Problem, TimeInterval, export
+from pdesolve.errors import UsageError
 from pdesolve.monitor import Monitor
 from pdesolve.output.growing import LARGEST_SHARE, GrowingSeries
 from pdesolve.solver import solve
@@ -79,3 +80,18 @@ def test_a_march_that_begins_again_replaces_its_steps(ring, marched, tmp_path):
     series.extend(ends, slabs, elapsed=1e9)
     series.extend(ends[:2], slabs[:1], elapsed=1e9)
     assert max(listed(series.path)) <= ends[1]
+
+
+@pytest.mark.parametrize("name", ["u.pvd", "u.vtu", "u.npz", "u.csv"])
+def test_a_march_that_was_stopped_is_written_up_to_where_it_came(ring, tmp_path, name):
+    monitor = Monitor(checkpoint_every=0)
+    monitor.on_checkpoint = lambda _: setattr(monitor, "time_limit", 1e-9)
+    solution = solve(ring, tol=1e-4, monitor=monitor, slabs=5)
+    assert 1 < solution.reached < 2
+    export(solution, tmp_path / name)
+    with pytest.raises(UsageError, match="was not reached"):
+        export(solution, tmp_path / name, time=1.999)
+    if name == "u.pvd":
+        surface = meshio.read(tmp_path / "u-spacetime.vtu")
+        assert surface.points[:, 1].max() == pytest.approx(solution.reached)
+        assert np.isfinite(surface.point_data["u"]).all()

@@ -227,6 +227,7 @@ EVOLUTIONS = {
             (0, 1, 3),
             lambda d: (-d[0, 0] * d[0, 1] - DELTA**2 * d[0, 3],),
             lambda d: {(0, 0, 0): -d[0, 1], (0, 0, 1): -d[0, 0], (0, 0, 3): -(DELTA**2)},
+            explicit=True,
         ),
         Evolution(
             "kuramoto_sivashinsky_1d",

@@ -1,13 +1,13 @@
 """The targets of evolutions: pdesolve to its tolerance, the method of lines to the same error, the best published.
 
-    python -m benchmarks.against_mol.targets [NAME ...] [--repeat 3] [--limit 3] [--report]
+    python -m benchmarks.against_mol.targets [NAME ...] [--repeat 3] [--limit S] [--report]
 
 pdesolve is given the tolerance of the target and its seconds as the limit. The method of lines is given that error:
 with a tolerance in time of a tenth and a thousandth of it, points are added until the error is reached, helps no more,
-or a solve takes longer than --limit; of all that reach it the fastest is kept, else the most accurate. Errors are
-relative L2 over the same 2048 Sobol points in space and time, of the worst unknown. What took less than ENOUGH seconds
-is repeated; times are medians. Rows that are not asked for stay in the record, benchmarks/against_mol/targets.json;
-TARGETS.md beside it is the table.
+or a solve takes longer than --limit (a sixth of the seconds of the target, and three at least); of all that reach it
+the fastest is kept, else the most accurate. Errors are relative L2 over the same 2048 Sobol points in space and time,
+of the worst unknown. What took less than ENOUGH seconds is repeated; times are medians. Rows that are not asked for
+stay in the record, benchmarks/against_mol/targets.json; TARGETS.md beside it is the table.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="problems; default all")
     parser.add_argument("--repeat", type=int, default=3, help="how often a short solve is repeated")
-    parser.add_argument("--limit", type=float, default=3.0, help="seconds of a solve by the method of lines")
+    parser.add_argument("--limit", type=float, help="seconds of a solve by the method of lines")
     parser.add_argument("--only", choices=("pdesolve", "lines"), help="leave the other rows as they are")
     parser.add_argument("--report", action="store_true", help="only write the table of the record again")
     options = parser.parse_args()
@@ -82,7 +82,8 @@ def measure(name: str, tol: float, seconds: float, options: argparse.Namespace) 
     from benchmarks.against_mol.runs import problem_and_error
 
     problem, error = problem_and_error(name)
-    settings = f"--repeat {options.repeat} --limit {options.limit:g}"
+    limit = options.limit or max(3.0, seconds / 6)
+    settings = f"--repeat {options.repeat} --limit {limit:g}"
     provenance = {
         "command": f"python -m benchmarks.against_mol.targets {name} {settings}",
         "date": date.today().isoformat(),
@@ -93,7 +94,7 @@ def measure(name: str, tol: float, seconds: float, options: argparse.Namespace) 
     if options.only != "lines":
         found.append(by_pdesolve(problem, error, tol, seconds, options.repeat))
     if options.only != "pdesolve":
-        found += by_lines(name, error, tol, options.limit, options.repeat)
+        found += by_lines(name, error, tol, limit, options.repeat)
     return [{**row, **provenance} for row in found]
 
 

@@ -93,6 +93,8 @@ def _headline(solution: Solution) -> str:
     error, estimate = solution.relative_l2_error(), solution.estimated_error
     if error is not None:
         parts.append(f"relative $L^2$ error {error:.1e}")
+    elif (reached := getattr(solution, "reached", None)) is not None:
+        parts.append(f"stopped at $t$ = {reached:.3g}")
     elif estimate is not None:
         parts.append(f"estimated error {estimate:.1e}")
     return "  ·  ".join([*parts, f"{solution.seconds:.3g} s"])
@@ -163,7 +165,8 @@ def _surface_rows(solution: Solution, mesh: OutputMesh, to_scale: bool = True) -
 
 def _snapshot_rows(solution: Solution, mesh: OutputMesh) -> list[list[Drawing]]:
     first, last = solution.problem.domain.bounds[:, -1].tolist()
-    moments = [float(t) for t in np.linspace(first, last, _SNAPSHOTS)]
+    reached = getattr(solution, "reached", None)
+    moments = [float(t) for t in np.linspace(first, last if reached is None else reached, _SNAPSHOTS)]
     frames = [(mesh, mesh_fields(solution, mesh, t)) for t in moments]
     return _frame_rows(solution, frames, [f"$t$ = {t:.3g}" for t in moments], [None] * len(moments))
 

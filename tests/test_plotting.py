@@ -6,9 +6,11 @@ import pytest
 from analytic import AnalyticSolution, history
 from PIL import Image
 
+from pdesolve import plotting
 from pdesolve.errors import UsageError
 from pdesolve.geometry import Ball, Box, Disk, Interval, Rectangle, TimeInterval
 from pdesolve.output import panels
+from pdesolve.output.fields import mesh_fields
 from pdesolve.plotting import plot, plot_history
 
 SQUARE, LINE = Rectangle((0, 0), (1, 1)), Interval(-1, 1)
@@ -41,6 +43,15 @@ def test_every_kind_of_problem_is_drawn_in_full(tmp_path, name):
     assert width >= 900
     assert height >= 450
     assert colours(path) > 100
+
+
+def test_a_march_that_was_stopped_is_drawn_up_to_where_it_came(tmp_path, monkeypatch):
+    solution, drawn = AnalyticSolution(SQUARE * TimeInterval(0, 1), {"u": "x*t"}), []
+    solution.reached, solution.relative_l2_error, solution.estimated_error = 0.3, lambda: None, np.nan
+    monkeypatch.setattr(plotting, "mesh_fields", lambda *a: drawn.append(a[2]) or mesh_fields(*a))
+    plot(solution, tmp_path / "u.png", points=200)
+    assert max(drawn) == pytest.approx(0.3)
+    assert "stopped at $t$ = 0.3" in plotting._headline(solution)
 
 
 def test_a_singular_corner_and_a_missing_history_do_not_stop_a_picture(tmp_path):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pdesolve.approximators.local_basis import basis_size, degrees
 from pdesolve.discrete import Discrete, coefficients_of, value_table, volume_weights
@@ -128,7 +129,8 @@ def predict(discrete: Discrete) -> Decay:
     """Truncation error and decay rate of every patch, from the three highest pairs of degrees.
 
     With T₀, T₁, T₂ the L2 norms on the patch of the parts of degrees {q-1, q-2}, {q-3, q-4}, {q-5, q-6} and the rate
-    ρ = max(T₀/T₁, √(T₀/T₂)), the first neglected pair is predicted as ρ T₀.
+    ρ = max(T₀/T₁, √(T₀/T₂)), the first neglected pair is predicted as ρ T₀. On a cut cell the functions are made
+    orthonormal first: what is nearly dependent inside the domain has large coefficients that cancel.
     """
     assembly = discrete.assembly
     e, u = len(assembly.patches), assembly.unknowns
@@ -142,13 +144,18 @@ def predict(discrete: Discrete) -> Decay:
         c = coefficients_of(discrete, points.cells)
         table = value_table(assembly, points)
         volume = volume_weights(assembly, points)
+        cut = bool(assembly.patches.cut[points.cells[0]])
+        if cut:
+            c = _orthonormal(table, c, volume)
         place = torch.from_numpy(points.cells).to(parts.device)
         high = (pair <= 1) * degree.T / total.clamp_min(1)  # (d, k): each axis' part in the highest degrees
-        shares[place] = (
-            torch.einsum("buk,dk->bud", c**2, high.to(c)) * assembly.half[place].prod(1)[:, None, None]
-        )
+        measure = torch.ones_like(assembly.half[place]) if cut else assembly.half[place]
+        shares[place] = torch.einsum("buk,dk->bud", c**2, high.to(c)) * measure.prod(1)[:, None, None]
         for k in range(4):
             mine = pair == k
+            if cut:
+                parts[place, :, k] = c[..., mine].norm(dim=2)
+                continue
             values = torch.einsum("bmk,buk->bmu", table[..., mine].expand(len(c), -1, -1), c[..., mine])
             parts[place, :, k] = (volume[..., None] * values**2).sum(1).sqrt()
     squares = parts.square()
@@ -176,6 +183,18 @@ def predict(discrete: Discrete) -> Decay:
         share.argmax(axis=1),
         share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300),
     )
+
+
+def _orthonormal(table: Tensor, c: Tensor, volume: Tensor) -> Tensor:
+    """Coefficients (b, u, k) of Σ c_j φ_j in functions that are orthonormal on what the points (b, m) stand for.
+
+    Gram and Schmidt begin with the lowest degree: the part beyond a degree is the distance from all functions up to
+    it. Two points for each of the k functions are enough of those of a cut cell, which come in random order.
+    """
+    rows, k = min(table.shape[1], 2 * table.shape[2]), table.shape[2]
+    weight = volume[:, :rows] * (volume.sum(1) / volume[:, :rows].sum(1))[:, None]
+    triangle = torch.linalg.qr(weight.sqrt()[..., None] * table[:, :rows], mode="r")[1]
+    return torch.nn.functional.pad(torch.einsum("bjk,buk->buj", triangle, c), (0, k - triangle.shape[1]))
 
 
 def cheapest(

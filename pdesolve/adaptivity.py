@@ -9,7 +9,7 @@ first, and nothing is returned as converged without it. The exact solution is ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ FIRST_ORDER = {1: 10, 2: 8, 3: 8}
 HIGHEST_ORDER = {1: 22, 2: 20, 3: 16}
 FIRST_CELLS = {1: 3, 2: 3, 3: 2}
 SAFETY = 0.3  # predicted truncation error over tolerance that refinement aims at
+ALIKE = 0.2  # of the largest predicted error: patches above it are refined together
 HELPED = 0.9  # a refinement that leaves more of the residual was of no use
 FINEST_TOLERANCE = 1e-13
 UNSEEN_POINTS = {
@@ -152,16 +153,14 @@ class Solver:
             refined = self._refine(current, decay)
         elif current.residual > self.residual_goal:
             refined = self._refine_by_residual(current, decay)
+        elif current.converged:
+            refined = self._look_again(current)
         if refined is not None:
             return self.solve(*refined, current)
         finer = self.solve(current.assembly.patches, current.assembly.q + 2, current)
         estimates = self.difference(current, finer)
         self.estimate = float(estimates.max())
         if self.estimate <= self.tol and current.converged:
-            samples = UNSEEN_POINTS.get(current.assembly.dimension, 2**15)
-            if (missed := overlooked(current, self.tol, samples, seed=self.level)).any():
-                axes = np.repeat(missed[:, None], current.assembly.dimension, axis=1)
-                return self.solve(*self.split(current, axes, current.assembly.q), current)
             self._record(current, predicted)
             return self._finish(current, estimates, True, "tolerance met: confirmed by the next order")
         if (why := self._must_stop(current)) is not None:
@@ -171,6 +170,18 @@ class Solver:
             return following
         status = f"stalled at an estimate of {self.estimate:.1e}: rounding; ask for a looser --tol"
         return self._finish(current, estimates, False, status)
+
+    def _look_again(self, current: Discrete) -> tuple[Patches, np.ndarray] | None:
+        """Split where the equation fails between the points of the solve; demand continuity that was overlooked."""
+        samples = UNSEEN_POINTS.get(current.assembly.dimension, 2**15)
+        missed, orders = overlooked(current, self.tol, samples, seed=self.level)
+        if (orders > self.statement.orders).any():
+            self.statement = replace(self.statement, orders=np.maximum(orders, self.statement.orders))
+            return current.assembly.patches, current.assembly.q
+        if not missed.any():
+            return None
+        axes = np.repeat(missed[:, None], current.assembly.dimension, axis=1)
+        return self.split(current, axes, current.assembly.q)
 
     def difference(self, current: Discrete, finer: Discrete) -> np.ndarray:
         """Estimated relative errors of the unknowns, from the solution of the next order."""
@@ -298,7 +309,7 @@ class Solver:
         if not marked.any():
             return None
         if unresolved:
-            marked &= bulk
+            marked &= bulk | (decay.error >= ALIKE * decay.error.max())
         target = 0.7 * goal / np.sqrt(len(order))
         split, wanted = cheapest(decay, assembly.q, target, assembly.dimension, self.highest_order)
         split &= marked

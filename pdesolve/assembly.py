@@ -157,19 +157,26 @@ def _orders(problem: Problem, term: GridTerm) -> np.ndarray:
     generator = torch.Generator().manual_seed(1)
     jets = torch.rand(len(points), len(term.operator.slots), generator=generator, dtype=torch.float64) + 0.5
     parameters = {k: torch.tensor(v, dtype=torch.float64) for k, v in problem.parameters.items()}
-    lengths = problem.domain.bounds[1] - problem.domain.bounds[0]
-    units = torch.stack([lengths.pow(-torch.tensor(beta)).prod() for _, beta in term.slots])
     orders = np.zeros((len(problem.unknowns), problem.domain.dimension), dtype=int)
     for size in (1.0, 1e-8):
         _, sensitivity = term.operator.linearise(points, size * jets, None, parameters)
         if term.transform is not None:
             sensitivity = sensitivity @ term.transform
-        strength = sensitivity.nan_to_num(0.0, 0.0, 0.0).abs().amax((0, 1)) * units
-        for unknown in range(len(orders)):
-            mine = [i for i, (u, _) in enumerate(term.slots) if u == unknown]
-            for i in mine:
-                if strength[i] > 1e-12 * strength[mine].max():
-                    orders[unknown] = np.maximum(orders[unknown], term.slots[i][1])
+        orders = np.maximum(orders, orders_of(problem, term.slots, sensitivity, len(orders)))
+    return orders
+
+
+def orders_of(problem: Problem, slots: Sequence[Slot], sensitivity: Tensor, unknowns: int) -> np.ndarray:
+    """Highest derivative (u, d) of each unknown along each axis whose coefficient in ∂F (n, m, s) does not vanish."""
+    lengths = problem.domain.bounds[1] - problem.domain.bounds[0]
+    units = torch.stack([lengths.pow(-torch.tensor(beta)).prod() for _, beta in slots]).to(sensitivity)
+    strength = sensitivity.nan_to_num(0.0, 0.0, 0.0).abs().amax((0, 1)) * units
+    orders = np.zeros((unknowns, problem.domain.dimension), dtype=int)
+    for unknown in range(unknowns):
+        mine = [i for i, (u, _) in enumerate(slots) if u == unknown]
+        for i in mine:
+            if strength[i] > 1e-12 * strength[mine].max():
+                orders[unknown] = np.maximum(orders[unknown], slots[i][1])
     return orders
 
 

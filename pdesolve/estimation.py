@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.approximators.local_basis import basis_size, degrees
+from pdesolve.assembly import orders_of
 from pdesolve.discrete import Discrete, coefficients_of, value_table, volume_weights
 
 UNSEEN = 1e3  # residual at unseen points, over that of the rows, that shows an overlooked feature
@@ -88,23 +89,28 @@ def change(before: Discrete, after: Discrete) -> np.ndarray:
     return relative(squares[0].sqrt().cpu().numpy(), squares[1].sqrt().cpu().numpy())
 
 
-def overlooked(discrete: Discrete, tol: float, samples: int, seed: int = 0) -> np.ndarray:
-    """Patches in which the equation fails at points that the solve has not seen, as a mask (e,).
+def overlooked(discrete: Discrete, tol: float, samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Patches in which the equation fails at points that the solve has not seen, as a mask (e,), and its orders there.
 
     A feature narrower than the collocation points leaves no trace in the solution nor in its refinement. The residual
     at Sobol points, in units of the unknown (divided by max |∂F/∂u_β| H^{-β}, as the rows are), shows it where it is
     a thousand times what the rows leave. What falls between these points too, stays unseen.
+
+    The orders (u, d) are those of the derivatives of each unknown along each axis that enter at these points, and ask
+    for as much continuity: neither the residual nor the difference of two solutions shows that there is too little.
     """
     assembly = discrete.assembly
     term = assembly.statement.terms[0]
     limit = UNSEEN * max(discrete.residual, tol * _root_mean_square(discrete))
-    mask = np.zeros(len(assembly.patches), dtype=bool)
+    mask, orders = np.zeros(len(assembly.patches), dtype=bool), np.zeros_like(assembly.statement.orders)
     for points in assembly.unseen_points(samples, seed):
         jets = assembly.jets(term, points, assembly.table(term, points), discrete.coefficients)
         r, dF = assembly.evaluate(term, points, jets, True)
         scaled = (r * assembly.row_scale(term, points, dF)).abs().amax((1, 2))
         mask[points.cells] = (~(scaled <= limit)).cpu().numpy()  # NaN fails, too
-    return mask
+        found = orders_of(assembly.statement.problem, term.slots, dF.flatten(0, 1), len(orders))
+        orders = np.maximum(orders, found)
+    return mask, orders
 
 
 def _root_mean_square(discrete: Discrete) -> float:

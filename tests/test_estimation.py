@@ -8,11 +8,23 @@ import pytest
 import torch
 from discretised import error_of, patches_over, polynomial_problem, solve_on
 
-from pdesolve import Dirichlet, Interval, Problem, Rectangle, laplace
+from pdesolve import Dirichlet, Disk, Interval, Problem, Rectangle, laplace
+from pdesolve.adaptivity import Solver
 from pdesolve.approximators.local_basis import basis_size
-from pdesolve.discrete import Discrete, coefficients_of
-from pdesolve.estimation import SLOW_DECAY, Decay, bulk_of, change, cheapest, difference, predict, relative
+from pdesolve.discrete import Discrete, coefficients_of, value_table, volume_weights
+from pdesolve.estimation import (
+    SLOW_DECAY,
+    Decay,
+    bulk_of,
+    change,
+    cheapest,
+    difference,
+    overlooked,
+    predict,
+    relative,
+)
 from pdesolve.loading import load_problem
+from pdesolve.monitor import Monitor
 
 PROBLEMS = Path(__file__).parents[1] / "problems"
 SMOOTH = {"poisson_2d": (3, 8), "annulus_robin": (3, 8), "heat_1d": (3, 8), "poisson_1d": (4, 10)}
@@ -76,6 +88,42 @@ def test_the_difference_sees_one_patch_of_too_low_order(smooth):
     assert 0.1 < difference(spoiled, solve_on(problem, patches, q + 2)).max() / error_of(spoiled) < 10
 
 
+TOO_LITTLE = [
+    ("poisson_1d", [[1]]),
+    ("poisson_2d", [[1, 1]]),
+    ("poisson_2d", [[0, 0]]),
+    ("heat_1d", [[2, 0]]),
+    ("annulus_robin", [[1, 1]]),
+]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(("name", "orders"), TOO_LITTLE)
+def test_continuity_that_is_missing_is_demanded_before_an_error_is_certified(name, orders):
+    problem = load_problem(PROBLEMS / f"{name}.py")
+    solver = Solver(problem, 1e-4, Monitor(time_limit=20), "cpu", {})
+    expected = solver.statement.orders
+    solver.statement = replace(solver.statement, orders=np.array(orders))
+    result = solver.run()
+    assert result.converged
+    assert (solver.statement.orders == expected).all()
+    points = problem.domain.sample(1000)
+    exact = problem.values(problem.exact, points)
+    error = float((result.mixture(points) - exact).norm() / exact.norm())
+    assert 0.1 < result.estimates[0] / error < 10
+
+
+def test_two_solutions_with_too_little_continuity_may_agree_and_both_be_wrong():
+    """Why orders are looked at again at unseen points: the difference alone does not show it."""
+    problem = load_problem(PROBLEMS / "heat_1d.py")
+    patches = patches_over(problem, 3)
+    coarse, fine = (solve_on(problem, patches, q, np.array([[2, 0]])) for q in (8, 10))
+    assert error_of(coarse) > 0.1
+    assert difference(coarse, fine).max() < 1e-5
+    _, orders = overlooked(coarse, 1e-4, 2**12)
+    assert orders.tolist() == [[2, 1]]
+
+
 @pytest.mark.parametrize("cells", [2, 4])
 def test_the_estimate_counts_what_coarse_and_fine_have_in_common_beside_a_corner(cells):
     problem = load_problem(PROBLEMS / "poisson_lshape.py")
@@ -135,6 +183,31 @@ def test_the_predicted_truncation_is_near_the_error_of_a_smooth_solution(smooth)
     _, _, coarse, _ = smooth
     predicted = float(np.sqrt((predict(coarse).error ** 2).sum()))
     assert 0.02 < predicted / error_of(coarse) < 50
+
+
+def test_the_truncation_of_a_cut_cell_does_not_count_parts_that_cancel():
+    """Adding to a solution what is nearly zero inside the domain does not change its prediction."""
+    disk = Disk((0, 0), 1)
+
+    def exact(x, y):
+        return torch.exp(x) * torch.sin(y)
+
+    problem = Problem(disk, lambda u: laplace(u), [Dirichlet(exact, on=disk.boundary)], exact=exact)
+    patches = patches_over(problem, 6)
+    discrete = solve_on(problem, patches, 10)
+    before = predict(discrete).error
+    c = discrete.coefficients.clone()
+    for points in discrete.assembly.interior:
+        if not patches.cut[points.cells[0]]:
+            continue
+        table = (
+            value_table(discrete.assembly, points)
+            * volume_weights(discrete.assembly, points).sqrt()[..., None]
+        )
+        _, sizes, modes = torch.linalg.svd(table, full_matrices=False)
+        for cell, size, mode in zip(points.cells, sizes, modes, strict=True):
+            c[discrete.assembly.layout.of(torch.tensor([int(cell)]))[0]] += 1e-13 / size[-1] * mode[-1]
+    assert np.allclose(predict(replace(discrete, coefficients=c)).error, before, rtol=0.1, atol=1e-11)
 
 
 def test_decay_is_fast_where_the_solution_is_smooth_and_slow_where_it_is_not(smooth):

@@ -48,7 +48,8 @@ class Plane:
         rate: jet (component, order in x, order in y) ↦ values, and x, y, t ↦ w_t of each component.
         boundary: x, y, t ↦ values of all components on the boundary; None where x and y are periodic.
         given: x, y ↦ whether a boundary point is given; elsewhere the equation holds there, too.
-        unknowns: values (c, k, l) ↦ those of the problem's unknowns (u, k, l).
+        unknowns: values (c, k, l) ↦ what is interpolated (u, k, l).
+        value: that ↦ the problem's unknowns, where a function of it is smoother than they are.
         slopes: {(i, j, orders): ∂F_i/∂(derivative of w_j)} of a linear equation with constant coefficients.
     """
 
@@ -61,6 +62,7 @@ class Plane:
     boundary: Callable[..., tuple[np.ndarray, ...]] | None = None
     given: Callable[[np.ndarray, np.ndarray], np.ndarray] = everywhere
     unknowns: Callable[[np.ndarray], np.ndarray] = as_it_is
+    value: Callable[[np.ndarray], np.ndarray] = as_it_is
     slopes: Mapping[tuple[int, int, tuple[int, int]], float] | None = None
 
     @property
@@ -154,7 +156,7 @@ class Solution:
                 [self.lines.plane.unknowns(self.lines.filled(*v)) for v in zip(t, columns, strict=True)]
             )
             found.append(np.einsum("nukl,nk,nl->nu", values, in_x, in_y, optimize=True))
-        return np.concatenate(found)
+        return self.lines.plane.value(np.concatenate(found))
 
 
 def solve(plane: Plane, space: str, integrator: str, points: int, tol: float, limit: float) -> Solution:
@@ -272,7 +274,7 @@ def nonlinear_diffusion() -> Plane:
         ((2, 0), (0, 2)),
         lambda d, *_: (0.05 * root(d[0, 0, 0]) * (d[0, 2, 0] + d[0, 0, 2]),),
         lambda *_: (0.0,),
-        unknowns=root,
+        value=root,
     )
 
 

@@ -32,6 +32,7 @@ PLANE_POINTS = {  # along each axis
     "Chebyshev": (9, 13, 17, 25, 33, 49, 65, 97, 129, 161),
 }
 LEAST_GAIN = 0.7  # of the error, by more points
+PATIENCE = 1  # how often in a row more points may not help
 UNRESOLVED = 0.1  # error above which more points may help though they have not so far
 Error = Callable[[Any], float]
 Stated = Evolution | Plane
@@ -97,7 +98,7 @@ def by_lines(
     plane = isinstance(problem, Plane)
     march, sizes = (planes.solve, PLANE_POINTS) if plane else (lines.solve, GRID_POINTS)
     for tol in tolerances:
-        before = float("inf")
+        before, idle = float("inf"), 0
         for i, n in enumerate(sizes[space][first:], start=first):
             entry = Entry(
                 f"{space}, {integrator}", n, partial(march, problem, space, integrator, n, tol, limit=limit)
@@ -114,8 +115,9 @@ def by_lines(
             if entry.error <= target:
                 return
             helps = entry.error > UNRESOLVED or entry.error < LEAST_GAIN * before
+            idle = 0 if helps else idle + 1
             slow = entry.seconds[0] > limit / 2 if target else entry.takes_more_than(limit / 2)
-            if slow or not helps:
-                first = max(i - 2, 0)
+            if slow or idle > PATIENCE:
+                first = max(i - 2 - idle, 0)
                 break
-            before = entry.error
+            before = min(before, entry.error)

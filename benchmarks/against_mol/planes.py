@@ -49,7 +49,8 @@ class Plane:
         boundary: x, y, t ↦ values of all components on the boundary; None where x and y are periodic.
         given: x, y ↦ whether a boundary point is given; elsewhere the equation holds there, too.
         unknowns: values (c, k, l) ↦ what is interpolated (u, k, l).
-        value: that ↦ the problem's unknowns, where a function of it is smoother than they are.
+        value: that ↦ the problem's unknowns, where these are less smooth.
+        power: of the unknowns that the components are: their tolerance is to that power, too.
         slopes: {(i, j, orders): ∂F_i/∂(derivative of w_j)} of a linear equation with constant coefficients.
     """
 
@@ -63,6 +64,7 @@ class Plane:
     given: Callable[[np.ndarray, np.ndarray], np.ndarray] = everywhere
     unknowns: Callable[[np.ndarray], np.ndarray] = as_it_is
     value: Callable[[np.ndarray], np.ndarray] = as_it_is
+    power: int = 1
     slopes: Mapping[tuple[int, int, tuple[int, int]], float] | None = None
 
     @property
@@ -176,7 +178,7 @@ def solve(plane: Plane, space: str, integrator: str, points: int, tol: float, li
         return lines.rate(t, w)
 
     options: dict[str, Any] = {"jac": lines.jacobian()} if integrator in ("BDF", "Radau") else {}
-    tol = max(tol, SMALLEST_TOLERANCE)
+    tol = max(tol**plane.power, SMALLEST_TOLERANCE)
     with np.errstate(over="ignore", invalid="ignore"):
         done = solve_ivp(
             rate, (0, plane.end), lines.start(), integrator, dense_output=True, rtol=tol, atol=tol, **options
@@ -275,6 +277,7 @@ def nonlinear_diffusion() -> Plane:
         lambda d, *_: (0.05 * root(d[0, 0, 0]) * (d[0, 2, 0] + d[0, 0, 2]),),
         lambda *_: (0.0,),
         value=root,
+        power=2,
     )
 
 

@@ -15,7 +15,7 @@ cell or the units of the equation.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -33,7 +33,7 @@ from pdesolve.approximators.partitioned_mixture import (
 )
 from pdesolve.boundary_points import InterfacePoints, boundary_points, interface_points
 from pdesolve.calculus import MultiIndex
-from pdesolve.errors import SolveError
+from pdesolve.errors import SolveError, UsageError
 from pdesolve.integral_rows import integral_rows
 from pdesolve.least_squares.border import DenseRows
 from pdesolve.least_squares.row_blocks import Columns, RowBlocks
@@ -123,6 +123,13 @@ class Statement:
         operators = compile_problem(problem)
         terms = tuple(grid_term(operator, rotation) for operator in operators)
         orders = _orders(problem, terms[0])
+        if orders.max() > (most := len(FLUX_WEIGHTS)):
+            unknown, axis = np.argwhere(orders > most)[0]
+            message = (
+                f"{terms[0].operator.term.name} is of order {orders[unknown, axis]} in {problem.unknowns[unknown]}; "
+                f"method gmnm solves equations up to order {most}: write it as a system of lower order"
+            )
+            raise UsageError(message)
         fields = coefficient_fields(problem, operators)
         if not fields:
             return cls(problem, terms, orders)
@@ -298,19 +305,22 @@ class Assembly:
             (for `residuals` along a line search).
 
         Raises:
-            SolveError: a residual is not finite.
+            SolveError: a residual is not finite, or does not vanish and depends on nothing.
         """
         rows: list[RowBlocks | DenseRows] = []
         residuals, scales = [], []
+        largest: dict[int, list[Tensor]] = {}  # of each term: residuals and scales of its components, (2, c)
         for number, (term, points) in enumerate(self.points):
             table = self._table(number, term, points)
             r, dF = self.evaluate(term, points, self.jets(term, points, table, coefficients), True)
             self._require_finite(term, points, r, dF)
             scale = self.row_scale(term, points, dF)
+            largest.setdefault(id(term), []).append(torch.stack([r.abs().amax((0, 1)), scale.amax((0, 1))]))
             weight = points.weight[:, :, None] * scale
             rows.append(self._jacobian(term, points, table, dF * weight[..., None]))
             residuals.append((r * weight).flatten(1))
             scales.append(scale)
+        self._require_sensitive(largest)
         for block in self.face_rows():
             rows.append(block)
             residuals.append(block.residual(coefficients))
@@ -466,6 +476,18 @@ class Assembly:
                 "nearer with guess="
             )
             raise SolveError(message)
+
+    def _require_sensitive(self, largest: Mapping[int, Sequence[Tensor]]) -> None:
+        """Raise SolveError where a component is not met and nothing changes it: Gauss–Newton would not see it."""
+        for term in {id(term): term for term, _ in self.points}.values():
+            residual, scale = torch.stack(list(largest[id(term)])).amax(0)
+            if bool(((residual > 0) & (scale == 0)).any()):
+                message = (
+                    f"{term.operator.term.name} is not met, off by {float(residual.max()):.3g}, and at the start no "
+                    "change of the unknowns changes it to first order, as of u² = 1 about u = 0; start elsewhere with "
+                    "guess="
+                )
+                raise SolveError(message)
 
     def parameters(self) -> dict[str, Tensor]:
         """Scalars to be identified, at their present or starting values."""

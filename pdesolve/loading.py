@@ -78,7 +78,8 @@ def _run(path: Path) -> ModuleType:
         code = compile(path.read_bytes(), str(path), "exec")
     except SyntaxError as error:
         shown = f" in `{error.text.strip()}`" if error.text and error.text.strip() else ""
-        message = f"{path.name}, line {error.lineno}: {error.msg}{shown}"
+        place = path.name if error.lineno is None else f"{path.name}, line {error.lineno}"
+        message = f"{place}: {error.msg}{shown}"
         raise ProblemError(message) from error
     except (OSError, ValueError) as error:
         message = f"{path.name} cannot be read as Python: {error}"

@@ -301,6 +301,9 @@ class Problem:
                     f"expected a number or a tensor of shape ({frame.size},)"
                 )
                 raise ProblemError(message) from None
+        if result.is_complex():
+            message = f"{owner} returned complex numbers; expected real ones: make real and imaginary part two unknowns"
+            raise ProblemError(message)
         if result.ndim == 0:
             return result.to(points).expand(frame.size)
         if result.shape != (frame.size,):
@@ -340,6 +343,9 @@ class Problem:
         with torch.no_grad(), Frame(self.coordinates, points) as frame:
             owner = f"the jump of Periodic('{self.coordinates[seam.axis]}')"
             jumps = torch.stack([self.value(seam.jumps[u], frame, owner) for u in self.unknowns], dim=1)
+        if not bool(jumps.isfinite().all()):
+            message = f"{owner} is not finite at the upper end; expected numbers"
+            raise ProblemError(message)
         for axis, count in seam.wraps(points).items():
             other = next(s for s in self.seams if s.axis == axis)
             jumps = jumps - count[:, None] * self.jumps(other, other.ends(points)[1])

@@ -46,7 +46,7 @@ class Term:
                 result = self.function(frame)
             except PdesolveError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 message = (
                     f"{self.name} failed: {type(error).__name__}: {error}{_location(error)}{_hint(error)}"
                 )
@@ -87,6 +87,12 @@ def _residual(part: Any, size: int, name: str) -> Tensor:
         message = (
             f"{name} returned {shown}; expected a field of shape ({size},) that depends on the unknown, "
             "made with torch functions (torch.sin, not math.sin or numpy.sin)"
+        )
+        raise ProblemError(message)
+    if not part.is_floating_point():
+        message = (
+            f"{name} returned {str(part.dtype).removeprefix('torch.')} numbers; expected real ones that vanish where "
+            "it holds: a - b, not a == b or a > b; of a complex equation the real and the imaginary part"
         )
         raise ProblemError(message)
     if part.shape != (size,):

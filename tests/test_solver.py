@@ -51,6 +51,36 @@ def solved(name, tol=1e-6):
 # ---------------------------------------------------------------- the certificate is true
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("equation", "conditions"),
+    [
+        (lambda u: u.x**2 - 1, [Dirichlet(0, on=LINE.left)]),
+        (lambda u: u * u.x - 1, [Dirichlet(0, on=LINE.left)]),
+        (lambda u: u**2 + 1 + 0 * u.xx, [Dirichlet(0, on=LINE.boundary)]),
+        (lambda u: -u.xx - 1, [Condition(lambda u: u**2 - 1, on=LINE.boundary)]),
+    ],
+)
+def test_a_start_at_which_no_change_helps_is_no_solution(equation, conditions):
+    """Gauss–Newton stays there, and so would both solutions whose difference is the estimate."""
+    with pytest.raises(SolveError, match="no change of the unknowns changes it to first order"):
+        solve(Problem(LINE, equation, conditions), tol=1e-4, time_limit=20)
+
+
+@pytest.mark.timeout(60)
+def test_the_same_equation_is_solved_from_elsewhere():
+    problem = Problem(LINE, lambda u: u.x**2 - 1, [Dirichlet(0, on=LINE.left)], guess=lambda x: 2 * x)
+    solution = solve(problem, tol=1e-8, time_limit=20)
+    assert solution.converged
+    assert solution(0.5) == pytest.approx(0.5, abs=1e-8)
+
+
+def test_an_order_that_is_too_high_is_refused():
+    problem = Problem(LINE, lambda u: u.derivative(*["x"] * 8) - 1, [Dirichlet(0, on=LINE.boundary)])
+    with pytest.raises(UsageError, match=r"is of order 8 in u.*up to order 6"):
+        solve(problem)
+
+
 @pytest.mark.parametrize("name", [*FAST, *slow(MEDIUM)])
 def test_the_estimate_is_the_true_error_within_a_factor_of_ten(name):
     solution = solved(name)

@@ -13,8 +13,10 @@ from torch import Tensor
 from pdesolve.calculus import Frame
 from pdesolve.checks.report import Findings, at
 from pdesolve.checks.terms import Sample, fields_of
+from pdesolve.errors import PdesolveError
 from pdesolve.geometry import Piece
 from pdesolve.problem import Problem, Term, signature
+from pdesolve.subdomains import subdomains_of
 
 DIFFERENT = 1e-8  # relative difference of two values that is more than rounding
 NEAR = 1e-9  # distance, relative to the domain, of a point that lies on a surface
@@ -95,6 +97,9 @@ def check_conditions(problem: Problem, samples: Sequence[Sample], findings: Find
             "solutions; add e.g. conditions=[Dirichlet(0, on=domain.boundary)]"
         )
         return
+    _check_interfaces(problem, findings)
+    if not _check_ends(problem, samples, findings):
+        return
     held = [Held(problem, s.term, s.points) for s in samples if s.term.kind not in ("equation", "condition")]
     orders = _orders(problem, samples)
     for first, second in itertools.combinations(held, 2):
@@ -115,6 +120,34 @@ def check_conditions(problem: Problem, samples: Sequence[Sample], findings: Find
                 f"add one, if only at a point: Dirichlet(0, on=Point(…), unknown='{unknown}')"
             )
     _check_constants(problem, samples, findings)
+
+
+def _check_interfaces(problem: Problem, findings: Findings) -> None:
+    """Interfaces must divide the domain."""
+    try:
+        subdomains_of(problem)
+    except PdesolveError as error:
+        findings.error(f"Interface: {error}")
+
+
+def _check_ends(problem: Problem, samples: Sequence[Sample], findings: Findings) -> bool:
+    """Jumps over periodic ends must be numbers, and nothing else be prescribed there; whether jumps are."""
+    for seam in problem.seams:
+        try:
+            problem.jumps(seam, seam.ends(problem.domain.sample(8))[1])
+        except PdesolveError as error:
+            findings.error(str(error))
+            return False
+        for sample in samples:
+            if sample.term.kind in ("equation", "initial"):
+                continue
+            planes = {piece.plane for piece in sample.term.place.pieces_on(problem.domain) if piece.plane}
+            if any(axis == seam.axis and value in (seam.lower, seam.upper) for axis, value in planes):
+                findings.warn(
+                    f"{sample.term.name} holds on an end of the periodic axis {problem.coordinates[seam.axis]}, where "
+                    "everything continues from the other end: one condition too many; leave one of them out"
+                )
+    return True
 
 
 def _pointwise(samples: Sequence[Sample]) -> bool:

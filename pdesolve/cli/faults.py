@@ -43,7 +43,7 @@ class Fault:
         if isinstance(error, MemoryError):
             return cls("out of memory: try a looser --tol or a problem of fewer dimensions", 1)
         if isinstance(error, OSError) and error.errno in _FULL:
-            place = f" while {error.filename} was written" if error.filename else ""
+            place = f" while {error.filename or 'output'} was written"
             hint = "make room, then start again, or --resume where there is a checkpoint"
             return cls(f"the disk is full{place} ({error.strerror}): {hint}", 1)
         if isinstance(error, OSError) and error.strerror:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -75,18 +76,34 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:  # --help, --version
         return done.exit_code
     except BrokenPipeError:  # `pdesolve ls | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()
         return 0
     except BaseException as error:
         fault = Fault.of(error)
         report(fault, error, debug="--debug" in arguments)
         if "--json" in arguments:
-            print_record({**record, "error": fault.sentence})
+            _print_if_possible({**record, "error": fault.sentence})
         return fault.exit_code
 
 
+def _print_if_possible(record: dict[str, Any]) -> None:
+    """Print a record, unless standard output is what cannot be written."""
+    try:
+        print_record(record)
+        sys.stdout.flush()
+    except OSError:
+        _close_output()
+
+
+def _close_output() -> None:
+    """Send what is left to be printed, also at the end of the process, to nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _never_fail_to_print() -> None:
-    """Replace what the terminal's encoding lacks."""
+    """Replace what the terminal's encoding lacks, and streams that were closed (`>&-`)."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

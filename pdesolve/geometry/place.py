@@ -183,7 +183,14 @@ class Filter:
                     f"but the coordinates are {', '.join(self.coordinates)}."
                 )
                 raise ProblemError(message)
-        value = torch.as_tensor(self.predicate(**{name: known[name] for name in self.names}))
+        try:
+            value = torch.as_tensor(self.predicate(**{name: known[name] for name in self.names}))
+        except Exception as error:
+            message = (
+                f"the predicate of where(…) failed: {type(error).__name__}: {error}; coordinates arrive as tensors, "
+                "one number per point: write it like `lambda x, y: (x < 0.5) & (y > 0)`."
+            )
+            raise ProblemError(message) from error
         if value.dtype != torch.bool or value.shape not in ((), (len(x),)):
             message = (
                 f"the predicate of where(…) returned {value.dtype} of shape {tuple(value.shape)}, expected "

@@ -72,6 +72,29 @@ def test_a_device_that_is_full_is_said_in_a_sentence(run):
     assert [p.name for p in Path("out").iterdir()] == ["summary.json"]  # the rest of the disk is not full
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "arguments", [("info",), ("solve", POISSON, "--tol", "1e-2", "--out", "out", "--json")]
+)
+def test_a_standard_output_that_is_full_is_said_in_a_sentence(arguments):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this system")
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "pdesolve.cli.main", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "the disk is full while output was written" in done.stderr
+
+
+@pytest.mark.timeout(60)
+def test_a_closed_standard_output_is_no_fault(tmp_path):
+    command = [sys.executable, "-m", "pdesolve.cli.main", "solve", str(POISSON), "--tol", "1e-2", "--quiet"]
+    shell = " ".join([*command, "--out", str(tmp_path / "out"), ">&-"])
+    done = subprocess.run(shell, shell=True, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_saved_solution_is_not_lost_when_saving_again_fails(run, monkeypatch):
     assert run("solve", POISSON, "--tol", "1e-2", "--out", "out", "--quiet").code == 0
     solution, before = Solution.load("out"), Path("out/solution.pt").read_bytes()

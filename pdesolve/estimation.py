@@ -131,16 +131,20 @@ def relative(error: np.ndarray, size: np.ndarray) -> np.ndarray:
     return error / reference
 
 
-def predict(discrete: Discrete) -> Decay:
+def predict(discrete: Discrete, size: np.ndarray | None = None) -> Decay:
     """Truncation error and decay rate of every patch, from the three highest pairs of degrees.
 
     With T₀, T₁, T₂ the L2 norms on the patch of the parts of degrees {q-1, q-2}, {q-3, q-4}, {q-5, q-6} and the rate
     ρ = max(T₀/T₁, √(T₀/T₂)), the first neglected pair is predicted as ρ T₀. On a cut cell the functions are made
     orthonormal first: what is nearly dependent inside the domain has large coefficients that cancel.
+
+    Args:
+        discrete: a solution.
+        size: (u,) root mean squares that errors are relative to where the unknowns have less.
     """
     assembly = discrete.assembly
     e, u = len(assembly.patches), assembly.unknowns
-    parts = discrete.coefficients.new_zeros(e, u, 4)
+    parts, extent = discrete.coefficients.new_zeros(e, u, 4), 0.0
     shares = discrete.coefficients.new_zeros(e, u, assembly.dimension)
     for points in assembly.interior:
         q = int(assembly.q[points.cells[0]])
@@ -150,6 +154,7 @@ def predict(discrete: Discrete) -> Decay:
         c = coefficients_of(discrete, points.cells)
         table = value_table(assembly, points)
         volume = volume_weights(assembly, points)
+        extent += float(volume.sum())
         cut = bool(assembly.patches.cut[points.cells[0]])
         if cut:
             c = _orthonormal(table, c, volume)
@@ -166,6 +171,8 @@ def predict(discrete: Discrete) -> Decay:
             parts[place, :, k] = (volume[..., None] * values**2).sum(1).sqrt()
     squares = parts.square()
     norm = squares.sum((0, 2)).sqrt()
+    if size is not None:
+        norm = norm.maximum(torch.from_numpy(size).to(norm) * extent**0.5)
     norm = torch.where(norm > 1e-12 * norm.max(), norm, norm.max().clamp_min(1e-300))
     t = (parts / norm[None, :, None]).cpu().numpy()
     tiny = 1e-17
@@ -238,6 +245,52 @@ def cheapest(
     wanted = np.where(decay.slow, q, wanted)
     nothing = ~split & (wanted <= q)
     return split | (nothing & (q >= highest)), np.where(nothing & (q < highest), q + 2, wanted)
+
+
+def sufficient_orders(discrete: Discrete, target: float) -> np.ndarray:
+    """Per patch (e,) the lowest order, by steps of two, beyond which all coefficients together are below a target.
+
+    Args:
+        discrete: a solution.
+        target: L2 norm on a patch, relative to the norm of the unknown.
+    """
+    assembly = discrete.assembly
+    tails = []  # (cells, (b, u, pairs)) squared norms of the highest pairs of degrees, and all above them
+    norms = discrete.coefficients.new_zeros(assembly.unknowns)
+    for points in assembly.interior:
+        q = int(assembly.q[points.cells[0]])
+        degree = torch.tensor(degrees(assembly.dimension, q), device=assembly.device).sum(1)
+        c = coefficients_of(discrete, points.cells)
+        squares = (
+            c.square() * assembly.half[torch.from_numpy(points.cells).to(c.device)].prod(1)[:, None, None]
+        )
+        norms += squares.sum((0, 2))
+        pair = ((q - 1 - degree) // 2).expand_as(c)
+        parts = c.new_zeros(*c.shape[:2], (q + 1) // 2).scatter_add_(2, pair, squares)
+        tails.append((points.cells, parts.cumsum(2)))
+    size = torch.where(norms > 1e-24 * norms.max(), norms, norms.max()).clamp_min(1e-300)
+    found = assembly.q.copy()
+    for cells, parts in tails:
+        small = (parts / size[None, :, None] <= target**2).all(1)
+        found[cells] -= 2 * small.sum(1).cpu().numpy()
+    return found
+
+
+def joined_orders(decay: Decay, q: np.ndarray, axis: int, target: float, highest: int) -> np.ndarray:
+    """Per patch (e,) the order at which one twice as wide meets the target with less work than two; 0 where none does.
+
+    Doubling multiplies a coefficient of degree k along the axis by 2^k, hence the first neglected pair by 2^q and the
+    rate ρ by 4, the reverse of halving in `cheapest`.
+    """
+    dimension = decay.share.shape[1]
+    error = np.maximum(decay.error * np.sqrt(decay.share[:, axis]), 1e-17)
+    found = np.zeros(len(q), dtype=int)
+    for raised in (4, 2, 0):
+        order = q + raised
+        meets = error * 2.0**q * (4 * decay.rate) ** (raised / 2) <= target
+        k, wide = (np.array([basis_size(dimension, int(n)) for n in orders]) for orders in (q, order))
+        found = np.where(meets & (order <= highest) & (wide**2.2 < 2**1.3 * k**2.2), order, found)
+    return found
 
 
 def bulk_of(share: np.ndarray, fraction: float = 0.75) -> np.ndarray:

@@ -1,9 +1,10 @@
 """Evolution problems slab by slab, with an estimate of the error accumulated so far.
 
 A slab is a space–time cylinder one cell thick, solved like any other domain by adaptive least squares; it takes its
-initial values from the end of the slab before. Its patches are those of the slab before or, where these have become
-too many, those that resolve its initial values. A slab that is unresolved in time is halved; the next is as long as the
-decay in time allows. Two marches run side by side: u, and v with all orders raised by two, each handing over its own
+initial values from the end of the slab before. Its patches are those of the slab before, refined where the solution
+is about to need it and coarsened where it has become simpler. A slab that is unresolved in time is halved, and where
+refinement in space no longer helps, cut to the length at which it would; the next is as long as the decay in time
+allows. Two marches run side by side: u, and v with all orders raised by two, each handing over its own
 values. Their difference is the accumulated error of u, amplification and all. It may grow linearly to the tolerance:
 a slab that adds too much is solved again to a tighter share, and where that cannot help the march starts again.
 """
@@ -26,7 +27,16 @@ from pdesolve.assembly import Assembly
 from pdesolve.conditions import Initial
 from pdesolve.discrete import Discrete, project
 from pdesolve.errors import SolveError
-from pdesolve.estimation import Decay, bulk_of, cheapest, difference_norms, predict, relative
+from pdesolve.estimation import (
+    Decay,
+    bulk_of,
+    cheapest,
+    difference_norms,
+    joined_orders,
+    predict,
+    relative,
+    sufficient_orders,
+)
 from pdesolve.geometry import TimeInterval
 from pdesolve.monitor import Monitor
 from pdesolve.partition import Partition
@@ -41,7 +51,15 @@ SLOWEST = 12  # Gauss–Newton steps after which a slab counts as too long
 AT_ONCE = (
     0.3  # part of the tolerance that may be used up at the start; the rest is released in proportion to time
 )
-SPARE = 0.02  # predicted error over goal below which the patches of the next slab are chosen anew
+SPARE = 0.1  # predicted error over goal that the patches of the next slab aim at
+JUNK = 0.1  # part of the error handed over that a slab need not resolve: it is not in the solution
+COARSE = 0.03  # predicted error over goal up to which they are coarsened
+UNEXPLAINED = 50  # times the predicted error: more than that was not truncated, but carried in from data
+STALLED = 0.7  # refinement in space that leaves more of the predicted error, twice, does not help
+SHORTENING = 0.3  # least power of the length with which an error must fall for shorter slabs to help
+BEGINNING = (
+    0.1  # size at the start of a slab, over that at its end, below which an unknown begins with nothing
+)
 HANDED_POINTS = 512  # at which the two marches are compared at the end of a slab
 MOST_PATCHES = 100  # times the first order: a slab that wants more is cut in time first
 UNRESOLVED = 1e-2  # predicted error above which a slab is cut in any case
@@ -81,11 +99,15 @@ class Trace:
         return self.mixture.jet(points, (index,))[:, self.unknown, 0]
 
 
-class TooLong(Exception):
-    """The slab needs resolution in time: it is halved."""
-
-
 Hint = tuple[Partition, np.ndarray]
+
+
+@dataclass
+class TooLong(Exception):
+    """The slab needs resolution in time: by this factor it is too long, and these patches are worth keeping."""
+
+    factor: float = 0.5
+    hint: Hint | None = None
 
 
 @dataclass
@@ -98,11 +120,12 @@ class Progress:
         finer: the last mixture of the second march.
         squares: (2, u) squared norms of v - u and of v so far.
         dt: length of the next slab.
-        hint: patches and orders of the last slab.
-        renew: whether the next slab should look for fewer.
+        share: by which the tolerance of the next slab is tightened.
+        hint: patches and orders for the next slab.
         residual: the largest so far.
         handed: relative difference of u and v at the last slab end.
-        used: estimates after each slab.
+        expected: (u,) root mean squares in the first slab, or those that unknowns will have which begin with nothing.
+        used: what was handed over after each slab.
     """
 
     ends: list[float]
@@ -110,8 +133,9 @@ class Progress:
     finer: PartitionedMixture | None
     squares: np.ndarray
     dt: float
+    expected: np.ndarray
+    share: float = 1.0
     hint: Hint | None = None
-    renew: bool = False
     residual: float = 0.0
     handed: float = 0.0
     used: list[float] = field(default_factory=list)
@@ -126,15 +150,18 @@ class Progress:
         hint = None
         if self.hint is not None:
             partition, q = self.hint
-            hint = {**partition.state(), "q": torch.from_numpy(q)}
+            hint = {name: torch.from_numpy(getattr(partition, name)) for name in ("level", "index", "part")}
+            hint |= {"breaks": [torch.from_numpy(b) for b in partition.breaks], "q": torch.from_numpy(q)}
+            hint["periodic"] = list(partition.periodic)
         return {
             "ends": self.ends,
             "slabs": [slab.state() for slab in self.slabs],
             "finer": self.finer.state() if self.finer else None,
             "squares": torch.from_numpy(self.squares.copy()),
             "dt": self.dt,
+            "share": self.share,
+            "expected": torch.from_numpy(self.expected.copy()),
             "hint": hint,
-            "renew": self.renew,
             "residual": self.residual,
             "handed": self.handed,
             "used": self.used,
@@ -145,7 +172,9 @@ class Progress:
         """Rebuild from `state()`."""
         hint = state["hint"]
         if hint is not None:
-            hint = Partition.from_state(hint), hint["q"].numpy()
+            level, index, part = (hint[name].numpy() for name in ("level", "index", "part"))
+            breaks = tuple(b.numpy() for b in hint["breaks"])
+            hint = Partition(breaks, level, index, tuple(hint["periodic"]), part), hint["q"].numpy()
         rebuild = PartitionedMixture.from_state
         return cls(
             ends=list(state["ends"]),
@@ -153,8 +182,9 @@ class Progress:
             finer=rebuild(state["finer"], subdomains) if state["finer"] else None,
             squares=state["squares"].numpy().copy(),
             dt=state["dt"],
+            share=state["share"],
+            expected=state["expected"].numpy().copy(),
             hint=hint,
-            renew=state["renew"],
             residual=state["residual"],
             handed=state["handed"],
             used=list(state["used"]),
@@ -170,15 +200,16 @@ class March:
     monitor: Monitor
     device: str
     settings: dict[str, int]
-    share: float = 1.0  # by which the tolerance of each slab is tightened
+    share: float = 1.0  # by which the tolerance is tightened from the beginning on
     restarts: int = 0
     orders: tuple[int, ...] = field(init=False)
-    attempt: tuple[int, int, float] | None = None  # patches, orders, predicted error of the last first solve
-    useless: bool = False  # whether halving has left it as it was
+    # Kind of error ↦ length of a slab, and error that refinement in space did not lower.
+    stalled: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         solver = Solver(self.problem, self.tol, self.monitor, self.device, self.settings)
         self.orders = tuple(int(k) for k in solver.statement.orders[:, -1])
+        self.range_of_orders = solver.first_order, solver.highest_order
         self.subdomains = solver.frame.subdomains if len(solver.frame.subdomains) > 1 else ()
         self.time = self.problem.domain.time
 
@@ -192,7 +223,7 @@ class March:
     def _beginning(self) -> Progress:
         squares = np.zeros((2, len(self.problem.unknowns)))
         length = self.time.length / self.settings.get("slabs", 1)
-        return Progress([self.time.t0], [], None, squares, length)
+        return Progress([self.time.t0], [], None, squares, length, np.zeros(len(self.problem.unknowns)))
 
     def _resumed(self) -> Progress | None:
         saved = self.monitor.resume_state
@@ -210,12 +241,14 @@ class March:
             b = self.time.t1 if self.time.t1 - b < 1e-2 * done.dt else b
             before = done.slabs[-1] if done.slabs else None
             try:
-                u, decay = self._slab(a, b, before, done, self.share * again)
-            except TooLong:
+                u, decay = self._slab(a, b, before, done, again)
+            except TooLong as cut:
                 if self._out_of_time() and done.slabs:
                     return self._stopped(done, f"at t = {a:.6g}: {self._why_stop()}")
                 # A first slab is owed even then: one so short that it is taken as it comes.
-                done.dt = min((b - a) / 2, OWED * length) if self._out_of_time() else (b - a) / 2
+                shorter = cut.factor * (b - a)
+                done.dt = min(shorter, OWED * length) if self._out_of_time() else shorter
+                done.hint = cut.hint or done.hint
                 if done.dt < SHORTEST * length:
                     return self._stopped(
                         done, f"at t = {a:.6g}: slabs became too short; look at the solution there"
@@ -228,24 +261,32 @@ class March:
             estimate = float(relative(*np.sqrt(squares)).max())
             # What is handed over may use up the tolerance in proportion to time.
             allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * (b - self.time.t0) / length)
-            handed = self._handed_over(b, u.mixture, v.mixture)
-            if handed > allowed and done.handed < 0.7 * allowed and again == 1.0:
-                again = max(0.1, 0.5 * (allowed - done.handed) / handed)
-                done.hint, done.renew = (u.assembly.patches.partition, u.assembly.q), False
-                self.attempt = None  # solved again as it is, not halved
-                continue
-            self.attempt, self.useless, again = None, False, 1.0
+            size = self._size(done, v.mixture, a, b)
+            handed = self._handed_over(u.mixture, v.mixture, b, size)
+            if handed > allowed and done.handed < 0.7 * allowed:
+                room, predicted = 0.5 * (allowed - done.handed), float(np.sqrt((decay.error**2).sum()))
+                factor = tighter = 1.0
+                if handed > max(UNEXPLAINED * predicted, 3 * done.handed):
+                    factor = self._shortened("handed over", b - a, handed, room)
+                elif again == 1.0:
+                    tighter = max(0.03, room / handed * min(1.0, predicted / self._goal(done.share)))
+                if min(factor, tighter) < 1 and factor * (b - a) > SHORTEST * length:
+                    done.dt, again = factor * (b - a), again * tighter
+                    done.hint = u.assembly.patches.partition, u.assembly.q
+                    continue
+            self.stalled, again = {}, 1.0
+            done.expected = done.expected if done.slabs else size
             done.squares, done.finer = squares, v.mixture
             done.ends.append(b)
             done.slabs.append(u.mixture)
-            done.used.append(estimate)
+            done.used.append(handed)
             added, done.handed = handed - done.handed, handed
             done.residual = max(done.residual, u.residual)
             self._record(u, b, estimate, len(done.slabs))
             if handed > self.tol and self.restarts < RESTARTS and not self._out_of_time():
                 return self._begin_again(done)
             if handed > allowed and added > 2 * self.tol * (b - a) / length:
-                self.share *= 0.5
+                done.share *= 0.5
             self._prepare_next(done, u, decay, b - a)
             self.monitor.checkpoint(partial(self._state, done))
             if self._out_of_time() and b < self.time.t1:
@@ -256,38 +297,89 @@ class March:
         """All that a resumed march needs."""
         return {"method": "march", "progress": done.state(), "share": self.share, "restarts": self.restarts}
 
-    def _handed_over(self, time: float, u: PartitionedMixture, v: PartitionedMixture) -> float:
-        """Relative difference of the two marches at the end of a slab, at Sobol points, for unknowns handed over."""
-        space = self.problem.domain.space.sample(HANDED_POINTS, sampler="sobol", seed=1).to(u.centre)
+    def _at(self, mixture: PartitionedMixture, time: float) -> np.ndarray:
+        """Values (n, u) at Sobol points of the space domain."""
+        space = self.problem.domain.space.sample(HANDED_POINTS, sampler="sobol", seed=1).to(mixture.centre)
         x = torch.cat([space, space.new_full((len(space), 1), time)], dim=1)
-        zero = ((0,) * x.shape[1],)
+        return mixture.jet(x, ((0,) * x.shape[1],))[..., 0].nan_to_num(0.0).cpu().numpy()
+
+    def _size(self, done: Progress, mixture: PartitionedMixture, a: float, b: float) -> np.ndarray:
+        """Root mean squares (u,) that errors on the slab [a, b] are relative to.
+
+        They are those at its end. An unknown that begins with nothing is expected to go on growing as in the first
+        slab, at most to the size of the largest.
+        """
+        last = self._at(mixture, b)
+        size = _root_mean_square(last)
+        if done.slabs:
+            return np.maximum(size, done.expected)
+        first = self._at(mixture, a)
+        grown = _root_mean_square(last - first) * self.time.length / (b - a)
+        begins = _root_mean_square(first) < BEGINNING * size
+        return np.where(begins, np.clip(grown, size, size.max()), size)
+
+    def _handed_over(
+        self, u: PartitionedMixture, v: PartitionedMixture, time: float, size: np.ndarray
+    ) -> float:
+        """Relative difference of the two marches at the end of a slab, for unknowns handed over."""
         mine = [i for i, order in enumerate(self.orders) if order]
-        a, b = (w.jet(x, zero)[:, mine, 0].nan_to_num(0.0) for w in (u, v))
-        return float(relative((a - b).norm(dim=0).cpu().numpy(), b.norm(dim=0).cpu().numpy()).max())
+        error = _root_mean_square(self._at(u, time) - self._at(v, time))
+        return float(relative(error[mine], size[mine]).max())
 
     def _begin_again(self, done: Progress) -> Progress:
-        """Tighten the share by what is missing at the end, if the error goes on growing as it did."""
+        """Tighten the share by what is missing at the end, if the error goes on growing as it did.
+
+        And by half a digit more: it costs a tenth of the time, and another beginning all of it.
+        """
         begin, last = self.time.t0, done.ends[-1]
         half = np.interp((begin + last) / 2, done.ends[1:], done.used)
-        power = np.clip(np.log2(max(done.used[-1] / max(half, 1e-300), 1.0)), 1, 3)
-        worst = max(done.handed, done.used[-1])
-        final = worst * (self.time.length / (last - begin)) ** power
+        power = np.clip(np.log2(max(done.used[-1] / max(half, 1e-300), 1.0)), 0, 3)
+        final = max(done.handed, done.estimates.max()) * (self.time.length / (last - begin)) ** power
         self.restarts += 1
-        self.share *= max(0.3 * self.tol / final, 1e-3)
+        self.share *= max(0.1 * self.tol / final, 1e-4)
         fresh = self._beginning()
         fresh.dt = done.ends[1] - done.ends[0]
         return fresh
 
     def _prepare_next(self, done: Progress, u: Discrete, decay: Decay, dt: float) -> None:
         """Length and patches of the next slab, from the decay in this one."""
-        goal = self._goal(self.share)
-        error = float(np.sqrt((decay.error**2).sum()))
+        goal = max(self._goal(done.share), JUNK * done.handed)
         in_time = float(np.sqrt((decay.error**2 * decay.share[:, -1]).sum()))
         order = float(np.average(u.assembly.q, weights=decay.error + 1e-300))
         factor = (0.3 * goal / max(in_time, 1e-300)) ** (1 / order)
         done.dt = dt * float(np.clip(factor, 0.5, 2.0)) if not 0.9 < factor < 1.1 else dt
-        done.hint = u.assembly.patches.partition, u.assembly.q
-        done.renew = error < SPARE * goal
+        done.hint = self._anticipated(u, decay, goal, self._goal(done.share), done.dt > dt)
+
+    def _anticipated(self, u: Discrete, decay: Decay, goal: float, sharp: float, longer: bool) -> Hint:
+        """Patches and orders for what follows a slab: more where it has no digit to spare, fewer where it has many.
+
+        A longer slab needs all orders; only halvings in space are undone then.
+        """
+        assembly, (first, highest) = u.assembly, self.range_of_orders
+        q, time = assembly.q, assembly.dimension - 1
+        target = max(SPARE * goal, 0.1 * FINEST_TOLERANCE) / np.sqrt(len(q))
+        coarse = COARSE * sharp / np.sqrt(len(q))
+        close = decay.error > target
+        split, wanted = cheapest(decay, q, target, assembly.dimension, highest)
+        split &= close & (decay.strongest != time)
+        order = np.where(close & ~split, wanted, q)
+        if not longer:
+            enough = np.maximum(sufficient_orders(u, coarse), first)
+            order = np.where(close, order, np.minimum(q, enough))
+        joinable = ~close
+        partition, origin = assembly.patches.partition, np.arange(len(q))
+        for axis in range(time):
+            wide = joined_orders(decay, q, axis, coarse, highest) * joinable
+            partition, number = partition.join(axis, wide[origin] > 0)
+            pair = np.bincount(number)[number] > 1
+            joinable[origin[pair]] = False
+            taken, order = np.where(pair, wide[origin], order), np.zeros(len(partition), dtype=int)
+            np.maximum.at(order, number, taken)
+            origin = origin[np.unique(number, return_index=True)[1]]
+        axes = (split[:, None] & decay.directions)[origin]
+        axes[:, time] = False
+        partition, parent = partition.split(axes)
+        return partition, order[parent]
 
     def _out_of_time(self) -> bool:
         return self.monitor.out_of_time()
@@ -363,7 +455,7 @@ class March:
         )
 
     def _goal(self, share: float) -> float:
-        return max(SAFETY * self.tol * share, 0.3 * FINEST_TOLERANCE)
+        return max(SAFETY * self.tol * self.share * share, 0.3 * FINEST_TOLERANCE)
 
     def _slab(
         self, a: float, b: float, before: PartitionedMixture | None, done: Progress, share: float
@@ -373,22 +465,26 @@ class March:
         Raises:
             TooLong: it lacks resolution in time.
         """
-        goal = self._goal(share)
         problem = self._slab_problem(a, b, before)
-        solver = self._solver(problem, goal)
-        found = None
-        if done.hint is None or done.renew:
-            found = self._resolving(solver, goal, int(done.hint[1].sum()) if done.hint else None)
-        patches, q = found or self._moved(solver, done.hint, a, b)
-        current = solver.solve(patches, q, None, SLOWEST)
-        for attempt in range(40):
-            decay = predict(current)
-            if attempt == 0:
-                self._judge_halving(current, decay)
-            if float(np.sqrt((decay.error**2).sum())) <= goal or self.monitor.out_of_time():
+        solver = self._solver(problem, self._goal(done.share * share))
+        goal = max(self._goal(done.share * share), JUNK * done.handed)
+        if done.hint is None:
+            patches, q = self._resolving(solver, goal)
+        else:
+            patches, q = self._moved(solver, done.hint, a, b)
+        current, idle, before = solver.solve(patches, q, None, SLOWEST), 0, np.inf
+        for _ in range(40):
+            decay = predict(current, self._size(done, current.mixture, a, b))
+            predicted = float(np.sqrt((decay.error**2).sum()))
+            if predicted <= goal or self.monitor.out_of_time():
                 break
             if not current.converged and b - a > FORGIVEN * self.time.length:
                 raise TooLong
+            idle, before = idle + 1 if predicted > STALLED * before else 0, predicted
+            if idle == 2 and predicted <= done.handed:
+                break
+            if idle == 2 and (factor := self._shortened("predicted", b - a, predicted, goal)) < 1:
+                raise TooLong(factor, (current.assembly.patches.partition, current.assembly.q))
             refined = self._refine(solver, current, decay, goal)
             if refined is None:
                 break
@@ -398,6 +494,18 @@ class March:
         if not current.converged and b - a > FORGIVEN * self.time.length:
             raise TooLong
         return current, decay
+
+    def _shortened(self, kind: str, dt: float, error: float, goal: float, least: float = 1 / 64) -> float:
+        """How much shorter a slab must be where refinement in space does not lower its error, as the last one shows.
+
+        An error falls like dt^p: with p the order where the solution is smooth, with p near one where a kink in the
+        data is smoothed out. Where it does not fall, what shows in time is unresolved in space: then the factor is 1.
+        """
+        last, self.stalled[kind] = self.stalled.get(kind), (dt, error)
+        if last is None or last[0] <= dt:
+            return 0.5
+        power = np.log(last[1] / error) / np.log(last[0] / dt)
+        return 1.0 if power < SHORTENING else float(np.clip((0.5 * goal / error) ** (1 / power), least, 0.5))
 
     def _solver(self, problem: Problem, tol: float) -> Solver:
         return Solver(problem, tol, self.monitor, self.device, self.settings, duration=self.time.length)
@@ -409,17 +517,10 @@ class March:
         patches, kept = Patches.over(solver.frame, moved)
         return patches, q[kept] if len(kept) != len(q) else q
 
-    def _resolving(self, solver: Solver, goal: float, most: int | None) -> tuple[Patches, np.ndarray] | None:
-        """Patches and orders that resolve the initial values (the guess, which is constant in time).
-
-        None where the orders would add up to more than `most`: what is handed over has small jumps between its own
-        patches, which other patches do not resolve. Values that are given may have jumps, too; they are resolved as
-        far as a hundred patches go.
-        """
+    def _resolving(self, solver: Solver, goal: float) -> tuple[Patches, np.ndarray]:
+        """Patches and orders that resolve the initial values, as far as a hundred patches go: they may have jumps."""
         patches, q = solver.start()
         for _ in range(24):
-            if most is not None and q.sum() >= most:
-                return None
             if q.sum() > MOST_PATCHES * solver.first_order:
                 break
             assembly = Assembly(solver.statement, patches, q, self.device)
@@ -475,8 +576,10 @@ class March:
         split &= marked
         weight = decay.error[split] ** 2
         in_time = split.any() and weight[decay.strongest[split] == time_axis].sum() > 0.5 * weight.sum()
-        if in_time and not self.useless:
-            raise TooLong
+        if in_time:
+            predicted = float(np.sqrt((decay.error**2).sum()))
+            if (factor := self._shortened("in time", solver.frame.extent[-1], predicted, goal, 0.5)) < 1:
+                raise TooLong(factor)
         axes = split[:, None] & decay.directions
         q = np.where(marked, wanted, assembly.q)
         axes[:, time_axis] = False
@@ -486,21 +589,16 @@ class March:
             axes[:, time_axis], q = False, assembly.q
         return solver.split(current, axes, q) if axes.any() else (assembly.patches, q)
 
-    def _judge_halving(self, first: Discrete, decay: Decay) -> None:
-        """Find out whether the last halving helped: not where the same patches have the same error as before.
-
-        What is unresolved in space leaks into the highest degrees in time, however short the slab.
-        """
-        found = len(decay.error), int(first.assembly.q.sum()), float(np.sqrt((decay.error**2).sum()))
-        same = self.attempt is not None and self.attempt[:2] == found[:2]
-        self.useless = same and 0.6 * self.attempt[2] < found[2] < UNRESOLVED
-        self.attempt = found
-
     def _verify(self, a: float, b: float, u: Discrete, before: PartitionedMixture | None) -> Discrete:
         """The same slab with all orders raised by two, continuing the finer march."""
         problem = self._slab_problem(a, b, before)
         solver = self._solver(problem, FINEST_TOLERANCE)
         return solver.solve(u.assembly.patches, u.assembly.q + 2, u)
+
+
+def _root_mean_square(values: np.ndarray) -> np.ndarray:
+    """Of each column (n, u)."""
+    return np.sqrt((values**2).mean(axis=0))
 
 
 def march(

@@ -185,6 +185,29 @@ class Partition:
         parent = parent[order]
         return replace(self, level=level[order], index=index[order], part=self.part[parent]), parent
 
+    def join(self, axis: int, marked: np.ndarray) -> tuple[Partition, np.ndarray]:
+        """Undo halvings along an axis where both halves are marked (e,).
+
+        Returns:
+            The new partition and, per old cell, the new cell that holds it.
+        """
+        candidates = np.flatnonzero(marked & (self.level[:, axis] > 0))
+        step = np.eye(self.dimension, dtype=np.int64)[axis]
+        parent = np.column_stack([self.part, self.level - step, self.index >> step])[candidates]
+        _, pair, count = np.unique(parent, axis=0, return_inverse=True, return_counts=True)
+        pair = pair.ravel()
+        both = count[pair] == 2
+        order = np.lexsort((self.index[candidates[both], axis], pair[both]))
+        first, second = candidates[both][order].reshape(-1, 2).T
+        level, index = self.level.copy(), self.index.copy()
+        level[first] -= step
+        index[first] >>= step
+        kept = np.ones(len(self), dtype=bool)
+        kept[second] = False
+        number = np.cumsum(kept) - 1
+        number[second] = number[first]
+        return Partition(self.breaks, level[kept], index[kept], self.periodic, self.part[kept]), number
+
     @cached_property
     def faces(self) -> Faces:
         """All faces between two cells; where sizes differ, one face for every pair that shares some of it."""

@@ -19,9 +19,11 @@ from pdesolve.estimation import (
     change,
     cheapest,
     difference,
+    joined_orders,
     overlooked,
     predict,
     relative,
+    sufficient_orders,
 )
 from pdesolve.loading import load_problem
 from pdesolve.monitor import Monitor
@@ -301,3 +303,37 @@ def test_the_choice_of_a_patch_does_not_depend_on_the_others():
     )
     assert [bool(s[0]) for s, _ in alone] == together[0].tolist()
     assert [int(o[0]) for _, o in alone] == together[1].tolist()
+
+
+# ---------------------------------------------------------------- coarsening
+
+
+def test_a_polynomial_needs_the_order_above_its_degree():
+    """Whatever the order of its patches, and the solution on those orders is the same."""
+    problem = Problem(
+        Rectangle((0, 0), (1, 1)),
+        lambda u, x, y: laplace(u) - 6 * x * y**2 - 2 * x**3,
+        [Dirichlet(lambda x, y: x**3 * y**2, on=Rectangle((0, 0), (1, 1)).boundary)],
+    )
+    found = solve_on(problem, patches_over(problem, 2), 12)
+    enough = sufficient_orders(found, 1e-3)
+    assert (enough < 12).all()
+    assert sufficient_orders(found, 1e9).max() <= 0
+    assert (sufficient_orders(found, 0.0) == 12).all()
+
+
+def test_orders_that_suffice_leave_the_error_at_the_target(smooth):
+    problem, patches, _, fine = smooth
+    target = 1e-5
+    found = solve_on(problem, patches, np.maximum(sufficient_orders(fine, target), 4))
+    assert found.assembly.layout.total < fine.assembly.layout.total
+    assert error_of(found) < 30 * target * len(patches) ** 0.5
+
+
+def test_what_halving_gains_joining_loses():
+    """Two halves are joined only if the whole meets the target, too."""
+    q, whole = np.full(1, 12), decay(0.01, 1e-10)
+    half = decay(0.01 / 4, 1e-10 * 2.0**-12)
+    assert joined_orders(half, q, 0, 1.01e-10 / 2**0.5, 20)[0] == 12
+    assert joined_orders(half, q, 0, 0.99e-10 / 2**0.5, 20)[0] == 14
+    assert joined_orders(decay(0.3), q, 0, whole.error[0], 20)[0] == 0

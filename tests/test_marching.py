@@ -158,6 +158,35 @@ def test_patches_are_given_up_where_they_are_no_longer_needed():
     assert len(slabs[-1].coefficients) < 0.5 * max(len(slab.coefficients) for slab in slabs)
 
 
+@pytest.mark.slow
+def test_slabs_are_short_where_a_kink_is_smoothed_out():
+    """Periodic initial values x² have a kink at the ends: the error there falls with the length of the first slab."""
+    kinked = Problem(
+        Interval(-1, 1) * TimeInterval(0, 0.1),
+        lambda u: u.t - u.xx,
+        [Initial(lambda x: x**2), Periodic("x")],
+        exact=lambda x, t: 1 / 3 + sum((-1) ** k * 4 / (k * pi) ** 2 * cos(k * pi * x) * exp(-((k * pi) ** 2) * t)
+                                       for k in range(1, 200)),
+    )  # fmt: skip
+    solution = solve(kinked, tol=1e-4, monitor=Monitor(time_limit=60))
+    ends = solution.approximator.times
+    assert solution.converged
+    assert solution.relative_l2_error() < 3e-4
+    assert ends[1] - ends[0] < 0.01 * (ends[-1] - ends[-2])
+
+
+@pytest.mark.slow
+def test_an_unknown_that_begins_with_nothing_is_measured_by_what_it_becomes():
+    """U = cos t, v = sin t: near t = 0 a relative error of v would be out of reach of any slab."""
+    turning = Problem(
+        rod * TimeInterval(0, 1),
+        lambda u, v, x: (u.t + v + 0 * x, v.t - u),
+        [Initial(1, unknown="u"), Initial(0, unknown="v")],
+    )
+    slabs = march(turning, 1e-9, slabs=1000).mixture.slabs
+    assert len(slabs) < 60
+
+
 def test_a_march_that_is_stopped_claims_nothing_of_what_it_has_not_reached():
     solution = solve(ring(30), tol=1e-10, slabs=8, monitor=StopAfter(2, time_limit=1e9))
     assert not solution.converged

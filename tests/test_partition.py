@@ -96,6 +96,29 @@ def test_splitting_stops_at_the_deepest_level():
     assert partition.half.sum() * 2 == 1.0
 
 
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_joining_undoes_splitting_along_an_axis(dimension):
+    before = random_partition(dimension)
+    mark = np.random.default_rng(3).random(len(before)) < 0.5
+    axes = np.zeros((len(before), dimension), dtype=bool)
+    axes[mark, -1] = True
+    split, parent = before.split(axes)
+    joined, number = split.join(dimension - 1, mark[parent])
+    assert len(joined) == len(before)
+    assert (joined.level[number] == before.level[parent]).all()
+    assert (joined.index[number] == before.index[parent]).all()
+
+
+def test_only_two_halves_of_one_cell_are_joined():
+    """Of the cells [0, ¼], [¼, ½], [½, 1] only the first two come from one."""
+    cells, _ = Partition.grid([[0.0, 1.0]]).split(np.array([[True]]))
+    cells, _ = cells.split(np.array([[True], [False]]))
+    joined, number = cells.join(0, np.ones(3, dtype=bool))
+    assert number.tolist() == [0, 0, 1]
+    assert joined.bounds[0].ravel().tolist() == [0.0, 0.5]
+    assert len(cells.join(0, np.array([True, False, True]))[0]) == 3
+
+
 @pytest.mark.parametrize(("dimension", "periodic"), PERIODIC)
 def test_a_face_lies_between_its_two_cells(dimension, periodic):
     partition = random_partition(dimension, periodic)

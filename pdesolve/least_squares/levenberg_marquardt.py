@@ -52,6 +52,8 @@ class LevenbergMarquardtSettings:
         renew: called with iteration number and θ before each linearisation but the first; returns a θ with a smaller
             loss to go on from, found by other means, or None. Must depend on the two alone.
         record_every: history rows are written every so many linearisations.
+        linearised: (J, r, D) → damped problem in place of `decompose`, as `projected` has one.
+        corrected: called with every trial θ before its residual; returns a better one, found by other means.
     """
 
     iterations: int = 200
@@ -67,6 +69,8 @@ class LevenbergMarquardtSettings:
     on_iteration: Callable[[int], bool] | None = None
     renew: Callable[[int, Tensor], Tensor | None] | None = None
     record_every: int = 1
+    linearised: Callable[[Tensor, Tensor, Tensor], Any] | None = None
+    corrected: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -319,11 +323,12 @@ def _try(residual, J, problem, theta, loss, damping, settings) -> _Trial:
     δ = problem.step(damping)
     if settings.acceleration > 0:
         δ = δ + _acceleration(residual, J, problem, theta, δ, damping, settings.acceleration)
-    r = residual(theta + δ)
+    there = theta + δ if settings.corrected is None else settings.corrected(theta + δ)
+    r = residual(there)
     new = half_square(r)
     predicted = problem.predicted_decrease(damping)
     gain = (loss - new) / predicted if predicted > 0 else 0.0
-    return _Trial(theta + δ, r, new, damping, gain)
+    return _Trial(there, r, new, damping, gain)
 
 
 def _accepted(trial: _Trial, loss: float) -> bool:
@@ -350,7 +355,10 @@ def _linear_model(J, r, loss, state, settings) -> tuple[Linearisation, float]:
     state.scale = torch.maximum(settings.scale_memory * state.scale, norms)  # Moré 1978, §3
     if settings.scale_memory < 1:  # a column that has died would send its parameter to infinity
         state.scale = state.scale.clamp_min(DEAD * float(state.scale.max()))
-    problem = decompose(J, r, state.scale, settings.factorisation)
+    if settings.linearised is not None:
+        problem = settings.linearised(J, r, state.scale)
+    else:
+        problem = decompose(J, r, state.scale, settings.factorisation)
     gradient = problem.gradient()
     norms = torch.maximum(norms, DEAD * state.scale)
     return problem, float((gradient / norms).abs().max()) / math.sqrt(2 * loss) if loss > 0 else 0.0

@@ -81,6 +81,32 @@ def solve_rank_revealing(
     return LinearSolution(c if b.ndim == 2 else c[:, 0], rank, s, float(cutoff))
 
 
+@dataclass(frozen=True)
+class ColumnSpace:
+    """What the columns of A (m, p) span, of numerical rank q: A⁺ = C Qᵀ.
+
+    Attributes:
+        Q: orthonormal basis, (m, q).
+        C: D⁻¹ V S⁻¹ of A D⁻¹ = Q S Vᵀ, (p, q).
+    """
+
+    Q: Tensor
+    C: Tensor
+
+    def solve(self, b: Tensor) -> Tensor:
+        """A⁺ b for b (m,)."""
+        return self.C @ (self.Q.T @ b)
+
+
+def column_space(A: Tensor, cutoff: float | None = None) -> ColumnSpace:
+    """The column space of A (m, p) by QR and a truncated SVD of the column-scaled matrix; None: `default_cutoff`."""
+    scale = column_norms(A)
+    Q, R = torch.linalg.qr(A / scale)
+    U, s, Vh = torch.linalg.svd(R, full_matrices=False)
+    rank = int((s > (default_cutoff(A) if cutoff is None else cutoff) * s[0]).sum())
+    return ColumnSpace(Q @ U[:, :rank], (Vh[:rank].T / s[:rank]) / scale[:, None])
+
+
 def column_norms(matrix: Tensor) -> Tensor:
     """Euclidean norm of every column, shape (p,); 1 for a column of zeros, so that one can divide by it."""
     norms = torch.linalg.vector_norm(matrix, dim=0)

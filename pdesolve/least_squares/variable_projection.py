@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.least_squares.levenberg_marquardt import LevenbergMarquardtSettings, levenberg_marquardt
-from pdesolve.least_squares.linear import column_norms, default_cutoff
+from pdesolve.least_squares.linear import column_norms, column_space
 from pdesolve.least_squares.stopping import Result
 from pdesolve.monitor import Monitor
 
@@ -162,15 +162,9 @@ class SeparableProblem:
         if not bool(torch.isfinite(Φ).all()):
             nothing = Φ.new_full(Φ.shape, torch.nan)
             return _Projection(alpha, Φ[:, :0], nothing[:0].T, nothing[0], nothing[:, 0], k)
-        scale = column_norms(Φ)
-        Q, R = torch.linalg.qr(Φ / scale)
-        U, s, Vh = torch.linalg.svd(R, full_matrices=False)
-        cutoff = default_cutoff(Φ) if self.cutoff is None else self.cutoff
-        rank = int((s > cutoff * s[0]).sum())
-        U = Q @ U[:, :rank]
-        weighted = (Vh[:rank].T / s[:rank]) / scale[:, None]
-        c = weighted @ (U.T @ y)
-        return _Projection(alpha, U, weighted, c, Φ @ c - y, k)
+        space = column_space(Φ, self.cutoff)
+        c = space.solve(y)
+        return _Projection(alpha, space.Q, space.C, c, Φ @ c - y, k)
 
     def _with_ridge(self, Φ: Tensor) -> tuple[Tensor, Tensor]:
         """Φ and y with the rows μ c = 0 below them, if μ > 0."""

@@ -14,6 +14,7 @@ from pdesolve.errors import UsageError
 from pdesolve.least_squares.gauss_newton import GaussNewtonSettings, gauss_newton
 from pdesolve.least_squares.levenberg_marquardt import LevenbergMarquardtSettings, levenberg_marquardt
 from pdesolve.least_squares.linear import solve_rank_revealing
+from pdesolve.least_squares.projected import projected_problem, solved_for
 from pdesolve.least_squares.stopping import Tolerances
 from pdesolve.least_squares.variable_projection import variable_projection
 from pdesolve.methods_trained.exchange import exchange
@@ -182,7 +183,11 @@ def train_linear(
 
 
 def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, ...], redraw: Redraw):
-    """Gauss–Newton on the coefficients, then Levenberg–Marquardt on everything."""
+    """Gauss–Newton on the coefficients, then Levenberg–Marquardt on the shapes, coefficients eliminated from each step.
+
+    Centres and widths that move without their coefficients spoil what wide Gaussians cancel: every trial is solved
+    for the coefficients again.
+    """
     statement = task.statement
     κ = start_parameters(statement.problem, statement.dtype, statement.device)
     system = System(mixture, groups, statement.sizes, κ)
@@ -215,7 +220,7 @@ def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, 
     task.watch(twin.values)
     task.monitor.resolved |= {
         "rows": len(penalty) + sum(g.weights.numel() for g in groups),
-        "optimisers": ["lm"],
+        "optimisers": ["vp"],
     }
 
     def resample(iteration: int) -> bool:
@@ -224,7 +229,14 @@ def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, 
             system.replace_groups(fresh)
         return fresh is not None
 
-    settings = replace(lm_settings(task), on_iteration=resample, stagnation_window=5 * EXCHANGE_EVERY)
+    settings = replace(
+        lm_settings(task),
+        on_iteration=resample,
+        stagnation_window=5 * EXCHANGE_EVERY,
+        scale_memory=SCALE_MEMORY,
+        linearised=lambda J, r, D: projected_problem(J, r, D, linear),
+        corrected=lambda θ: solved_for(residual, lambda θ: jacobian(θ)[:, linear], θ, linear),
+    )
     result = levenberg_marquardt(residual, jacobian, full(warm.theta), task.monitor, settings)
     identified = {name: float(value) for name, value in system.set(result.theta).items()}
     return result.status, result.converged, identified

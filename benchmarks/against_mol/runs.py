@@ -29,7 +29,7 @@ GRID_POINTS = {
 PLANE_POINTS = {  # along each axis
     "4th-order differences": (32, 64, 128, 192),
     "Fourier": (8, 16, 32, 64),
-    "Chebyshev": (9, 13, 17, 25, 33, 49, 65, 97, 129, 161),
+    "Chebyshev": (9, 13, 17, 25, 33, 49, 65, 97, 129, 161, 193, 257),
 }
 LEAST_GAIN = 0.7  # of the error, by more points
 PATIENCE = 1  # how often in a row more points may not help

@@ -54,6 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     set_threads(1)
     from benchmarks.targets import EVOLUTIONS
+    from pdesolve.run_directory import json_ready
 
     stated = [line.split() for line in EVOLUTIONS.strip().splitlines()]
     targets = {name: (float(tol), float(seconds)) for name, tol, seconds in stated}
@@ -64,7 +65,7 @@ def main() -> None:
         rows = [] if options.only != "lines" else kept(record, name, ours=True)
         rows += measure(name, *targets[name], options)
         rows += [] if options.only != "pdesolve" else kept(record, name, ours=False)
-        record[name] = {"tol": targets[name][0], "target_seconds": targets[name][1], "rows": rows}
+        record[name] = json_ready({"tol": targets[name][0], "target_seconds": targets[name][1], "rows": rows})
         record = {known: record[known] for known in targets if known in record}
         RECORD.write_text(json.dumps(record, indent=1) + "\n")
         print("\n".join(lines_of(name, record[name], {})), flush=True)
@@ -189,8 +190,8 @@ def lines_of(name: str, case: Mapping[str, Any], published: Mapping[str, Any]) -
 def _numbers(row: Mapping[str, Any], case: Mapping[str, Any]) -> tuple[str, ...]:
     if "seconds" not in row:
         return row["status"], "", "", ""
-    error = f"{row['error']:.1e}" if row["error"] == row["error"] else "not done"
-    if row["error"] <= case["tol"] and row["met"]:
+    error = "not done" if row["error"] is None else f"{row['error']:.1e}"
+    if row["error"] is not None and row["error"] <= case["tol"] and row["met"]:
         error = f"**{error}**"
     seconds, wall = (f"{row[key]:.2g}" if row[key] < 10 else f"{row[key]:.0f}" for key in ("seconds", "wall"))
     return error, seconds, wall, f"{row['unknowns']:,}"

@@ -135,8 +135,9 @@ def predict(discrete: Discrete, size: np.ndarray | None = None) -> Decay:
     """Truncation error and decay rate of every patch, from the three highest pairs of degrees.
 
     With T₀, T₁, T₂ the L2 norms on the patch of the parts of degrees {q-1, q-2}, {q-3, q-4}, {q-5, q-6} and the rate
-    ρ = max(T₀/T₁, √(T₀/T₂)), the first neglected pair is predicted as ρ T₀. On a cut cell the functions are made
-    orthonormal first: what is nearly dependent inside the domain has large coefficients that cancel.
+    ρ = max(T₀/T₁, √(T₀/T₂)), the first neglected pair is predicted as ρ T₀. The functions are orthonormal but for
+    their envelope, which is nearly one. On a cut cell they are made so: what is nearly dependent inside the domain has
+    large coefficients that cancel.
 
     Args:
         discrete: a solution.
@@ -152,23 +153,16 @@ def predict(discrete: Discrete, size: np.ndarray | None = None) -> Decay:
         total = degree.sum(1)
         pair = ((q - 1 - total) // 2).clamp_max(3)
         c = coefficients_of(discrete, points.cells)
-        table = value_table(assembly, points)
         volume = volume_weights(assembly, points)
         extent += float(volume.sum())
-        cut = bool(assembly.patches.cut[points.cells[0]])
-        if cut:
-            c = _orthonormal(table, c, volume)
         place = torch.from_numpy(points.cells).to(parts.device)
+        if bool(assembly.patches.cut[points.cells[0]]):
+            c = _orthonormal(value_table(assembly, points), c, volume)
+        else:
+            c = c * assembly.half[place].prod(1).sqrt()[:, None, None]
         high = (pair <= 1) * degree.T / total.clamp_min(1)  # (d, k): each axis' part in the highest degrees
-        measure = torch.ones_like(assembly.half[place]) if cut else assembly.half[place]
-        shares[place] = torch.einsum("buk,dk->bud", c**2, high.to(c)) * measure.prod(1)[:, None, None]
-        for k in range(4):
-            mine = pair == k
-            if cut:
-                parts[place, :, k] = c[..., mine].norm(dim=2)
-                continue
-            values = torch.einsum("bmk,buk->bmu", table[..., mine].expand(len(c), -1, -1), c[..., mine])
-            parts[place, :, k] = (volume[..., None] * values**2).sum(1).sqrt()
+        shares[place] = torch.einsum("buk,dk->bud", c**2, high.to(c))
+        parts[place] = torch.stack([c[..., pair == k].norm(dim=2) for k in range(4)], dim=2)
     squares = parts.square()
     norm = squares.sum((0, 2)).sqrt()
     if size is not None:

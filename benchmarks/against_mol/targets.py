@@ -36,8 +36,8 @@ INTRODUCTION = """
 lines with points and tolerance chosen so that it has the error of the target; in bold what does. CPU seconds of one
 thread on a machine shared with other work, medians of the repeats; errors at the same points, of the worst unknown.
 `pdesolve` finds its slabs, cells and orders itself and certifies its error, the method of lines is tuned with the
-exact solution. Unknowns are coefficients of all slabs, or ordinary differential equations. Published figures are of
-trained networks ([published.toml](../published.toml)).
+exact solution, no solve of it longer than the `--limit` of the row's command. Unknowns are coefficients of all slabs,
+or ordinary differential equations. Published figures are of trained networks ([published.toml](../published.toml)).
 """
 
 
@@ -60,7 +60,7 @@ def main() -> None:
     targets = {name: (float(tol), float(seconds)) for name, tol, seconds in stated}
     if unknown := [name for name in options.names if name not in targets]:
         parser.error(f"there is no row {unknown[0]!r}; the rows are {', '.join(targets)}")
-    record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    record = json_ready(json.loads(RECORD.read_text())) if RECORD.exists() else {}
     for name in [] if options.report else options.names or targets:
         rows = [] if options.only != "lines" else kept(record, name, ours=True)
         rows += measure(name, *targets[name], options)
@@ -162,10 +162,11 @@ def markdown(record: Mapping[str, Any]) -> str:
     for name, case in record.items():
         lines += lines_of(name, case, published.get(name, {}))
     rows = [row for case in record.values() for row in case["rows"]]
-    made = ", ".join(sorted({f"{row['date']} (commit {row['commit']}, {row['machine']})" for row in rows}))
+    made = ", ".join(sorted({f"{row['date']}, {row['machine']}" for row in rows}))
     title = "# Evolutions: targets, the method of lines, published figures"
     notes = (
-        f"Made by `python -m benchmarks.against_mol.targets`: {made}. Record: [targets.json](targets.json)."
+        f"Made by `python -m benchmarks.against_mol.targets`: {made}. Command, commit and status of each row are in "
+        "[targets.json](targets.json)."
     )
     return "\n\n".join([title, " ".join(INTRODUCTION.split()), "\n".join(lines), notes]) + "\n"
 

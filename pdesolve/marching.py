@@ -323,6 +323,8 @@ class March:
     ) -> float:
         """Relative difference of the two marches at the end of a slab, for unknowns handed over."""
         mine = [i for i, order in enumerate(self.orders) if order]
+        if not mine:
+            return 0.0
         error = _root_mean_square(self._at(u, time) - self._at(v, time))
         return float(relative(error[mine], size[mine]).max())
 

@@ -265,6 +265,12 @@ def _check_time(problem: Problem, orders: dict[str, tuple[int, int]], findings: 
     for unknown, (_, order) in orders.items():
         initial = [c for c in problem.conditions if isinstance(c, Initial)]
         given = {c.order for c in initial if problem.unknown_of(c) == unknown}
+        if surplus := sorted(given - set(range(order))):
+            stated = " and ".join(f"Initial(…, order={k})" if k else "Initial(…)" for k in surplus)
+            findings.warn(
+                f"{unknown} is of order {order} in time, so {stated} is one condition too many; is a derivative in t "
+                "missing from the equation?"
+            )
         missing = sorted(set(range(order)) - given)
         if missing:
             wanted = " and ".join(f"Initial(…, order={k})" if k else "Initial(…)" for k in missing)

@@ -17,13 +17,14 @@ from pdesolve.cli.interrupt import StoppableMonitor, sigterm_as_interrupt, stop_
 from pdesolve.cli.products import ProductsSoFar, check_file_names, check_suitable, write_products
 from pdesolve.cli.progress import Show, progress
 from pdesolve.cli.request import Request
-from pdesolve.cli.values import duration
+from pdesolve.cli.values import duration, short
 from pdesolve.cli.warn import warnings_as_lines
 from pdesolve.errors import UsageError
 from pdesolve.run_directory import RunDirectory, read_run, refuse_differences
 from pdesolve.versions import peak_memory_mb, versions
 
 NOT_CERTIFIED = 3
+DIFFERENT = 10.0  # times tolerance and estimate: an error that is another solution
 _VERDICTS = {0: "solved", NOT_CERTIFIED: "not certified", INTERRUPTED: "interrupted"}
 
 
@@ -167,10 +168,24 @@ class Session:
         solution.status = "stopped by the user"
         return INTERRUPTED
 
+    def _compare(self) -> None:
+        """Warn where a certified solution and the one in the problem file are different ones."""
+        error, estimate = self.record["relative_l2_error"], self.record["estimated_error"]
+        if not self.record["converged"] or error is None or estimate is None or self.problem.data:
+            return
+        if error > DIFFERENT * max(estimate, self.request.tol):
+            stated = "exact" if self.problem.exact else "reference"
+            warnings.warn(
+                f"the solution meets equation and conditions to {short(estimate)}, but differs from {stated} by "
+                f"{short(error)}: the problem file may not say what was meant; see pdesolve check {self.request.file}",
+                stacklevel=2,
+            )
+
     def _save(self, solution: Any) -> dict[str, str]:
         """Write everything; label → path of what shows the solution."""
         self._begin()
         self.record.update(solution.summary())
+        self._compare()
         # The file may have been edited meanwhile; the copy is what was solved.
         solution.problem.source_path = self.directory.path / "problem.py"
         solution.save(self.directory.path)

@@ -95,6 +95,16 @@ def test_a_closed_standard_output_is_no_fault(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.timeout(60)
+def test_an_exact_solution_of_another_problem_is_noticed(run):
+    """It decides nothing, but the user should know."""
+    other = PROBLEMS.parent / "tests" / "broken" / "rejected" / "exact_misses_the_equation.py"
+    result = run("solve", other, "--tol", "1e-3", "--out", "out")
+    assert result.code == 0
+    assert "differs from exact by 0.5: the problem file may not say what was meant" in result.err
+    assert "differs from" not in run("solve", POISSON, "--tol", "1e-3", "--out", "fine").err
+
+
 def test_a_saved_solution_is_not_lost_when_saving_again_fails(run, monkeypatch):
     assert run("solve", POISSON, "--tol", "1e-2", "--out", "out", "--quiet").code == 0
     solution, before = Solution.load("out"), Path("out/solution.pt").read_bytes()

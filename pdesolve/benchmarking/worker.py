@@ -104,12 +104,18 @@ def execute(case: Case) -> Record:
 def _solve(case: Case, record: Record) -> None:
     import torch
 
-    from pdesolve.benchmarking.measuring import RecordingMonitor, error_history, error_picture
+    from pdesolve.benchmarking.measuring import (
+        RecordingMonitor,
+        error_history,
+        error_picture,
+        remember_references,
+    )
     from pdesolve.loading import load_problem
     from pdesolve.solver import solve
 
     torch.set_num_threads(case.threads)
     problem = load_problem(case.problem)
+    remember_references(problem, record["problem_sha256"])
     spec = case.method
     monitor = RecordingMonitor(clock=time.process_time if case.clock == "cpu" else time.perf_counter)
     wall, cpu = time.perf_counter(), time.process_time()

@@ -51,16 +51,19 @@ def cases(found: Sequence[Network]) -> list[Case]:
     ]
 
 
-def measure(found: Sequence[Network]) -> list[Record]:
-    """Make the records anew."""
+def measure(found: Sequence[Network], only: str = "") -> list[Record]:
+    """Make the records anew; only those of networks whose name has these letters, where some are given."""
+    chosen = [network for network in found if only in network["name"]]
+    names = {network["name"] for network in chosen}
+    kept = [r for r in read_records(RECORDS) if r["method"] not in names] if only else []
     with tempfile.TemporaryDirectory() as folder:
         records = run_all(
-            cases(found),
+            cases(chosen),
             Path(folder),
             lambda r: print(f"  {r['method']}: {error_of(r):.1e}", file=sys.stderr),
         )
-    write_records(RECORDS, records)
-    return records
+    write_records(RECORDS, [*kept, *records])
+    return [*kept, *records]
 
 
 def published_error(network: Network) -> float:
@@ -103,8 +106,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--table", action="store_true", help="from the committed records")
-    found = networks()
-    records = read_records(RECORDS) if parser.parse_args().table else measure(found)
+    parser.add_argument(
+        "--only", default="", metavar="NAME", help="measure the networks with NAME in their name"
+    )
+    found, options = networks(), parser.parse_args()
+    records = read_records(RECORDS) if options.table else measure(found, options.only)
     print(tables.markdown(table(found, records)))
 
 

@@ -120,7 +120,7 @@ def lm_settings(task: Task) -> LevenbergMarquardtSettings:
     return LevenbergMarquardtSettings(
         iterations=task.budget.iterations or (UNLIMITED if limited else ITERATIONS),
         loss_tolerance=task.loss_tolerance,
-        stagnation_window=50,
+        stagnation_window=0 if limited else 50,  # it may stall for hundreds of iterations and then go on
         stagnation=0.05,
     )
 

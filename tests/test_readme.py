@@ -1,9 +1,11 @@
 """The README tells the truth: its code runs, its tables say what the package says, its links lead somewhere."""
 
+import importlib
 import importlib.util
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -206,19 +208,41 @@ def test_the_measured_results_are_those_of_the_record():
     assert [(row["problem"], row["tol"]) for row in record["rows"]] == list(benchmark.SUITE)
 
 
-def test_the_comparison_is_that_of_the_records():
-    path = ROOT / "benchmarks" / "comparison.py"
-    spec = importlib.util.spec_from_file_location("benchmark_comparison", path)
-    comparison = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(comparison)
-    records = read_records(comparison.RECORDS)
-    assert comparison.report(records) in section("Comparing methods")
-    cases = make_suite(read_suite(ROOT / "benchmarks" / "quick.toml")).cases()
-    assert {(r["problem"], r["method"], r["seed"]) for r in records} == {
-        (case.problem_name, case.method.label, case.seed) for case in cases
+@pytest.fixture(scope="module")
+def comparison():
+    folder = str(ROOT / "benchmarks")
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module("comparison")
+    finally:
+        sys.path.remove(folder)
+
+
+@pytest.fixture(scope="module")
+def kept_suites(comparison):
+    return {name: read_records(comparison.kept(name)) for name in comparison.SUITES}
+
+
+def test_the_comparison_is_that_of_the_records(comparison, kept_suites):
+    assert comparison.readme_part(kept_suites) in section("Comparing methods")
+    page = comparison.PAGE.read_text("utf-8")
+    parts = dict(comparison.page_parts(kept_suites))
+    assert list(parts) == ["reproductions", *comparison.SUITES, "factors"]
+    assert [name for name, text in parts.items() if text not in page] == []
+
+
+@pytest.mark.parametrize("name", ["fitting", "poisson", "time"])
+def test_the_records_are_those_that_the_suite_asks_for(name, kept_suites):
+    suite = make_suite(read_suite(ROOT / "benchmarks" / f"{name}.toml"))
+    assert {(r["problem"], r["method"], r["seed"]) for r in kept_suites[name]} == {
+        (case.problem_name, case.method.label, case.seed) for case in suite.cases()
     }
-    for row in rows_of(records):
-        assert row.median("parameters") == pytest.approx(257, rel=0.05), row.method
+    assert {r["budget"] for r in kept_suites[name]} == {suite.limits["budget"]}
+    for row in rows_of(kept_suites[name]):
+        if row.method != "gmnm":  # the adaptive solver has no size of its own
+            assert row.median("parameters") == pytest.approx(suite.settings["parameters"], rel=0.08), (
+                row.method
+            )
 
 
 def test_the_formats_of_export_are_named():

@@ -350,7 +350,8 @@ class March:
         order = float(np.average(u.assembly.q, weights=decay.error + 1e-300))
         factor = (0.3 * goal / max(in_time, 1e-300)) ** (1 / order)
         done.dt = dt * float(np.clip(factor, 0.5, 2.0)) if not 0.9 < factor < 1.1 else dt
-        done.hint = self._anticipated(u, decay, goal, self._goal(done.share), done.dt > dt)
+        longer = min(done.dt, self.time.t1 - done.ends[-1]) > dt
+        done.hint = self._anticipated(u, decay, goal, self._goal(done.share), longer)
 
     def _anticipated(self, u: Discrete, decay: Decay, goal: float, sharp: float, longer: bool) -> Hint:
         """Patches and orders for what follows a slab: more where it has no digit to spare, fewer where it has many.

@@ -241,7 +241,30 @@ class Assembly:
             found = (
                 self.interior if place is None else boundary_points(self.patches, place, self.q, self.batch)
             )
+            if place is not None:
+                found = [part for p in found for part in self._congruent(p)]
             result += [(term, self._to_device(p)) for p in found]
+        return result
+
+    def _congruent(self, points: Points) -> list[Points]:
+        """Points on a boundary divided by where they lie in their cells, if many cells have them in equal places."""
+        index = torch.from_numpy(points.cells)
+        half = self.half.cpu()[index]
+        t = (points.y - self.centre.cpu()[index][:, None]) / half[:, None]
+        marks = torch.cos(torch.arange(t[0].numel(), dtype=t.dtype))
+        places = torch.cat([(t.flatten(1) @ marks)[:, None], half], dim=1)
+        _, kind = np.unique(
+            (places / places.abs().amax(0) * 1e9).round().numpy(), axis=0, return_inverse=True
+        )
+        kind = kind.ravel()
+        if kind.max() + 1 > 0.5 * len(kind):
+            return [points]
+        result = []
+        for k in range(kind.max() + 1):
+            mine = kind == k
+            normals = None if points.normals is None else points.normals[mine]
+            equal = _all_equal(t[mine]) and _all_equal(half[mine])
+            result.append(Points(points.cells[mine], points.y[mine], points.weight[mine], equal, normals))
         return result
 
     def _per_axis(self, q: int) -> int:

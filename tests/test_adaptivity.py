@@ -252,10 +252,3 @@ def test_sources_that_no_flux_balances_are_not_certified():
     result = solve_adaptively(contradictory, 1e-3, Monitor(time_limit=20))
     assert not result.converged
     assert "cannot all be met" in result.status
-
-
-def test_data_that_jump_at_a_corner_contradict_nothing():
-    square = Rectangle((0, 0), (1, 1))
-    walls = square.left | square.right | square.bottom
-    lid = Problem(square, lambda u: -laplace(u), [Dirichlet(1, on=square.top), Dirichlet(0, on=walls)])
-    assert solve_adaptively(lid, 1e-2, Monitor(time_limit=20)).converged

@@ -52,7 +52,6 @@ AT_ONCE = (
     0.3  # part of the tolerance that may be used up at the start; the rest is released in proportion to time
 )
 SPARE = 0.1  # predicted error over goal that the patches of the next slab aim at
-JUNK = 0.1  # part of the error handed over that a slab need not resolve: it is not in the solution
 COARSE = 0.03  # predicted error over goal up to which they are coarsened
 UNEXPLAINED = 50  # times the predicted error: more than that was not truncated, but carried in from data
 STALLED = 0.7  # refinement in space that leaves more of the predicted error, twice, does not help
@@ -345,15 +344,15 @@ class March:
 
     def _prepare_next(self, done: Progress, u: Discrete, decay: Decay, dt: float) -> None:
         """Length and patches of the next slab, from the decay in this one."""
-        goal = max(self._goal(done.share), JUNK * done.handed)
+        goal = self._goal(done.share)
         in_time = float(np.sqrt((decay.error**2 * decay.share[:, -1]).sum()))
         order = float(np.average(u.assembly.q, weights=decay.error + 1e-300))
         factor = (0.3 * goal / max(in_time, 1e-300)) ** (1 / order)
         done.dt = dt * float(np.clip(factor, 0.5, 2.0)) if not 0.9 < factor < 1.1 else dt
         longer = min(done.dt, self.time.t1 - done.ends[-1]) > dt
-        done.hint = self._anticipated(u, decay, goal, self._goal(done.share), longer)
+        done.hint = self._anticipated(u, decay, goal, longer)
 
-    def _anticipated(self, u: Discrete, decay: Decay, goal: float, sharp: float, longer: bool) -> Hint:
+    def _anticipated(self, u: Discrete, decay: Decay, goal: float, longer: bool) -> Hint:
         """Patches and orders for what follows a slab: more where it has no digit to spare, fewer where it has many.
 
         A longer slab needs all orders; only halvings in space are undone then.
@@ -361,7 +360,7 @@ class March:
         assembly, (first, highest) = u.assembly, self.range_of_orders
         q, time = assembly.q, assembly.dimension - 1
         target = max(SPARE * goal, 0.1 * FINEST_TOLERANCE) / np.sqrt(len(q))
-        coarse = COARSE * sharp / np.sqrt(len(q))
+        coarse = COARSE * goal / np.sqrt(len(q))
         close = decay.error > target
         split, wanted = cheapest(decay, q, target, assembly.dimension, highest)
         split &= close & (decay.strongest != time)
@@ -469,8 +468,8 @@ class March:
             TooLong: it lacks resolution in time.
         """
         problem = self._slab_problem(a, b, before)
-        solver = self._solver(problem, self._goal(done.share * share))
-        goal = max(self._goal(done.share * share), JUNK * done.handed)
+        goal = self._goal(done.share * share)
+        solver = self._solver(problem, goal)
         if done.hint is None:
             patches, q = self._resolving(solver, goal)
         else:

@@ -133,13 +133,14 @@ class _Batch:
         part = _columns(b[index], 2)
         if len(self.lower) == len(self.patches):
             return part
-        return part.transpose(0, 1).reshape(1, part.shape[1], -1)
+        return part.transpose(0, 1).flatten(1)[None]
 
     def spread(self, part: Tensor) -> Tensor:
         """The reverse, (b, n, j)."""
         if len(self.lower) == len(self.patches):
             return part
-        return part.view(part.shape[1], len(self.patches), -1).transpose(0, 1)
+        b = len(self.patches)
+        return part.view(part.shape[1], b, part.shape[2] // b).transpose(0, 1)
 
 
 class CondensedCholesky:

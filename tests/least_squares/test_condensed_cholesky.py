@@ -175,3 +175,20 @@ def test_a_factor_that_does_not_fit_is_refused_before_it_is_formed(monkeypatch):
     layout = Columns(torch.full((16,), 20))
     with pytest.raises(OutOfMemoryError, match="320 unknowns needs"):
         factor(layout, grid_centres((4, 4)), random_rows(layout, grid_pairs((4, 4))))
+
+
+@pytest.mark.parametrize("faces", [True, False])
+@pytest.mark.parametrize("rhs", [(), (3,)])
+def test_equal_patches_are_condensed_once(faces, rhs):
+    """A periodic chain of one matrix has one factor, as have patches that nothing joins."""
+    generator = torch.Generator().manual_seed(0)
+    layout, cells = Columns(torch.full((6,), 5)), torch.arange(6)
+    equation, left, right = torch.randn(3, 8, 5, generator=generator, dtype=torch.float64)
+    rows = [RowBlocks.make(layout, (cells,), (equation.expand(6, -1, -1),))]
+    if faces:
+        ends = (cells, cells.roll(-1))
+        rows.append(RowBlocks.make(layout, ends, (left.expand(6, -1, -1), right.expand(6, -1, -1))))
+    found = factor(layout, np.arange(6.0)[:, None], rows)
+    assert [len(batch.lower) for batch in found.batches] == [1]
+    matrix, b = dense(rows, layout), torch.randn(30, *rhs, generator=generator, dtype=torch.float64)
+    assert torch.allclose(found.solve(b), torch.linalg.solve(matrix.T @ matrix, b), rtol=1e-9, atol=1e-10)

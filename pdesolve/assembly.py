@@ -45,6 +45,7 @@ from pdesolve.subdomains import interface_pieces
 
 VALUE_WEIGHT = 10.0
 FLUX_WEIGHTS = (10.0, 1.0, 0.3, 0.1, 0.03, 0.01)
+ROUNDING = 1e-9  # part of the largest residual of a term below which a component of it is met
 EQUAL = 1e-13  # relative difference of coordinates or coefficients that is rounding
 BATCH_NUMBERS = 24_000_000  # matrix entries in one batch of rows: 192 MB
 
@@ -504,11 +505,12 @@ class Assembly:
         """Raise SolveError where a component is not met and nothing changes it: Gauss–Newton would not see it."""
         for term in {id(term): term for term, _ in self.points}.values():
             residual, scale = torch.stack(list(largest[id(term)])).amax(0)
-            if bool(((residual > 0) & (scale == 0)).any()):
+            unseen = (residual > ROUNDING * residual.max()) & (scale == 0)
+            if bool(unseen.any()):
                 message = (
-                    f"{term.operator.term.name} is not met, off by {float(residual.max()):.3g}, and at the start no "
-                    "change of the unknowns changes it to first order, as of u² = 1 about u = 0; start elsewhere with "
-                    "guess="
+                    f"{term.operator.term.name} is not met, off by {float(residual[unseen].max()):.3g}, and at the start "
+                    "no change of the unknowns changes it to first order, as of u² = 1 about u = 0; start elsewhere "
+                    "with guess="
                 )
                 raise SolveError(message)
 

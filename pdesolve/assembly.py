@@ -508,9 +508,9 @@ class Assembly:
             unseen = (residual > ROUNDING * residual.max()) & (scale == 0)
             if bool(unseen.any()):
                 message = (
-                    f"{term.operator.term.name} is not met, off by {float(residual[unseen].max()):.3g}, and at the start "
-                    "no change of the unknowns changes it to first order, as of u² = 1 about u = 0; start elsewhere "
-                    "with guess="
+                    f"{term.operator.term.name} is not met, off by {float(residual[unseen].max()):.3g}, and at the "
+                    "start no change of the unknowns changes it to first order, as of u² = 1 about u = 0; start "
+                    "elsewhere with guess="
                 )
                 raise SolveError(message)
 

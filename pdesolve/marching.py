@@ -48,20 +48,15 @@ SHORTEST = 1e-6  # of the whole interval
 FORGIVEN = 1e-3  # of the whole interval: shorter slabs are taken though Gauss–Newton has not converged
 OWED = 0.9 * FORGIVEN
 SLOWEST = 12  # Gauss–Newton steps after which a slab counts as too long
-AT_ONCE = (
-    0.3  # part of the tolerance that may be used up at the start; the rest is released in proportion to time
-)
+AT_ONCE = 0.3  # part of the tolerance that may be used up at the start; the rest is released as time passes
 SPARE = 0.1  # predicted error over goal that the patches of the next slab aim at
 COARSE = 0.03  # predicted error over goal up to which they are coarsened
 UNEXPLAINED = 50  # times the predicted error: more than that was not truncated, but carried in from data
 STALLED = 0.7  # refinement in space that leaves more of the predicted error, twice, does not help
 SHORTENING = 0.3  # least power of the length with which an error must fall for shorter slabs to help
-BEGINNING = (
-    0.1  # size at the start of a slab, over that at its end, below which an unknown begins with nothing
-)
+BEGINNING = 0.1  # size at the start of the first slab, over that at its end, of what begins with nothing
 HANDED_POINTS = 512  # at which the two marches are compared at the end of a slab
 MOST_PATCHES = 100  # times the first order: a slab that wants more is cut in time first
-UNRESOLVED = 1e-2  # predicted error above which a slab is cut in any case
 PROBES = 4096  # points at which the first patches are compared with the initial values
 
 
@@ -262,17 +257,11 @@ class March:
             allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * (b - self.time.t0) / length)
             size = self._size(done, v.mixture, a, b)
             handed = self._handed_over(u.mixture, v.mixture, b, size)
-            if handed > allowed and done.handed < 0.7 * allowed:
-                room, predicted = 0.5 * (allowed - done.handed), float(np.sqrt((decay.error**2).sum()))
-                factor = tighter = 1.0
-                if handed > max(UNEXPLAINED * predicted, 3 * done.handed):
-                    factor = self._shortened("handed over", b - a, handed, room)
-                elif again == 1.0:
-                    tighter = max(0.03, room / handed * min(1.0, predicted / self._goal(done.share)))
-                if min(factor, tighter) < 1 and factor * (b - a) > SHORTEST * length:
-                    done.dt, again = factor * (b - a), again * tighter
-                    done.hint = u.assembly.patches.partition, u.assembly.q
-                    continue
+            factor, tighter = self._again(done, decay, b - a, handed, allowed, again)
+            if min(factor, tighter) < 1:
+                done.dt, again = factor * (b - a), again * tighter
+                done.hint = u.assembly.patches.partition, u.assembly.q
+                continue
             self.stalled, again = {}, 1.0
             done.expected = done.expected if done.slabs else size
             done.squares, done.finer = squares, v.mixture
@@ -292,6 +281,20 @@ class March:
             if self._out_of_time() and b < self.time.t1:
                 return self._stopped(done, f"at t = {b:.6g}: {self._why_stop()}")
         return self._finished(done)
+
+    def _again(
+        self, done: Progress, decay: Decay, dt: float, handed: float, allowed: float, again: float
+    ) -> tuple[float, float]:
+        """By what a slab that hands over too much is shortened, and its goal tightened; 1 and 1 if it is taken."""
+        if handed <= allowed or done.handed >= 0.7 * allowed:
+            return 1.0, 1.0
+        room, predicted = 0.5 * (allowed - done.handed), float(np.sqrt((decay.error**2).sum()))
+        if handed > max(UNEXPLAINED * predicted, 3 * done.handed):
+            factor = self._shortened("handed over", dt, handed, room)
+            return (factor if factor * dt > SHORTEST * self.time.length else 1.0), 1.0
+        if again < 1:
+            return 1.0, 1.0
+        return 1.0, max(0.03, room / handed * min(1.0, predicted / self._goal(done.share)))
 
     def _state(self, done: Progress) -> dict[str, Any]:
         """All that a resumed march needs."""

@@ -206,7 +206,7 @@ class Partition:
         kept[second] = False
         number = np.cumsum(kept) - 1
         number[second] = number[first]
-        return Partition(self.breaks, level[kept], index[kept], self.periodic, self.part[kept]), number
+        return replace(self, level=level[kept], index=index[kept], part=self.part[kept]), number
 
     @cached_property
     def faces(self) -> Faces:

@@ -109,6 +109,14 @@ def test_joining_undoes_splitting_along_an_axis(dimension):
     assert (joined.index[number] == before.index[parent]).all()
 
 
+def test_joined_cells_meet_over_a_shifted_seam_as_before():
+    cells = Partition.grid([[0.0, 1.0], [0.0, 1.0]], [True, True], shift=np.array([[0.0, 0.3], [0.0, 0.0]]))
+    split, _ = cells.split(np.array([[False, True]]))
+    joined, _ = split.join(1, np.ones(2, dtype=bool))
+    assert joined.shift.tolist() == cells.shift.tolist()
+    assert joined.faces.shift.tolist() == cells.faces.shift.tolist()
+
+
 def test_only_two_halves_of_one_cell_are_joined():
     """Of the cells [0, ¼], [¼, ½], [½, 1] only the first two come from one."""
     cells, _ = Partition.grid([[0.0, 1.0]]).split(np.array([[True]]))

@@ -336,4 +336,6 @@ def test_what_halving_gains_joining_loses():
     half = decay(0.01 / 4, 1e-10 * 2.0**-12)
     assert joined_orders(half, q, 0, 1.01e-10 / 2**0.5, 20)[0] == 12
     assert joined_orders(half, q, 0, 0.99e-10 / 2**0.5, 20)[0] == 14
+    assert joined_orders(half, q, 0, 1.01e-12 / 2**0.5, 20)[0] == 14  # the rate is that of the whole
+    assert joined_orders(half, q, 0, 0.99e-12 / 2**0.5, 20)[0] != 14
     assert joined_orders(decay(0.3), q, 0, whole.error[0], 20)[0] == 0

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import OutOfMemoryError, SolveError
-from pdesolve.least_squares.row_blocks import Columns, RowBlocks, shared
+from pdesolve.least_squares.row_blocks import Columns, RowBlocks, lower_gram, shared
 
 LEAF_COLUMNS = 160  # parts with fewer columns inside are one dense front: below it, overhead outweighs flops
 
@@ -414,18 +414,16 @@ class CondensedCholesky:
             matrix.diagonal()[:k] += 1 + shift
             for p in front.patches.tolist():
                 i, at = self.place[p]
-                side = self.batches[i].side[at]
-                product = common[i] if i in common else side.mT @ side
-                if len(self.batches[i].patches) > len(self.batches[i].side):
-                    common[i] = product
                 mine = self.face_of[self.first[p] : self.first[p + 1]]
                 order = np.argsort(self.rank[mine], kind="stable")
-                place = _ranges((np.cumsum(sizes[mine]) - sizes[mine])[order], sizes[mine][order]).to(
-                    product.device
-                )
-                _extend_add(
-                    matrix, product[place[:, None], place], local[mine[order]], sizes[mine[order]], -1
-                )
+                place = _ranges((np.cumsum(sizes[mine]) - sizes[mine])[order], sizes[mine][order])
+                place, side = place.to(matrix.device), self.batches[i].side[at]
+                if len(self.batches[i].patches) > len(self.batches[i].side):
+                    common[i] = common[i] if i in common else side.mT @ side
+                    product = common[i][place[:, None], place]
+                else:
+                    product = lower_gram(side[None, :, place])[0]
+                _extend_add(matrix, product, local[mine[order]], sizes[mine[order]], -1)
             for child in front.children:
                 if (update := updates.pop(child, None)) is not None:
                     border = self.fronts[child].border

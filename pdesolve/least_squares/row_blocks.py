@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+MANY_COLUMNS = 256  # of a matrix whose Gram matrix is made in parts
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -91,11 +93,11 @@ class RowBlocks:
             out.index_add_(0, c.flatten(), part.flatten())
 
     def gram(self, side: int) -> Tensor:
-        """MᵀM (b, k, k) for the matrices M on one side."""
+        """Lower triangles of MᵀM (b, k, k) for the matrices M on one side."""
         m = self.matrices[side]
         if shared(m):
-            return (m[0].mT @ m[0]).expand(len(m), -1, -1)
-        return torch.bmm(m.mT, m)
+            return lower_gram(m[:1]).expand(len(m), -1, -1)
+        return lower_gram(m)
 
     def some(self, chosen: Tensor) -> RowBlocks:
         """The blocks of a mask (b,)."""
@@ -122,6 +124,21 @@ class RowBlocks:
 def shared(matrices: Tensor) -> bool:
     """Whether matrices (b, m, k) are one, expanded."""
     return len(matrices) > 1 and matrices.stride(0) == 0
+
+
+def lower_gram(m: Tensor) -> Tensor:
+    """Lower triangles of MᵀM (b, k, k) for M (b, m, k); what is above them means nothing.
+
+    A quarter of the columns at a time spares three eighths of the flops, where they outweigh the calls.
+    """
+    k = m.shape[2]
+    if k < MANY_COLUMNS:
+        return torch.bmm(m.mT, m)
+    found = m.new_empty(len(m), k, k)
+    for part in torch.arange(k).chunk(4):
+        a, b = int(part[0]), int(part[-1]) + 1
+        torch.bmm(m[..., a:].mT, m[..., a:b], out=found[:, a:, a:b])
+    return found
 
 
 def squared_norm(residuals: list[Tensor]) -> float:

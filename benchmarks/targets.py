@@ -23,6 +23,7 @@ from pdesolve import Problem, solve
 from pdesolve.benchmarking.variants import VARIANTS, faster
 from pdesolve.errors import PdesolveError
 from pdesolve.loading import load_problem
+from pdesolve.memory import keep_freed_memory
 from pdesolve.monitor import Monitor
 
 PROBLEMS = Path(__file__).resolve().parent.parent / "problems"
@@ -134,6 +135,7 @@ def main() -> None:
     parser.add_argument("--evolutions", action="store_true")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     if chosen.sweep:
         rows = [(name, tol, 6.0) for name in SWEPT.split() for tol in (1e-3, 1e-6, 1e-9)]
     elif chosen.evolutions:

@@ -54,8 +54,10 @@ def main() -> None:
     options = parser.parse_args()
     set_threads(1)
     from benchmarks.targets import EVOLUTIONS
+    from pdesolve.memory import keep_freed_memory
     from pdesolve.run_directory import json_ready
 
+    keep_freed_memory()
     stated = [line.split() for line in EVOLUTIONS.strip().splitlines()]
     targets = {name: (float(tol), float(seconds)) for name, tol, seconds in stated}
     if unknown := [name for name in options.names if name not in targets]:

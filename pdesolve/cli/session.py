@@ -20,6 +20,7 @@ from pdesolve.cli.request import Request
 from pdesolve.cli.values import duration, short
 from pdesolve.cli.warn import warnings_as_lines
 from pdesolve.errors import UsageError
+from pdesolve.memory import keep_freed_memory
 from pdesolve.run_directory import RunDirectory, read_run, refuse_differences
 from pdesolve.versions import peak_memory_mb, versions
 
@@ -39,6 +40,7 @@ def run(request: Request, record: dict[str, Any]) -> int:
         The exit code.
     """
     record.update(request.known)
+    keep_freed_memory()
     with warnings_as_lines(request.quiet), sigterm_as_interrupt():
         session = _open(request, record)
         try:

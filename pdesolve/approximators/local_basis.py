@@ -116,13 +116,24 @@ def basis_table(
     Returns:
         (a, b, n, k) with k = C(q - 1 + d, d) basis functions.
     """
-    d = t.shape[-1]
     order = max(max(index) for index in indices)
-    axes = factor_table(t.movedim(-1, 0), (sigma / half).T[:, :, None], q, order)  # (order + 1, d, b, n, q)
-    result = t.new_empty(len(indices), *t.shape[:-1], basis_size(d, q))
+    return product_table(axis_factors(t, half, sigma, q, order), q, indices)
+
+
+def axis_factors(t: Tensor, half: Tensor, sigma: Tensor, q: int, order: int) -> Tensor:
+    """Derivatives 0 … order of g P_j along each axis with respect to y, (order + 1, d, b, n, q); arguments as above."""
+    factors = factor_table(t.movedim(-1, 0), (sigma / half).T[:, :, None], q, order)
+    for k in range(1, order + 1):
+        factors[k] /= half.T[:, :, None, None] ** k
+    return factors
+
+
+def product_table(factors: Tensor, q: int, indices: tuple[tuple[int, ...], ...]) -> Tensor:
+    """Derivatives β (a of them) of all basis functions from those along each axis, `axis_factors`: (a, b, n, k)."""
+    d = factors.shape[1]
+    result = factors.new_empty(len(indices), *factors.shape[2:-1], basis_size(d, q))
     for row, index in zip(result, indices, strict=True):
-        factors = [axes[k, i] / half[:, i, None, None] ** k if k else axes[0, i] for i, k in enumerate(index)]
-        _multiply(factors, q, row)
+        _multiply([factors[k, i] for i, k in enumerate(index)], q, row)
     return result
 
 
@@ -131,6 +142,9 @@ def _multiply(factors: Sequence[Tensor], q: int, out: Tensor) -> None:
 
     The functions of one total degree are products of slices, which spares gathering the factors.
     """
+    if not factors:
+        out.fill_(1.0)
+        return
     *rest, last = factors
     if not rest:
         out.copy_(last)

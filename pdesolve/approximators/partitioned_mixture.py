@@ -18,7 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.approximators.local_basis import basis_size, basis_table
+from pdesolve.approximators.local_basis import (
+    axis_factors,
+    basis_size,
+    basis_table,
+    degrees,
+    product_table,
+)
 from pdesolve.calculus import MultiIndex, multi_indices
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.subdivision import part_of
@@ -26,8 +32,10 @@ from pdesolve.least_squares.row_blocks import Columns
 from pdesolve.partition import Partition
 
 CHUNK = (
-    1_000_000  # numbers per table: 8 MB, measured best (4 MB to 16 MB are alike, 32 MB takes twice the time)
+    1_000_000  # numbers at once: 8 MB, measured best (4 MB to 16 MB are alike, 32 MB takes twice the time)
 )
+WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # points of one patch in one product of matrices
+OVERHEAD = 3  # of a patch's coefficients in such a product, in points
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +111,13 @@ class PartitionedMixture:
         order = order[patch[order] >= 0]
         for q in np.unique(self.q[patch[order]]):
             chosen = order[self.q[patch[order]] == q]
-            size = basis_size(self.dimension, int(q))
-            step = max(1, CHUNK // (size * len(grid_indices)))
-            for start in range(0, len(chosen), step):
-                part = chosen[start : start + step]
-                index = torch.from_numpy(part).to(y.device)
-                values = self._values(patch[part], y[index], int(q), grid_indices)
-                result[index] = values if transform is None else values @ transform.to(values).T
+            served, place, used = _blocks(patch[chosen])
+            step = max(1, CHUNK // self._numbers(place.shape[1], int(q), grid_indices))
+            for part in (slice(start, start + step) for start in range(0, len(served), step)):
+                index = torch.from_numpy(chosen[place[part]]).to(y.device)
+                kept = torch.from_numpy(used[part]).to(y.device)
+                values = self._values(served[part], y[index], int(q), grid_indices)[kept]
+                result[index[kept]] = values if transform is None else values @ transform.to(values).T
         return result
 
     def basis_on(self, patch: np.ndarray, y: Tensor) -> Iterator[tuple[np.ndarray, Tensor]]:
@@ -125,13 +133,42 @@ class PartitionedMixture:
                 yield part, basis_table(t[:, None], self.half[which], self.sigma, int(q), zero)[0, :, 0]
 
     def _values(self, patch: np.ndarray, y: Tensor, q: int, indices: tuple[MultiIndex, ...]) -> Tensor:
-        """(n, u, a) on patches (n,) of equal order q: every point gathers the coefficients of its patch."""
+        """D_y^β u at m points y (b, m, d) of each of b patches of equal order q: (b, m, u, a).
+
+        The sum over degrees along the last axis comes first, one product of matrices for all points of a patch,
+
+            Σ_j c_j Π_i f_{j_i}(y_i) = Σ_l T_l(y_1, …, y_{d-1}) W_l,    W_l = Σ_i c_{il} f_i(y_d),
+
+        so that the table T of every point is one of d - 1 variables.
+        """
         which = torch.from_numpy(patch)
-        half = self.half[which.to(self.half.device)]
-        t = (y - self.centre[which.to(self.centre.device)]) / half
-        table = basis_table(t[:, None, :], half, self.sigma, q, indices)[:, :, 0]  # (a, n, k)
-        c = self.coefficients[self.layout.of(which).to(self.coefficients.device)]
-        return torch.einsum("ank,nuk->nua", table, c.view(len(patch), self.outputs, -1))
+        here = which.to(self.half.device)
+        half = self.half[here]
+        t = (y - self.centre[here][:, None]) / half[:, None]
+        factors = axis_factors(t, half, self.sigma, q, max(map(max, indices)))  # (order + 1, d, b, m, q)
+        c = self._by_last_degree(which, q)
+        values = y.new_empty(*y.shape[:2], self.outputs, len(indices))
+        for k in sorted({index[-1] for index in indices}):
+            rows = [a for a, index in enumerate(indices) if index[-1] == k]
+            w = torch.bmm(factors[k, -1], c).view(*y.shape[:2], self.outputs, -1)
+            table = product_table(factors[:, :-1], q, tuple(indices[a][:-1] for a in rows))  # (a, b, m, l)
+            values[..., rows] = torch.einsum("abml,bmul->bmua", table, w)
+        return values
+
+    def _numbers(self, m: int, q: int, indices: tuple[MultiIndex, ...]) -> int:
+        """How many numbers `_values` makes for one patch."""
+        lower = basis_size(self.dimension - 1, q)
+        factors = (max(map(max, indices)) + 1) * self.dimension * q
+        return m * (factors + (len(indices) + self.outputs) * lower) + self.outputs * q * lower
+
+    def _by_last_degree(self, patch: Tensor, q: int) -> Tensor:
+        """Coefficients (b, q, u l) of patches (b,): by degree along the last axis, unknown, and the other degrees."""
+        size = self.outputs * basis_size(self.dimension, q)
+        first = self.layout.offsets[patch].to(self.coefficients.device)
+        c = self.coefficients.unfold(0, size, 1).index_select(0, first)  # (b, u k)
+        place = _places(self.dimension, q, self.outputs).to(c.device)
+        found = c.new_zeros(len(c), q * self.outputs * basis_size(self.dimension - 1, q))
+        return found.index_copy_(1, place, c).view(len(c), q, -1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Values (n, u)."""
@@ -170,6 +207,32 @@ class PartitionedMixture:
             subdomains=subdomains,
             **tensors,
         )
+
+
+def _blocks(patch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points of patches (n,), sorted by patch, in blocks of m points of one patch each.
+
+    A patch has as many blocks as it needs. With m as small as one for points on patches of their own, and as large as
+    64 where there are many on each, little is spent on coefficients, and little on filling up blocks.
+
+    Returns:
+        The patch of each block (b,), its points (b, m), and which of them are not filled up (b, m).
+    """
+    patches, first, count = np.unique(patch, return_index=True, return_counts=True)
+    m = min(WIDTHS, key=lambda m: int((-(-count // m)).sum()) * (m + OVERHEAD))
+    parts = -(-count // m)
+    end = np.repeat(first + count, parts)
+    rank = np.arange(len(end)) - np.repeat(np.cumsum(parts) - parts, parts)
+    place = (np.repeat(first, parts) + m * rank)[:, None] + np.arange(m)
+    return np.repeat(patches, parts), np.minimum(place, end[:, None] - 1), place < end[:, None]
+
+
+@lru_cache
+def _places(dimension: int, q: int, outputs: int) -> Tensor:
+    """Places of the coefficients (u k) of one patch in an array (q, u, l) as of `_by_last_degree`."""
+    lower = {j: i for i, j in enumerate(degrees(dimension - 1, q))}
+    place = torch.tensor([j[-1] * outputs * len(lower) + lower[j[:-1]] for j in degrees(dimension, q)])
+    return (place + len(lower) * torch.arange(outputs)[:, None]).flatten()
 
 
 def rotation_key(rotation: Tensor) -> tuple[tuple[float, ...], ...]:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pdesolve.approximators.local_basis import basis_size
+from pdesolve.approximators import partitioned_mixture
+from pdesolve.approximators.local_basis import basis_size, basis_table
 from pdesolve.approximators.partitioned_mixture import (
     PartitionedMixture,
     default_sigma,
@@ -61,6 +62,22 @@ def points_inside_patches(
     return y @ mixture.rotation.T, patch
 
 
+def by_definition(
+    mixture: PartitionedMixture, patch: np.ndarray, y: Tensor, indices: tuple[tuple[int, ...], ...]
+) -> Tensor:
+    """Σ_j c_j D^β φ_j (n, u, a) at y by given patches, one point after the other."""
+    grid_indices, transform = rotate_indices(indices, rotation_key(mixture.rotation))
+    rows = []
+    for e, point in zip(patch, y, strict=True):
+        half = mixture.half[e : e + 1]
+        t = ((point - mixture.centre[e]) / half)[None]
+        table = basis_table(t, half, mixture.sigma, int(mixture.q[e]), grid_indices)[:, 0, 0]
+        c = mixture.coefficients[mixture.layout.of(torch.tensor([e]))[0]]
+        rows.append(c.view(mixture.outputs, -1) @ table.T)
+    values = torch.stack(rows)
+    return values if transform is None else values @ transform.T
+
+
 def by_finite_differences(mixture: PartitionedMixture, x: Tensor, index: tuple[int, ...]) -> Tensor:
     """Central differences of fourth order, axis after axis."""
     if not any(index):
@@ -83,6 +100,44 @@ def test_jets_are_the_derivatives_of_the_values(dimension, seed):
         expected = by_finite_differences(mixture, x, index)
         scale = float(expected.abs().max())
         assert torch.allclose(jet[:, :, a], expected, rtol=1e-6, atol=1e-7 * scale)
+
+
+@pytest.mark.parametrize("n", [1, 7, 300])
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize(("dimension", "seed"), [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1)])
+def test_jets_are_sums_of_coefficients_times_derivatives_of_the_basis(dimension, seed, outputs, n):
+    mixture = random_mixture(dimension, outputs, rotation_of(dimension, seed))
+    x, patch = points_inside_patches(mixture, n, share=1.5)  # A patch may be asked beyond its faces.
+    y, indices = x @ mixture.rotation, multi_indices(dimension, 2)[::-1]
+    expected = by_definition(mixture, patch, y, indices)
+    found = mixture.jet_on(patch, y, indices)
+    assert torch.allclose(found, expected, rtol=1e-12, atol=1e-13 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_a_value_does_not_depend_on_how_many_points_its_patch_serves(dimension, monkeypatch):
+    monkeypatch.setattr(partitioned_mixture, "CHUNK", 5_000)
+    mixture = random_mixture(dimension)
+    crowd, _ = points_inside_patches(mixture, 500)
+    crowd[100:] = crowd[0] + 1e-3 * (crowd[100:] - crowd[0])  # nearly all in one patch
+    indices = multi_indices(dimension, 1)
+    alone = torch.cat([mixture.jet(x[None], indices) for x in crowd])
+    assert torch.allclose(mixture.jet(crowd, indices), alone, rtol=1e-12, atol=1e-12)
+
+
+def test_no_points_have_no_jets():
+    mixture = random_mixture(2)
+    assert mixture.jet(torch.zeros(0, 2, dtype=torch.float64), ((0, 0), (1, 0))).shape == (0, 2, 2)
+
+
+@pytest.mark.parametrize("counts", [[1] * 50, [1000], [1, 2, 3, 70, 200], [64] * 9, [5000, *[1] * 3000]])
+def test_blocks_hold_every_point_once_beside_others_of_its_patch(counts):
+    patch = np.repeat(3 * np.arange(len(counts)), counts)
+    served, place, used = partitioned_mixture._blocks(patch)
+    assert (np.sort(place[used]) == np.arange(len(patch))).all()
+    assert (patch[place] == served[:, None]).all()
+    points = place.size + partitioned_mixture.OVERHEAD * len(place)
+    assert points <= (1 + partitioned_mixture.OVERHEAD) * len(patch)  # what blocks of one would take
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3])

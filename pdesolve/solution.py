@@ -218,15 +218,21 @@ class Solution:
 
     def residual(self, points: Tensor) -> Tensor:
         """Residual of the equation (n, m) at points (n, d)."""
+        return self.jet_and_residual(points, ())[1]
+
+    def jet_and_residual(self, points: Tensor, indices: Sequence[MultiIndex]) -> tuple[Tensor, Tensor]:
+        """Derivatives (n, u, a) and the residual of the equation (n, m) at points (n, d), evaluated together."""
         operator = self._equation
-        indices = tuple(dict.fromkeys(a for _, a in operator.slots))
+        wanted = tuple(dict.fromkeys([*(tuple(index) for index in indices), *(a for _, a in operator.slots)]))
         parameters = {k: torch.tensor(v, dtype=torch.float64) for k, v in self.parameters.items()}
-        found = []
+        derivatives, found = [], []
         for part in torch.split(points, CHUNK):
-            jets = self.jet(part, indices).to(part)
-            columns = [jets[:, u, indices.index(a)] for u, a in operator.slots]
-            found.append(operator.residual(part, torch.stack(columns, 1), None, parameters).detach())
-        return torch.cat(found)
+            jets = self.jet(part, wanted)
+            columns = [jets[:, u, wanted.index(a)] for u, a in operator.slots]
+            slots = torch.stack(columns, 1).to(part)
+            found.append(operator.residual(part, slots, None, parameters).detach())
+            derivatives.append(jets[..., [wanted.index(tuple(index)) for index in indices]])
+        return torch.cat(derivatives), torch.cat(found)
 
     def measure_residual(self) -> float:
         """Root mean square of the equation's residual over the domain."""

@@ -47,6 +47,9 @@ class AnalyticSolution:
             return None
         return torch.stack([self._at(formula, points) for formula in self.exact], dim=1)
 
+    def jet_and_residual(self, points, indices):
+        return self.jet(points, indices), self.residual(points)
+
     def residual(self, points):
         return torch.stack([(i + 1) * self._at(self.error, points) for i in range(len(self.exact))], dim=1)
 

@@ -214,6 +214,13 @@ def test_the_residual_is_that_of_the_equation(poisson):
     assert poisson.residual_rms == pytest.approx(sampled, rel=0.1)
 
 
+def test_derivatives_and_residual_are_the_same_together_and_alone(system):
+    points, indices = system.problem.domain.sample(50), [(1, 0), (0, 0)]
+    jet, residual = system.jet_and_residual(points, indices)
+    torch.testing.assert_close(jet, system.jet(points, indices), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(residual, system.residual(points), rtol=1e-12, atol=1e-10)
+
+
 # ---------------------------------------------------------------- summary, history
 
 

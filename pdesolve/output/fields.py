@@ -69,7 +69,7 @@ def point_fields(solution: Solution, points: NDArray[np.float64]) -> Fields:
     x = torch.as_tensor(points, dtype=torch.float64)
     value = (0,) * d
     steps = [tuple(int(i == axis) for i in range(d)) for axis in range(space)]
-    jet = _numpy(solution.jet(x, (value, *steps)))
+    jet, residual = map(_numpy, solution.jet_and_residual(x, (value, *steps)))
     exact = solution.exact_values(x)
     pairs: list[tuple[str, NDArray[np.float64]]] = []
     for i, name in enumerate(solution.problem.unknowns):
@@ -78,7 +78,7 @@ def point_fields(solution: Solution, points: NDArray[np.float64]) -> Fields:
             known = _numpy(exact[:, i])
             pairs += [(f"{name}_exact", known), (f"{name}_error", jet[:, i, 0] - known)]
         pairs.append((f"grad_{name}", np.pad(jet[:, i, 1:], ((0, 0), (0, max(0, 3 - space))))))
-    pairs += _residuals(_numpy(solution.residual(x)))
+    pairs += _residuals(residual)
     fields = {name: values.copy() for name, values in pairs}
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]

@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 from analytic import AnalyticSolution, history
+from matplotlib.collections import TriMesh
 from PIL import Image
 
 from pdesolve import plotting
@@ -59,6 +60,11 @@ def test_a_singular_corner_and_a_missing_history_do_not_stop_a_picture(tmp_path)
     solution.history, solution.estimated_error = [], None
     with np.errstate(all="ignore"):
         assert colours(plot(solution, tmp_path / "u.png", points=200)) > 100
+
+
+def test_the_layout_needs_no_path_of_every_triangle(tmp_path, monkeypatch):
+    monkeypatch.setattr(TriMesh, "convert_mesh_to_paths", lambda *_: pytest.fail("paths were made"))
+    assert colours(plot(CASES["line in time"], tmp_path / "u.png", points=200)) > 100
 
 
 def test_only_pictures_are_drawn_and_nothing_else_is_written(tmp_path):

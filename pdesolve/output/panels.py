@@ -115,6 +115,8 @@ def surface(
     drawn = axes.tripcolor(
         triangulation, known, shading="gouraud", cmap=colours, norm=norm, rasterized=True, zorder=1
     )
+    # It stays within the axes; to see that, matplotlib would make a path of every triangle.
+    drawn.set_in_layout(False)
     if bar:
         beside = axes.figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02, aspect=25)
         beside.outline.set_linewidth(0.5)

@@ -1,9 +1,12 @@
 """Everything is read back with the vtk package, as ParaView would, not with what wrote it."""
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from meshio.vtu import _vtu
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkIOLegacy import vtkUnstructuredGridReader
 from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridReader
@@ -163,3 +166,16 @@ def test_what_is_written_can_be_read_again(tmp_path):
     mesh = read_mesh(write_mesh(tmp_path / "u.vtu", *LINE, {"a < b": np.arange(3.0)}))
     np.testing.assert_array_equal(mesh.point_data["a < b"], np.arange(3.0))
     np.testing.assert_array_equal(mesh.cells_dict["line"], LINE[1])
+
+
+def test_a_vtu_file_is_compressed_lightly_and_meshio_is_left_as_it_was(tmp_path, monkeypatch):
+    levels, compress = [], zlib.compress
+
+    def recording(data, level=6):
+        levels.append(level)
+        return compress(data, level)
+
+    monkeypatch.setattr(zlib, "compress", recording)
+    write_mesh(tmp_path / "u.vtu", *LINE, {"u": np.arange(3.0)})
+    assert set(levels) == {1}
+    assert _vtu.zlib is zlib

@@ -20,6 +20,7 @@ from pdesolve.discrete import Discrete, carried, gauss_newton
 from pdesolve.errors import OutOfMemoryError, SolveError
 from pdesolve.estimation import Decay, bulk_of, change, cheapest, difference, overlooked, predict, unmet
 from pdesolve.grading import LOCAL, Singularities, Target, halve_toward
+from pdesolve.least_squares.normal_equations import Factors
 from pdesolve.monitor import Monitor
 from pdesolve.partition import Partition
 from pdesolve.patches import Frame, Patches
@@ -102,6 +103,7 @@ class Solver:
     Attributes:
         problem, tol, monitor, device, settings: as for `solve_adaptively`.
         near: a solution whose patches and orders are the first, or None.
+        factors: those of other slabs, if they are to be used again.
         duration: of the whole problem, where this is a slab of it; a slab has a single cell in time.
     """
 
@@ -116,6 +118,7 @@ class Solver:
     before: Discrete | None = None
     duration: float = 0.0
     near: PartitionedMixture | None = None
+    factors: Factors | None = None
     threads: int = field(default_factory=torch.get_num_threads)
     frame: Frame = field(init=False)
     statement: Statement = field(init=False)
@@ -257,8 +260,10 @@ class Solver:
             start = carried(assembly, previous, self.problem)
         # Small dense blocks lose more to waking threads than they gain, above all on a busy machine.
         torch.set_num_threads(self.threads if assembly.layout.total > THREADED_UNKNOWNS else 1)
+        if self.factors is not None:
+            self.factors.origin = patches.partition, q
         stop = max(1e-2 * self.tol, 1e-13)
-        return gauss_newton(assembly, start, stop, self.monitor, max_steps)
+        return gauss_newton(assembly, start, stop, self.monitor, max_steps, self.factors)
 
     def _record(self, current: Discrete, predicted: float) -> None:
         self.level += 1

@@ -11,7 +11,7 @@ from torch import Tensor
 from pdesolve.approximators.local_basis import basis_table
 from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.assembly import Assembly
-from pdesolve.least_squares.normal_equations import NormalEquations
+from pdesolve.least_squares.normal_equations import Factors, NormalEquations
 from pdesolve.least_squares.row_blocks import squared_norm
 from pdesolve.monitor import Monitor
 from pdesolve.patches import Points
@@ -40,21 +40,28 @@ class Discrete:
 
 
 def gauss_newton(
-    assembly: Assembly, start: Tensor | None, stop: float, monitor: Monitor, max_steps: int = 25
+    assembly: Assembly,
+    start: Tensor | None,
+    stop: float,
+    monitor: Monitor,
+    max_steps: int = 25,
+    factors: Factors | None = None,
 ) -> Discrete:
     """Minimise ½‖r‖² over the coefficients; one step where the problem is linear.
 
     Stops when a full step changes the coefficients by less than `stop`, relatively, or by what rounding leaves: tiny
-    steps that do not shrink any more. Near the solution a linearisation and its factor serve for several steps.
+    steps that do not shrink any more. Near the solution a linearisation serves for several steps, and the `factors` of
+    earlier ones as long as they help.
     """
     size = assembly.layout.total
     c = torch.zeros(size, dtype=assembly.half.dtype, device=assembly.device) if start is None else start
     converged, smallest, step = False, 1e-300, 0
+    factors = factors or Factors(1)
     energy, last = 0.0, np.inf
     while step < max_steps:
         step += 1
         rows, residuals, scales = assembly.linearise(c)
-        equations = NormalEquations(assembly.layout, assembly.patches.centre, rows)
+        equations = NormalEquations(assembly.layout, assembly.patches.centre, rows, factors)
         found = equations.solve([-r for r in residuals], energy=energy)
         move, energy = found.x, found.energy
         if assembly.statement.linear:
@@ -129,8 +136,9 @@ def project(assembly: Assembly, source: PartitionedMixture | None, problem: Prob
         else:
             guessed = problem.values(problem.guess, (y @ assembly.rotation.T).cpu(), "guess")  # type: ignore[arg-type]
             values = guessed[:, list(assembly.statement.states)].to(y).nan_to_num(0.0)
-        table = value_table(assembly, points) * points.weight.to(y)[..., None]  # (b or 1, m, k)
-        rhs = values.view(b, m, -1) * points.weight.to(y)[..., None]
+        table = value_table(assembly, points)  # (b or 1, m, k)
+        weight = points.weight.to(y)[..., None]
+        table, rhs = table * weight[: len(table)], values.view(b, m, -1) * weight
         gram = table.mT @ table
         gram.diagonal(dim1=1, dim2=2).add_(1e-12 * float(gram.diagonal(dim1=1, dim2=2).amax()))
         fit = torch.cholesky_solve(table.mT @ rhs, torch.linalg.cholesky(gram))  # (b, k, u)

@@ -291,6 +291,11 @@ def _work(size: np.ndarray) -> np.ndarray:
     return size**2.2 * (1 + (size / MANY) ** 2) ** 0.4
 
 
+def work(dimension: int, q: np.ndarray) -> float:
+    """Of a solve on patches of orders q (e,), in the units of `cheapest`."""
+    return float(_work(np.array([basis_size(dimension, int(k)) for k in q])).sum())
+
+
 def joined_orders(decay: Decay, q: np.ndarray, axis: int, target: float, highest: int) -> np.ndarray:
     """Per patch (e,) the order at which one twice as wide meets the target with less work than two; 0 where none does.
 

@@ -36,8 +36,10 @@ from pdesolve.estimation import (
     predict,
     relative,
     sufficient_orders,
+    work,
 )
 from pdesolve.geometry import TimeInterval
+from pdesolve.least_squares.normal_equations import Factors
 from pdesolve.monitor import Monitor
 from pdesolve.partition import Partition
 from pdesolve.patches import Patches
@@ -52,6 +54,7 @@ AT_ONCE = 0.3  # part of the tolerance that may be used up at the start; the res
 SPARE = 0.1  # predicted error over goal that the patches of the next slab aim at
 COARSE = 0.03  # predicted error over goal up to which they are coarsened
 UNEXPLAINED = 50  # times the predicted error: more than that was not truncated, but carried in from data
+REUSED = 0.2  # part of the work of a slab that is left where its factors are at hand
 STALLED = 0.7  # refinement in space that leaves more of the predicted error, twice, does not help
 SHORTENING = 0.3  # least power of the length with which an error must fall for shorter slabs to help
 BEGINNING = 0.1  # size at the start of the first slab, over that at its end, of what begins with nothing
@@ -94,6 +97,17 @@ class Trace:
 
 
 Hint = tuple[Partition, np.ndarray]
+
+
+def _state_of(hint: Hint) -> dict[str, Any]:
+    """Tensors and numbers of patches and their orders."""
+    partition, q = hint
+    return {**partition.state(), "q": torch.from_numpy(q)}
+
+
+def _hint_of(state: dict[str, Any]) -> Hint:
+    """Rebuild from `_state_of`."""
+    return Partition.from_state(state), state["q"].numpy()
 
 
 @dataclass
@@ -141,12 +155,6 @@ class Progress:
 
     def state(self) -> dict[str, Any]:
         """Tensors and numbers from which `from_state` rebuilds it."""
-        hint = None
-        if self.hint is not None:
-            partition, q = self.hint
-            hint = {name: torch.from_numpy(getattr(partition, name)) for name in ("level", "index", "part")}
-            hint |= {"breaks": [torch.from_numpy(b) for b in partition.breaks], "q": torch.from_numpy(q)}
-            hint["periodic"] = list(partition.periodic)
         return {
             "ends": self.ends,
             "slabs": [slab.state() for slab in self.slabs],
@@ -155,7 +163,7 @@ class Progress:
             "dt": self.dt,
             "share": self.share,
             "expected": torch.from_numpy(self.expected.copy()),
-            "hint": hint,
+            "hint": None if self.hint is None else _state_of(self.hint),
             "residual": self.residual,
             "handed": self.handed,
             "used": self.used,
@@ -164,11 +172,6 @@ class Progress:
     @classmethod
     def from_state(cls, state: dict[str, Any], subdomains: tuple) -> Progress:
         """Rebuild from `state()`."""
-        hint = state["hint"]
-        if hint is not None:
-            level, index, part = (hint[name].numpy() for name in ("level", "index", "part"))
-            breaks = tuple(b.numpy() for b in hint["breaks"])
-            hint = Partition(breaks, level, index, tuple(hint["periodic"]), part), hint["q"].numpy()
         rebuild = PartitionedMixture.from_state
         return cls(
             ends=list(state["ends"]),
@@ -178,7 +181,7 @@ class Progress:
             dt=state["dt"],
             share=state["share"],
             expected=state["expected"].numpy().copy(),
-            hint=hint,
+            hint=None if state["hint"] is None else _hint_of(state["hint"]),
             residual=state["residual"],
             handed=state["handed"],
             used=list(state["used"]),
@@ -199,13 +202,15 @@ class March:
     orders: tuple[int, ...] = field(init=False)
     # Kind of error ↦ length of a slab, and error that refinement in space did not lower.
     stalled: dict[str, tuple[float, float]] = field(default_factory=dict)
+    factors: Factors | None = None  # of u and of v, where the problem is linear
 
     def __post_init__(self) -> None:
         solver = Solver(self.problem, self.tol, self.monitor, self.device, self.settings)
         self.orders = tuple(int(k) for k in solver.statement.orders[:, -1])
         self.range_of_orders = solver.first_order, solver.highest_order
         self.subdomains = solver.frame.subdomains if len(solver.frame.subdomains) > 1 else ()
-        self.time = self.problem.domain.time
+        self.time, self.linear = self.problem.domain.time, solver.statement.linear
+        self.factors = Factors() if self.linear else None
 
     def run(self) -> AdaptiveResult:
         """March, and again more carefully where the accumulated error passed the tolerance."""
@@ -224,15 +229,25 @@ class March:
         if saved is None or saved.get("method") != "march":
             return None
         self.share, self.restarts = saved["share"], saved["restarts"]
-        return Progress.from_state(saved["progress"], self.subdomains)
+        progress = Progress.from_state(saved["progress"], self.subdomains)
+        for hint in map(_hint_of, saved["factors"]):
+            self._make_factor(hint, progress)
+        return progress
+
+    def _make_factor(self, hint: Hint, done: Progress) -> None:
+        """Solve a slab that was solved before the march was interrupted, whose factor serves for others."""
+        a, b = hint[0].breaks[-1].tolist()
+        slab = done.ends.index(a)
+        problem = self._slab_problem(a, b, done.slabs[slab - 1] if slab else None)
+        solver = self._solver(problem, FINEST_TOLERANCE)
+        solver.solve(*self._moved(solver, hint, a, b), None)
 
     def _march(self, done: Progress) -> AdaptiveResult | Progress:
         """Slab after slab to the end; a fresh beginning where the error passed the tolerance on the way."""
         length, again = self.time.length, 1.0
         while done.ends[-1] < self.time.t1 - 1e-12 * length:
             a = done.ends[-1]
-            b = min(a + done.dt, self.time.t1)
-            b = self.time.t1 if self.time.t1 - b < 1e-2 * done.dt else b
+            b = self._end_of_slab(a, done.dt)
             before = done.slabs[-1] if done.slabs else None
             try:
                 u, decay = self._slab(a, b, before, done, again)
@@ -298,7 +313,14 @@ class March:
 
     def _state(self, done: Progress) -> dict[str, Any]:
         """All that a resumed march needs."""
-        return {"method": "march", "progress": done.state(), "share": self.share, "restarts": self.restarts}
+        origins = [made.origin for made in self.factors.kept] if self.factors is not None else []
+        return {
+            "method": "march",
+            "progress": done.state(),
+            "share": self.share,
+            "restarts": self.restarts,
+            "factors": [_state_of(hint) for hint in origins],
+        }
 
     def _at(self, mixture: PartitionedMixture, time: float) -> np.ndarray:
         """Values (n, u) at Sobol points of the space domain."""
@@ -355,6 +377,22 @@ class March:
         done.dt = dt * float(np.clip(factor, 0.5, 2.0)) if not 0.9 < factor < 1.1 else dt
         longer = min(done.dt, self.time.t1 - done.ends[-1]) > dt
         done.hint = self._anticipated(u, decay, goal, longer)
+        if self.linear and np.sqrt((decay.error**2).sum()) <= goal:
+            d, same = u.assembly.dimension, (u.assembly.patches.partition, u.assembly.q)
+            left, fewer = (self._slabs_left(done.ends[-1], length) for length in (dt, done.dt))
+            if REUSED * left * work(d, same[1]) <= (1 + REUSED * (fewer - 1)) * work(d, done.hint[1]):
+                done.dt, done.hint = dt, same
+
+    def _slabs_left(self, a: float, dt: float) -> int:
+        """How many slabs of about this length lead from a to the end."""
+        return max(1, int(np.ceil((self.time.t1 - a) / dt - 0.01)))
+
+    def _end_of_slab(self, a: float, dt: float) -> float:
+        """Where the slab from a ends; slabs of a linear problem are of equal length, as their factors then are."""
+        slabs = self._slabs_left(a, dt)
+        if slabs == 1:
+            return self.time.t1
+        return a + ((self.time.t1 - a) / slabs if self.linear else dt)
 
     def _anticipated(self, u: Discrete, decay: Decay, goal: float, longer: bool) -> Hint:
         """Patches and orders for what follows a slab: more where it has no digit to spare, fewer where it has many.
@@ -514,7 +552,15 @@ class March:
         return 1.0 if power < SHORTENING else float(np.clip((0.5 * goal / error) ** (1 / power), least, 0.5))
 
     def _solver(self, problem: Problem, tol: float) -> Solver:
-        return Solver(problem, tol, self.monitor, self.device, self.settings, duration=self.time.length)
+        return Solver(
+            problem,
+            tol,
+            self.monitor,
+            self.device,
+            self.settings,
+            duration=self.time.length,
+            factors=self.factors,
+        )
 
     def _moved(self, solver: Solver, hint: Hint, a: float, b: float) -> tuple[Patches, np.ndarray]:
         """Patches of another slab, moved in time."""

@@ -17,6 +17,7 @@ from pdesolve import (
     TimeInterval,
     laplace,
 )
+from pdesolve.least_squares.condensed_cholesky import CondensedCholesky
 from pdesolve.marching import March, can_march, march
 from pdesolve.monitor import Monitor
 from pdesolve.solver import solve
@@ -145,6 +146,18 @@ def test_a_march_that_is_resumed_ends_with_the_same_numbers(problem):
     resumed = march(problem, 1e-6, Monitor(resume_state=stopped.saved), slabs=6)
     assert resumed.estimates == whole.estimates
     assert torch.equal(resumed.mixture.coefficients, whole.mixture.coefficients)
+
+
+def test_equal_slabs_of_a_linear_problem_share_their_factors(monkeypatch):
+    made = []
+    original = CondensedCholesky.__init__
+    monkeypatch.setattr(
+        CondensedCholesky, "__init__", lambda self, *a, **k: made.append(1) or original(self, *a, **k)
+    )
+    slabs = march(wave(), 1e-6, slabs=6).mixture
+    assert len(slabs.slabs) >= 6
+    assert torch.allclose(slabs.times.diff(), slabs.times.diff()[-1])
+    assert len(made) < len(slabs.slabs)  # each was solved twice at least, for u and for v
 
 
 def test_patches_are_given_up_where_they_are_no_longer_needed():

@@ -183,6 +183,14 @@ class CondensedCholesky:
                 raise SolveError(message)
         self.shift = shift
 
+    def resembles(self, layout: Columns, rows: Sequence[RowBlocks]) -> bool:
+        """Whether rows touch the same columns in the same faces as those of this factor."""
+        if not torch.equal(layout.sizes, self.layout.sizes):
+            return False
+        double = [part for block in rows for part in block.merged() if len(part.groups) == 2]
+        faces = _faces_of(double)
+        return np.array_equal(faces.pairs, self.faces.pairs) and np.array_equal(faces.sizes, self.faces.sizes)
+
     # ---------------------------------------------------------------- layout
 
     def _order_faces(self) -> None:

@@ -9,7 +9,8 @@ Numerical Methods for Least Squares Problems, SIAM 1996, §2.9.3).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from pdesolve.least_squares.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.row_blocks import Columns, RowBlocks
 
 PATIENCE = 2  # steps without halving: where the factor lost small singular values, energies fall unevenly
+USEFUL = 0.05  # by which a step with the factor of other rows must lower the energy of the error
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,45 @@ class LinearSolve:
     energy: float
 
 
+@dataclass(frozen=True)
+class Preconditioner:
+    """The factor of D AᵀA D, D = diag(scale), for rows A, and what tells how to make them again."""
+
+    scale: Tensor
+    factor: Factor
+    origin: Any = None
+
+
+@dataclass
+class Factors:
+    """The last factors made, for rows that may be nearly the same: of another slab, of another linearisation.
+
+    Attributes:
+        most: how many are kept.
+        origin: what is noted of those made from now on.
+        kept: the latest last.
+    """
+
+    most: int = 2
+    origin: Any = None
+    kept: list[Preconditioner] = field(default_factory=list)
+
+    def near(self, layout: Columns, rows: Sequence[RowBlocks | DenseRows]) -> Preconditioner | None:
+        """The latest one whose rows touch the same columns in the same way."""
+        for found in reversed(self.kept):
+            if isinstance(found.factor, CondensedCholesky) and found.factor.resembles(layout, rows):
+                return found
+        return None
+
+    def keep(self, made: Preconditioner) -> None:
+        """Remember one as the latest."""
+        self.kept = [*(old for old in self.kept if old is not made), made][-self.most :]
+
+    def make_room(self) -> None:
+        """Forget the oldest before another is made, if that would be one too many."""
+        self.kept = self.kept[max(0, len(self.kept) - self.most + 1) :]
+
+
 class NormalEquations:
     """min ‖A x - b‖ for fixed block rows A and any number of right-hand sides.
 
@@ -39,25 +80,46 @@ class NormalEquations:
         layout: columns p of the groups e.
         centres: (e, d) places of the groups, for the dissection.
         rows: A, in blocks; a few of them may touch all columns.
+        factors: those at hand. One whose rows are like A serves as long as each step with it lowers the error to a
+            tenth; the one that serves in the end is kept there.
 
     Raises:
         SolveError: an entry of A is not finite.
     """
 
-    def __init__(self, layout: Columns, centres: np.ndarray, rows: Sequence[RowBlocks | DenseRows]):
-        self.layout, self.rows = layout, rows
-        dense = [block for block in rows if isinstance(block, DenseRows)]
-        sparse = [block for block in rows if isinstance(block, RowBlocks)]
+    def __init__(
+        self,
+        layout: Columns,
+        centres: np.ndarray,
+        rows: Sequence[RowBlocks | DenseRows],
+        factors: Factors | None = None,
+    ):
+        self.layout, self.centres, self.rows, self.factors = layout, centres, rows, factors
+        near = factors.near(layout, rows) if factors is not None else None
+        self.own = near is None
+        self._use(near or self._factorise())
+
+    def _factorise(self) -> Preconditioner:
+        if self.factors is not None:
+            self.factors.make_room()
+        dense = [block for block in self.rows if isinstance(block, DenseRows)]
+        sparse = [block for block in self.rows if isinstance(block, RowBlocks)]
         sparse += [block for border in dense for block in border.confined]
-        norms = sparse[0].matrices[0].new_zeros(layout.total)
-        for block in rows:
+        norms = sparse[0].matrices[0].new_zeros(self.layout.total)
+        for block in self.rows:
             block.add_squared_norms(norms)
         norms = norms.sqrt()
         floor = torch.finfo(norms.dtype).eps * norms.max()
-        self.scale = 1 / norms.clamp_min(floor)
-        self.factor: Factor = CondensedCholesky(layout, centres, sparse, self.scale)
+        scale = 1 / norms.clamp_min(floor)
+        factor: Factor = CondensedCholesky(self.layout, self.centres, sparse, scale)
         if dense:
-            self.factor = Bordered(self.factor, dense, self.scale)
+            factor = Bordered(factor, dense, scale)
+        return Preconditioner(scale, factor, self.factors.origin if self.factors is not None else None)
+
+    def _use(self, chosen: Preconditioner) -> None:
+        self.scale, self.factor = chosen.scale, chosen.factor
+        if self.factors is not None:
+            self.factors.keep(chosen)
 
     def apply(self, x: Tensor) -> list[Tensor]:
         """A x, one (b, m) per block."""
@@ -93,6 +155,8 @@ class NormalEquations:
             s = self.scale * self.apply_transposed(r)
             z = self.factor.solve(s)
             gained = float(s @ z)
+            if not self.own and gained > max(USEFUL * previous, tolerance**2 * size):
+                return self._afresh(LinearSolve(self.scale * x, steps, 0, size), r, max_steps, tolerance)
             best, idle = (gained, 0) if gained < 0.5 * best else (best, idle + 1)
             if not gained > 0 or idle == PATIENCE or gained <= tolerance**2 * size:
                 break
@@ -107,6 +171,14 @@ class NormalEquations:
             size = max(size, gained)
             previous = gained
         return LinearSolve(self.scale * x, steps, self.factor.entries, size)
+
+    def _afresh(self, begun: LinearSolve, r: list[Tensor], max_steps: int, tolerance: float) -> LinearSolve:
+        """Go on from r = b - A x with a factor of these rows."""
+        self.own = True
+        del self.factor
+        self._use(self._factorise())
+        rest = self.solve(r, max_steps, tolerance, begun.energy)
+        return LinearSolve(begun.x + rest.x, begun.steps + rest.steps, rest.factor_entries, rest.energy)
 
     def solve_many(self, b: list[Tensor], tolerance: float = 1e-9, max_steps: int = 30) -> Tensor:
         """As `solve`, to fewer digits, for j right-hand sides (b, m, j) at once: (p, j).

@@ -6,7 +6,7 @@ import torch
 from block_matrices import dense, grid_centres, grid_pairs, random_layout, random_rows
 
 from pdesolve.least_squares import condensed_cholesky
-from pdesolve.least_squares.normal_equations import NormalEquations
+from pdesolve.least_squares.normal_equations import Factors, NormalEquations
 from pdesolve.least_squares.row_blocks import Columns, RowBlocks
 
 GRID = (5, 5)
@@ -119,3 +119,45 @@ def test_many_right_hand_sides_have_the_solutions_of_each():
     for column, alone in ((0, system.solve(b).x), (2, system.solve(others).x)):
         assert float((together[:, column] - alone).norm() / alone.norm()) < 1e-8
     assert not together[:, 1].any()
+
+
+def perturbed(rows, size: float):
+    """The same rows with entries changed by relative amounts of this size."""
+    generator = torch.Generator().manual_seed(9)
+    return [
+        RowBlocks.make(
+            LAYOUT,
+            block.groups,
+            tuple(
+                m * (1 + size * torch.randn(m.shape, generator=generator, dtype=m.dtype))
+                for m in block.matrices
+            ),
+        )
+        for block in rows
+    ]
+
+
+@pytest.mark.parametrize(("size", "made"), [(0.0, 1), (1e-3, 1), (1.0, 2)])
+def test_a_factor_of_other_rows_serves_while_they_are_near(size, made, monkeypatch):
+    """And the solution is that of the rows themselves, whatever the factor."""
+    count = []
+    original = NormalEquations._factorise
+    monkeypatch.setattr(NormalEquations, "_factorise", lambda self: count.append(1) or original(self))
+    rows, _, b = problem(10.0, noise=1e-3)
+    factors = Factors()
+    NormalEquations(LAYOUT, grid_centres(GRID), rows, factors).solve(b)
+    others = perturbed(rows, size)
+    found = NormalEquations(LAYOUT, grid_centres(GRID), others, factors).solve(b).x
+    expected = torch.linalg.lstsq(dense(others, LAYOUT), flat(b), driver="gelsd").solution
+    assert float((found - expected).norm()) < 1e-11 * float(expected.norm())
+    assert len(count) == made
+
+
+def test_a_factor_serves_only_rows_that_touch_the_same_columns():
+    rows, _, b = problem(10.0)
+    factors = Factors()
+    NormalEquations(LAYOUT, grid_centres(GRID), rows, factors).solve(b)
+    assert factors.near(LAYOUT, rows) is factors.kept[0]
+    assert factors.near(Columns(LAYOUT.sizes + 1), rows) is None
+    coupled = [block for block in rows if len(block.groups) == 2]
+    assert factors.near(LAYOUT, [block for block in rows if block is not coupled[0]]) is None

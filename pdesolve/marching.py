@@ -55,6 +55,7 @@ SPARE = 0.1  # predicted error over goal that the patches of the next slab aim a
 COARSE = 0.03  # predicted error over goal up to which they are coarsened
 UNEXPLAINED = 50  # times the predicted error: more than that was not truncated, but carried in from data
 REUSED = 0.2  # part of the work of a slab that is left where its factors are at hand
+ANEW = 2  # times the work of a slab, where patches and length are others: they may turn out not to do
 STALLED = 0.7  # refinement in space that leaves more of the predicted error, twice, does not help
 SHORTENING = 0.3  # least power of the length with which an error must fall for shorter slabs to help
 BEGINNING = 0.1  # size at the start of the first slab, over that at its end, of what begins with nothing
@@ -199,6 +200,7 @@ class March:
     settings: dict[str, int]
     share: float = 1.0  # by which the tolerance is tightened from the beginning on
     restarts: int = 0
+    threads: int = field(default_factory=torch.get_num_threads)
     orders: tuple[int, ...] = field(init=False)
     # Kind of error ↦ length of a slab, and error that refinement in space did not lower.
     stalled: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -380,7 +382,8 @@ class March:
         if self.linear and np.sqrt((decay.error**2).sum()) <= goal:
             d, same = u.assembly.dimension, (u.assembly.patches.partition, u.assembly.q)
             left, fewer = (self._slabs_left(done.ends[-1], length) for length in (dt, done.dt))
-            if REUSED * left * work(d, same[1]) <= (1 + REUSED * (fewer - 1)) * work(d, done.hint[1]):
+            changed = (ANEW + REUSED * (fewer - 1)) * work(d, done.hint[1])
+            if REUSED * left * work(d, same[1]) <= changed:
                 done.dt, done.hint = dt, same
 
     def _slabs_left(self, a: float, dt: float) -> int:
@@ -560,6 +563,7 @@ class March:
             self.settings,
             duration=self.time.length,
             factors=self.factors,
+            threads=self.threads,
         )
 
     def _moved(self, solver: Solver, hint: Hint, a: float, b: float) -> tuple[Patches, np.ndarray]:

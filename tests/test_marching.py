@@ -160,6 +160,19 @@ def test_equal_slabs_of_a_linear_problem_share_their_factors(monkeypatch):
     assert len(made) < len(slabs.slabs)  # each was solved twice at least, for u and for v
 
 
+def test_slabs_have_the_threads_of_the_march():
+    """Small solves set them to one; the next slab must not take that for what the user asked for."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        problem = wave()
+        found = March(problem, 1e-6, Monitor(), "cpu", {})
+        torch.set_num_threads(1)
+        assert found._solver(problem, 1e-6).threads == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_patches_are_given_up_where_they_are_no_longer_needed():
     """A narrow pulse spreads: the last slab needs fewer unknowns than the first."""
     problem = heat(

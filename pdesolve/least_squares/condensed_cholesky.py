@@ -21,6 +21,7 @@ from torch import Tensor
 
 from pdesolve.errors import OutOfMemoryError, SolveError
 from pdesolve.least_squares.row_blocks import Columns, RowBlocks, lower_gram, shared
+from pdesolve.memory import available_memory
 
 LEAF_COLUMNS = 160  # parts with fewer columns inside are one dense front: below it, overhead outweighs flops
 
@@ -220,7 +221,7 @@ class CondensedCholesky:
         np.add.at(self.rows_of_patch, patch, np.repeat(self.faces.sizes, 2))
 
     def _require_memory(self) -> None:
-        """Count the numbers of the factor and of the largest fronts before any is formed.
+        """Count the numbers of the factor, of what it is made from, and of the largest fronts before any is formed.
 
         Raises:
             OutOfMemoryError: they would not fit.
@@ -228,7 +229,7 @@ class CondensedCholesky:
         k, m = self.layout.sizes.numpy().astype(float), self.rows_of_patch.astype(float)
         own = np.array([self.faces.sizes[f.own].sum() for f in self.fronts], dtype=float)
         border = np.array([self.faces.sizes[f.border].sum() for f in self.fronts], dtype=float)
-        needed = 8 * (k @ (k + 2 * m) + own @ (own + border) + 3 * (own + border).max(initial=0) ** 2)
+        needed = 8 * (k @ (2 * k + 2 * m) + own @ (own + border) + 3 * (own + border).max(initial=0) ** 2)
         available = available_memory(self.scale.device)
         if needed > 0.8 * available:
             message = (
@@ -537,18 +538,6 @@ def _extend_add(matrix: Tensor, update: Tensor, here: np.ndarray, size: np.ndarr
     for n, (a, i, height) in enumerate(runs):
         for b, j, width in runs[: n + 1]:
             matrix[a : a + height, b : b + width].add_(update[i : i + height, j : j + width], alpha=sign)
-
-
-def available_memory(device: torch.device) -> float:
-    """Free memory in bytes of the device, or of the machine."""
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
-    try:
-        with open("/proc/meminfo") as lines:
-            found = dict(line.split(":", 1) for line in lines)
-        return 1024.0 * float(found["MemAvailable"].split()[0])
-    except (OSError, KeyError, ValueError):
-        return 8e9  # unknown: a modest machine
 
 
 def _lower_update(matrix: Tensor, side: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.errors import OutOfMemoryError
 from pdesolve.least_squares.border import Bordered, DenseRows, Factor
 from pdesolve.least_squares.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.row_blocks import Columns, RowBlocks
@@ -111,7 +112,13 @@ class NormalEquations:
         norms = norms.sqrt()
         floor = torch.finfo(norms.dtype).eps * norms.max()
         scale = 1 / norms.clamp_min(floor)
-        factor: Factor = CondensedCholesky(self.layout, self.centres, sparse, scale)
+        try:
+            factor: Factor = CondensedCholesky(self.layout, self.centres, sparse, scale)
+        except OutOfMemoryError:
+            if self.factors is None or not self.factors.kept:
+                raise
+            self.factors.kept.clear()
+            factor = CondensedCholesky(self.layout, self.centres, sparse, scale)
         if dense:
             factor = Bordered(factor, dense, scale)
         return Preconditioner(scale, factor, self.factors.origin if self.factors is not None else None)

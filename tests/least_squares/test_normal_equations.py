@@ -161,3 +161,16 @@ def test_a_factor_serves_only_rows_that_touch_the_same_columns():
     assert factors.near(Columns(LAYOUT.sizes + 1), rows) is None
     coupled = [block for block in rows if len(block.groups) == 2]
     assert factors.near(LAYOUT, [block for block in rows if block is not coupled[0]]) is None
+
+
+def test_factors_at_hand_are_given_up_where_memory_is_short(monkeypatch):
+    rows, exact, _ = problem(10.0)
+    factors = Factors(3)
+    NormalEquations(LAYOUT, grid_centres(GRID), rows, factors)
+    fewer = [block for block in rows if len(block.groups) == 1]
+    monkeypatch.setattr(condensed_cholesky, "available_memory", lambda _: 0.0 if factors.kept else 8e9)
+    found = NormalEquations(LAYOUT, grid_centres(GRID), fewer, factors).solve(
+        [block.apply(exact) for block in fewer]
+    )
+    assert len(factors.kept) == 1
+    assert torch.isfinite(found.x).all()

@@ -26,7 +26,7 @@ from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.assembly import Assembly
 from pdesolve.conditions import Initial
 from pdesolve.discrete import Discrete, project
-from pdesolve.errors import SolveError
+from pdesolve.errors import OutOfMemoryError, SolveError
 from pdesolve.estimation import (
     Decay,
     bulk_of,
@@ -56,6 +56,7 @@ COARSE = 0.03  # predicted error over goal up to which they are coarsened
 UNEXPLAINED = 50  # times the predicted error: more than that was not truncated, but carried in from data
 REUSED = 0.2  # part of the work of a slab that is left where its factors are at hand
 ANEW = 2  # times the work of a slab, where patches and length are others: they may turn out not to do
+GROWN = 2  # times the work that a slab began with: more of it, and shorter slabs come cheaper if time matters
 STALLED = 0.7  # refinement in space that leaves more of the predicted error, twice, does not help
 SHORTENING = 0.3  # least power of the length with which an error must fall for shorter slabs to help
 BEGINNING = 0.1  # size at the start of the first slab, over that at its end, of what begins with nothing
@@ -135,6 +136,7 @@ class Progress:
         handed: relative difference of u and v at the last slab end.
         expected: (u,) root mean squares in the first slab, or those that unknowns will have which begin with nothing.
         used: what was handed over after each slab.
+        passed: error at the end of a slab over its residual, the least that was seen; 0 while nothing is known.
     """
 
     ends: list[float]
@@ -148,6 +150,7 @@ class Progress:
     residual: float = 0.0
     handed: float = 0.0
     used: list[float] = field(default_factory=list)
+    passed: float = 0.0
 
     @property
     def estimates(self) -> np.ndarray:
@@ -168,6 +171,7 @@ class Progress:
             "residual": self.residual,
             "handed": self.handed,
             "used": self.used,
+            "passed": self.passed,
         }
 
     @classmethod
@@ -186,6 +190,7 @@ class Progress:
             residual=state["residual"],
             handed=state["handed"],
             used=list(state["used"]),
+            passed=state["passed"],
         )
 
 
@@ -217,8 +222,13 @@ class March:
     def run(self) -> AdaptiveResult:
         """March, and again more carefully where the accumulated error passed the tolerance."""
         progress = self._resumed() or self._beginning()
-        while not isinstance(result := self._march(progress), AdaptiveResult):
-            progress = result
+        try:
+            while not isinstance(result := self._march(progress), AdaptiveResult):
+                progress = result
+        except OutOfMemoryError as short:
+            if not progress.slabs:
+                raise
+            return self._stopped(progress, f"at t = {progress.ends[-1]:.6g}: {short}")
         return result
 
     def _beginning(self) -> Progress:
@@ -270,10 +280,12 @@ class March:
             v = self._verify(a, b, u, done.finer)
             squares = done.squares + np.stack(difference_norms(u, v)) ** 2
             estimate = float(relative(*np.sqrt(squares)).max())
-            # What is handed over may use up the tolerance in proportion to time.
-            allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * (b - self.time.t0) / length)
+            allowed = self._allowed(b)
             size = self._size(done, v.mixture, a, b)
             handed = self._handed_over(u.mixture, v.mixture, b, size)
+            if handed > 1.1 * done.handed:  # else it may be what was handed over to it
+                passed = (handed**2 - done.handed**2) ** 0.5 / max(u.residual, 1e-300)
+                done.passed = min(passed, done.passed or passed)
             factor, tighter = self._again(done, decay, b - a, handed, allowed, again)
             if min(factor, tighter) < 1:
                 done.dt, again = factor * (b - a), again * tighter
@@ -298,6 +310,10 @@ class March:
             if self._out_of_time() and b < self.time.t1:
                 return self._stopped(done, f"at t = {b:.6g}: {self._why_stop()}")
         return self._finished(done)
+
+    def _allowed(self, b: float) -> float:
+        """Error that may be handed over at time b: it may use up the tolerance in proportion to time."""
+        return self.tol * (AT_ONCE + (1 - AT_ONCE) * (b - self.time.t0) / self.time.length)
 
     def _again(
         self, done: Progress, decay: Decay, dt: float, handed: float, allowed: float, again: float
@@ -509,6 +525,9 @@ class March:
     ) -> tuple[Discrete, Decay]:
         """Adapt one slab until its predicted truncation error meets the goal.
 
+        And until its residual does: where the equation carries more to the end than the truncation shows, a slab that
+        would hand over too much, as earlier ones did, is not worth verifying.
+
         Raises:
             TooLong: it lacks resolution in time.
         """
@@ -520,10 +539,15 @@ class March:
         else:
             patches, q = self._moved(solver, done.hint, a, b)
         current, idle, before = solver.solve(patches, q, None, SLOWEST), 0, np.inf
+        room = max(self._allowed(b) ** 2 - done.handed**2, 0.0) ** 0.5
+        seen, least = np.inf, work(current.assembly.dimension, q)
         for _ in range(40):
             decay = predict(current, self._size(done, current.mixture, a, b))
             predicted = float(np.sqrt((decay.error**2).sum()))
-            if predicted <= goal or self.monitor.out_of_time():
+            aim, passed = goal, done.passed * current.residual
+            if predicted <= goal and 0 < room < passed < 0.5 * seen:
+                seen, aim = passed, max(0.5 * predicted * room / passed, 0.3 * FINEST_TOLERANCE)
+            if predicted <= aim or self.monitor.out_of_time():
                 break
             if not current.converged and b - a > FORGIVEN * self.time.length:
                 raise TooLong
@@ -532,10 +556,14 @@ class March:
                 break
             if idle == 2 and (factor := self._shortened("predicted", b - a, predicted, goal)) < 1:
                 raise TooLong(factor, (current.assembly.patches.partition, current.assembly.q))
-            refined = self._refine(solver, current, decay, goal)
+            refined = self._refine(solver, current, decay, aim)
             if refined is None:
                 break
             if len(refined[1]) > MOST_PATCHES * solver.first_order:
+                raise TooLong
+            in_time = float(np.average(decay.share[:, -1], weights=decay.error**2 + 1e-300))
+            grown = work(current.assembly.dimension, refined[1]) > GROWN * least
+            if grown and done.slabs and in_time > 1 / current.assembly.dimension:
                 raise TooLong
             current = solver.solve(*refined, current, SLOWEST)
         if not current.converged and b - a > FORGIVEN * self.time.length:

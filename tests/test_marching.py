@@ -17,6 +17,7 @@ from pdesolve import (
     TimeInterval,
     laplace,
 )
+from pdesolve.errors import OutOfMemoryError
 from pdesolve.least_squares.condensed_cholesky import CondensedCholesky
 from pdesolve.marching import March, can_march, march
 from pdesolve.monitor import Monitor
@@ -158,6 +159,31 @@ def test_equal_slabs_of_a_linear_problem_share_their_factors(monkeypatch):
     assert len(slabs.slabs) >= 6
     assert torch.allclose(slabs.times.diff(), slabs.times.diff()[-1])
     assert len(made) < len(slabs.slabs)  # each was solved twice at least, for u and for v
+
+
+def test_a_slab_whose_residual_would_carry_too_much_to_its_end_is_refined_before_it_is_verified():
+    """What earlier slabs made of their residuals is known; the truncation alone may promise more."""
+    found = March(burgers(), 1e-6, Monitor(), "cpu", {})
+    done = found._beginning()
+    plain, _ = found._slab(0.0, 0.1, None, done, 1.0)
+    done.passed = 20 * found._allowed(0.1) / plain.residual
+    careful, _ = found._slab(0.0, 0.1, None, done, 1.0)
+    assert done.passed * careful.residual < 0.5 * done.passed * plain.residual
+
+
+def test_a_march_that_runs_out_of_memory_keeps_the_slabs_that_it_has(monkeypatch):
+    original, message = March._slab, "the factorisation needs 5 GB, 4 GB are free"
+
+    def third_fails(self, a, b, before, done, share):
+        if len(done.slabs) == 2:
+            raise OutOfMemoryError(message)
+        return original(self, a, b, before, done, share)
+
+    monkeypatch.setattr(March, "_slab", third_fails)
+    stopped = march(wave(), 1e-6, slabs=6)
+    assert len(stopped.mixture.slabs) == 2
+    assert not stopped.converged
+    assert "needs 5 GB" in stopped.status
 
 
 def test_slabs_have_the_threads_of_the_march():

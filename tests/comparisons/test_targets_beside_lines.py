@@ -31,12 +31,13 @@ def test_a_run_that_meets_its_limit_is_a_row_without_an_error():
     assert not row["error"] <= 1e-9
 
 
-def test_what_reaches_the_target_is_bold_and_what_does_not_end_is_not_done():
+def test_what_reaches_the_target_in_time_is_bold_and_what_does_not_end_is_not_done():
     numbers = {"seconds": 1.5, "wall": 22.2, "unknowns": 1000, "met": True}
     rows = [
         {"method": "pdesolve", "error": 2e-9, **numbers},
         {"method": "Fourier, BDF", "error": 2e-7, **numbers},
         {"method": "Fourier, Radau", "error": None, **numbers, "met": False},
+        {"method": "Fourier, DOP853", "error": 2e-9, **numbers, "seconds": 6.0},
         {"method": "Chebyshev", "status": "no solution within 3 s"},
     ]
     case = {"tol": 1e-8, "target_seconds": 5.0, "rows": rows}
@@ -46,4 +47,5 @@ def test_what_reaches_the_target_is_bold_and_what_does_not_end_is_not_done():
     )
     assert "| 2.0e-07 |" in found[1]
     assert "| not done |" in found[2]
-    assert "no solution within 3 s" in found[3]
+    assert "| 2.0e-09 |" in found[3]  # too late
+    assert "no solution within 3 s" in found[4]

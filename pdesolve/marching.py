@@ -540,7 +540,7 @@ class March:
             patches, q = self._moved(solver, done.hint, a, b)
         current, idle, before = solver.solve(patches, q, None, SLOWEST), 0, np.inf
         room = max(self._allowed(b) ** 2 - done.handed**2, 0.0) ** 0.5
-        seen, least = np.inf, work(current.assembly.dimension, q)
+        seen, begun = np.inf, work(current.assembly.dimension, q) if done.slabs else np.inf
         for _ in range(40):
             decay = predict(current, self._size(done, current.mixture, a, b))
             predicted = float(np.sqrt((decay.error**2).sum()))
@@ -559,11 +559,12 @@ class March:
             refined = self._refine(solver, current, decay, aim)
             if refined is None:
                 break
-            if len(refined[1]) > MOST_PATCHES * solver.first_order:
-                raise TooLong
-            in_time = float(np.average(decay.share[:, -1], weights=decay.error**2 + 1e-300))
-            grown = work(current.assembly.dimension, refined[1]) > GROWN * least
-            if grown and done.slabs and in_time > 1 / current.assembly.dimension:
+            dimension, in_time = (
+                current.assembly.dimension,
+                np.average(decay.share[:, -1], weights=decay.error**2),
+            )
+            grown = work(dimension, refined[1]) > GROWN * begun and in_time > 1 / dimension
+            if grown or len(refined[1]) > MOST_PATCHES * solver.first_order:
                 raise TooLong
             current = solver.solve(*refined, current, SLOWEST)
         if not current.converged and b - a > FORGIVEN * self.time.length:

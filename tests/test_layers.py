@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "pdesolve"
 LAYERS = [
-    "errors monitor",
+    "errors monitor memory",
     "fields calculus geometry quadrature partition fourier reference_cache spectral_reference lines_reference",
     "conditions seams term problem subdomains",
     "residual approximators least_squares training patches boundary_points",

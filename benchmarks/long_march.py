@@ -110,4 +110,4 @@ def main(end: float) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 400.0)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 600.0)

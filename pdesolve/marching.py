@@ -382,6 +382,8 @@ class March:
         final = max(done.handed, done.estimates.max()) * (self.time.length / (last - begin)) ** power
         self.restarts += 1
         self.share *= max(0.01 * self.tol / final, 1e-5)
+        if self.factors is not None:
+            self.factors.kept.clear()  # a resumed march could not make them again: their slabs are given up
         fresh = self._beginning()
         fresh.dt = done.ends[1] - done.ends[0]
         return fresh
@@ -559,10 +561,8 @@ class March:
             refined = self._refine(solver, current, decay, aim)
             if refined is None:
                 break
-            dimension, in_time = (
-                current.assembly.dimension,
-                np.average(decay.share[:, -1], weights=decay.error**2),
-            )
+            dimension = current.assembly.dimension
+            in_time = np.average(decay.share[:, -1], weights=decay.error**2)
             grown = work(dimension, refined[1]) > GROWN * begun and in_time > 1 / dimension
             if grown or len(refined[1]) > MOST_PATCHES * solver.first_order:
                 raise TooLong

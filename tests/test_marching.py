@@ -199,6 +199,16 @@ def test_slabs_have_the_threads_of_the_march():
         torch.set_num_threads(before)
 
 
+def test_a_march_that_begins_again_gives_up_its_factors():
+    """They are of slabs that a resumed march no longer knows."""
+    found = March(wave(), 1e-6, Monitor(), "cpu", {})
+    found._slab(0.0, 0.1, None, done := found._beginning(), 1.0)
+    assert found.factors.kept
+    done.ends, done.used, done.handed = [0.0, 0.1], [1e-3], 1e-3
+    found._begin_again(done)
+    assert not found.factors.kept
+
+
 def test_patches_are_given_up_where_they_are_no_longer_needed():
     """A narrow pulse spreads: the last slab needs fewer unknowns than the first."""
     problem = heat(

@@ -20,11 +20,11 @@ def keep_freed_memory() -> bool:
     imported should leave the allocator alone.
 
     Returns:
-        Whether the C library has these settings and took them.
+        Whether the C library has these settings and took them. It must also tell how much is kept (`available_memory`).
     """
     try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, TypeError, AttributeError):  # Windows, macOS, musl
+        mallopt, _ = ctypes.CDLL(None).mallopt, ctypes.CDLL(None).mallinfo2
+    except (OSError, TypeError, AttributeError):  # Windows, macOS, musl, glibc < 2.33
         return False
     return bool(mallopt(M_MMAP_THRESHOLD, 2**31 - 1)) and bool(mallopt(M_TRIM_THRESHOLD, -1))
 

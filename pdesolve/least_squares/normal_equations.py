@@ -22,7 +22,7 @@ from pdesolve.least_squares.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.row_blocks import Columns, RowBlocks
 
 PATIENCE = 2  # steps without halving: where the factor lost small singular values, energies fall unevenly
-USEFUL = 0.05  # by which a step with the factor of other rows must lower the energy of the error
+USEFUL = 0.05  # energy of the error over that before, at most, after a step with the factor of other rows
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class NormalEquations:
         centres: (e, d) places of the groups, for the dissection.
         rows: A, in blocks; a few of them may touch all columns.
         factors: those at hand. One whose rows are like A serves as long as each step with it lowers the error to a
-            tenth; the one that serves in the end is kept there.
+            quarter; the one that serves in the end is kept there.
 
     Raises:
         SolveError: an entry of A is not finite.

@@ -135,9 +135,9 @@ def lower_gram(m: Tensor) -> Tensor:
     if k < MANY_COLUMNS:
         return torch.bmm(m.mT, m)
     found = m.new_empty(len(m), k, k)
-    for part in torch.arange(k).chunk(4):
-        a, b = int(part[0]), int(part[-1]) + 1
-        torch.bmm(m[..., a:].mT, m[..., a:b], out=found[:, a:, a:b])
+    panel = -(-k // 4)
+    for a in range(0, k, panel):
+        torch.bmm(m[..., a:].mT, m[..., a : a + panel], out=found[:, a:, a : a + panel])
     return found
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pdesolve.least_squares.row_blocks import Columns, RowBlocks, squared_norm
+from pdesolve.least_squares.row_blocks import MANY_COLUMNS, Columns, RowBlocks, lower_gram, squared_norm
 
 LAYOUT = Columns(torch.tensor([3, 2, 3, 2, 3]))
 
@@ -83,3 +83,9 @@ def test_rows_of_a_patch_with_itself_merge_into_rows_of_one_patch(block):
 
 def test_the_squared_norm_runs_over_all_blocks():
     assert squared_norm([torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0]])]) == 14.0
+
+
+@pytest.mark.parametrize("columns", [5, MANY_COLUMNS, MANY_COLUMNS + 3])
+def test_lower_triangles_of_gram_matrices_are_those_of_the_products(columns):
+    m = torch.randn(2, 40, columns, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.allclose(lower_gram(m).tril(), (m.mT @ m).tril(), rtol=0, atol=1e-12)

@@ -37,8 +37,8 @@ ENOUGH = 20.0  # seconds of one solve in all, after which it is not repeated
 INTRODUCTION = """
 `pdesolve solve problems/<name>.py --tol <tolerance>`, stopped after twice the seconds of the target, beside the method
 of lines with points and tolerance chosen so that it has the error of the target; in bold what has it in time. Seconds
-are medians of the repeats: of the clock with two threads for `pdesolve` (the targets are for two cores), of the
-processor with one for the method of lines. Errors are at the same points, of the worst unknown.
+are medians of the repeats: of the clock where the command of the row has several threads (the targets are for two
+cores), else of the processor. Errors are at the same points, of the worst unknown.
 `pdesolve` finds its slabs, cells and orders itself and certifies its error, the method of lines is tuned with the
 exact solution, no solve of it longer than the `--limit` of the row's command. Unknowns are coefficients of all slabs,
 or ordinary differential equations. Published figures are of trained networks ([published.toml](../published.toml)).

@@ -55,7 +55,7 @@ def capture(name: str, tol: float, path: Path) -> int:
     import torch
 
     from pdesolve import load_problem, solve
-    from pdesolve.least_squares import normal_equations
+    from pdesolve.least_squares.sparse import normal_equations
 
     largest: dict[str, Any] = {"columns": 0}
 
@@ -105,8 +105,8 @@ def by_blocks(kept: dict[str, Any]) -> Callable[[], Solve]:
     """Ours."""
     import torch
 
-    from pdesolve.least_squares.condensed_cholesky import CondensedCholesky
-    from pdesolve.least_squares.row_blocks import Columns
+    from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
+    from pdesolve.least_squares.sparse.row_blocks import Columns
 
     layout = Columns(kept["sizes"])
 

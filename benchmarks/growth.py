@@ -15,10 +15,10 @@ from pathlib import Path
 
 import torch
 
-from pdesolve.adaptivity import Solver
-from pdesolve.loading import load_problem
-from pdesolve.monitor import Monitor
-from pdesolve.versions import peak_memory_mb
+from pdesolve.adaptive.solve import Solver
+from pdesolve.runs.monitor import Monitor
+from pdesolve.runs.versions import peak_memory_mb
+from pdesolve.statement.loading import load_problem
 
 CELLS = (12, 24, 48)
 POINTS = 1_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from benchmarks.work_precision import clock
-from pdesolve.monitor import Monitor
+from pdesolve.runs.monitor import Monitor
 
 
 @dataclass

@@ -19,9 +19,9 @@ import torch
 
 from benchmarks.work_precision import commit, machine
 from pdesolve import Problem, TimeInterval, solve
-from pdesolve.loading import load_problem
-from pdesolve.monitor import Monitor
-from pdesolve.versions import peak_memory_mb
+from pdesolve.runs.monitor import Monitor
+from pdesolve.runs.versions import peak_memory_mb
+from pdesolve.statement.loading import load_problem
 
 FOLDER = Path(__file__).resolve().parent
 PROBLEM = FOLDER.parent / "problems" / "advection_1d.py"

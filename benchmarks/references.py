@@ -12,9 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-from pdesolve.lines_reference import LinesReference
-from pdesolve.loading import load_problem
-from pdesolve.spectral_reference import SpectralReference
+from pdesolve.references.lines import LinesReference
+from pdesolve.references.spectral import SpectralReference
+from pdesolve.statement.loading import load_problem
 
 Reference = SpectralReference | LinesReference
 KINDS = (SpectralReference, LinesReference)

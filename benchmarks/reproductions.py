@@ -18,7 +18,7 @@ from pdesolve.benchmarking.records import Record, error_of, read_records, write_
 from pdesolve.benchmarking.runner import run_all
 from pdesolve.benchmarking.statistics import quantile
 from pdesolve.benchmarking.suite import seconds, seeds
-from pdesolve.loading import load_problem
+from pdesolve.statement.loading import load_problem
 
 FOLDER = Path(__file__).resolve().parent
 RECORDS = FOLDER / "records" / "reproductions.jsonl"

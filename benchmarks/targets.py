@@ -22,9 +22,9 @@ from rich.table import Table
 from pdesolve import Problem, solve
 from pdesolve.benchmarking.variants import VARIANTS, faster
 from pdesolve.errors import PdesolveError
-from pdesolve.loading import load_problem
-from pdesolve.memory import keep_freed_memory
-from pdesolve.monitor import Monitor
+from pdesolve.runs.memory import keep_freed_memory
+from pdesolve.runs.monitor import Monitor
+from pdesolve.statement.loading import load_problem
 
 PROBLEMS = Path(__file__).resolve().parent.parent / "problems"
 RECORD = Path(__file__).resolve().parent / "records" / "variants.md"

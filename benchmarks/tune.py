@@ -23,8 +23,8 @@ from pdesolve.benchmarking.case import MethodSpec
 from pdesolve.benchmarking.records import error_of
 from pdesolve.benchmarking.runner import run_all
 from pdesolve.benchmarking.suite import Suite, make_suite, read_suite
-from pdesolve.loading import load_problem
-from pdesolve.methods_trained.networks import SHAPES, build_network, builder
+from pdesolve.statement.loading import load_problem
+from pdesolve.trained.networks import SHAPES, build_network, builder
 
 FOLDER = Path(__file__).resolve().parent
 TUNED = FOLDER / "tuned.toml"

@@ -1,12 +1,11 @@
 """A physics-informed PDE solver with an error you can trust.
 
-Everything public is imported on first use, so that `pdesolve --help` needs no torch.
+Everything public is imported on first use, so that `pdesolve --help` needs no torch. `__init__.pyi` names the same
+things for type checkers and editors; a test compares the two.
 """
 
 import os
-import sys
 from importlib import import_module
-from types import ModuleType
 
 __version__ = "0.1.0"
 
@@ -15,22 +14,24 @@ __version__ = "0.1.0"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {
-    "calculus": "Field Vector curl div grad laplace normal_derivative vector",
-    "conditions": "Condition Dirichlet Initial Integral Interface Neumann Observation Periodic Piecewise "
-    "Robin",
     "errors": "PdesolveError ProblemError SolveError UsageError",
+    "quadrature": "gauss_hermite gauss_legendre",
+    "solver": "solve",
+    "statement.calculus": "Field Vector curl div grad laplace normal_derivative vector",
+    "statement.conditions": "Condition Dirichlet Initial Integral Interface Neumann Observation Periodic Piecewise "
+    "Robin",
+    "statement.problem": "Problem",
+    "statement.loading": "load_problem",
     "geometry": "Annulus Ball Box Disk Domain Ellipse Extrusion Interval Point Polygon Rectangle Revolution "
     "RoundedPolygon Sector SmoothCurve StarShaped TimeInterval airfoil circular_cylinder load_mesh torus",
-    "problem": "Problem",
-    "quadrature": "gauss_hermite gauss_legendre",
     "approximators": "GaussianMixture KAN MLP AutodiffJet Lifting",
-    "approximators.partitioned_mixture": "PartitionedMixture",
-    "solution": "Solution",
-    "solver": "solve",
+    "patches.mixture": "PartitionedMixture",
+    "references.lines": "LinesReference",
+    "references.spectral": "SpectralReference",
+    "solution.solution": "Solution",
+    "checks.check": "check",
     "output": "export",
-    "plotting": "plot",
-    "loading": "load_problem",
-    "check": "check",
+    "output.plotting": "plot",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 __all__ = sorted(_HOME_OF)
@@ -45,14 +46,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return __all__
-
-
-class _Package(ModuleType):
-    """Keeps `pdesolve.check` the function, although importing the submodule would bind its name to it."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOME_OF and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

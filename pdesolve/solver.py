@@ -10,9 +10,9 @@ import torch
 
 from pdesolve.errors import UsageError
 from pdesolve.methods import METHODS, Method
-from pdesolve.monitor import Monitor
-from pdesolve.problem import Problem
-from pdesolve.solution import Solution
+from pdesolve.runs.monitor import Monitor
+from pdesolve.solution.solution import Solution
+from pdesolve.statement.problem import Problem
 
 MOST_DIMENSIONS = 3  # of a domain that method gmnm covers with patches
 
@@ -116,10 +116,10 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
     Raises:
         UsageError: the problem states something that this method would have to ignore.
     """
-    from pdesolve.adaptivity import solve_adaptively
-    from pdesolve.continuation import continued
-    from pdesolve.identification import IdentifiedResult, solve_inverse
-    from pdesolve.marching import can_march, march
+    from pdesolve.adaptive.continuation import continued
+    from pdesolve.adaptive.solve import solve_adaptively
+    from pdesolve.inverse.solve import IdentifiedResult, solve_inverse
+    from pdesolve.marching.march import can_march, march
 
     _refuse_what_gmnm_cannot(problem)
     settings = dict(run.settings)
@@ -160,7 +160,7 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
 
 def run_trained(problem: Problem, run: Run) -> Outcome:
     """A trained approximator: gmnm-trained, pinn or kan."""
-    from pdesolve.methods_trained import solve_trained
+    from pdesolve.trained import solve_trained
 
     trained = solve_trained(
         problem, run.method, run.settings, run.monitor, run.seed, run.dtype, run.device, run.tol

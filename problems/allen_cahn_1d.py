@@ -9,8 +9,7 @@ Source: Raissi, Perdikaris & Karniadakis, J. Comput. Phys. 378 (2019) 686–707.
 
 from torch import cos, pi
 
-from pdesolve import Initial, Interval, Periodic, Problem, TimeInterval
-from pdesolve.spectral_reference import SpectralReference
+from pdesolve import Initial, Interval, Periodic, Problem, SpectralReference, TimeInterval
 
 domain = Interval(-1, 1) * TimeInterval(0, 1)
 diffusivity = 1e-4

@@ -10,8 +10,7 @@ Source: Doelman, Kaper & Zegeling, Nonlinearity 10 (1997) 523–563; these value
 
 from torch import cos, pi
 
-from pdesolve import Initial, Interval, Periodic, Problem, TimeInterval
-from pdesolve.spectral_reference import SpectralReference
+from pdesolve import Initial, Interval, Periodic, Problem, SpectralReference, TimeInterval
 
 domain = Interval(-50, 50) * TimeInterval(0, 100)
 feed, decay, mobility = 0.02, 0.0862, 0.01

@@ -9,8 +9,7 @@ Source: Zabusky & Kruskal, Phys. Rev. Lett. 15 (1965) 240–243 (there on an int
 
 from torch import cos, pi
 
-from pdesolve import Initial, Interval, Periodic, Problem, TimeInterval
-from pdesolve.spectral_reference import SpectralReference
+from pdesolve import Initial, Interval, Periodic, Problem, SpectralReference, TimeInterval
 
 domain = Interval(-1, 1) * TimeInterval(0, 1)
 delta = 0.022

@@ -10,8 +10,7 @@ Source: Wang, Sankaran & Perdikaris, Comput. Methods Appl. Mech. Engrg. 421 (202
 
 from torch import cos, pi, sin
 
-from pdesolve import Initial, Interval, Periodic, Problem, TimeInterval
-from pdesolve.spectral_reference import SpectralReference
+from pdesolve import Initial, Interval, Periodic, Problem, SpectralReference, TimeInterval
 
 domain = Interval(0, 2 * pi) * TimeInterval(0, 1)
 alpha, beta, gamma = 100 / 16, 100 / 16**2, 100 / 16**4

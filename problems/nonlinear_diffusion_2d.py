@@ -11,8 +11,7 @@ Source: Cho et al. (SPINN), NeurIPS 2023.
 
 from torch import exp
 
-from pdesolve import Dirichlet, Initial, Problem, Rectangle, TimeInterval, div, grad
-from pdesolve.lines_reference import LinesReference
+from pdesolve import Dirichlet, Initial, LinesReference, Problem, Rectangle, TimeInterval, div, grad
 
 square, time = Rectangle((-1, -1), (1, 1)), TimeInterval(0, 1)
 

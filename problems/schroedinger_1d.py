@@ -10,8 +10,7 @@ Source: Raissi, Perdikaris & Karniadakis, J. Comput. Phys. 378 (2019) 686–707,
 
 from torch import cosh, pi
 
-from pdesolve import Initial, Interval, Periodic, Problem, TimeInterval
-from pdesolve.spectral_reference import SpectralReference
+from pdesolve import Initial, Interval, Periodic, Problem, SpectralReference, TimeInterval
 
 domain = Interval(-15, 15) * TimeInterval(0, pi / 2)
 

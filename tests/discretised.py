@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from pdesolve import Dirichlet, Problem
-from pdesolve.assembly import Assembly, Statement
-from pdesolve.discrete import Discrete, gauss_newton, project
-from pdesolve.monitor import Monitor
-from pdesolve.norms import error_rule, relative_l2
-from pdesolve.partition import Partition
-from pdesolve.patches import Frame, Patches
+from pdesolve.patches.assembly import Assembly, Statement
+from pdesolve.patches.cover import Frame, Patches
+from pdesolve.patches.newton import Discrete, gauss_newton, project
+from pdesolve.patches.partition import Partition
+from pdesolve.runs.monitor import Monitor
+from pdesolve.solution.measures import error_rule, relative_l2
 
 
 def patches_over(problem: Problem, cells: int, hanging: bool = False) -> Patches:

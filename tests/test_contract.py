@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from pdesolve.check import check_file
+from pdesolve.checks.check import check_file
 from pdesolve.checks.exactness import exact_jets
-from pdesolve.loading import load_problem
-from pdesolve.residual import compile_term, sample_points
+from pdesolve.statement.loading import load_problem
+from pdesolve.statement.residual import compile_term, sample_points
 
 FOLDER = Path(__file__).resolve().parent.parent / "problems"
 UNKNOWNS = {

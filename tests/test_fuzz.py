@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from pdesolve.check import check_file
+from pdesolve.checks.check import check_file
 
 FOLDER = Path(__file__).resolve().parent.parent / "problems"
 BASES = "poisson_2d heat_1d annulus_robin kovasznay interface_2d taylor_green_2d kappa_1d wave_1d".split()

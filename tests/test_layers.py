@@ -1,56 +1,75 @@
-"""Imports point downhill: a module imports only from its own layer or lower ones."""
+"""The rooms of the package: imports point downhill, in the order of the table."""
 
 import ast
 from pathlib import Path
 
 import pytest
 
+import pdesolve
+
 PACKAGE = Path(__file__).resolve().parent.parent / "pdesolve"
-LAYERS = [
-    "errors monitor memory",
-    "fields calculus geometry quadrature partition fourier reference_cache spectral_reference lines_reference",
-    "conditions seams term problem subdomains",
-    "residual approximators least_squares training patches boundary_points",
-    "integral_rows sought assembly discrete methods_trained",
-    "norms solution",
-    "estimation grading adaptivity identification continuation marching methods solver",
-    "checks check output plotting loading run_directory versions benchmarking",
+# From the ground up. A room imports from those before it; rooms of one line do not know each other.
+ROOMS = [
+    "errors",
+    "runs quadrature",
+    "geometry approximators least_squares training references",
+    "statement",
+    "patches",
+    "adaptive",
+    "marching inverse trained",
+    "methods solution",
+    "solver",
+    "checks output benchmarking",
     "cli",
 ]
-LAYER_OF = {module: i for i, line in enumerate(LAYERS) for module in line.split()}
-# A pillar knows only the bottom: no equation in it.
-PILLARS = {"approximators": 1, "least_squares": 0, "training": 0, "geometry": 1, "quadrature": 1}
+FLOOR_OF = {room: floor for floor, line in enumerate(ROOMS) for room in line.split()}
 KNOWN = {
-    ("solution", "loading"),  # only when called: the problem file of a saved solution is read again
-    ("approximators", "least_squares"),  # the layout of coefficients in blocks
+    ("statement", "pdesolve"),  # the names that a problem file may import, to suggest the nearest
+    ("runs", "pdesolve"),  # the version
+    ("cli", "pdesolve"),
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
-def module_of(path):
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+def name_of(path):
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): path for path in [*FILES, PACKAGE / "__init__.py"]}
 
 
 def imported(path):
-    """First parts of what a file imports from this package."""
+    """Modules of this package that a file imports, also within functions and for types only."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pdesolve."):
-            yield node.module.split(".")[1]
-        elif isinstance(node, ast.ImportFrom) and node.module == "pdesolve":
-            yield from (alias.name for alias in node.names if alias.name in LAYER_OF)
-        elif isinstance(node, ast.Import):
-            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("pdesolve."))
         assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path} imports relatively"
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pdesolve":
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else node.module
+        elif isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.split(".")[0] == "pdesolve")
+
+
+def room_of(module):
+    return module.split(".")[1] if "." in module else "pdesolve"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_from_its_own_layer_or_lower_ones(path):
-    mine = module_of(path)
-    assert mine in LAYER_OF, f"{mine} has no layer; add it to the table"
-    for other in set(imported(path)) - {mine}:
-        assert LAYER_OF[other] <= PILLARS.get(mine, LAYER_OF[mine]) or (mine, other) in KNOWN, (
-            f"{mine} → {other}"
-        )
+def test_a_room_imports_only_from_those_below(path):
+    mine = room_of(name_of(path))
+    assert mine in FLOOR_OF, f"{mine} has no floor; add it to the table"
+    for other in {room_of(module) for module in imported(path)} - {mine}:
+        assert (mine, other) in KNOWN or FLOOR_OF[other] < FLOOR_OF[mine], f"{mine} → {other}"
+
+
+def test_few_files_lie_in_the_hall():
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {
+        "__init__",
+        "errors",
+        "quadrature",
+        "methods",
+        "solver",
+    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -60,10 +79,8 @@ def test_no_module_reaches_out_of_the_package(path):
     assert not names & {"problems", "benchmarks", "tests"}
 
 
-def test_fields_know_their_frame_by_type_only():
-    """`fields` and `calculus` are one layer; at run time only calculus imports the other."""
-    tree = ast.parse((PACKAGE / "fields.py").read_text("utf-8"))
-    at_run_time = [
-        n for n in tree.body if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("pdesolve")
-    ]
-    assert [n.module for n in at_run_time] == ["pdesolve.errors"]
+def test_the_stub_names_what_the_package_offers():
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text("utf-8"))
+    named = {a.name for node in stub.body if isinstance(node, ast.ImportFrom) for a in node.names}
+    assert named == set(pdesolve.__all__)
+    assert all(getattr(pdesolve, name) is not None for name in named)

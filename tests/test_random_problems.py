@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from pdesolve import solve
-from pdesolve.adaptivity import Solver
-from pdesolve.check import check
+from pdesolve.adaptive.solve import Solver
+from pdesolve.checks.check import check
 
 COMMAND = Path(__file__).resolve().parents[1] / "benchmarks" / "random_problems.py"
 CERTIFIED = (0, 1, 2)  # numbers of quick problems of seed 0 that are certified

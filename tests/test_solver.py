@@ -26,9 +26,9 @@ from pdesolve import (
 )
 from pdesolve.benchmarking.variants import VARIANTS
 from pdesolve.errors import ProblemError, SolveError, UsageError
-from pdesolve.loading import load_problem
 from pdesolve.methods import METHODS
-from pdesolve.monitor import Monitor
+from pdesolve.runs.monitor import Monitor
+from pdesolve.statement.loading import load_problem
 
 FOLDER = Path(__file__).resolve().parent.parent / "problems"
 SQUARE, LINE = Rectangle((0, 0), (1, 1)), Interval(0, 1)

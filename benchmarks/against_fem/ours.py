@@ -11,11 +11,11 @@ import torch
 from benchmarks.against_fem.cases import Case
 from benchmarks.limits import Clock
 from pdesolve import load_problem
-from pdesolve.adaptivity import Solver
-from pdesolve.approximators.partitioned_mixture import PartitionedMixture
-from pdesolve.monitor import Monitor
-from pdesolve.problem import Problem
+from pdesolve.adaptive.solve import Solver
+from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.runs.monitor import Monitor
 from pdesolve.solver import solve as solve_problem
+from pdesolve.statement.problem import Problem
 
 PROBLEMS = Path(__file__).resolve().parents[2] / "problems"
 

@@ -59,8 +59,8 @@ def main() -> None:
     options = parser.parse_args()
     set_threads(options.threads)
     from benchmarks.targets import EVOLUTIONS
-    from pdesolve.memory import keep_freed_memory
-    from pdesolve.run_directory import json_ready
+    from pdesolve.runs.memory import keep_freed_memory
+    from pdesolve.runs.run_directory import json_ready
 
     keep_freed_memory()
     stated = [line.split() for line in EVOLUTIONS.strip().splitlines()]

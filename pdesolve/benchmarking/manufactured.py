@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pdesolve.calculus import Field, Frame, MultiIndex, active_frame
+from pdesolve.statement.calculus import Field, Frame, MultiIndex, active_frame
 
 Operator = Callable[..., Any]  # unknowns and coordinates ↦ a field, or a tuple of them
 

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pdesolve.monitor import Monitor
-from pdesolve.problem import Problem
-from pdesolve.reference_cache import cache_directory
-from pdesolve.solution import Solution
+from pdesolve.references.cache import cache_directory
+from pdesolve.runs.monitor import Monitor
+from pdesolve.solution.solution import Solution
+from pdesolve.statement.problem import Problem
 
 FIRST, GROWTH = 0.05, 1.25  # seconds before the second copy, and between copies relative to the time passed
 POINTS = 4096

@@ -101,7 +101,7 @@ def load() -> None:
     import torch._dynamo  # noqa: F401
 
     from pdesolve import solver  # noqa: F401
-    from pdesolve.methods_trained import train_any, train_mixture  # noqa: F401
+    from pdesolve.trained import train_any, train_mixture  # noqa: F401
 
 
 def serve() -> None:

@@ -184,8 +184,8 @@ def _check_settings(spec: MethodSpec) -> None:
             raise UsageError(message)
     if spec.method != "network":
         return
-    from pdesolve.methods_trained.networks import check_network
-    from pdesolve.methods_trained.train_any import check_optimiser
+    from pdesolve.trained.networks import check_network
+    from pdesolve.trained.train_any import check_optimiser
 
     approximator = str(spec.settings.get("approximator", ""))
     check_network(approximator)

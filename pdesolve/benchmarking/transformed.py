@@ -11,9 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pdesolve.approximators.partitioned_mixture import rotate_indices, rotation_key
-from pdesolve.calculus import Field, Frame, MultiIndex, active_frame, sum_of
-from pdesolve.conditions import (
+from pdesolve.errors import UsageError
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.moved import Motion, rotating, scaling, translation
+from pdesolve.geometry.place import Boundary, Filtered, Joined, Point
+from pdesolve.geometry.spacetime import Cylinder, TimeInterval
+from pdesolve.patches.mixture import rotate_indices, rotation_key
+from pdesolve.statement.calculus import Field, Frame, MultiIndex, active_frame, sum_of
+from pdesolve.statement.conditions import (
     Condition,
     Dirichlet,
     Initial,
@@ -25,12 +30,7 @@ from pdesolve.conditions import (
     Piecewise,
     Robin,
 )
-from pdesolve.errors import UsageError
-from pdesolve.geometry.domain import Domain
-from pdesolve.geometry.moved import Motion, rotating, scaling, translation
-from pdesolve.geometry.place import Boundary, Filtered, Joined, Point
-from pdesolve.geometry.spacetime import Cylinder, TimeInterval
-from pdesolve.problem import Problem, has_signature, signature
+from pdesolve.statement.problem import Problem, has_signature, signature
 
 AXIS = (1.0, 1.0, 1.0)  # of rotations in space
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from pdesolve.benchmarking.transformed import Change, Transformation, asking_for, by_name, transformed
-from pdesolve.calculus import as_field, normal_derivative
-from pdesolve.conditions import Dirichlet, Neumann, Robin
 from pdesolve.errors import UsageError
-from pdesolve.problem import Problem
+from pdesolve.statement.calculus import as_field, normal_derivative
+from pdesolve.statement.conditions import Dirichlet, Neumann, Robin
+from pdesolve.statement.problem import Problem
 
 SHIFT = (0.137, -0.071, 0.053)
 ANGLE = math.radians(17)

@@ -13,7 +13,7 @@ from typing import Any
 from pdesolve.benchmarking.case import Case, problem_sha256
 from pdesolve.benchmarking.records import FORMAT, Record, write_record
 from pdesolve.errors import PdesolveError
-from pdesolve.versions import peak_memory_mb, versions
+from pdesolve.runs.versions import peak_memory_mb, versions
 
 MEASURES = "status relative_l2_error max_error estimated_error residual_rms seconds converged".split()
 
@@ -110,8 +110,8 @@ def _solve(case: Case, record: Record) -> None:
         error_picture,
         remember_references,
     )
-    from pdesolve.loading import load_problem
     from pdesolve.solver import solve
+    from pdesolve.statement.loading import load_problem
 
     torch.set_num_threads(case.threads)
     problem = load_problem(case.problem)

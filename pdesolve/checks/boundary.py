@@ -10,13 +10,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pdesolve.calculus import Frame
 from pdesolve.checks.report import Findings, at
 from pdesolve.checks.terms import Sample, fields_of
 from pdesolve.errors import PdesolveError
 from pdesolve.geometry import Piece
-from pdesolve.problem import Problem, Term, signature
-from pdesolve.subdomains import subdomains_of
+from pdesolve.statement.calculus import Frame
+from pdesolve.statement.problem import Problem, Term, signature
+from pdesolve.statement.subdomains import subdomains_of
 
 DIFFERENT = 1e-8  # relative difference of two values that is more than rounding
 NEAR = 1e-9  # distance, relative to the domain, of a point that lies on a surface
@@ -260,7 +260,7 @@ def _part(held: Held, x: Tensor) -> str:
 
 
 def _check_time(problem: Problem, orders: dict[str, tuple[int, int]], findings: Findings) -> None:
-    from pdesolve.conditions import Initial
+    from pdesolve.statement.conditions import Initial
 
     for unknown, (_, order) in orders.items():
         initial = [c for c in problem.conditions if isinstance(c, Initial)]
@@ -282,7 +282,7 @@ def _check_time(problem: Problem, orders: dict[str, tuple[int, int]], findings: 
 
 def _is_mentioned(problem: Problem, unknown: str) -> bool:
     """Whether any condition speaks of the unknown."""
-    from pdesolve.conditions import Condition
+    from pdesolve.statement.conditions import Condition
 
     for condition in problem.conditions:
         if isinstance(condition, Condition):

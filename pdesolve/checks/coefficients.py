@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pdesolve.checks.report import Findings
 from pdesolve.checks.terms import Sample, random_jets
-from pdesolve.problem import Problem
+from pdesolve.statement.problem import Problem
 
 BISECTIONS = 40
 JUMP = 0.05  # of the largest value of a coefficient, left over a distance of 1e-12 domains

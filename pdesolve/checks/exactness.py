@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pdesolve.calculus import Frame, MultiIndex
 from pdesolve.checks.report import Findings, at
 from pdesolve.checks.terms import Sample
 from pdesolve.errors import PdesolveError, PostponedError, ProblemError
-from pdesolve.problem import Problem
-from pdesolve.reference_cache import postponed
-from pdesolve.residual import Slot
-from pdesolve.seams import Seam
+from pdesolve.references.cache import postponed
+from pdesolve.statement.calculus import Frame, MultiIndex
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.residual import Slot
+from pdesolve.statement.seams import Seam
 
 TOLERANCE = 1e-6  # of the largest term; a wrong coefficient is larger, rounding far smaller
 FLOOR = 1e-2

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pdesolve.checks.report import Findings
 from pdesolve.checks.terms import Sample, fields_of, random_jets
-from pdesolve.problem import Problem
+from pdesolve.statement.problem import Problem
 
 LENGTHS = (1e-3, 1e3)  # extents of the domain outside these are worth a warning
 VALUES = (1e-4, 1e4)  # sizes of values, likewise

@@ -16,7 +16,7 @@ from pdesolve.checks.exactness import exact_jets
 from pdesolve.checks.report import Findings
 from pdesolve.checks.terms import Sample, active_slots, fields_of, random_jets
 from pdesolve.errors import PdesolveError
-from pdesolve.problem import Problem
+from pdesolve.statement.problem import Problem
 
 BALANCED = 1e-6  # of all sources and fluxes: an imbalance above this, and above the quadrature error, is one
 QUADRATURE = (12, 20)  # orders of two rules whose difference is the error of the first

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pdesolve.cli.values import duration, short
-from pdesolve.run_directory import json_ready
+from pdesolve.runs.run_directory import json_ready
 
 KEYS = (
     "problem method tol status converged relative_l2_error max_error estimated_error residual_rms "
@@ -25,7 +25,7 @@ def blank_record() -> dict[str, Any]:
 
 def print_record(record: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
-    from pdesolve.versions import peak_memory_mb, versions
+    from pdesolve.runs.versions import peak_memory_mb, versions
 
     record = {**record, "versions": record["versions"] or versions(), "peak_memory_mb": peak_memory_mb()}
     click.echo(json.dumps(json_ready(record), indent=2, allow_nan=False))

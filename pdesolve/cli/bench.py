@@ -136,7 +136,7 @@ def _answer(records: list[dict[str, Any]], out: Path, as_json: bool) -> None:
 
 
 def _figures(row: Any) -> dict[str, Any]:
-    from pdesolve.run_directory import json_ready
+    from pdesolve.runs.run_directory import json_ready
 
     low, high = row.spread
     found = {

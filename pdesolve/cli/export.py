@@ -38,7 +38,7 @@ def export(run_directory: str, file: str, debug: bool, **options: Any) -> None: 
 @_DEBUG
 def plot(run_directory: str, file: str, debug: bool) -> None:  # noqa: ARG001
     """Draw solution, error and history of the run in RUN_DIR to FILE, say solution.png."""
-    from pdesolve import plotting
+    from pdesolve.output import plotting
 
     with warnings_as_lines(quiet=False):
         plotting.plot(_load(run_directory), file)
@@ -46,6 +46,6 @@ def plot(run_directory: str, file: str, debug: bool) -> None:  # noqa: ARG001
 
 
 def _load(directory: str) -> Any:
-    from pdesolve.solution import Solution
+    from pdesolve.solution.solution import Solution
 
     return Solution.load(directory)

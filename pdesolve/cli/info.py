@@ -7,7 +7,7 @@ import platform
 
 import click
 
-from pdesolve.versions import versions
+from pdesolve.runs.versions import versions
 
 
 @click.command(short_help="Show versions, devices and threads.")

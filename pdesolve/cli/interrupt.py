@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
-from pdesolve.monitor import Monitor, State
+from pdesolve.runs.monitor import Monitor, State
 
 PATIENCE = 30.0  # seconds for the method to come to its next step; a second signal does not wait
 

@@ -57,7 +57,8 @@ def write_products(solution: Any, directory: Path, vtk: str | None, plot: str | 
     Returns:
         Label → path, of what was written.
     """
-    from pdesolve import output, plotting
+    from pdesolve import output
+    from pdesolve.output import plotting
 
     files = {}
     name = _solution_file(solution)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pdesolve.cli.values import duration, short
-from pdesolve.monitor import Monitor
+from pdesolve.runs.monitor import Monitor
 
 Show = Callable[[Mapping[str, Any]], None]
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds between plain lines

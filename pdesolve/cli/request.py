@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pdesolve.errors import UsageError
-from pdesolve.run_directory import newest_run, problem_sha256
+from pdesolve.runs.run_directory import newest_run, problem_sha256
 
 RUNS = Path("runs")
 DECISIVE = ("method", "tol", "seed", "dtype", "device", "settings", "params")  # for the numbers of a run

@@ -20,9 +20,9 @@ from pdesolve.cli.request import Request
 from pdesolve.cli.values import duration, short
 from pdesolve.cli.warn import warnings_as_lines
 from pdesolve.errors import UsageError
-from pdesolve.memory import keep_freed_memory
-from pdesolve.run_directory import RunDirectory, read_run, refuse_differences
-from pdesolve.versions import peak_memory_mb, versions
+from pdesolve.runs.memory import keep_freed_memory
+from pdesolve.runs.run_directory import RunDirectory, read_run, refuse_differences
+from pdesolve.runs.versions import peak_memory_mb, versions
 
 NOT_CERTIFIED = 3
 DIFFERENT = 10.0  # times tolerance and estimate: an error that is another solution
@@ -54,7 +54,7 @@ def run(request: Request, record: dict[str, Any]) -> int:
 
 def _open(request: Request, record: dict[str, Any]) -> Session:
     """Load the problem and reserve the directory; nothing is written yet."""
-    from pdesolve.loading import load_problem
+    from pdesolve.statement.loading import load_problem
 
     check_file_names(request.vtk, request.plot)
     path = request.directory()

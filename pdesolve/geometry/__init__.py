@@ -1,12 +1,13 @@
 """Domains, their boundary pieces and places on them."""
 
-from pdesolve.geometry.ball import Ball, Disk
-from pdesolve.geometry.box import Box, Interval, Rectangle
 from pdesolve.geometry.domain import Domain, coordinate_names
-from pdesolve.geometry.mesh import PlaneMesh, SolidMesh, load_mesh
 from pdesolve.geometry.place import Boundary, BoundaryRule, Piece, Place, Point, named_coordinates
-from pdesolve.geometry.polygon import Polygon
-from pdesolve.geometry.region import (
+from pdesolve.geometry.set_operations import Difference, Intersection, Union
+from pdesolve.geometry.shapes.ball import Ball, Disk
+from pdesolve.geometry.shapes.box import Box, Interval, Rectangle
+from pdesolve.geometry.shapes.mesh import PlaneMesh, SolidMesh, load_mesh
+from pdesolve.geometry.shapes.polygon import Polygon
+from pdesolve.geometry.shapes.region import (
     Annulus,
     Ellipse,
     RoundedPolygon,
@@ -15,8 +16,7 @@ from pdesolve.geometry.region import (
     StarShaped,
     airfoil,
 )
-from pdesolve.geometry.set_operations import Difference, Intersection, Union
-from pdesolve.geometry.solids import Extrusion, Revolution, circular_cylinder, torus
+from pdesolve.geometry.shapes.solids import Extrusion, Revolution, circular_cylinder, torus
 from pdesolve.geometry.spacetime import Cylinder, TimeInterval
 from pdesolve.quadrature import Rule
 

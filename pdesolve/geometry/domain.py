@@ -183,7 +183,7 @@ class Domain(ABC):
         Raises:
             UsageError: no such sampler, or n is not positive.
         """
-        from pdesolve.geometry.samplers import sample
+        from pdesolve.geometry.rules.samplers import sample
 
         return sample(self, n, sampler, seed)
 

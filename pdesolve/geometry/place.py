@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry import boundary_rule
+from pdesolve.geometry.rules import boundary_rule
 from pdesolve.geometry.surfaces import Surface
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.boundary_rule import sobol_size
-from pdesolve.geometry.critical import critical_values
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.moved import Motion
-from pdesolve.geometry.planar_rule import planar_rule
-from pdesolve.geometry.polygon import frame
+from pdesolve.geometry.rules.boundary_rule import sobol_size
+from pdesolve.geometry.rules.critical import critical_values
+from pdesolve.geometry.rules.planar_rule import planar_rule
+from pdesolve.geometry.shapes.polygon import frame
 from pdesolve.geometry.surfaces import SAME, Surface
 from pdesolve.quadrature import Rule, cut_rule, distinct, gauss_legendre, sobol
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.box import AxisAligned
 from pdesolve.geometry.domain import Domain, numbers
 from pdesolve.geometry.moved import Motion
 from pdesolve.geometry.place import Boundary, Piece
+from pdesolve.geometry.shapes.box import AxisAligned
 from pdesolve.geometry.surfaces import Surface
 from pdesolve.quadrature import Rule, gauss_legendre
 

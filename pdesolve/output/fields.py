@@ -13,7 +13,7 @@ from pdesolve.errors import UsageError
 from pdesolve.output.mesh import OutputMesh
 
 if TYPE_CHECKING:
-    from pdesolve.solution import Solution
+    from pdesolve.solution.solution import Solution
 
 Fields = dict[str, NDArray[np.float64]]
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from pdesolve.approximators.partitioned_mixture import PartitionedMixture
 from pdesolve.output.mesh import OutputMesh, output_mesh, times
 from pdesolve.output.vtk import step_name, write_collection, write_step
-from pdesolve.problem import Problem
-from pdesolve.solution import Solution
-from pdesolve.subdomains import subdomains_of
+from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.solution.solution import Solution
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.subdomains import subdomains_of
 
 LARGEST_SHARE = 0.05  # of the time of a run that writing may take before the next step waits
 

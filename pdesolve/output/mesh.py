@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from pdesolve.errors import UsageError
-from pdesolve.geometry.box import AxisAligned
 from pdesolve.geometry.domain import Domain
-from pdesolve.geometry.mesh import PlaneMesh, SolidMesh
+from pdesolve.geometry.shapes.box import AxisAligned
+from pdesolve.geometry.shapes.mesh import PlaneMesh, SolidMesh
 from pdesolve.geometry.spacetime import Cylinder
 
 DEFAULT_POINTS = {1: 500, 2: 20_000, 3: 50_000}

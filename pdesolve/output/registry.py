@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pdesolve.errors import UsageError
 
 if TYPE_CHECKING:
-    from pdesolve.solution import Solution
+    from pdesolve.solution.solution import Solution
 
 
 @dataclass(frozen=True)

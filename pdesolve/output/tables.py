@@ -15,7 +15,7 @@ from pdesolve.output.mesh import DEFAULT_POINTS, OutputMesh, is_cylinder, output
 from pdesolve.output.vtk import checked_time, moments_of
 
 if TYPE_CHECKING:
-    from pdesolve.solution import Solution
+    from pdesolve.solution.solution import Solution
 
 _SAMPLES = 20_000  # points in four and more space dimensions, where there is no mesh
 _FEWER = 4  # a table that repeats its points at every time has this many times fewer of them

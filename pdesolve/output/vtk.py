@@ -16,7 +16,7 @@ from pdesolve.output.guarded_meshio import write_mesh
 from pdesolve.output.mesh import OutputMesh, is_cylinder, output_mesh, spacetime_mesh, times
 
 if TYPE_CHECKING:
-    from pdesolve.solution import Solution
+    from pdesolve.solution.solution import Solution
 
 
 def write_vtu(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pdesolve.monitor import Monitor
+from pdesolve.runs.monitor import Monitor
 from pdesolve.training.line_search import WolfeConstants, strong_wolfe
 from pdesolve.training.minimiser import (
     LossAndGradient,

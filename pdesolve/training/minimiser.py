@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import UsageError
-from pdesolve.monitor import Monitor
+from pdesolve.runs.monitor import Monitor
 
 LossAndGradient = Callable[[Tensor], tuple[Tensor, Tensor]]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import UsageError
-from pdesolve.monitor import Monitor
+from pdesolve.runs.monitor import Monitor
 from pdesolve.training.lbfgs import NO_DECREASE, first_length
 from pdesolve.training.line_search import WolfeConstants, strong_wolfe
 from pdesolve.training.minimiser import (

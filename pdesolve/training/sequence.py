@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pdesolve.monitor import Monitor
+from pdesolve.runs.monitor import Monitor
 from pdesolve.training.minimiser import LossAndGradient, Result, Settings
 from pdesolve.training.registry import minimiser
 

@@ -55,10 +55,10 @@ def test_no_budget_pays_for_an_import():
 import sys, torch
 from pdesolve.benchmarking.nursery import load
 load()
-from pdesolve.methods_trained.networks import NETWORKS
-from pdesolve.methods_trained.solve import solve_trained
-from pdesolve.loading import load_problem
-from pdesolve.monitor import Monitor
+from pdesolve.trained.networks import NETWORKS
+from pdesolve.trained.solve import solve_trained
+from pdesolve.statement.loading import load_problem
+from pdesolve.runs.monitor import Monitor
 problem, before = load_problem("problems/poisson_1d.py"), set(sys.modules)
 for name in NETWORKS:
     for optimiser in ("lm", "lbfgs"):

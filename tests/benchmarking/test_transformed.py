@@ -10,11 +10,11 @@ from torch import exp, sin
 
 from pdesolve import Dirichlet, Interval, Periodic, Problem, Rectangle, laplace
 from pdesolve.benchmarking.transformed import Change, Transformation, transformed
-from pdesolve.check import check
+from pdesolve.checks.check import check
 from pdesolve.checks.exactness import exact_jets
 from pdesolve.errors import UsageError
-from pdesolve.loading import load_problem
-from pdesolve.residual import compile_problem
+from pdesolve.statement.loading import load_problem
+from pdesolve.statement.residual import compile_problem
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "problems"

@@ -8,9 +8,9 @@ import torch
 
 from pdesolve import Integral, Problem, Rectangle, laplace
 from pdesolve.benchmarking.variants import ANGLE, FACTOR, SHIFT, VARIANTS, faster
-from pdesolve.check import check
+from pdesolve.checks.check import check
 from pdesolve.errors import UsageError
-from pdesolve.loading import load_problem
+from pdesolve.statement.loading import load_problem
 
 FOLDER = Path(__file__).resolve().parents[2] / "problems"
 NAMES = "poisson_2d annulus_robin kovasznay cavity_2d cube_less_ball".split()

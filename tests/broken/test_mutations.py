@@ -5,7 +5,7 @@ import time
 import pytest
 from generate import HERE, PROBLEMS, Mutation, generate, mutations
 
-from pdesolve.check import check_file
+from pdesolve.checks.check import check_file
 
 REJECTED, WARNED = mutations("rejected"), mutations("warned")
 

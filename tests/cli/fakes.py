@@ -132,7 +132,8 @@ def write(_solution, path, **_):
 
 def install(replace=setattr):
     """Put the fake solver and writers in the place of the real ones."""
-    from pdesolve import output, plotting, solver
+    from pdesolve import output, solver
+    from pdesolve.output import plotting
 
     replace(solver, "solve", solve)
     replace(output, "export", write)

@@ -7,7 +7,7 @@ import fakes
 import pytest
 
 from pdesolve.cli.progress import Gauge, describe, progress
-from pdesolve.monitor import Monitor
+from pdesolve.runs.monitor import Monitor
 
 
 @pytest.mark.parametrize(

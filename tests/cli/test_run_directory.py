@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from pdesolve.errors import UsageError
-from pdesolve.run_directory import RunDirectory, fingerprint, json_ready, plain, read_run, refuse_differences
+from pdesolve.runs.run_directory import (
+    RunDirectory,
+    fingerprint,
+    json_ready,
+    plain,
+    read_run,
+    refuse_differences,
+)
 
 IDENTITY = {"problem": "heat", "method": "pinn", "seed": 0, "settings": {"points": 64}}
 

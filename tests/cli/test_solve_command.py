@@ -188,7 +188,7 @@ def test_a_picture_that_fails_is_a_warning(run, monkeypatch):
         message = "nothing to draw"
         raise ValueError(message)
 
-    monkeypatch.setattr("pdesolve.plotting.plot", fail)
+    monkeypatch.setattr("pdesolve.output.plotting.plot", fail)
     result = run(*SOLVE)
     assert result.code == 3
     assert "warning: solution.png was not written: ValueError: nothing to draw" in result.err
@@ -219,7 +219,7 @@ def test_the_time_limit_reaches_the_solver(run):
 
 
 def test_export_and_plot_read_a_run(run, monkeypatch):
-    monkeypatch.setattr("pdesolve.solution.Solution.load", lambda directory: directory)
+    monkeypatch.setattr("pdesolve.solution.solution.Solution.load", lambda directory: directory)
     assert run("export", "out", "u.vtu").out == "wrote u.vtu\n"
     assert run("plot", "out", "u.png").out == "wrote u.png\n"
 

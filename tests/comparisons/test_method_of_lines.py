@@ -14,8 +14,8 @@ from benchmarks.against_mol.evolutions import EVOLUTIONS  # noqa: E402
 from benchmarks.against_mol.grids import chebyshev_points, fourier, fourth_order  # noqa: E402
 from benchmarks.against_mol.lines import Failed, Lines, TooLong, solve  # noqa: E402
 from pdesolve import load_problem  # noqa: E402
-from pdesolve.conditions import Initial  # noqa: E402
-from pdesolve.residual import compile_problem  # noqa: E402
+from pdesolve.statement.conditions import Initial  # noqa: E402
+from pdesolve.statement.residual import compile_problem  # noqa: E402
 
 RANDOM = np.random.default_rng(0)
 POINTS = 20

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.least_squares.row_blocks import Columns, RowBlocks
+from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 
 
 def grid_centres(shape: tuple[int, ...]) -> np.ndarray:

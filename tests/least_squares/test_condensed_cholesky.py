@@ -6,9 +6,9 @@ import torch
 from block_matrices import dense, grid_centres, grid_pairs, random_layout, random_rows
 
 from pdesolve.errors import OutOfMemoryError, SolveError
-from pdesolve.least_squares import condensed_cholesky
-from pdesolve.least_squares.condensed_cholesky import CondensedCholesky, Faces, nested_dissection
-from pdesolve.least_squares.row_blocks import Columns, RowBlocks
+from pdesolve.least_squares.sparse import condensed_cholesky
+from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky, Faces, nested_dissection
+from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 
 GRIDS = {
     "one": (1,),

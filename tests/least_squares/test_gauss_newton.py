@@ -4,8 +4,8 @@ import math
 import pytest
 import torch
 
-from pdesolve.least_squares.gauss_newton import GaussNewtonSettings, gauss_newton
-from pdesolve.monitor import Monitor
+from pdesolve.least_squares.dense.gauss_newton import GaussNewtonSettings, gauss_newton
+from pdesolve.runs.monitor import Monitor
 
 f64 = torch.float64
 

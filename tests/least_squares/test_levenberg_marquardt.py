@@ -5,14 +5,14 @@ import math
 import pytest
 import torch
 
-from pdesolve.least_squares.levenberg_marquardt import (
+from pdesolve.least_squares.dense.levenberg_marquardt import (
     LevenbergMarquardtSettings,
     decompose,
     levenberg_marquardt,
     update_damping,
 )
-from pdesolve.least_squares.linear import column_norms, solve_rank_revealing
-from pdesolve.monitor import Monitor
+from pdesolve.least_squares.dense.linear import column_norms, solve_rank_revealing
+from pdesolve.runs.monitor import Monitor
 
 f64 = torch.float64
 Settings = LevenbergMarquardtSettings

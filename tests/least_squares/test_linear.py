@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from pdesolve.errors import SolveError
-from pdesolve.least_squares.linear import default_cutoff, solve_rank_revealing
+from pdesolve.least_squares.dense.linear import default_cutoff, solve_rank_revealing
 
 f64 = torch.float64
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from block_matrices import dense, grid_centres, grid_pairs, random_layout, random_rows
 
-from pdesolve.least_squares import condensed_cholesky
-from pdesolve.least_squares.normal_equations import Factors, NormalEquations
-from pdesolve.least_squares.row_blocks import Columns, RowBlocks
+from pdesolve.least_squares.sparse import condensed_cholesky
+from pdesolve.least_squares.sparse.normal_equations import Factors, NormalEquations
+from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 
 GRID = (5, 5)
 LAYOUT = random_layout(25, low=6, high=12)

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pdesolve.least_squares.levenberg_marquardt import (
+from pdesolve.least_squares.dense.levenberg_marquardt import (
     LevenbergMarquardtSettings,
     decompose,
     levenberg_marquardt,
 )
-from pdesolve.least_squares.linear import column_norms, column_space, solve_rank_revealing
-from pdesolve.least_squares.projected import projected_problem, solved_for
-from pdesolve.least_squares.variable_projection import SeparableProblem
+from pdesolve.least_squares.dense.linear import column_norms, column_space, solve_rank_revealing
+from pdesolve.least_squares.dense.projected import projected_problem, solved_for
+from pdesolve.least_squares.dense.variable_projection import SeparableProblem
 
 f64 = torch.float64
 LINEAR = torch.tensor([False, False, True, True, True])

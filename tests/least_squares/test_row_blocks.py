@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from pdesolve.least_squares.row_blocks import MANY_COLUMNS, Columns, RowBlocks, lower_gram, squared_norm
+from pdesolve.least_squares.sparse.row_blocks import (
+    MANY_COLUMNS,
+    Columns,
+    RowBlocks,
+    lower_gram,
+    squared_norm,
+)
 
 LAYOUT = Columns(torch.tensor([3, 2, 3, 2, 3]))
 

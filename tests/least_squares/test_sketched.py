@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pdesolve.least_squares import sketched
-from pdesolve.least_squares.levenberg_marquardt import (
+from pdesolve.least_squares.dense import sketched
+from pdesolve.least_squares.dense.levenberg_marquardt import (
     LevenbergMarquardtSettings,
     decompose,
     levenberg_marquardt,
 )
-from pdesolve.least_squares.linear import column_norms, solve_rank_revealing
-from pdesolve.least_squares.sketched import nystroem, sketched_problem
+from pdesolve.least_squares.dense.linear import column_norms, solve_rank_revealing
+from pdesolve.least_squares.dense.sketched import nystroem, sketched_problem
 
 f64 = torch.float64
 

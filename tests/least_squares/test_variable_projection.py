@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from pdesolve.least_squares.levenberg_marquardt import LevenbergMarquardtSettings
-from pdesolve.least_squares.variable_projection import SeparableProblem, variable_projection
+from pdesolve.least_squares.dense.levenberg_marquardt import LevenbergMarquardtSettings
+from pdesolve.least_squares.dense.variable_projection import SeparableProblem, variable_projection
 
 f64 = torch.float64
 POINTS = torch.linspace(-3, 3, 60, dtype=f64)

@@ -10,8 +10,8 @@ from torch import pi, sin
 
 from pdesolve import Initial, Interval, Periodic, Problem, TimeInterval, export
 from pdesolve.errors import UsageError
-from pdesolve.monitor import Monitor
 from pdesolve.output.growing import LARGEST_SHARE, GrowingSeries
+from pdesolve.runs.monitor import Monitor
 from pdesolve.solver import solve
 
 STEPS = 41

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pdesolve.check import check
-from pdesolve.loading import load_problem
+from pdesolve.checks.check import check
+from pdesolve.statement.loading import load_problem
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "problems" / "gallery").glob("*.py"))

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pdesolve.check import check
+from pdesolve.checks.check import check
 from pdesolve.checks.exactness import exact_jets
-from pdesolve.loading import load_problem
-from pdesolve.residual import compile_problem, compile_term, sample_points
-from pdesolve.sought import coefficient_fields
+from pdesolve.statement.coefficient_fields import coefficient_fields
+from pdesolve.statement.loading import load_problem
+from pdesolve.statement.residual import compile_problem, compile_term, sample_points
 
 FOLDER = Path(__file__).resolve().parents[2] / "problems"
 FILES = sorted(path for folder in (".", "fitting") for path in FOLDER.glob(f"{folder}/*.py"))

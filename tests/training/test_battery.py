@@ -9,7 +9,7 @@ import torch
 from objectives import ALL, QUASI_NEWTON, ROSENBROCK_START, f64, quadratic, rosenbrock
 
 from pdesolve.errors import UsageError
-from pdesolve.monitor import Monitor
+from pdesolve.runs.monitor import Monitor
 from pdesolve.training import sequence
 from pdesolve.training.registry import MINIMISERS, minimiser
 

@@ -1,0 +1,1 @@
+"""Steady problems to a tolerance: solve, estimate, mark, refine."""

@@ -1,0 +1,94 @@
+"""Check a problem without solving it: everything that is wrong with it, in sentences, in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pdesolve.checks.boundary import check_conditions
+from pdesolve.checks.coefficients import check_coefficients
+from pdesolve.checks.exactness import check_exact, check_functions, exact_jets
+from pdesolve.checks.report import Findings, Report
+from pdesolve.checks.scales import check_data, check_names, check_precision, check_scales
+from pdesolve.checks.solvability import check_balance, check_inflow, check_repetition, check_structure
+from pdesolve.checks.terms import (
+    Sample,
+    active_slots,
+    check_dependence,
+    check_finite,
+    check_pointwise,
+    compile_samples,
+)
+from pdesolve.errors import PdesolveError
+from pdesolve.statement.problem import Problem
+
+__all__ = ["Report", "check", "check_file"]
+
+
+def check(problem: Problem) -> Report:
+    """Examine a problem at sample points; nothing is trained.
+
+    Args:
+        problem: the problem.
+
+    Returns:
+        A report with errors (it cannot be solved as written), warnings (it can, but may not say what was
+        meant) and notes.
+    """
+    findings = Findings()
+    try:
+        _examine(problem, findings)
+    except PdesolveError as error:
+        findings.error(str(error))
+    return findings.report(str(problem.name))
+
+
+def check_file(path: str | Path, params: Mapping[str, float] | None = None) -> Report:
+    """Load a problem file and check it; what is wrong with the file itself is an error of the report, too."""
+    from pdesolve.statement.loading import load_problem
+
+    try:
+        return check(load_problem(path, params))
+    except PdesolveError as error:
+        return Report(Path(path).stem, errors=(str(error),))
+
+
+def _examine(problem: Problem, findings: Findings) -> None:
+    samples = compile_samples(problem, findings)
+    check_conditions(problem, samples, findings)
+    for sample in samples:
+        check_pointwise(sample, findings)
+        check_dependence(sample, findings)
+        check_structure(sample, findings)
+        check_coefficients(problem, sample, findings)
+    if len(samples) == len(problem.terms):
+        check_repetition(problem, samples, findings)
+        check_inflow(problem, samples, findings)
+    usable = check_functions(problem, findings)
+    for sample in samples:
+        check_finite(
+            sample, findings, exact_jets(problem, sample.points, sample.operator.slots) if usable else None
+        )
+    if usable and not _broken(findings):
+        check_exact(problem, samples, findings)
+    check_precision(problem, findings)
+    check_names(problem, findings)
+    check_data(problem, samples, findings)
+    if not findings.errors:
+        check_balance(problem, samples, findings)
+        check_scales(problem, samples, problem.domain.sample(256), findings)
+        _describe(problem, samples, findings)
+
+
+def _broken(findings: Findings) -> bool:
+    """Whether comparing with the exact solution would only repeat what was found."""
+    return any("not pointwise" in sentence or "not finite" in sentence for sentence in findings.errors)
+
+
+def _describe(problem: Problem, samples: list[Sample], findings: Findings) -> None:
+    names = []
+    for unknown, index in active_slots(samples[0]):
+        axes = "".join(name * k for name, k in zip(problem.coordinates, index, strict=True))
+        names.append(problem.unknowns[unknown] + (f"_{axes}" if axes else ""))
+    kind = "linear" if all(sample.operator.linear for sample in samples) else "nonlinear"
+    findings.note(f"{samples[0].term.name} is {kind} and contains {', '.join(names)}")

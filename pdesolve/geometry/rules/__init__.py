@@ -1,0 +1,1 @@
+"""Quadrature rules and samplers of domains and boundaries."""

@@ -1,0 +1,1 @@
+"""Shapes: intervals, boxes, balls, polygons, regions with curved boundary, solids and meshes."""

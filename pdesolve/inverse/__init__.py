@@ -1,0 +1,1 @@
+"""Unknown parameters and coefficient fields from observations."""

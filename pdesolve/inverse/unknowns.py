@@ -1,0 +1,272 @@
+"""What is to be identified from data, as one vector θ: scalars, and coefficients of smooth fields.
+
+A coefficient field a is an unknown that the equations do not determine. It is not expanded on patches, where noise
+would decide on its finest details, but in polynomials of total degree < N on the box around the domain,
+
+    a = Σ_j φ_j P_j,   φ = φ₀ + Z η,
+
+of which φ₀ and the null space Z take care of everything that is stated of fields alone (boundary values, ∂a/∂t = 0):
+N grows until these statements hold to the tolerance. What the data do not determine of η is left to a penalty on the
+roughness Σ_ij ∫ (∂²a/∂x_i ∂x_j)², see `identification`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.errors import ProblemError
+from pdesolve.patches.assembly import GridTerm, Statement
+from pdesolve.patches.basis import basis_size, basis_table
+from pdesolve.patches.cover import Frame, gauss_grid
+from pdesolve.statement.calculus import MultiIndex
+from pdesolve.statement.residual import Slot
+
+LEAST_DEGREE = {1: 16, 2: 10, 3: 8}  # total degree of fields, below which they would be stiff
+HIGHEST_DEGREE = {1: 40, 2: 20, 3: 14}
+NULL = 1e-8  # relative singular value of statements below which they leave a direction free
+INTERIOR = 4  # points for each coefficient at which equations of fields alone are posed
+CHUNK = 4_000_000  # numbers in a table of polynomials
+
+
+@dataclass(frozen=True, eq=False)
+class Sought:
+    """Scalars κ and coefficients η of fields, θ = (κ, η).
+
+    Attributes:
+        names: of the scalars.
+        fields: numbers of the unknowns that are fields, f of them.
+        degree: N; every field has k = C(N - 1 + d, d) coefficients φ.
+        centre, half: (1, d) of the box in grid coordinates.
+        offset: φ₀ (f k,).
+        free: Z (f k, η), orthonormal columns.
+        roughness: (R, r) for each field, whose roughness is ‖R η + r‖².
+        start: θ to begin with.
+        misfit: relative size of what statements on fields alone leave.
+    """
+
+    names: tuple[str, ...]
+    fields: tuple[int, ...]
+    degree: int
+    centre: Tensor
+    half: Tensor
+    offset: Tensor
+    free: Tensor
+    roughness: tuple[tuple[Tensor, Tensor], ...]
+    start: Tensor
+    misfit: float
+
+    @property
+    def size(self) -> int:
+        """Length of θ."""
+        return len(self.start)
+
+    def scalars(self, theta: Tensor) -> dict[str, Tensor]:
+        """κ by name."""
+        return dict(zip(self.names, theta[: len(self.names)], strict=True))
+
+    def coefficients(self, theta: Tensor) -> Tensor:
+        """φ (f, k) of the fields."""
+        each = len(self.offset) // max(len(self.fields), 1)
+        return (self.offset + self.free @ theta[len(self.names) :]).view(len(self.fields), each)
+
+    def adopted(self, other: Sought, theta: Tensor) -> Tensor:
+        """The θ nearest to that of another of lower degree, whose polynomials come first in these."""
+        if not self.fields:
+            return theta
+        phi = other.coefficients(theta)
+        wide = phi.new_zeros(len(self.fields), len(self.offset) // len(self.fields))
+        wide[:, : phi.shape[1]] = phi
+        count = len(self.names)
+        return torch.cat([theta[:count], self.free.T @ (wide.flatten() - self.offset)])
+
+    def tables(self, y: Tensor, slots: Sequence[Slot]) -> tuple[Tensor, Tensor]:
+        """Jets of fields at grid points y (n, d): at η = 0 (n, s), and their derivatives by θ (n, s, θ).
+
+        Args:
+            y: points.
+            slots: (number of the field, derivative along grid axes).
+        """
+        constant = y.new_zeros(len(y), len(slots))
+        table = y.new_zeros(len(y), len(slots), self.size)
+        k = basis_size(y.shape[1], self.degree)
+        betas = tuple(dict.fromkeys(beta for _, beta in slots))
+        for part in torch.split(torch.arange(len(y)), max(1, CHUNK // (k * len(betas)))):
+            basis = polynomials(y[part], self.centre, self.half, self.degree, betas)
+            for s, (field, beta) in enumerate(slots):
+                mine = slice(field * k, (field + 1) * k)
+                constant[part, s] = basis[betas.index(beta)] @ self.offset[mine]
+                table[part, s, len(self.names) :] = basis[betas.index(beta)] @ self.free[mine]
+        return constant, table
+
+
+def polynomials(
+    y: Tensor, centre: Tensor, half: Tensor, degree: int, betas: tuple[MultiIndex, ...]
+) -> Tensor:
+    """Derivatives β of the orthonormal polynomials of total degree < N on a box: (a, n, k)."""
+    wide = torch.full_like(half[0], torch.inf)
+    return basis_table(((y - centre) / half)[None], half, wide, degree, betas)[:, 0]
+
+
+def seek(statement: Statement, frame: Frame, tol: float, degree: int = 0) -> Sought:
+    """All that is to be identified in a problem, with fields resolved until what is stated of them alone holds.
+
+    Args:
+        statement: the compiled problem.
+        frame: grid coordinates.
+        tol: relative size of what may be left of these statements.
+        degree: N at least; 0: a low one.
+    """
+    problem, d = statement.problem, statement.problem.domain.dimension
+    scalars = torch.tensor(list(problem.parameters.values()), dtype=torch.float64)
+    nothing = scalars.new_zeros(0)
+    box = _box(frame)
+    names = tuple(problem.parameters)
+    if not statement.fields:
+        return Sought(names, (), 1, *box, nothing, nothing.view(0, 0), (), scalars, 0.0)
+    degree = max(degree, LEAST_DEGREE[d])
+    while True:
+        found = _fields(statement, frame, box, degree)
+        if found.misfit <= tol or degree + 2 > HIGHEST_DEGREE[d]:
+            return found
+        degree += 2
+
+
+def _box(frame: Frame) -> tuple[Tensor, Tensor]:
+    lower, upper = torch.from_numpy(frame.lower), torch.from_numpy(frame.upper)
+    return ((lower + upper) / 2)[None], ((upper - lower) / 2)[None]
+
+
+def _fields(statement: Statement, frame: Frame, box: tuple[Tensor, Tensor], degree: int) -> Sought:
+    """Fields of one degree: particular solution and null space of their statements, roughness, start."""
+    problem, count = statement.problem, len(statement.fields)
+    k = basis_size(problem.domain.dimension, degree)
+    parts = [_rows(term, statement, frame, box, degree) for term in statement.field_terms]
+    K = torch.cat([rows for rows, _ in parts])
+    g = torch.cat([values for _, values in parts])
+    offset, free, misfit = _null_space(K, g, count * k)
+    R = _roughness(box, degree)
+    roughness = []
+    for field in range(count):
+        mine = slice(field * k, (field + 1) * k)
+        roughness.append((R @ free[mine], R @ offset[mine]))
+    stated = [bool((K[:, i * k : (i + 1) * k] != 0).any()) for i in range(count)]
+    eta = _start(statement, frame, box, degree, offset, free, roughness, stated)
+    scalars = torch.tensor(list(problem.parameters.values()), dtype=torch.float64)
+    names = tuple(problem.parameters)
+    start = torch.cat([scalars, eta])
+    return Sought(names, statement.fields, degree, *box, offset, free, tuple(roughness), start, misfit)
+
+
+def _rows(
+    term: GridTerm, statement: Statement, frame: Frame, box: tuple[Tensor, Tensor], degree: int
+) -> tuple[Tensor, Tensor]:
+    """K φ = g from one term: what its components without other unknowns say of the fields.
+
+    Raises:
+        ProblemError: it is not linear in the fields.
+    """
+    operator, problem = term.operator, statement.problem
+    d, count = problem.domain.dimension, len(statement.fields)
+    k = basis_size(d, degree)
+    if operator.term.place is None:
+        x, normals = problem.domain.sample(INTERIOR * k, sampler="sobol", seed=3), None
+        w = torch.full((len(x),), 1 / len(x), dtype=torch.float64)
+    else:
+        rule = operator.term.place.rule(problem.domain, degree + 4)
+        x, normals, w = rule.points, rule.normals, rule.weights / rule.weights.sum()
+    parameters = {name: torch.tensor(v, dtype=torch.float64) for name, v in problem.parameters.items()}
+    generator = torch.Generator().manual_seed(6)
+    jets = torch.rand(len(x), len(operator.slots), generator=generator, dtype=torch.float64)
+    own, other = (list(term.places[: len(term.slots)]), list(term.places[len(term.slots) :]))
+    sensitivities = []
+    for j in (0 * jets, jets):
+        r, dF = operator.linearise(x, j, normals, parameters)
+        sensitivities.append(dF if term.transform is None else dF @ term.transform)
+    components = ~(sensitivities[1][..., own] != 0).any(2).any(0) & (sensitivities[1] != 0).any(2).any(0)
+    if not components.any():
+        return x.new_zeros(0, count * k), x.new_zeros(0)
+    r, _ = operator.linearise(x, 0 * jets, normals, parameters)
+    first, second = (dF[:, components][..., other] for dF in sensitivities)
+    if bool(((first - second).abs() > 1e-10 * second.abs().amax()).any()):
+        message = f"{operator.term.name} is not linear in the field it speaks of; state the value of the field, or ∂/∂n"
+        raise ProblemError(message)
+    y = x @ frame.rotation
+    betas = tuple(dict.fromkeys(beta for _, beta in term.sought))
+    basis = polynomials(y, *box, degree, betas)
+    rows = x.new_zeros(len(x), int(components.sum()), count, k)
+    unit = torch.stack(
+        [box[1][0].pow(-torch.tensor(beta, dtype=torch.float64)).prod() for _, beta in term.sought]
+    )
+    scale = 1 / (first.abs() * unit).amax((0, 2), keepdim=True).clamp_min(1e-300) * w.sqrt()[:, None, None]
+    for s, (field, beta) in enumerate(term.sought):
+        rows[:, :, field] += (scale * first)[..., s, None] * basis[betas.index(beta)][:, None]
+    values = -(r[:, components] * scale[..., 0])
+    return rows.reshape(-1, count * k), values.reshape(-1)
+
+
+def _null_space(K: Tensor, g: Tensor, size: int) -> tuple[Tensor, Tensor, float]:
+    """A solution φ₀ (size,) of K φ = g in the least-squares sense, the directions that K leaves free, the misfit."""
+    if not len(K):
+        return K.new_zeros(size), torch.eye(size, dtype=K.dtype), 0.0
+    R = torch.linalg.qr(torch.cat([K, g[:, None]], dim=1), mode="r").R
+    _, s, V = torch.linalg.svd(R[:, :size], full_matrices=True)
+    rank = int((s > NULL * s[0]).sum())
+    image = V[:rank].T / s[:rank]
+    offset = image @ (image.T @ (R[:, :size].T @ R[:, size]))
+    misfit = float((K @ offset - g).norm() / g.norm().clamp_min(1e-300)) if bool(g.any()) else 0.0
+    return offset, V[rank:].T.contiguous(), misfit
+
+
+def _roughness(box: tuple[Tensor, Tensor], degree: int) -> Tensor:
+    """R (·, k) with ‖R φ‖² = Σ_ij ∫ (∂²a/∂t_i ∂t_j)² over the box, t in [-1, 1]^d."""
+    d = box[0].shape[1]
+    t, w = gauss_grid(d, degree)
+    unit = np.eye(d, dtype=int)
+    pairs = [(i, j) for i in range(d) for j in range(i, d)]
+    betas = tuple(tuple(int(v) for v in unit[i] + unit[j]) for i, j in pairs)
+    zero, one = torch.zeros(1, d, dtype=t.dtype), torch.ones(1, d, dtype=t.dtype)
+    table = polynomials(t, zero, one, degree, betas)
+    factor = torch.tensor([1.0 if i == j else 2.0 for i, j in pairs], dtype=t.dtype).sqrt()
+    rows = (table * w.sqrt()[:, None] * factor[:, None, None]).flatten(0, 1)
+    return torch.linalg.qr(rows, mode="r").R
+
+
+def _start(
+    statement: Statement,
+    frame: Frame,
+    box: tuple[Tensor, Tensor],
+    degree: int,
+    offset: Tensor,
+    free: Tensor,
+    roughness: Sequence[tuple[Tensor, Tensor]],
+    stated: Sequence[bool],
+) -> Tensor:
+    """η of the fields that are nearest to their guess, or smoothest, or, where nothing is known of them, 1.
+
+    A field in conditions only, the trace of something, begins at 0.
+    """
+    problem = statement.problem
+    k = len(offset) // max(len(statement.fields), 1)
+    rows, values = [], []
+    x = problem.domain.sample(4 * k, sampler="sobol", seed=4)
+    basis = polynomials(x @ frame.rotation, *box, degree, ((0,) * x.shape[1],))[0]
+    for i, field in enumerate(statement.fields):
+        mine = slice(i * k, (i + 1) * k)
+        name = problem.unknowns[field]
+        at_zero, by_eta = basis @ offset[mine], basis @ free[mine]
+        if problem.guess and name in problem.guess:
+            rows.append(by_eta)
+            values.append(problem.values(problem.guess, x, "guess")[:, field] - at_zero)
+        elif stated[i]:
+            rows.append(roughness[i][0])
+            values.append(-roughness[i][1])
+        else:
+            in_equation = any(u == field for u, _ in statement.terms[0].operator.slots)
+            rows.append(by_eta)
+            values.append(float(in_equation) - at_zero)
+    return torch.linalg.lstsq(torch.cat(rows), torch.cat(values)[:, None], driver="gelsd").solution[:, 0]

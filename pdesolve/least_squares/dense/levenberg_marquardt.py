@@ -1,0 +1,440 @@
+"""Levenberg–Marquardt: one decomposition per linearisation, reused over all damping values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pdesolve.least_squares.dense.linear import column_norms
+from pdesolve.least_squares.dense.sketched import SketchedProblem, sketched_problem
+from pdesolve.least_squares.dense.stopping import (
+    FAILED_AT_START,
+    Result,
+    Tolerances,
+    all_finite,
+    half_square,
+    out_of_iterations,
+    out_of_time,
+)
+from pdesolve.runs.monitor import Monitor
+
+DEAD = 1e-8  # norm of a column beside the largest at which it holds only rounding
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardtSettings:
+    """Limits and constants of `levenberg_marquardt`.
+
+    Attributes:
+        iterations: largest number of linearisations.
+        tolerances: when to stop.
+        loss_tolerance: stop when ½ |r|² is at most this; None: never.
+        initial_damping: λ₀, relative to the largest squared singular value of the scaled Jacobian.
+        trials: damping values tried per linearisation before the damping is given up as too large.
+        factorisation: "svd" (QR of J, then SVD of R: accurate to ε κ), "eigh" (of JᵀJ: several times
+            faster, and as good while λ stays above ε σ_1², because noise below that is damped away), "cholesky"
+            (of JᵀJ + λD², anew for every λ, which is a tenth of forming JᵀJ) or "sketch" (JᵀJ is never formed, see
+            `sketched`: for thousands of parameters).
+        scale_memory: D_j is the largest of |J_j| and this part of its last value. Moré's 1 freezes parameters by
+            what they weighed at the start where columns shrink for good, as in variable projection, where |J_j|
+            goes with a coefficient that is solved for anew.
+        acceleration: largest |a| / |δ| of a geodesic acceleration that is taken; 0 switches it off.
+        stagnation_window: stop when the loss fell by less than `stagnation` of itself over so many
+            linearisations; 0: never.
+        stagnation: see `stagnation_window`.
+        on_iteration: called with the iteration number before each linearisation; returns whether the
+            residual function has changed (resampled points). Must depend on that number alone.
+        renew: called with iteration number and θ before each linearisation but the first; returns a θ with a smaller
+            loss to go on from, found by other means, or None. Must depend on the two alone.
+        record_every: history rows are written every so many linearisations.
+        linearised: (J, r, D) → damped problem in place of `decompose`, as `projected` has one.
+        corrected: called with every trial θ before its residual; returns a better one, found by other means.
+    """
+
+    iterations: int = 200
+    tolerances: Tolerances = field(default_factory=Tolerances)
+    loss_tolerance: float | None = None
+    initial_damping: float = 1e-3
+    trials: int = 40
+    factorisation: str = "svd"
+    scale_memory: float = 1.0
+    acceleration: float = 0.0
+    stagnation_window: int = 0
+    stagnation: float = 1e-2
+    on_iteration: Callable[[int], bool] | None = None
+    renew: Callable[[int, Tensor], Tensor | None] | None = None
+    record_every: int = 1
+    linearised: Callable[[Tensor, Tensor, Tensor], Any] | None = None
+    corrected: Callable[[Tensor], Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class DampedProblem:
+    """min |J δ + r|² + λ |D δ|² for every λ from one decomposition J D⁻¹ = U diag(s) Vᵀ.
+
+    δ(λ) = -D⁻¹ V diag(1 / (s² + λ)) γ,   γ = Vᵀ D⁻¹ Jᵀ r.
+
+    As λ → 0 this is the Gauss–Newton step, as λ → ∞ it is -D⁻² Jᵀ r / λ, scaled steepest descent.
+
+    Attributes:
+        scale: D, shape (p,).
+        s: singular values, shape (q,), q = min(m, p).
+        V: right singular vectors, shape (p, q).
+        gamma: γ, shape (q,).
+    """
+
+    scale: Tensor
+    s: Tensor
+    V: Tensor
+    gamma: Tensor
+
+    def step(self, damping: float) -> Tensor:
+        """δ(λ), shape (p,)."""
+        return -(self.V @ (self.gamma / (self.s**2 + damping))) / self.scale
+
+    def predicted_decrease(self, damping: float) -> float:
+        """½ |r|² - ½ |r + J δ(λ)|² = ½ Σ γ² (s² + 2λ) / (s² + λ)²."""
+        s2 = self.s**2
+        return 0.5 * float((self.gamma**2 * (s2 + 2 * damping) / (s2 + damping) ** 2).sum())
+
+    def smallest_damping(self) -> float:
+        """(ε σ_1)²: damping below it cannot be seen beside rounding."""
+        return float(torch.finfo(self.s.dtype).eps * self.s[0]) ** 2
+
+    def largest_damping(self) -> float:
+        """σ_1²: damping above it makes steepest descent of every step."""
+        return float(self.s[0]) ** 2
+
+    def solve(self, gradient: Tensor, damping: float) -> Tensor:
+        """(JᵀJ + λD²)⁻¹ g for a gradient g (p,)."""
+        return (self.V @ ((self.V.T @ (gradient / self.scale)) / (self.s**2 + damping))) / self.scale
+
+    def gradient(self) -> Tensor:
+        """Jᵀr = D V γ, (p,)."""
+        return self.scale * (self.V @ self.gamma)
+
+
+@dataclass(frozen=True)
+class NormalProblem:
+    """The same from G = D⁻¹JᵀJD⁻¹ and g = D⁻¹Jᵀr, by a Cholesky factorisation of G + λI for every λ.
+
+    Attributes:
+        scale: D, shape (p,).
+        gram: G, shape (p, p).
+        g: g, shape (p,).
+    """
+
+    scale: Tensor
+    gram: Tensor
+    g: Tensor
+
+    def step(self, damping: float) -> Tensor:
+        """δ(λ), shape (p,)."""
+        return -self.solve(self.scale * self.g, damping)
+
+    def solve(self, gradient: Tensor, damping: float) -> Tensor:
+        """(JᵀJ + λD²)⁻¹ g for a gradient g (p,); not-a-number where rounding has made the matrix indefinite."""
+        damped = self.gram.clone()
+        damped.diagonal().add_(damping)
+        L, failed = torch.linalg.cholesky_ex(damped)
+        if bool(failed):
+            return torch.full_like(gradient, torch.nan)
+        return torch.cholesky_solve((gradient / self.scale)[:, None], L)[:, 0] / self.scale
+
+    def predicted_decrease(self, damping: float) -> float:
+        """½ |r|² - ½ |r + J δ(λ)|² = ½ (λ |Dδ|² - gᵀDδ)."""
+        δ = self.scale * self.step(damping)
+        return 0.5 * float(damping * (δ @ δ) - self.g @ δ)
+
+    def smallest_damping(self) -> float:
+        """The damping p ε σ_1²: below it nothing is seen beside the rounding of G."""
+        return torch.finfo(self.gram.dtype).eps * len(self.g) * self.largest_damping()
+
+    def largest_damping(self) -> float:
+        """A bound of σ_1²: the largest column sum of G."""
+        return float(self.gram.abs().sum(0).max())
+
+    def gradient(self) -> Tensor:
+        """Jᵀr, (p,)."""
+        return self.scale * self.g
+
+
+Linearisation = DampedProblem | NormalProblem | SketchedProblem
+
+
+def decompose(J: Tensor, r: Tensor, scale: Tensor, factorisation: str = "svd") -> Linearisation:
+    """Decompose the scaled Jacobian J D⁻¹ of shape (m, p) together with r (m,).
+
+    Raises:
+        ValueError: for an unknown factorisation.
+    """
+    if factorisation == "cholesky":
+        return NormalProblem(scale, J.T @ J / scale / scale[:, None], J.T @ r / scale)
+    if factorisation == "sketch":
+        return sketched_problem(J, r, scale)
+    scaled = J / scale
+    m, p = J.shape
+    if factorisation == "eigh":
+        values, V = torch.linalg.eigh(scaled.T @ scaled)
+        values, V = values.flip(0).clamp_min(0), V.flip(1)
+        # Eigenvalues below ε λ_1 are noise; the smallest damping must stay above it.
+        floor = torch.finfo(J.dtype).eps * p * values[0]
+        return DampedProblem(scale, values.clamp_min(float(floor)).sqrt(), V, V.T @ (scaled.T @ r))
+    if factorisation != "svd":
+        message = (
+            f"factorisation {factorisation!r} is unknown; expected 'svd', 'eigh', 'cholesky' or 'sketch'"
+        )
+        raise ValueError(message)
+    if m > p + 1:
+        R = torch.linalg.qr(torch.cat([scaled, r[:, None]], dim=1), mode="r").R
+        scaled, r = R[:p, :p], R[:p, p]
+    U, s, Vh = torch.linalg.svd(scaled, full_matrices=False)
+    return DampedProblem(scale, s, Vh.T, s * (U.T @ r))
+
+
+@dataclass
+class _State:
+    """All that the next iteration depends on."""
+
+    theta: Tensor
+    scale: Tensor
+    damping: float = -1.0
+    iteration: int = 0
+    initial_loss: float = 0.0
+    mark_loss: float = math.inf
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """An accepted trial point."""
+
+    theta: Tensor
+    residual: Tensor
+    loss: float
+    damping: float
+    gain: float
+    raised: bool = False
+
+
+def levenberg_marquardt(
+    residual: Callable[[Tensor], Tensor],
+    jacobian: Callable[[Tensor], Tensor],
+    theta0: Tensor,
+    monitor: Monitor | None = None,
+    settings: LevenbergMarquardtSettings | None = None,
+) -> Result:
+    """Minimise ½ |r(θ)|² with steps (JᵀJ + λD²) δ = -Jᵀr.
+
+    θ → r, J → decomposition → best δ over a few λ → gain ratio ρ → next λ. Residuals cost far less than a
+    decomposition: the damping is raised until the loss falls, and lowered while that helps.
+
+    Args:
+        residual: θ (p,) → r (m,).
+        jacobian: θ (p,) → J (m, p).
+        theta0: starting point, shape (p,).
+        monitor: history, time limit, checkpoints and resumption.
+        settings: limits and constants.
+
+    Returns:
+        The last iterate with a finite residual, and why it is the last.
+
+    Source: Moré 1978 (scaling, stopping), Nielsen 1999 (gain ratio), arXiv:1201.5885 (acceleration).
+    """
+    monitor, settings = monitor or Monitor(), settings or LevenbergMarquardtSettings()
+    state = _initial_state(theta0, monitor)
+    _resampled(settings, state.iteration)
+    r = residual(state.theta)
+    loss = half_square(r)
+    if not math.isfinite(loss):
+        return Result(state.theta, loss, state.iteration, FAILED_AT_START, converged=False)
+    state.initial_loss = state.initial_loss or loss
+    converged = False
+    while not (status := _limit(state, loss, monitor, settings)):
+        if state.iteration and _resampled(settings, state.iteration):
+            r = residual(state.theta)
+            loss = half_square(r)
+        if state.iteration and _renewed(settings, state):
+            r = residual(state.theta)
+            loss = half_square(r)
+        J = jacobian(state.theta)
+        if not all_finite(J):
+            status = _not_finite("Jacobian", state.iteration, loss)
+            break
+        problem, cosine = _linear_model(J, r, loss, state, settings)
+        if status := _met_at(settings, cosine, loss, state.initial_loss) or "":
+            converged = True
+            break
+        trial, (status, converged) = _search_damping(residual, J, problem, state, loss, settings)
+        if trial is None:
+            break
+        changes = _relative_step(trial.theta - state.theta, trial.theta, state.scale), 1 - trial.loss / loss
+        state.theta, r, loss, state.damping = trial.theta, trial.residual, trial.loss, trial.damping
+        state.iteration += 1
+        if state.iteration % settings.record_every == 0:
+            monitor.record(iteration=state.iteration, loss=loss, gradient=cosine, damping=trial.damping)
+        monitor.checkpoint(_saved(state))
+        # A step that had to be shortened says nothing about convergence, however small it is.
+        if not trial.raised and (status := settings.tolerances.met_by(*changes) or ""):
+            converged = True
+            break
+    monitor.checkpoint(_saved(state), force=True)
+    return Result(state.theta, loss, state.iteration, status, converged)
+
+
+def update_damping(damping: float, gain: float) -> float:
+    """λ ← λ max(1/9, 1 - (2ρ - 1)³): smooth in the gain ratio ρ (Nielsen 1999, with his 1/3 squared)."""
+    return damping * max(1 / 9, 1 - (2 * gain - 1) ** 3)
+
+
+def _search_damping(residual, J, problem, state, loss, settings) -> tuple[_Trial | None, tuple[str, bool]]:
+    """The step of the best damping near the last: up until the loss falls, then down while that helps."""
+    largest = problem.largest_damping()
+    smallest = max(problem.smallest_damping(), 1e-300)
+    λ = max(state.damping if state.damping >= 0 else settings.initial_damping * largest, smallest)
+    best, raised, saw_infinite = None, 2.0, False
+    for _ in range(settings.trials):
+        trial = _try(residual, J, problem, state.theta, loss, λ, settings)
+        saw_infinite = not math.isfinite(trial.loss)
+        if best is None and not _accepted(trial, loss):
+            λ, raised = λ * raised, raised * 2
+            if λ > 1e16 * largest:
+                break
+            continue
+        enough = best is None or loss - trial.loss > 1.1 * (loss - best.loss)
+        best = trial if best is None or trial.loss < best.loss else best
+        if not enough:
+            break
+        if raised > 2.0 or trial.gain < 0.5 or λ <= smallest:
+            break  # it had to be raised, or the model is not trusted further out
+        λ = max(λ / 9, smallest)
+    if best is not None:
+        next_damping = max(update_damping(best.damping, best.gain), smallest)
+        trial = _Trial(best.theta, best.residual, best.loss, next_damping, best.gain, raised > 2.0)
+        return trial, ("", False)
+    return None, _no_decrease(problem, loss, saw_infinite, state.iteration, settings)
+
+
+def _try(residual, J, problem, theta, loss, damping, settings) -> _Trial:
+    δ = problem.step(damping)
+    if settings.acceleration > 0:
+        δ = δ + _acceleration(residual, J, problem, theta, δ, damping, settings.acceleration)
+    there = theta + δ if settings.corrected is None else settings.corrected(theta + δ)
+    r = residual(there)
+    new = half_square(r)
+    predicted = problem.predicted_decrease(damping)
+    gain = (loss - new) / predicted if predicted > 0 else 0.0
+    return _Trial(there, r, new, damping, gain)
+
+
+def _accepted(trial: _Trial, loss: float) -> bool:
+    return trial.loss < loss and trial.gain > 1e-4
+
+
+def _acceleration(residual, J, problem, theta, δ, damping, limit) -> Tensor:
+    """½ a with (JᵀJ + λD²) a = -Jᵀ r_δδ; 0 where |D a| > limit |D δ|: the path is too curved to trust.
+
+    r_δδ is the second derivative of r along δ, from one more residual: (2/h)((r(θ+hδ) - r(θ))/h - Jδ).
+    """
+    h = 0.1
+    curvature = (2 / h) * ((residual(theta + h * δ) - residual(theta)) / h - J @ δ)
+    if not all_finite(curvature):
+        return torch.zeros_like(δ)
+    a = -problem.solve(J.T @ curvature, damping)
+    ratio = 2 * torch.linalg.vector_norm(problem.scale * a) / torch.linalg.vector_norm(problem.scale * δ)
+    return 0.5 * a if float(ratio) <= limit else torch.zeros_like(δ)
+
+
+def _linear_model(J, r, loss, state, settings) -> tuple[Linearisation, float]:
+    """The decomposition, and the cosine max_j |J_jᵀ r| / (|J_j| |r|) that follows from Jᵀr."""
+    norms = column_norms(J)
+    state.scale = torch.maximum(settings.scale_memory * state.scale, norms)  # Moré 1978, §3
+    if settings.scale_memory < 1:  # a column that has died would send its parameter to infinity
+        state.scale = state.scale.clamp_min(DEAD * float(state.scale.max()))
+    if settings.linearised is not None:
+        problem = settings.linearised(J, r, state.scale)
+    else:
+        problem = decompose(J, r, state.scale, settings.factorisation)
+    gradient = problem.gradient()
+    norms = torch.maximum(norms, DEAD * state.scale)
+    return problem, float((gradient / norms).abs().max()) / math.sqrt(2 * loss) if loss > 0 else 0.0
+
+
+def _resampled(settings: LevenbergMarquardtSettings, iteration: int) -> bool:
+    return settings.on_iteration is not None and settings.on_iteration(iteration)
+
+
+def _renewed(settings: LevenbergMarquardtSettings, state: _State) -> bool:
+    found = settings.renew(state.iteration, state.theta) if settings.renew is not None else None
+    if found is None:
+        return False
+    state.theta, state.scale = found, torch.zeros_like(state.scale)  # other parameters, other scales
+    return True
+
+
+def _met_at(
+    settings: LevenbergMarquardtSettings, cosine: float, loss: float, initial_loss: float
+) -> str | None:
+    if settings.loss_tolerance is not None and loss <= settings.loss_tolerance:
+        return f"converged: the loss {loss:.3e} met its tolerance."
+    return settings.tolerances.met_at(cosine, loss, initial_loss)
+
+
+def _relative_step(δ: Tensor, theta: Tensor, scale: Tensor) -> float:
+    size = float(torch.linalg.vector_norm(scale * theta))
+    return float(torch.linalg.vector_norm(scale * δ)) / size if size > 0 else math.inf
+
+
+def _limit(state: _State, loss: float, monitor: Monitor, settings: LevenbergMarquardtSettings) -> str:
+    """The sentence of the limit that is exhausted, or an empty one."""
+    if state.iteration >= settings.iterations:
+        return out_of_iterations(state.iteration, loss)
+    if monitor.out_of_time():
+        return out_of_time(state.iteration, loss)
+    window = settings.stagnation_window
+    if window and state.iteration % window == 0:
+        if state.iteration and loss > (1 - settings.stagnation) * state.mark_loss:
+            return (
+                f"stalled at loss {loss:.3e}: it fell by less than {settings.stagnation:.0%} in {window}"
+                " iterations; more components or another seed may go further"
+            )
+        state.mark_loss = loss
+    return ""
+
+
+def _no_decrease(problem, loss, saw_infinite, iteration, settings) -> tuple[str, bool]:
+    promised = problem.predicted_decrease(problem.smallest_damping())
+    if promised <= max(settings.tolerances.loss, 1e-14) * loss:
+        return (
+            f"converged: no step can lower the loss by more than {promised / loss:.1e} of itself.",
+            True,
+        )
+    if saw_infinite:
+        return _not_finite("residual", iteration, loss), False
+    return (
+        f"stalled at loss {loss:.3e}: no damping lowers it, although the Jacobian promises {promised:.1e};"
+        " the residual is at its rounding level, or the Jacobian does not belong to it",
+        False,
+    )
+
+
+def _not_finite(what: str, iteration: int, loss: float) -> str:
+    return (
+        f"stopped after {iteration} iterations: the {what} is not finite beyond this point;"
+        f" the last good iterate (loss {loss:.3e}) is kept; start closer or raise the initial damping"
+    )
+
+
+def _initial_state(theta0: Tensor, monitor: Monitor) -> _State:
+    saved = monitor.resume_state
+    if saved is None or saved.get("method") != "levenberg-marquardt":
+        return _State(theta0.detach().clone(), torch.zeros_like(theta0))
+    return _State(**{f.name: saved[f.name] for f in fields(_State)})
+
+
+def _saved(state: _State) -> dict[str, Any]:
+    return {"method": "levenberg-marquardt", **{f.name: getattr(state, f.name) for f in fields(_State)}}

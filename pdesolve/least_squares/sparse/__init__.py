@@ -1,0 +1,1 @@
+"""Least squares in blocks that touch a few groups of unknowns each."""

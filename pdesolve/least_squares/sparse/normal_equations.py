@@ -1,0 +1,218 @@
+"""Least squares in blocks: factor the scaled normal equations once, then refine against the rows themselves.
+
+The normal equations square the condition number, so their factor M ≈ D AᵀA D is used only as a
+preconditioner: conjugate gradients on the rows (CGLS) correct the solution with residuals b - A x computed
+from A. A few corrected semi-normal steps restore the accuracy of an orthogonal factorisation (Björck,
+Numerical Methods for Least Squares Problems, SIAM 1996, §2.9.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.errors import OutOfMemoryError
+from pdesolve.least_squares.sparse.border import Bordered, DenseRows, Factor
+from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
+from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
+
+PATIENCE = 2  # steps without halving: where the factor lost small singular values, energies fall unevenly
+USEFUL = 0.05  # energy of the error over that before, at most, after a step with the factor of other rows
+
+
+@dataclass(frozen=True)
+class LinearSolve:
+    """What a solve returns: x (p,), refinement steps taken, stored numbers of the factor, ‖A x‖²."""
+
+    x: Tensor
+    steps: int
+    factor_entries: int
+    energy: float
+
+
+@dataclass(frozen=True)
+class Preconditioner:
+    """The factor of D AᵀA D, D = diag(scale), for rows A, and what tells how to make them again."""
+
+    scale: Tensor
+    factor: Factor
+    origin: Any = None
+
+
+@dataclass
+class Factors:
+    """The last factors made, for rows that may be nearly the same: of another slab, of another linearisation.
+
+    Attributes:
+        most: how many are kept.
+        origin: what is noted of those made from now on.
+        kept: the latest last.
+    """
+
+    most: int = 2
+    origin: Any = None
+    kept: list[Preconditioner] = field(default_factory=list)
+
+    def near(self, layout: Columns, rows: Sequence[RowBlocks | DenseRows]) -> Preconditioner | None:
+        """The latest one whose rows touch the same columns in the same way."""
+        for found in reversed(self.kept):
+            if isinstance(found.factor, CondensedCholesky) and found.factor.resembles(layout, rows):
+                return found
+        return None
+
+    def keep(self, made: Preconditioner) -> None:
+        """Remember one as the latest."""
+        self.kept = [*(old for old in self.kept if old is not made), made][-self.most :]
+
+    def make_room(self) -> None:
+        """Forget the oldest before another is made, if that would be one too many."""
+        self.kept = self.kept[max(0, len(self.kept) - self.most + 1) :]
+
+
+class NormalEquations:
+    """min ‖A x - b‖ for fixed block rows A and any number of right-hand sides.
+
+    Args:
+        layout: columns p of the groups e.
+        centres: (e, d) places of the groups, for the dissection.
+        rows: A, in blocks; a few of them may touch all columns.
+        factors: those at hand. One whose rows are like A serves as long as each step with it lowers the error to a
+            quarter; the one that serves in the end is kept there.
+
+    Raises:
+        SolveError: an entry of A is not finite.
+    """
+
+    def __init__(
+        self,
+        layout: Columns,
+        centres: np.ndarray,
+        rows: Sequence[RowBlocks | DenseRows],
+        factors: Factors | None = None,
+    ):
+        self.layout, self.centres, self.rows, self.factors = layout, centres, rows, factors
+        near = factors.near(layout, rows) if factors is not None else None
+        self.own = near is None
+        self._use(near or self._factorise())
+
+    def _factorise(self) -> Preconditioner:
+        if self.factors is not None:
+            self.factors.make_room()
+        dense = [block for block in self.rows if isinstance(block, DenseRows)]
+        sparse = [block for block in self.rows if isinstance(block, RowBlocks)]
+        sparse += [block for border in dense for block in border.confined]
+        norms = sparse[0].matrices[0].new_zeros(self.layout.total)
+        for block in self.rows:
+            block.add_squared_norms(norms)
+        norms = norms.sqrt()
+        floor = torch.finfo(norms.dtype).eps * norms.max()
+        scale = 1 / norms.clamp_min(floor)
+        try:
+            factor: Factor = CondensedCholesky(self.layout, self.centres, sparse, scale)
+        except OutOfMemoryError:
+            if self.factors is None or not self.factors.kept:
+                raise
+            self.factors.kept.clear()
+            factor = CondensedCholesky(self.layout, self.centres, sparse, scale)
+        if dense:
+            factor = Bordered(factor, dense, scale)
+        return Preconditioner(scale, factor, self.factors.origin if self.factors is not None else None)
+
+    def _use(self, chosen: Preconditioner) -> None:
+        self.scale, self.factor = chosen.scale, chosen.factor
+        if self.factors is not None:
+            self.factors.keep(chosen)
+
+    def apply(self, x: Tensor) -> list[Tensor]:
+        """A x, one (b, m) per block."""
+        return [block.apply(x) for block in self.rows]
+
+    def apply_transposed(self, r: list[Tensor]) -> Tensor:
+        """Aᵀ r (p,)."""
+        out = torch.zeros_like(self.scale)
+        for block, part in zip(self.rows, r, strict=True):
+            block.add_transposed(part, out)
+        return out
+
+    def solve(
+        self, b: list[Tensor], max_steps: int = 30, tolerance: float = 1e-15, energy: float = 0.0
+    ) -> LinearSolve:
+        """CGLS preconditioned by the Cholesky factor, until the gradient stagnates.
+
+        With D the column scaling and M the factor, s = D Aᵀ r, z = M⁻¹ s and s·z ≈ ‖A(x* - x)‖².
+        While M is good (condition of A D to 1e7) three to eight steps suffice; at 1e8, where it has lost
+        the smallest singular values to rounding, about thirty.
+
+        Args:
+            b: right-hand sides (b, m), one per block of rows.
+            max_steps: bound on the refinement steps.
+            tolerance: stop when a step is this small relative to the largest, in the norm of M.
+            energy: ‖A x‖² of what x is a correction to, where it is one: it needs no more digits than that.
+        """
+        x, r = torch.zeros_like(self.scale), [part.clone() for part in b]
+        direction = torch.zeros_like(x)
+        size, previous, best, idle, steps = energy, float("inf"), float("inf"), 0, 0
+        while steps < max_steps:
+            steps += 1
+            s = self.scale * self.apply_transposed(r)
+            z = self.factor.solve(s)
+            gained = float(s @ z)
+            if not self.own and gained > max(USEFUL * previous, tolerance**2 * size):
+                return self._afresh(LinearSolve(self.scale * x, steps, 0, size), r, max_steps, tolerance)
+            best, idle = (gained, 0) if gained < 0.5 * best else (best, idle + 1)
+            if not gained > 0 or idle == PATIENCE or gained <= tolerance**2 * size:
+                break
+            direction = z + (gained / previous) * direction
+            image = self.apply(self.scale * direction)
+            curvature = float(sum((q * q).sum() for q in image))
+            if not curvature > 0:
+                break
+            alpha = gained / curvature
+            x = x + alpha * direction
+            r = [part - alpha * q for part, q in zip(r, image, strict=True)]
+            size = max(size, gained)
+            previous = gained
+        return LinearSolve(self.scale * x, steps, self.factor.entries, size)
+
+    def _afresh(self, begun: LinearSolve, r: list[Tensor], max_steps: int, tolerance: float) -> LinearSolve:
+        """Go on from r = b - A x with a factor of these rows."""
+        self.own = True
+        del self.factor
+        self._use(self._factorise())
+        rest = self.solve(r, max_steps, tolerance, begun.energy)
+        return LinearSolve(begun.x + rest.x, begun.steps + rest.steps, rest.factor_entries, rest.energy)
+
+    def solve_many(self, b: list[Tensor], tolerance: float = 1e-9, max_steps: int = 30) -> Tensor:
+        """As `solve`, to fewer digits, for j right-hand sides (b, m, j) at once: (p, j).
+
+        Every column has its own conjugate gradients; one that has converged, or stagnates, rests.
+        """
+        r = [part.clone() for part in b]
+        x = self.scale.new_zeros(len(self.scale), b[0].shape[2])
+        direction, size = torch.zeros_like(x), x.new_zeros(x.shape[1])
+        previous = torch.full_like(size, torch.inf)
+        alive = torch.ones_like(size, dtype=torch.bool)
+        for _ in range(max_steps):
+            s = torch.zeros_like(x)
+            for block, part in zip(self.rows, r, strict=True):
+                block.add_transposed(part, s)
+            s *= self.scale[:, None]
+            z = self.factor.solve(s)
+            energy = (s * z).sum(0)
+            alive &= (energy > tolerance**2 * size) & (energy < previous)
+            if not bool(alive.any()):
+                break
+            direction = torch.where(alive, z + (energy / previous) * direction, 0.0)
+            image = [block.apply(self.scale[:, None] * direction) for block in self.rows]
+            curvature = sum(part.square().sum((0, 1)) for part in image)
+            alpha = torch.where(alive & (curvature > 0), energy / curvature, 0.0)
+            x += alpha * direction
+            r = [part - alpha * q for part, q in zip(r, image, strict=True)]
+            size = torch.maximum(size, energy)
+            previous = torch.where(alive, energy, previous)
+        return self.scale[:, None] * x

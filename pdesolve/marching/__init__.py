@@ -1,0 +1,1 @@
+"""Evolution problems, advanced in time."""

@@ -1,0 +1,311 @@
+"""Pictures of a solution: its values, its error and how it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from pdesolve.errors import UsageError
+from pdesolve.geometry.domain import Domain
+from pdesolve.output import panels
+from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_time
+from pdesolve.output.files import replacing
+from pdesolve.output.mesh import OutputMesh, grid, is_cylinder, output_mesh, space_of, spacetime_mesh
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from pdesolve.solution.solution import Solution
+
+Drawing = Callable[["Axes"], None]
+
+PICTURES = (".png", ".pdf", ".svg")
+_WIDTH, _HEIGHT = 3.7, 3.0  # inches of one set of axes
+_SNAPSHOTS = 4
+_SLICE = 161  # points along each side of a slice through a solid
+_DIAGONAL = 400  # points on the diagonal of a domain of many dimensions
+
+
+def plot(solution: Solution, path: str | Path, points: int | None = None) -> Path:
+    """Draw a solution, its error (or its residual, where the solution is not known) and its history.
+
+    One space dimension is drawn as a curve, or with time over x and t; two as colours, with time at four
+    times; three as slices through the middle, with time at the last; more along the diagonal of the domain.
+    A system has a row, or two, for each unknown. matplotlib is imported when something is drawn.
+
+    Args:
+        solution: what `solve` returned.
+        path: the picture: `.png`, `.pdf` or `.svg`.
+        points: how many points the fields are drawn with, about.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: if the ending is not that of a picture.
+    """
+    _check_ending(path)
+    rows = _rows(solution, points)
+    tolerance = getattr(solution, "tol", None)
+    past = solution.history if panels.has_history(solution.history) else []
+    draw_history: list[Drawing] = [partial(_draw_history, rows=past, tolerance=tolerance)] if past else []
+    return _save(path, rows, draw_history, _headline(solution))
+
+
+def plot_history(history: Sequence[Mapping[str, Any]], path: str | Path) -> Path:
+    """Draw the errors, estimates and losses of a solve against its unknowns or its seconds.
+
+    Args:
+        history: `solution.history`.
+        path: the picture: `.png`, `.pdf` or `.svg`.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: if the ending is not that of a picture, or the history has less than two rows to draw.
+    """
+    _check_ending(path)
+    if not panels.has_history(history):
+        msg = (
+            f"the history has {len(history)} rows, expected two or more with an error, an estimate or a loss."
+        )
+        raise UsageError(msg)
+    return _save(path, [], [partial(_draw_history, rows=history)], "")
+
+
+def _check_ending(path: str | Path) -> None:
+    suffix = Path(path).suffix
+    if suffix.lower() not in PICTURES:
+        msg = f"'{path}' has the ending '{suffix}', expected a picture: {', '.join(PICTURES)}."
+        raise UsageError(msg)
+
+
+def _headline(solution: Solution) -> str:
+    parts = [str(solution.problem.name).replace("$", r"\$"), solution.method]
+    error, estimate = solution.relative_l2_error(), solution.estimated_error
+    if error is not None:
+        parts.append(f"relative $L^2$ error {error:.1e}")
+    elif (reached := getattr(solution, "reached", None)) is not None:
+        parts.append(f"stopped at $t$ = {reached:.3g}")
+    elif estimate is not None:
+        parts.append(f"estimated error {estimate:.1e}")
+    return "  ·  ".join([*parts, f"{solution.seconds:.3g} s"])
+
+
+# ---------------------------------------------------------------- what is drawn
+
+
+def _rows(solution: Solution, points: int | None) -> list[list[Drawing]]:
+    """The drawings of every row, chosen by the dimension of the problem."""
+    domain = solution.problem.domain
+    space, timed = len(domain.space_coordinates), is_cylinder(domain)
+    if space == 1 and timed:
+        return _surface_rows(solution, spacetime_mesh(domain, points), to_scale=False)
+    if space == 1:
+        return _line_rows(solution, output_mesh(domain, points))
+    if space == 2 and timed:
+        return _snapshot_rows(solution, output_mesh(domain, points or 8000))
+    if space == 2:
+        return _surface_rows(solution, output_mesh(domain, points))
+    return _slice_rows(solution) if space == 3 else _diagonal_rows(solution)
+
+
+def _line_rows(solution: Solution, mesh: OutputMesh) -> list[list[Drawing]]:
+    fields = mesh_fields(solution, mesh)
+    gaps = np.setdiff1d(np.arange(1, len(mesh.points)), mesh.cells[:, 1])  # between parts of the domain
+    x = np.insert(mesh.points[:, 0], gaps, np.nan)
+    broken = {name: np.insert(f, gaps, np.nan, axis=0) for name, f in fields.items() if f.ndim == 1}
+    return _curve_rows(solution, x, broken, f"${mesh.names[0]}$")
+
+
+def _diagonal_rows(solution: Solution) -> list[list[Drawing]]:
+    """Along the diagonal of the bounding box, where it lies in the domain; at the last time."""
+    domain = solution.problem.domain
+    lower, upper = domain.bounds.cpu().numpy()
+    if is_cylinder(domain):
+        lower = np.concatenate([lower[:-1], upper[-1:]])
+    s = np.linspace(0, 1, _DIAGONAL)
+    fields = _where_inside(solution, lower + s[:, None] * (upper - lower))
+    return _curve_rows(solution, s, fields, "position on the diagonal")
+
+
+def _curve_rows(
+    solution: Solution, x: NDArray[np.float64], fields: Fields, label: str
+) -> list[list[Drawing]]:
+    known = "exact" if solution.problem.exact else "reference"
+    rows: list[list[Drawing]] = []
+    for i, name in enumerate(solution.problem.unknowns):
+        title, wrong = _wrong(solution, fields, i)
+        values = partial(
+            panels.curve, x=x, value=fields[name], exact=fields.get(f"{name}_exact"), known=known
+        )
+        errors = partial(panels.magnitude_curve, x=x, value=wrong)
+        rows.append([_titled(values, _symbol(name), label), _titled(errors, title, label)])
+    return rows
+
+
+def _surface_rows(solution: Solution, mesh: OutputMesh, to_scale: bool = True) -> list[list[Drawing]]:
+    fields = mesh_fields(solution, mesh)
+    rows: list[list[Drawing]] = []
+    for i, name in enumerate(solution.problem.unknowns):
+        title, wrong = _wrong(solution, fields, i)
+        values = partial(panels.surface, mesh=mesh, value=fields[name], to_scale=to_scale)
+        errors = partial(panels.surface, mesh=mesh, value=wrong, logarithmic=True, to_scale=to_scale)
+        rows.append([_titled(values, _symbol(name)), _titled(errors, title)])
+    return rows
+
+
+def _snapshot_rows(solution: Solution, mesh: OutputMesh) -> list[list[Drawing]]:
+    first, last = solution.problem.domain.bounds[:, -1].tolist()
+    reached = getattr(solution, "reached", None)
+    moments = [float(t) for t in np.linspace(first, last if reached is None else reached, _SNAPSHOTS)]
+    frames = [(mesh, mesh_fields(solution, mesh, t)) for t in moments]
+    return _frame_rows(solution, frames, [f"$t$ = {t:.3g}" for t in moments], [None] * len(moments))
+
+
+def _slice_rows(solution: Solution) -> list[list[Drawing]]:
+    """Three planes through the middle of the bounding box; at the last time."""
+    domain = solution.problem.domain
+    bounds = domain.bounds.cpu().numpy()
+    time = float(bounds[1, -1]) if is_cylinder(domain) else None
+    lower, upper = bounds[:, :3]
+    frames, titles, levels = [], [], []
+    for axis in (2, 1, 0):
+        kept = [i for i in range(3) if i != axis]
+        names = tuple(domain.space_coordinates[i] for i in kept)
+        mesh = grid(lower[kept], upper[kept], (_SLICE, _SLICE), names)
+        middle = float((lower[axis] + upper[axis]) / 2)
+        points = with_time(np.insert(mesh.points, axis, middle, axis=1), time)
+        frames.append((mesh, _continued(_where_inside(solution, points), mesh)))
+        levels.append(_level(space_of(domain), points))
+        titles.append(f"${domain.space_coordinates[axis]}$ = {middle:.3g}")
+    return _frame_rows(solution, frames, titles, levels)
+
+
+def _frame_rows(
+    solution: Solution,
+    frames: list[tuple[OutputMesh, Fields]],
+    titles: list[str],
+    levels: Sequence[NDArray[np.float64] | None],
+) -> list[list[Drawing]]:
+    """For every unknown a row of its values and one of its errors, each on one scale of colours."""
+    rows: list[list[Drawing]] = []
+    for i, name in enumerate(solution.problem.unknowns):
+        wrong = [_wrong(solution, fields, i) for _, fields in frames]
+        limits = panels.value_limits(*(fields[name] for _, fields in frames))
+        bounds = panels.log_limits(*(values for _, values in wrong))
+        rows += [[], []]
+        for k, ((mesh, fields), (title, values), when) in enumerate(zip(frames, wrong, titles, strict=True)):
+            draw = partial(panels.surface, mesh=mesh, level=levels[k], bar=k == len(frames) - 1)
+            value = partial(draw, value=fields[name], limits=limits)
+            error = partial(draw, value=values, limits=bounds, logarithmic=True)
+            rows[-2].append(_titled(value, f"{_symbol(name)},  {when}"))
+            rows[-1].append(_titled(error, f"{title},  {when}"))
+    return rows
+
+
+def _where_inside(solution: Solution, points: NDArray[np.float64]) -> Fields:
+    """Fields at points (n, d), NaN outside the domain."""
+    inside = _inside(solution.problem.domain, points)
+    fields = {}
+    for name, values in point_fields(solution, points[inside]).items():
+        if values.ndim == 1:
+            fields[name] = np.full(len(points), np.nan)
+            fields[name][inside] = values
+    return fields
+
+
+def _continued(fields: Fields, mesh: OutputMesh) -> Fields:
+    """Values outside taken from the nearest point inside: what lies beyond the boundary is covered later."""
+    continued = {}
+    for name, values in fields.items():
+        known = np.isfinite(values)
+        if known.any():
+            nearest = cKDTree(mesh.points[known]).query(mesh.points[~known])[1]
+            values = values.copy()
+            values[~known] = values[known][nearest]
+        continued[name] = values
+    return continued
+
+
+def _inside(domain: Domain, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(domain.contains(torch.as_tensor(points), domain.rounding).cpu().numpy())
+
+
+def _level(space: Domain, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Positive outside the domain; rounding on the boundary is not outside."""
+    level = space.level(torch.as_tensor(points[:, : space.dimension])).cpu().numpy()
+    return np.where(np.abs(level) <= space.rounding, -space.rounding, level)
+
+
+def _wrong(solution: Solution, fields: Fields, i: int) -> tuple[str, NDArray[np.float64]]:
+    """Title and values (n,) of the error of an unknown, or of a residual where the error is not known."""
+    name = solution.problem.unknowns[i]
+    if f"{name}_error" in fields:
+        symbol, mark = _symbol(name)[1:-1], "^{*}" if solution.problem.exact else r"_\mathrm{ref}"
+        return f"$|{symbol} - {symbol}{mark}|$", fields[f"{name}_error"]
+    one = f"residual_{i + 1}"
+    return (f"|residual {i + 1}|", fields[one]) if one in fields else ("|residual|", fields["residual"])
+
+
+def _symbol(name: str) -> str:
+    """A name as mathematics: one letter in italics, more upright."""
+    plain = name.replace("_", r"\_")
+    return f"${name}$" if len(name) == 1 else rf"$\mathrm{{{plain}}}$"
+
+
+# ---------------------------------------------------------------- how it is laid out
+
+
+def _titled(draw: Drawing, title: str, label: str | None = None) -> Drawing:
+    def drawing(axes: Axes) -> None:
+        draw(axes)
+        axes.set_title(title)
+        if label is not None:
+            axes.set_xlabel(label)
+
+    return drawing
+
+
+def _draw_history(axes: Axes, rows: Sequence[Mapping[str, Any]], tolerance: float | None = None) -> None:
+    panels.history(axes, rows, tolerance)
+    axes.set_title("history")
+
+
+def _save(path: str | Path, rows: list[list[Drawing]], history: list[Drawing], headline: str) -> Path:
+    """Draw the rows, with the history beside a single one and below several; write the file."""
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    path = Path(path)
+    beside = len(rows) <= 1
+    laid_out = (
+        [[*(rows[0] if rows else []), *history]] if beside else [*rows, *([history] if history else [])]
+    )
+    columns = max(len(row) for row in laid_out)
+    with matplotlib.rc_context(panels.STYLE):
+        heights = [_HEIGHT] * len(rows) + [0.8 * _HEIGHT] * (len(laid_out) - len(rows))
+        size = (_WIDTH * columns, sum(heights) + (0.3 if headline else 0))
+        arranged = ConstrainedLayoutEngine(
+            w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.03, compress=len(rows) > 1
+        )
+        figure = Figure(figsize=size, layout=arranged)
+        spaces = figure.add_gridspec(len(laid_out), columns, height_ratios=heights)
+        for i, row in enumerate(laid_out):
+            for j, draw in enumerate(row):
+                alone = len(row) == 1 and columns > 1
+                draw(figure.add_subplot(spaces[i, :] if alone else spaces[i, j]))
+        if headline:
+            figure.suptitle(headline, fontsize=10, color="0.25")
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format=path.suffix[1:].lower(), bbox_inches="tight", pad_inches=0.08)
+    return path

@@ -1,0 +1,1 @@
+"""Collocation points of patches."""

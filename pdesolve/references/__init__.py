@@ -1,0 +1,1 @@
+"""Independently computed solutions: Fourier series and the method of lines, cached."""

@@ -1,0 +1,246 @@
+"""Reference solutions on a periodic interval by a Fourier method, verified by its own refinement and cached.
+
+    w_t = L(∂) w + ∂ f(w) + g(w),    ∂ = ∂/∂x,  one or several components, real or complex
+
+A Fourier method with ETDRK4 in time (`fourier`); two step lengths are combined to the fifth order (Richardson).
+Refinement goes on until doubling the points, halving the step and leaving out every other stored time each change the
+solution by less than the accuracy wanted.
+Nothing is computed before the first evaluation, and the result is kept in the user's cache directory.
+"""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import fft
+from torch import Tensor
+
+from pdesolve.references.cache import Arrays, cached, fingerprint
+from pdesolve.references.fourier import System, as_tuple, march
+
+VERSION = 1  # of the algorithm: a change forgets what is cached
+STENCIL = 12  # stored times that take part in an interpolation
+NEAREST = 16  # points in space that do, on a grid `OVERSAMPLING` times as fine as the method's
+OVERSAMPLING = 4
+FEWEST, MOST_POINTS, MOST_TIMES, MOST_STEPS = 64, 2**16, 4096, 1024
+CHUNK = 8192
+
+
+# -------------------------------------------------------------------- refinement
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A computed reference: values (times + 1, c, points), and by how much each refinement changed it."""
+
+    values: np.ndarray
+    grading: int
+    steps: int
+    in_space: float
+    in_time: float
+    between_times: float
+
+    @property
+    def accuracy(self) -> float:
+        """Verified relative L2 error over space and time."""
+        return max(self.in_space, self.in_time, self.between_times)
+
+
+def compute(system: System, accuracy: float, seconds: float, grading: int = 1) -> Computed:
+    """Refine in space and time until each refinement changes less than `accuracy`, or `seconds` have passed.
+
+    The error in space is the change when the points are doubled; in time, the change of the extrapolated values from
+    twice the step; between stored times, what interpolation from every other one errs by, over 2⁸ (it is of the
+    twelfth order).
+    """
+    begin, points, times, steps = clock.monotonic(), FEWEST, 8 * STENCIL, 2
+    base = march(system, points, times, steps, grading)
+    while True:
+        in_space = _change(march(system, 2 * points, times, steps, grading)[..., ::2], base)
+        between = _skipped(base) / 2**8
+        late = clock.monotonic() - begin > seconds
+        unstable = not np.isfinite(in_space) and steps < MOST_STEPS
+        if in_space > accuracy and points < MOST_POINTS and not unstable and not late:
+            points *= 2
+        elif between > accuracy and times < MOST_TIMES and not unstable and not late:
+            times, steps = 2 * times, max(1, steps // 2)
+        elif unstable and not late:
+            steps *= 4
+        else:
+            spent = clock.monotonic()
+            fine, finer = (march(system, points, times, m * steps, grading) for m in (2, 4))
+            first, last = _extrapolated(base, fine), _extrapolated(fine, finer)
+            in_time, between = _change(first, last), _skipped(last) / 2**8
+            best = Computed(last, grading, 4 * steps, in_space, in_time, between)
+            now = clock.monotonic()
+            if best.accuracy <= accuracy or late or now + 3 * (now - spent) > begin + seconds:
+                return best
+            factor = 2 if in_time < 50 * accuracy else 4
+            base, steps = (fine if factor == 2 else finer), factor * steps
+            continue
+        base = march(system, points, times, steps, grading)
+
+
+def _extrapolated(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
+    return fine + (fine - coarse) / 15
+
+
+def _change(values: np.ndarray, other: np.ndarray) -> float:
+    """Relative root-mean-square difference; infinite where either is not finite."""
+    change, size = np.linalg.norm(values - other), np.linalg.norm(values)
+    change = change / size if size > 0 else change
+    return float(change) if np.isfinite(change) else np.inf
+
+
+def _skipped(values: np.ndarray) -> float:
+    """How far interpolation from every other stored time is from the times between."""
+    coarse, odd = values[::2], values[1::2]
+    position = np.arange(len(odd)) + 0.5
+    first, weight = local_weights(position, len(coarse), STENCIL)
+    guess = sum(weight[:, j, None, None] * coarse[first + j] for j in range(STENCIL))
+    return _change(odd, guess)
+
+
+# -------------------------------------------------------------------- interpolation
+
+
+def local_weights(
+    position: np.ndarray, n: int, size: int, wraps: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """First index (m,) and weights (m, size) of Lagrange interpolation from integer nodes 0 … n - 1 near `position`.
+
+    >>> first, weight = local_weights(np.array([2.5]), 8, 4)
+    >>> first.tolist(), (weight * 16).tolist()
+    ([1], [[-1.0, 9.0, 9.0, -1.0]])
+    """
+    first = np.floor(position).astype(int) - (size // 2 - 1)
+    if not wraps:
+        first = first.clip(0, n - size)
+    nodes = np.arange(size)
+    s = (position - first)[:, None]
+    weight = np.ones((len(position), size))
+    for j in nodes:
+        for i in nodes[nodes != j]:
+            weight[:, j] *= (s[:, 0] - i) / (j - i)
+    return first, weight
+
+
+def on_finer_grid(values: np.ndarray, factor: int) -> np.ndarray:
+    """The trigonometric interpolant of values (…, n) on `factor` times as many points."""
+    n = values.shape[-1]
+    real = not np.iscomplexobj(values)
+    coefficients = fft.fft(values)
+    result = np.zeros((*values.shape[:-1], factor * n), dtype=complex)
+    result[..., : n // 2] = coefficients[..., : n // 2]
+    result[..., -(n // 2) + 1 :] = coefficients[..., n // 2 + 1 :]
+    result[..., n // 2] = result[..., -(n // 2)] = coefficients[..., n // 2] / 2
+    fine = factor * fft.ifft(result)
+    return fine.real if real else fine
+
+
+def evaluate(
+    system: System, computed: Computed, fine: np.ndarray, x: np.ndarray, t: np.ndarray
+) -> np.ndarray:
+    """Values (n, c) at x, t (n,), from values `fine` (times + 1, c, k) on a refined grid."""
+    times, n = len(fine), fine.shape[-1]
+    a, b = system.interval
+    s = (np.clip(t / system.duration, 0, 1) ** (1 / computed.grading)) * (times - 1)
+    result = np.empty((len(x), fine.shape[1]), dtype=fine.dtype)
+    for start in range(0, len(x), CHUNK):
+        part = slice(start, start + CHUNK)
+        first_t, weight_t = local_weights(s[part], times, STENCIL)
+        first_x, weight_x = local_weights((x[part] - a) / (b - a) * n, n, NEAREST, wraps=True)
+        i = first_t[:, None, None] + np.arange(STENCIL)[:, None]
+        j = (first_x[:, None, None] + np.arange(NEAREST)) % n
+        for c in range(fine.shape[1]):
+            near = fine[i, c, j]
+            result[part, c] = np.einsum("nij,ni,nj->n", near, weight_t, weight_x)
+    return result
+
+
+# -------------------------------------------------------------------- what problem files use
+
+
+def key_of(system: System, *numbers: float) -> str:
+    """The name of a reference in the cache."""
+    values = system.initial(FEWEST)
+    d = system.derivative(FEWEST, not np.iscomplexobj(values))
+    tried = np.random.default_rng(0).normal(size=values.shape).astype(values.dtype)
+    parts = [values, *as_tuple(system.linear(d)), [*system.interval, system.duration, VERSION, *numbers]]
+    parts += [System.apply(f, tried) if f else np.zeros(1) for f in (system.flux, system.source)]
+    return fingerprint(parts)
+
+
+class SpectralReference:
+    """Reference solution u(x, t) of a periodic problem in one space dimension, computed on its first call.
+
+    >>> from pdesolve import Interval, TimeInterval
+    >>> heat = SpectralReference(
+    ...     Interval(0, 2 * torch.pi) * TimeInterval(0, 1), start=torch.sin, linear=lambda d: d**2
+    ... )
+    >>> value = heat(torch.tensor([0.5], dtype=torch.float64), torch.tensor([0.25], dtype=torch.float64))
+    >>> round(float(value), 8) == round(float(np.exp(-0.25) * np.sin(0.5)), 8)
+    True
+
+    Args:
+        domain: an interval times a time interval.
+        start: initial values, a function of x; a tuple of them for a system.
+        linear: L, a function of d = ∂/∂x, e.g. `lambda d: nu * d**2`; a tuple for a system.
+        flux: f, a function of the components, of which ∂f/∂x enters; a tuple for a system.
+        source: g, likewise.
+        accuracy: relative L2 error wanted.
+        seconds: after which refinement stops; `accuracy()` tells what was reached.
+        grading: stored times are T (j/M)^grading; 2 where initial values have a kink.
+    """
+
+    def __init__(
+        self,
+        domain: Any,
+        start: Callable,
+        linear: Callable,
+        flux: Callable | None = None,
+        source: Callable | None = None,
+        accuracy: float = 1e-11,
+        seconds: float = 60.0,
+        grading: int = 1,
+    ):
+        a, b = domain.space.bounds[:, 0].tolist()
+        self.begin, self.wanted, self.seconds, self.grading = domain.time.t0, accuracy, seconds, grading
+        self.system = System((a, b), domain.time.length, start, linear, flux, source)
+        self._computed: Computed | None = None
+        self._fine: np.ndarray | None = None
+
+    @property
+    def computed(self) -> Computed:
+        """The values behind it, from the cache where they are there."""
+        if self._computed is None:
+            arrays = cached(key_of(self.system, self.wanted, self.grading), self._compute)
+            grading, steps, *errors = arrays["numbers"].tolist()
+            self._computed = Computed(arrays["values"], int(grading), int(steps), *errors)
+        return self._computed
+
+    def _compute(self) -> Arrays:
+        c = compute(self.system, self.wanted, self.seconds, self.grading)
+        numbers = np.array([c.grading, c.steps, c.in_space, c.in_time, c.between_times])
+        return {"values": c.values, "numbers": numbers}
+
+    def accuracy(self) -> float:
+        """Verified relative L2 error over space and time."""
+        return self.computed.accuracy
+
+    def components(self, x: Tensor, t: Tensor) -> Tensor:
+        """Values (n, c) at x, t (n,)."""
+        if self._fine is None:
+            self._fine = on_finer_grid(self.computed.values, OVERSAMPLING)
+        x, t = torch.broadcast_tensors(torch.as_tensor(x), torch.as_tensor(t))
+        where, when = (v.detach().cpu().double().numpy() for v in (x, t - self.begin))
+        return torch.from_numpy(evaluate(self.system, self.computed, self._fine, where, when)).to(x.device)
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        """The first component (n,) at x, t (n,)."""
+        return self.components(x, t)[:, 0]

@@ -1,0 +1,1 @@
+"""Solutions: call them, differentiate, measure and save them."""

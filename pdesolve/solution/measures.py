@@ -1,0 +1,77 @@
+"""Quadrature for errors and norms, independent of the collocation points of any method."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pdesolve.geometry import Domain, TimeInterval
+from pdesolve.marching.expansion import MarchedMixture
+from pdesolve.patches.cover import Frame, Patches, interior_points
+from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.subdomains import subdomains_of
+
+ORDER = {1: 400, 2: 100, 3: 36}
+
+
+def error_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
+    """Points (n, d) and weights (n,) of a rule that resolves a solution.
+
+    For a partitioned mixture, Gauss rules on its patches with one point more per axis than the order
+    (collocation uses other nodes), so that layers are seen where patches are small. Otherwise the rule of the
+    domain.
+    """
+    if isinstance(approximator, MarchedMixture):
+        borders, space = approximator.times.tolist(), problem.domain.space
+        domains = [space * TimeInterval(a, b) for a, b in pairwise(borders)]
+        parts = [
+            _patch_rule(_patches(problem, d, m), m) for d, m in zip(domains, approximator.slabs, strict=True)
+        ]
+        points, weights = zip(*parts, strict=True)
+        return torch.cat(points), torch.cat(weights)
+    if isinstance(approximator, PartitionedMixture):
+        return _patch_rule(_patches(problem, problem.domain, approximator), approximator)
+    rule = problem.domain.rule(ORDER.get(problem.domain.dimension, 12))
+    return rule.points, rule.weights
+
+
+def integral_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
+    """Points (n, d) and weights (n,) of a rule that integrates to many digits.
+
+    As `error_rule`, but of the domain where its boundary cuts patches: there, points of a rule on the whole cell that
+    happen to lie inside measure an error, but no integral.
+    """
+    slab = approximator.slabs[0] if isinstance(approximator, MarchedMixture) else approximator
+    if isinstance(slab, PartitionedMixture) and not _patches(problem, problem.domain, slab).cut.any():
+        return error_rule(problem, approximator)
+    rules = [part.rule(ORDER.get(part.dimension, 12)) for part in subdomains_of(problem) or (problem.domain,)]
+    return torch.cat([rule.points for rule in rules]), torch.cat([rule.weights for rule in rules])
+
+
+def _patches(problem: Problem, domain: Domain, approximator: PartitionedMixture) -> Patches:
+    """The patches on a domain; cells of different sub-domains may lie in one place."""
+    subdomains = subdomains_of(problem) if len(approximator.subdomains) > 1 else ()
+    frame = Frame.of(domain, subdomains, rotation=approximator.rotation.cpu())
+    return Patches.over(frame, approximator.partition)[0]
+
+
+def _patch_rule(patches: Patches, approximator: PartitionedMixture) -> tuple[Tensor, Tensor]:
+    points, weights = [], []
+    for batch in interior_points(patches, approximator.q, lambda q: q + 1, batch=4096):
+        volume = torch.from_numpy(patches.half).prod(1)[torch.from_numpy(batch.cells)]
+        w = batch.weight**2 * volume[:, None]
+        keep = w > 0
+        points.append(batch.y[keep] @ patches.frame.rotation.T)
+        weights.append(w[keep])
+    return torch.cat(points), torch.cat(weights)
+
+
+def relative_l2(difference: Tensor, reference: Tensor, weights: Tensor) -> list[float]:
+    """‖difference‖/‖reference‖ per unknown, both (n, u); the absolute norm where the reference vanishes."""
+    error = (difference**2 * weights[:, None]).sum(0).sqrt()
+    size = (reference**2 * weights[:, None]).sum(0).sqrt()
+    return torch.where(size > 0, error / size, error).tolist()

@@ -1,0 +1,1 @@
+"""What must vanish: fields and their derivatives, conditions, problems, and residuals of jets."""

@@ -1,0 +1,303 @@
+"""Fields and vectors of fields: values at points that can be differentiated and combined.
+
+A field is either Σ c D^α u with numbers c, known by its terms and taken from the jet when its values are
+needed, or an expression with values and an autograd graph. How to differentiate it is its frame's business.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.errors import ProblemError
+
+if TYPE_CHECKING:
+    from pdesolve.statement.calculus import Frame
+
+MultiIndex = tuple[int, ...]
+Combination = dict[tuple[str, MultiIndex], float]  # Σ c D^α u, by (u, α)
+
+ACTIVE: ContextVar[Frame | None] = ContextVar("active frame", default=None)
+
+
+class DerivativeError(ProblemError, AttributeError):
+    """A derivative was asked for that the coordinates do not allow."""
+
+
+class Field:
+    """A scalar field (n,) that can be differentiated: `u.x`, `u.xx`, `u.derivative("x", "y")`.
+
+    Arithmetic and every torch function work and give fields again. Where subscripts are ambiguous (x1, x2, …)
+    write `u.x1x2` or the long form.
+
+    Raises:
+        DerivativeError: a subscript is no coordinate: "no derivative 'zz': the coordinates are x, t".
+    """
+
+    __array_ufunc__ = None  # numpy scalars on the left defer to us
+
+    def __init__(
+        self,
+        tensor: Tensor | None,
+        frame: Frame,
+        combination: Combination | None = None,
+        nesting: int = 0,
+    ):
+        self._tensor, self.frame, self.nesting = tensor, frame, nesting
+        self.combination = combination  # known as Σ c D^α u, else None
+
+    @property
+    def tensor(self) -> Tensor:
+        """The values (n,); taken from the jet only now, so that `u.xx` alone never asks for u."""
+        if self._tensor is None:
+            terms = self.combination.items()  # type: ignore[union-attr]
+            values = ((self.frame.taylor(u, index), factor) for (u, index), factor in terms)
+            self._tensor = sum_of(value if factor == 1 else factor * value for value, factor in values)
+        return self._tensor
+
+    def derivative(self, *axes: str) -> Field:
+        """∂…∂ along the named coordinates, in order."""
+        for axis in axes:
+            if axis not in self.frame.names:
+                _no_derivative(axis, self.frame.names)
+        result = self
+        for axis in axes:
+            result = self.frame.differentiate(result, axis)
+        return result
+
+    @property
+    def t(self) -> Field:
+        """∂/∂t (torch's own `t` is the transpose, which has no meaning here)."""
+        return self.derivative("t")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        axes = split_subscripts(name, self.frame.names)
+        if axes is not None:
+            return self.derivative(*axes)
+        method = getattr(Tensor, name, None)
+        if method is None or re.fullmatch(r"[xyzt]+[0-9]?", name):
+            _no_derivative(name, self.frame.names)
+        if not callable(method):
+            return getattr(self.tensor, name)
+        return lambda *args, **kwargs: torch_call(method, (self, *args), kwargs)
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        if any(issubclass(kind, Vector) for kind in types):
+            return Vector.__torch_function__(func, types, args, kwargs)
+        return torch_call(func, args, kwargs or {})
+
+    def __getitem__(self, key: Any) -> Any:
+        return torch_call(Tensor.__getitem__, (self, key), {})
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def __bool__(self) -> bool:
+        message = (
+            "the truth value of a field is ambiguous: `if u > 0` cannot choose per point; "
+            "use torch.where(u > 0, a, b)"
+        )
+        raise ProblemError(message)
+
+    def __float__(self) -> float:
+        message = "a field has one value per point and is no number; use torch functions (torch.sin) on it"
+        raise ProblemError(message)
+
+    def __repr__(self) -> str:
+        return f"Field(shape={tuple(self.tensor.shape)}, coordinates={', '.join(self.frame.names)})"
+
+    __hash__ = object.__hash__
+
+
+def _no_derivative(name: str, names: Sequence[str]) -> None:
+    message = f"no derivative '{name}': the coordinates are {', '.join(names)}"
+    raise DerivativeError(message)
+
+
+def torch_call(func: Callable, args: tuple, kwargs: dict) -> Any:
+    """Apply a torch function to the tensors inside fields; wrap what comes back."""
+    frames: list[Field] = []
+
+    def unwrap(value: Any) -> Any:
+        if isinstance(value, Field):
+            frames.append(value)
+            return value.tensor
+        if isinstance(value, (np.ndarray, np.generic)):
+            return torch.as_tensor(value)
+        if isinstance(value, (list, tuple)):
+            return type(value)(unwrap(item) for item in value)
+        return value
+
+    result = func(*unwrap(tuple(args)), **{key: unwrap(value) for key, value in kwargs.items()})
+    frame, nesting = frames[0].frame, max(field.nesting for field in frames)
+
+    def wrap(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return Field(value, frame, nesting=nesting)
+        return type(value)(map(wrap, value)) if type(value) in (list, tuple) else value
+
+    return wrap(result)
+
+
+def _operator(name: str) -> Callable:
+    method, combine = getattr(Tensor, name), _COMBINE.get(name)
+
+    def apply(self: Any, *others: Any) -> Any:
+        if any(isinstance(other, Vector) for other in others):
+            return NotImplemented
+        if combine is not None and self.combination is not None:
+            combination = combine(self.combination, *others)
+            if combination is not None:
+                return Field(None, self.frame, combination)
+        return torch_call(method, (self, *others), {})
+
+    return apply
+
+
+def _scaled(a: Combination, factor: Any) -> Combination | None:
+    """`factor * a` for a number; None for anything else (a coefficient that may vary)."""
+    if isinstance(factor, bool) or not isinstance(factor, (int, float)):
+        return None
+    return {key: factor * value for key, value in a.items()}
+
+
+def _divided(a: Combination, divisor: Any) -> Combination | None:
+    return _scaled(a, 1 / divisor) if isinstance(divisor, (int, float)) and divisor else None
+
+
+def _added(a: Combination, other: Any, sign: float = 1.0) -> Combination | None:
+    """`a + sign * other`; what cancels keeps its place with the factor 0."""
+    if not isinstance(other, Field) or other.combination is None:
+        return None
+    both = {**dict.fromkeys(other.combination, 0.0), **a}
+    return {key: value + sign * other.combination.get(key, 0.0) for key, value in both.items()}
+
+
+_COMBINE: dict[str, Callable[..., Combination | None]] = {
+    "__neg__": lambda a: _scaled(a, -1.0),
+    "__mul__": _scaled,
+    "__rmul__": _scaled,
+    "__truediv__": _divided,
+    "__add__": _added,
+    "__sub__": lambda a, other: _added(a, other, -1.0),
+}
+
+
+_BINARY = "add sub mul truediv pow radd rsub rmul rtruediv rpow mod lt le gt ge eq ne and or xor".split()
+for _name in [*_BINARY, "neg", "abs", "invert"]:
+    setattr(Field, f"__{_name}__", _operator(f"__{_name}__"))
+Field.__pos__ = lambda self: self  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=4096)
+def split_subscripts(name: str, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Split "xxy" into ("x", "x", "y"), or None where it is no derivative of these coordinates.
+
+    >>> split_subscripts("xxt", ("x", "t"))
+    ('x', 'x', 't')
+    >>> split_subscripts("x1x2", ("x1", "x2")), split_subscripts("q", ("x",))
+    (('x1', 'x2'), None)
+    """
+    pattern = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
+    if not re.fullmatch(f"(?:{pattern})+", name):
+        return None
+    return tuple(re.findall(pattern, name))
+
+
+class Vector:
+    """A vector of fields: adds, scales, dots with `@`, has components `.x`, `.y`, … and a divergence."""
+
+    __array_ufunc__ = None
+
+    def __init__(self, components: Iterable[Any], names: Sequence[str] = ()):
+        self.components = tuple(components)
+        self.names = tuple(names) or tuple(active_frame("vector").space_names[: len(self.components)])
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and name in self.names[: len(self.components)]:
+            return self.components[self.names.index(name)]
+        message = f"a vector has the components {', '.join(self.names)}, no '{name}'"
+        raise DerivativeError(message)
+
+    def __iter__(self) -> Any:
+        return iter(self.components)
+
+    def __len__(self) -> int:
+        return len(self.components)
+
+    def __getitem__(self, i: int) -> Any:
+        return self.components[i]
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        """Elementwise torch functions act on each component, scalars broadcasting."""
+        sizes = {len(a) for a in args if isinstance(a, Vector)}
+        if len(sizes) != 1:
+            message = f"vectors of different lengths {sorted(sizes)} cannot be combined"
+            raise ProblemError(message)
+        picked = [[a.components[i] if isinstance(a, Vector) else a for a in args] for i in range(sizes.pop())]
+        names = next(a.names for a in args if isinstance(a, Vector))
+        return Vector((func(*row, **(kwargs or {})) for row in picked), names)
+
+    def __matmul__(self, other: Vector) -> Any:
+        if len(self) != len(other):
+            message = f"a vector of length {len(self)} cannot be dotted with one of length {len(other)}"
+            raise ProblemError(message)
+        return sum_of(a * b for a, b in zip(self, other, strict=True))
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return self @ Vector(other, self.names)
+
+    def norm(self) -> Any:
+        """Euclidean length |v|."""
+        return (self @ self).sqrt()
+
+    def __neg__(self) -> Vector:
+        return self * -1.0
+
+
+def _vector_operator(name: str) -> Callable:
+    swap = name.startswith("r")
+    func = getattr(operator, name[1:] if swap else name)
+
+    def apply(self: Vector, other: Any) -> Vector:
+        args = (other, self) if swap else (self, other)
+        return Vector.__torch_function__(func, (), args)
+
+    return apply
+
+
+for _name in "add sub mul truediv radd rsub rmul".split():
+    setattr(Vector, f"__{_name}__", _vector_operator(_name))
+
+
+def sum_of(terms: Iterable[Any]) -> Any:
+    """Sum without the integer 0 that `sum` starts from."""
+    first, *rest = terms
+    for term in rest:
+        first = first + term
+    return first
+
+
+def active_frame(what: str) -> Frame:
+    """The frame of the equation being evaluated."""
+    frame = ACTIVE.get()
+    if frame is None:
+        message = f"{what}(…) works inside equations, conditions and exact solutions while they are evaluated"
+        raise ProblemError(message)
+    return frame

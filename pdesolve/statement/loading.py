@@ -1,0 +1,165 @@
+"""Load a problem file: run it in double precision, find `problem` in it, say in a sentence what is wrong."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+import pdesolve
+from pdesolve.errors import PdesolveError, ProblemError, UsageError
+from pdesolve.statement.problem import Problem
+
+
+def load_problem(path: str | Path, params: Mapping[str, float] | None = None) -> Problem:
+    """Load the problem that a file defines under the name `problem`.
+
+    While the file runs, torch's default dtype is float64 and what it prints goes to standard error.
+
+    Args:
+        path: a Python file.
+        params: constants of the problem to override, name → number.
+
+    Returns:
+        The problem, with `name` the stem of the file and `source_path` its path.
+
+    Raises:
+        UsageError: there is no such file, or it is no Python file.
+        ProblemError: the file fails, or defines no problem; the sentence names file, line and cause.
+    """
+    path = _existing(Path(path))
+    problem = _find_problem(_run(path), path)
+    if params:
+        problem = problem.with_constants(_numbers(params))
+    problem.name, problem.source_path = path.stem, path.resolve()
+    return problem
+
+
+def _existing(path: Path) -> Path:
+    if path.is_dir():
+        message = f"{path} is a folder; expected a problem file such as {path / 'poisson_2d.py'}"
+        raise UsageError(message)
+    if not path.exists():
+        folder = path.parent
+        names = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
+        near = get_close_matches(path.name, names) or get_close_matches(f"{path.name}.py", names)
+        hint = f"did you mean {folder / near[0]}?" if near else "expected the path of a problem file"
+        message = f"there is no file {path}: {hint}"
+        raise UsageError(message)
+    if path.suffix != ".py":
+        message = f"{path} is no Python file; expected a problem file with the ending .py"
+        raise UsageError(message)
+    return path
+
+
+def _numbers(params: Mapping[str, float]) -> dict[str, float]:
+    numbers = {}
+    for name, value in params.items():
+        try:
+            numbers[name] = float(value)
+        except (TypeError, ValueError):
+            message = f"--param {name}={value}: expected a number"
+            raise UsageError(message) from None
+    return numbers
+
+
+def _run(path: Path) -> ModuleType:
+    """Execute the file as a module."""
+    try:
+        code = compile(path.read_bytes(), str(path), "exec")
+    except SyntaxError as error:
+        shown = f" in `{error.text.strip()}`" if error.text and error.text.strip() else ""
+        place = path.name if error.lineno is None else f"{path.name}, line {error.lineno}"
+        message = f"{place}: {error.msg}{shown}"
+        raise ProblemError(message) from error
+    except (OSError, ValueError) as error:
+        message = f"{path.name} cannot be read as Python: {error}"
+        raise ProblemError(message) from error
+    name = f"pdesolve_problem_{path.stem}"
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    with _surroundings(path, module):
+        try:
+            exec(code, module.__dict__)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise ProblemError(_sentence(error, path)) from error
+    return module
+
+
+@contextlib.contextmanager
+def _surroundings(path: Path, module: ModuleType) -> Iterator[None]:
+    """Double precision, prints to standard error, and modules beside the file can be imported."""
+    dtype, folder = torch.get_default_dtype(), str(path.resolve().parent)
+    torch.set_default_dtype(torch.float64)
+    known_folder = folder in sys.path
+    if not known_folder:
+        sys.path.append(folder)
+    sys.modules[module.__name__] = module
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        if not known_folder and folder in sys.path:
+            sys.path.remove(folder)
+
+
+def _sentence(error: BaseException, path: Path) -> str:
+    """File, line and cause of an error raised while the file ran."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    place = f"{path.name}, line {lines[-1]}" if lines else path.name
+    if isinstance(error, PdesolveError):
+        return f"{place}: {error}"
+    if isinstance(error, SystemExit):
+        return f"{place}: the file stopped Python (SystemExit); a problem file only defines `problem`"
+    cause = f"{type(error).__name__}: {error}".replace(".__init__()", "(…)")
+    return f"{place}: {cause}{_suggestion(error)}"
+
+
+def _suggestion(error: BaseException) -> str:
+    """What may have been meant by a name that does not exist."""
+    wrong, known = _unknown_name(error)
+    near = get_close_matches(wrong, [name for name in known if not name.startswith("_")], n=1)
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return "; is it installed, or misspelled?" if isinstance(error, ModuleNotFoundError) else ""
+
+
+def _unknown_name(error: BaseException) -> tuple[str, Iterable[str]]:
+    """The name that was not found, and those that there are."""
+    if isinstance(error, AttributeError) and error.name and error.obj is not None:
+        return error.name, dir(error.obj)
+    if isinstance(error, NameError) and error.name:
+        frame = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
+        return error.name, [*frame.f_locals, *frame.f_globals, *vars(builtins)]
+    found = re.search(r"cannot import name '(\w+)'", str(error))
+    if isinstance(error, ImportError) and found:
+        return found[1], dir(sys.modules.get(error.name or ""))
+    found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    if isinstance(error, TypeError) and found and found[1] in pdesolve.__all__:
+        return found[2], inspect.signature(getattr(pdesolve, found[1])).parameters
+    return "", ()
+
+
+def _find_problem(module: ModuleType, path: Path) -> Problem:
+    if not hasattr(module, "problem"):
+        others = [name for name, value in vars(module).items() if isinstance(value, Problem)]
+        found = f"; it defines {' and '.join(others)}: rename it to problem" if others else ""
+        message = f"{path.name} defines no `problem`{found}; expected a line `problem = Problem(…)`"
+        raise ProblemError(message)
+    problem = module.problem
+    if not isinstance(problem, Problem):
+        message = f"`problem` in {path.name} is a {type(problem).__name__}; expected a Problem(…)"
+        raise ProblemError(message)
+    return problem

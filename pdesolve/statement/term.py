@@ -1,0 +1,104 @@
+"""A term: one thing that must vanish at a set of points, guarded against wrong types and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from pdesolve.errors import PdesolveError, ProblemError
+from pdesolve.statement.calculus import Field, Frame, Vector
+
+PACKAGE = str(Path(__file__).parents[1]) + "/"
+
+
+@dataclass(frozen=True)
+class Term:
+    """One residual that must vanish at a set of points.
+
+    Attributes:
+        name: for messages, e.g. "equation 'poisson'" or "Dirichlet on square.left".
+        kind: "equation", "dirichlet", "neumann", "robin", "initial" or "condition".
+        place: where it holds; None is the interior of the domain.
+        function: frame ↦ what must vanish (a field or several).
+        unknown: the unknown it prescribes, for kinds other than equation and condition.
+        value: the prescribed value (kinds dirichlet, neumann, robin and initial).
+    """
+
+    name: str
+    kind: str
+    place: Any
+    function: Callable[[Frame], Any]
+    unknown: str | None = None
+    value: Any = None
+
+    def evaluate(self, frame: Frame) -> tuple[Tensor, ...]:
+        """The residuals at the points of the frame, each (n,).
+
+        Raises:
+            ProblemError: a wrong type or shape came back, or the function itself failed.
+        """
+        with frame:
+            try:
+                result = self.function(frame)
+            except PdesolveError:
+                raise
+            except (Exception, SystemExit) as error:
+                message = (
+                    f"{self.name} failed: {type(error).__name__}: {error}{_location(error)}{_hint(error)}"
+                )
+                raise ProblemError(message) from error
+            parts = result if isinstance(result, (tuple, list)) else (result,)
+            if not parts:
+                message = f"{self.name} returned nothing; expected one residual or a tuple of them"
+                raise ProblemError(message)
+            return tuple(_residual(part, frame.size, self.name) for part in parts)
+
+
+def _location(error: BaseException) -> str:
+    trace, found = error.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if "/torch/" not in file and not file.startswith(PACKAGE):
+            found = f" (line {trace.tb_lineno} of {file.rsplit('/', 1)[-1]})"
+        trace = trace.tb_next
+    return found
+
+
+def _hint(error: BaseException) -> str:
+    if any(word in str(error) for word in ("Python scalar", "ufunc", "must be real number")):
+        return "; use torch's functions on coordinates and unknowns: torch.sin, not math.sin or numpy.sin"
+    return ""
+
+
+def _residual(part: Any, size: int, name: str) -> Tensor:
+    if isinstance(part, Field):
+        part = part.tensor
+    if isinstance(part, Vector):
+        message = f"{name} returned a vector; return its components as a tuple: return tuple(v)"
+        raise ProblemError(message)
+    if not isinstance(part, Tensor):
+        shown = f"a {type(part).__name__}" + (
+            f" ({part})" if isinstance(part, (int, float)) or part is None else ""
+        )
+        message = (
+            f"{name} returned {shown}; expected a field of shape ({size},) that depends on the unknown, "
+            "made with torch functions (torch.sin, not math.sin or numpy.sin)"
+        )
+        raise ProblemError(message)
+    if not part.is_floating_point():
+        message = (
+            f"{name} returned {str(part.dtype).removeprefix('torch.')} numbers; expected real ones that vanish where "
+            "it holds: a - b, not a == b or a > b; of a complex equation the real and the imaginary part"
+        )
+        raise ProblemError(message)
+    if part.shape != (size,):
+        message = (
+            f"{name} returned shape {tuple(part.shape)}, expected ({size},): one residual per collocation "
+            f"point. An array of shape ({size}, 1) may have been broadcast, or a sum taken over the points."
+        )
+        raise ProblemError(message)
+    return part

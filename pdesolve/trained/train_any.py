@@ -1,0 +1,127 @@
+"""Method `network`: any approximator under any optimiser, so that the two can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pdesolve.approximators import GaussianMixture, TrainableApproximator
+from pdesolve.errors import UsageError
+from pdesolve.least_squares.dense.levenberg_marquardt import levenberg_marquardt
+from pdesolve.trained.networks import builder, fold_sizes
+from pdesolve.trained.sampling import Sampling, start_parameters
+from pdesolve.trained.system import System
+from pdesolve.trained.task import Task
+from pdesolve.trained.train_mixture import UNLIMITED, Redraw, lm_settings, train_linear
+from pdesolve.trained.train_network import (
+    Recipe,
+    minimise,
+    network_of,
+    rows_for,
+    values_along_the_way,
+)
+from pdesolve.training.registry import MINIMISERS
+
+PARAMETERS = 400
+ROWS_PER_PARAMETER = 3.0  # for all alike; `train_network` says what fewer cost
+REDRAW = 10  # iterations of Levenberg-Marquardt at the same points
+DENSE = 800  # parameters above which a sketch of the normal matrix takes its place
+LARGEST = 6000  # parameters of Levenberg-Marquardt, whose Jacobian then takes about a gigabyte
+
+OPTIMISERS = {
+    "lm": "Levenberg-Marquardt on all parameters",
+    "vp": "variable projection: Levenberg-Marquardt on what is not linear (mixtures, linear problems)",
+    "adam": "Adam",
+    "lbfgs": "Adam, then L-BFGS",
+    "bfgs": "Adam, then BFGS",
+    "ssbfgs": "Adam, then self-scaled BFGS",
+    "ssbroyden": "Adam, then self-scaled Broyden",
+}
+
+
+def train_any(task: Task):
+    """Train what the settings name; returns approximator, status, converged, None, identified parameters.
+
+    Raises:
+        UsageError: there is no such approximator or optimiser, or they do not go together.
+    """
+    budget = task.budget
+    name, optimiser = budget.approximator or "mlp-tanh", budget.optimiser or "ssbroyden"
+    check_optimiser(optimiser)
+    build = builder(name, **budget.shape)
+    network = network_of(task, build, PARAMETERS)
+    points = budget.points or rows_for(network, ROWS_PER_PARAMETER)
+    if optimiser == "vp":
+        return _project(task, name, network, points)
+    if optimiser == "lm":
+        return _damp(task, network, points)
+    limited = task.monitor.time_limit is not None
+    recipe = Recipe(build, PARAMETERS, learning_rate=budget.learning_rate or 5e-3)
+    adam = budget.adam_iterations or recipe.adam
+    most = budget.iterations or (UNLIMITED if limited else recipe.iterations)
+    assert optimiser in MINIMISERS
+    stages: Sequence[tuple[str, int]] = (
+        [("adam", most)] if optimiser == "adam" else [("adam", adam), (optimiser, most)]
+    )
+    return minimise(task, network, points, stages, recipe)
+
+
+def check_optimiser(name: str) -> None:
+    """See that there is an optimiser of that name.
+
+    Raises:
+        UsageError: there is none; the message lists the known ones.
+    """
+    if name not in OPTIMISERS:
+        message = f"unknown optimiser {name!r}: known are {', '.join(OPTIMISERS)}"
+        raise UsageError(message)
+
+
+def _project(task: Task, name: str, network: TrainableApproximator, points: int):
+    """Variable projection from random centres."""
+    if not isinstance(network, GaussianMixture):
+        message = f"optimiser vp needs an approximator that is linear in some parameters: gmnm-…, not {name}"
+        raise UsageError(message)
+    if not task.statement.linear:
+        message = "optimiser vp needs a linear problem without parameters to identify: take optimiser=lm"
+        raise UsageError(message)
+    redraw = Redraw(task, Sampling(interior=points), REDRAW)
+    status, converged, identified = train_linear(task, network, redraw.rows(0), redraw)
+    fold_sizes(network, task.statement.sizes)
+    return network, status, converged, None, identified
+
+
+def factorisation(size: int) -> str:
+    """Of Levenberg-Marquardt on so many parameters: "eigh" is faster than "svd", a sketch faster than both."""
+    return "eigh" if size <= DENSE else "sketch"
+
+
+def _damp(task: Task, network: TrainableApproximator, points: int):
+    """Levenberg–Marquardt on all parameters."""
+    size = sum(p.numel() for p in network.parameters())
+    if size > LARGEST:
+        message = f"optimiser lm holds a dense Jacobian: at most {LARGEST} parameters, received {size}"
+        raise UsageError(message)
+    statement, monitor = task.statement, task.monitor
+    redraw = Redraw(task, Sampling(interior=points), REDRAW)
+    parameters = start_parameters(statement.problem, statement.dtype, statement.device)
+    system = System(network, redraw.rows(0), statement.sizes, parameters)
+    task.watch(values_along_the_way(system))
+    monitor.resolved |= {"points": points, "optimisers": ["lm"]}
+
+    def resample(iteration: int) -> bool:
+        fresh = redraw(iteration)
+        if fresh is not None:
+            system.replace_groups(fresh)
+        return fresh is not None
+
+    result = levenberg_marquardt(
+        monitor.counted(system.residual),
+        monitor.counted(system.jacobian),
+        system.theta,
+        monitor,
+        replace(lm_settings(task), on_iteration=resample, factorisation=factorisation(size)),
+    )
+    identified = {k: float(v) for k, v in system.set(result.theta).items()}
+    fold_sizes(network, statement.sizes)
+    return network, result.status, result.converged, None, identified

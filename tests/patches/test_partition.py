@@ -1,0 +1,181 @@
+"""A partition tiles its box, whatever is split; its faces are where its cells meet."""
+
+import numpy as np
+import pytest
+
+from pdesolve.patches.partition import MAX_LEVEL, Partition
+
+BREAKS = {
+    1: [[-1.0, 0.3, 2.0]],
+    2: [[0.0, 0.4, 1.0], [-1.0, 0.5, 0.7, 2.0]],
+    3: [[0.0, 1.0], [0.0, 0.3, 1.0], [2.0, 5.0]],
+}
+PERIODIC = [(d, axes) for d in (1, 2, 3) for axes in ([False] * d, [True] * d, [True] + [False] * (d - 1))]
+
+
+def random_partition(dimension: int, periodic=None, rounds: int = 5, seed: int = 0) -> Partition:
+    """Split random cells along random axes, again and again."""
+    generator = np.random.default_rng(seed)
+    partition = Partition.grid(BREAKS[dimension], periodic)
+    for _ in range(rounds):
+        mark = generator.random((len(partition), dimension)) < 0.35
+        partition, _ = partition.split(mark)
+    return partition
+
+
+def random_points(partition: Partition, n: int, seed: int = 1) -> np.ndarray:
+    low, high = (np.array([b[i] for b in partition.breaks]) for i in (0, -1))
+    return low + (high - low) * np.random.default_rng(seed).random((n, partition.dimension))
+
+
+def volume(partition: Partition) -> float:
+    return float(np.prod([b[-1] - b[0] for b in partition.breaks]))
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_cells_tile_the_box_after_random_anisotropic_splits(dimension, seed):
+    partition = random_partition(dimension, seed=seed)
+    assert np.isclose((2 * partition.half).prod(axis=1).sum(), volume(partition), rtol=1e-13)
+    lower, upper = partition.bounds
+    x = random_points(partition, 400)
+    holders = ((lower <= x[:, None]) & (x[:, None] < upper)).all(axis=2)
+    assert (holders.sum(axis=1) == 1).all()
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_locate_finds_the_cell_that_contains_a_point(dimension):
+    partition = random_partition(dimension)
+    lower, upper = partition.bounds
+    x = random_points(partition, 2000)
+    cell = partition.locate(x)
+    assert (lower[cell] <= x).all()
+    assert (x <= upper[cell]).all()
+    assert (partition.locate(partition.centre) == np.arange(len(partition))).all()
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_locate_covers_the_closed_box_and_nothing_beyond(dimension):
+    partition = random_partition(dimension)
+    low, high = (np.array([b[i] for b in partition.breaks]) for i in (0, -1))
+    assert (partition.locate(np.stack([low, high])) >= 0).all()
+    assert (partition.locate(np.stack([low - 1e-3, high + 1e-3])) == -1).all()
+    kept = partition.keep(np.arange(len(partition)) > 0)
+    assert kept.locate(partition.centre[:1])[0] == -1
+    assert (kept.locate(partition.centre[1:]) == np.arange(len(kept))).all()
+
+
+def test_root_break_points_are_exact_however_deep_the_cells():
+    partition = Partition.grid([[0.1, 0.3, 0.7]])
+    for _ in range(8):
+        partition, _ = partition.split(partition.level == partition.level.max())
+    lower, upper = partition.bounds
+    assert {0.1, 0.3, 0.7} <= set(np.concatenate([lower, upper]).ravel().tolist())
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_children_partition_their_parent(dimension):
+    partition = random_partition(dimension, rounds=2)
+    mark = np.random.default_rng(5).random((len(partition), dimension)) < 0.5
+    finer, parent = partition.split(mark)
+    lower, upper = partition.bounds
+    below, above = finer.bounds
+    assert (below >= lower[parent]).all()
+    assert (above <= upper[parent]).all()
+    assert (np.bincount(parent) == 2 ** mark.sum(axis=1)).all()
+    assert ((finer.level - partition.level[parent]) == mark[parent]).all()
+    sums = np.bincount(parent, weights=finer.half.prod(axis=1)) * 2.0**dimension
+    assert np.allclose(sums, (2 * partition.half).prod(axis=1), rtol=1e-13)
+
+
+def test_splitting_stops_at_the_deepest_level():
+    partition = Partition.grid([[0.0, 1.0]])
+    for _ in range(MAX_LEVEL + 3):
+        partition, _ = partition.split(partition.index == 0)
+    assert partition.level.max() == MAX_LEVEL
+    assert partition.half.sum() * 2 == 1.0
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_joining_undoes_splitting_along_an_axis(dimension):
+    before = random_partition(dimension)
+    mark = np.random.default_rng(3).random(len(before)) < 0.5
+    axes = np.zeros((len(before), dimension), dtype=bool)
+    axes[mark, -1] = True
+    split, parent = before.split(axes)
+    joined, number = split.join(dimension - 1, mark[parent])
+    assert len(joined) == len(before)
+    assert (joined.level[number] == before.level[parent]).all()
+    assert (joined.index[number] == before.index[parent]).all()
+
+
+def test_joined_cells_meet_over_a_shifted_seam_as_before():
+    cells = Partition.grid([[0.0, 1.0], [0.0, 1.0]], [True, True], shift=np.array([[0.0, 0.3], [0.0, 0.0]]))
+    split, _ = cells.split(np.array([[False, True]]))
+    joined, _ = split.join(1, np.ones(2, dtype=bool))
+    assert joined.shift.tolist() == cells.shift.tolist()
+    assert joined.faces.shift.tolist() == cells.faces.shift.tolist()
+
+
+def test_only_two_halves_of_one_cell_are_joined():
+    """Of the cells [0, ¼], [¼, ½], [½, 1] only the first two come from one."""
+    cells, _ = Partition.grid([[0.0, 1.0]]).split(np.array([[True]]))
+    cells, _ = cells.split(np.array([[True], [False]]))
+    joined, number = cells.join(0, np.ones(3, dtype=bool))
+    assert number.tolist() == [0, 0, 1]
+    assert joined.bounds[0].ravel().tolist() == [0.0, 0.5]
+    assert len(cells.join(0, np.array([True, False, True]))[0]) == 3
+
+
+@pytest.mark.parametrize(("dimension", "periodic"), PERIODIC)
+def test_a_face_lies_between_its_two_cells(dimension, periodic):
+    partition = random_partition(dimension, periodic)
+    faces, reach = partition.faces, 1e-7
+    each = np.arange(len(faces))
+    normal = np.zeros((len(faces), dimension))
+    normal[each, faces.axis] = reach
+    share = np.random.default_rng(2).uniform(0.01, 0.99, (len(faces), dimension))
+    x = faces.lower + share * (faces.upper - faces.lower)
+    assert (faces.lower[each, faces.axis] == faces.upper[each, faces.axis]).all()
+    assert (partition.locate(x - normal) == faces.minus).all()
+    assert (partition.locate(x + normal - faces.shift) == faces.plus).all()
+
+
+@pytest.mark.parametrize(("dimension", "periodic"), PERIODIC)
+def test_faces_and_boundary_cover_the_surface_of_every_cell(dimension, periodic):
+    partition = random_partition(dimension, periodic)
+    faces = partition.faces
+    lower, upper = partition.bounds
+    low, high = (np.array([b[i] for b in partition.breaks]) for i in (0, -1))
+    for axis in range(dimension):
+        lateral = [i for i in range(dimension) if i != axis]
+        mine = faces.axis == axis
+        area = (faces.upper - faces.lower)[mine][:, lateral].prod(axis=1)
+        for side, end, at_end in ((faces.minus, upper, high), (faces.plus, lower, low)):
+            covered = np.bincount(side[mine], weights=area, minlength=len(partition))
+            bare = (end[:, axis] == at_end[axis]) & (not periodic[axis])
+            expected = np.where(bare, 0.0, (upper - lower)[:, lateral].prod(axis=1))
+            assert np.allclose(covered, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_a_shift_leads_over_the_period_and_only_there(dimension):
+    partition = random_partition(dimension, [True] * dimension)
+    faces = partition.faces
+    period = np.array([b[-1] - b[0] for b in partition.breaks])
+    high = np.array([b[-1] for b in partition.breaks])
+    each = np.arange(len(faces))
+    at_end = faces.upper[each, faces.axis] == high[faces.axis]
+    assert at_end.any()
+    expected = np.zeros((len(faces), dimension))
+    expected[each, faces.axis] = np.where(at_end, period[faces.axis], 0.0)
+    assert (faces.shift == expected).all()
+
+
+def test_removed_cells_leave_no_faces_behind():
+    partition = random_partition(2)
+    kept = partition.keep(np.arange(len(partition)) % 3 > 0)
+    faces = kept.faces
+    whole = {tuple(row) for row in np.hstack([partition.faces.lower, partition.faces.upper]).tolist()}
+    assert {tuple(row) for row in np.hstack([faces.lower, faces.upper]).tolist()} < whole
+    assert faces.minus.max() < len(kept)

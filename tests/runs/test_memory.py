@@ -1,0 +1,53 @@
+"""What is freed is used again without the system clearing it anew."""
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import resource, sys
+import numpy as np
+from pdesolve.runs.memory import keep_freed_memory
+if not keep_freed_memory():
+    sys.exit(3)
+faults = []
+for _ in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(2**24)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(*faults)
+"""
+
+
+def test_pages_of_a_freed_array_are_not_cleared_again() -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+    if done.returncode == 3:
+        pytest.skip("the C library has no mallopt")
+    first, *others = map(int, done.stdout.split())
+    assert first > 0
+    assert max(others) < 0.1 * first, done.stdout
+
+
+AVAILABLE = """
+import sys
+import torch
+from pdesolve.runs.memory import available_memory, keep_freed_memory
+if not keep_freed_memory():
+    sys.exit(3)
+cpu = torch.device("cpu")
+before = available_memory(cpu)
+array = torch.ones(2**28)
+during = available_memory(cpu)
+del array
+print(before - during, available_memory(cpu) - during)
+"""
+
+
+def test_memory_that_was_freed_is_available_though_it_is_kept() -> None:
+    done = subprocess.run([sys.executable, "-c", AVAILABLE], capture_output=True, text=True)
+    if done.returncode == 3:
+        pytest.skip("the C library has no mallopt")
+    taken, returned = map(float, done.stdout.split())
+    assert taken > 0.7 * 2**30
+    assert returned > 0.7 * 2**30

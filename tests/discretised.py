@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from pdesolve import Dirichlet, Problem
-from pdesolve.patches.assembly import Assembly, Statement
+from pdesolve.patches.assembly import Assembly
+from pdesolve.patches.compiled import Statement
 from pdesolve.patches.cover import Frame, Patches
+from pdesolve.patches.discretise import discretise
 from pdesolve.patches.newton import Discrete, gauss_newton, project
 from pdesolve.patches.partition import Partition
 from pdesolve.runs.monitor import Monitor
@@ -37,7 +39,7 @@ def assemble(
     statement = Statement.of(problem, patches.frame.rotation)
     if orders is not None:
         statement = replace(statement, orders=orders)
-    return Assembly(statement, patches, np.broadcast_to(q, len(patches)).copy())
+    return discretise(statement, patches, np.broadcast_to(q, len(patches)).copy())
 
 
 def solve_on(

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.patches.assembly import orders_of
 from pdesolve.patches.basis import basis_size, degrees
+from pdesolve.patches.compiled import orders_of
 from pdesolve.patches.newton import Discrete, coefficients_of, value_table, volume_weights
+from pdesolve.patches.rows.terms import TermRows
 
 UNSEEN = 1e3  # residual at unseen points, over that of the rows, that shows an overlooked feature
 PERSISTENT = 0.9  # part of the residual that the next order leaves where no order lowers it
@@ -102,13 +103,13 @@ def overlooked(discrete: Discrete, tol: float, samples: int, seed: int = 0) -> t
     for as much continuity: neither the residual nor the difference of two solutions shows that there is too little.
     """
     assembly = discrete.assembly
-    term = assembly.statement.terms[0]
+    term, at = assembly.statement.terms[0], assembly.source(TermRows).at
     limit = UNSEEN * max(discrete.residual, tol * _root_mean_square(discrete))
     mask, orders = np.zeros(len(assembly.patches), dtype=bool), np.zeros_like(assembly.statement.orders)
-    for points in assembly.unseen_points(samples, seed):
-        jets = assembly.jets(term, points, assembly.table(term, points), discrete.coefficients)
-        r, dF = assembly.evaluate(term, points, jets, True)
-        scaled = (r * assembly.row_scale(term, points, dF)).abs().amax((1, 2))
+    for points in assembly.space.unseen_points(samples, seed):
+        jets = at.jets(term, points, at.table(term, points), discrete.coefficients)
+        r, dF = at.linearise(term, points, jets)
+        scaled = (r * at.row_scale(term, points, dF)).abs().amax((1, 2))
         mask[points.cells] = (~(scaled <= limit)).cpu().numpy()  # NaN fails, too
         found = orders_of(assembly.statement.problem, term.slots, dF.flatten(0, 1), len(orders))
         orders = np.maximum(orders, found)

@@ -26,8 +26,9 @@ from pdesolve.adaptive.estimation import (
 )
 from pdesolve.errors import OutOfMemoryError, SolveError
 from pdesolve.least_squares.sparse.normal_equations import Factors
-from pdesolve.patches.assembly import Assembly, Statement
+from pdesolve.patches.compiled import Statement
 from pdesolve.patches.cover import Frame, Patches
+from pdesolve.patches.discretise import discretise
 from pdesolve.patches.grading import LOCAL, Singularities, Target, halve_toward
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete, carried, gauss_newton
@@ -262,7 +263,7 @@ class Solver:
         self, patches: Patches, q: np.ndarray, previous: Discrete | None, max_steps: int = 25
     ) -> Discrete:
         """Solve on given patches; from an earlier solution where the problem is nonlinear or cells are cut."""
-        assembly = Assembly(self.statement, patches, q, self.device)
+        assembly = discretise(self.statement, patches, q, self.device)
         start = None
         # Cut cells hold functions that are zero to rounding, and what a solve from zero puts there does not go away.
         if not self.statement.linear or (previous is not None and patches.cut.any()):

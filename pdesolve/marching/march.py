@@ -34,8 +34,8 @@ from pdesolve.errors import OutOfMemoryError, SolveError
 from pdesolve.geometry import TimeInterval
 from pdesolve.least_squares.sparse.normal_equations import Factors
 from pdesolve.marching.expansion import MarchedMixture
-from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.cover import Patches
+from pdesolve.patches.discretise import discretise
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete, project
 from pdesolve.patches.partition import Partition
@@ -582,7 +582,7 @@ class March:
         for _ in range(24):
             if q.sum() > MOST_PATCHES * solver.first_order:
                 break
-            assembly = Assembly(solver.statement, patches, q, self.device)
+            assembly = discretise(solver.statement, patches, q, self.device)
             coefficients = project(assembly, None, solver.problem)
             if coefficients is None:
                 break
@@ -614,7 +614,7 @@ class March:
         problem, missed = solver.problem, np.zeros(len(fit.assembly.patches), dtype=bool)
         x = problem.domain.sample(PROBES, sampler="sobol", seed=1)
         stated = problem.values(problem.guess, x, "guess").nan_to_num(0.0)
-        patch = fit.mixture.patch_of(x @ fit.assembly.rotation)
+        patch = fit.mixture.patch_of(x @ fit.assembly.space.rotation)
         known = patch >= 0
         found = fit.mixture.jet(x[known], ((0,) * x.shape[1],))[:, :, 0].cpu()
         size = stated.square().mean(0).sqrt().clamp_min(1e-300)

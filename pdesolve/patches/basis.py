@@ -13,10 +13,89 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from pdesolve.statement.calculus import MultiIndex
+
+
+class Basis(Protocol):
+    """Functions φ_j(t) on the reference cell [-1, 1]^d, for every degree q; those of q - 1 are the first of those of q.
+
+    Another basis is a class with `size`, `table` and `tail`; derived from this one, it has `values` as well.
+    """
+
+    def size(self, q: int) -> int:
+        """Number k of functions of degree < q."""
+
+    def table(self, t: Tensor, half: Tensor, q: int, indices: tuple[MultiIndex, ...]) -> Tensor:
+        """Derivatives β of all functions with respect to y = X + H t.
+
+        Args:
+            t: (b, n, d) reference coordinates.
+            half: (b, d) half widths H of the patches.
+            q: degrees are below q.
+            indices: the derivatives β, a of them.
+
+        Returns:
+            (a, b, n, k).
+        """
+
+    def tail(self, q: int) -> Tensor:
+        """Degrees (k, d) of the functions along each axis: the tail of an expansion is what has the highest totals."""
+
+    def values(self, t: Tensor, half: Tensor, q: int, indices: tuple[MultiIndex, ...], c: Tensor) -> Tensor:
+        """Derivatives β of Σ_j c_j φ_j at points t (b, n, d) for coefficients c (b, u, k): (b, n, u, a)."""
+        return torch.einsum("abnk,buk->bnua", self.table(t, half, q, indices), c)
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianLegendre(Basis):
+    """A Gaussian envelope times orthonormal Legendre polynomials of total degree < q.
+
+    Attributes:
+        sigma: (d,) width of the envelope, in the units of y.
+    """
+
+    sigma: Tensor
+
+    def size(self, q: int) -> int:
+        """C(q - 1 + d, d)."""
+        return basis_size(len(self.sigma), q)
+
+    def table(self, t: Tensor, half: Tensor, q: int, indices: tuple[MultiIndex, ...]) -> Tensor:
+        """See `basis_table`."""
+        return basis_table(t, half, self.sigma, q, indices)
+
+    def tail(self, q: int) -> Tensor:
+        """See `degrees`."""
+        return torch.tensor(degrees(len(self.sigma), q))
+
+    def values(self, t: Tensor, half: Tensor, q: int, indices: tuple[MultiIndex, ...], c: Tensor) -> Tensor:
+        """See `Basis`.
+
+        The sum over degrees along the last axis comes first, one product of matrices for all points,
+
+            Σ_j c_j Π_i f_{j_i}(y_i) = Σ_l T_l(y_1, …, y_{d-1}) W_l,    W_l = Σ_i c_{il} f_i(y_d),
+
+        so that the table T of every point is one of d - 1 variables.
+        """
+        factors = axis_factors(t, half, self.sigma, q, max(map(max, indices)))  # (order + 1, d, b, n, q)
+        b, n, d = t.shape
+        place = _places(d, q, c.shape[1]).to(c.device)
+        by_last = c.new_zeros(b, q * c.shape[1] * basis_size(d - 1, q))
+        by_last = by_last.index_copy_(1, place, c.flatten(1)).view(b, q, -1)  # (b, q, u l)
+        values = t.new_empty(b, n, c.shape[1], len(indices))
+        for k in sorted({index[-1] for index in indices}):
+            rows = [a for a, index in enumerate(indices) if index[-1] == k]
+            w = torch.bmm(factors[k, -1], by_last).view(b, n, c.shape[1], -1)
+            table = product_table(factors[:, :-1], q, tuple(indices[a][:-1] for a in rows))  # (a, b, n, l)
+            values[..., rows] = torch.einsum("abml,bmul->bmua", table, w)
+        return values
 
 
 @lru_cache
@@ -33,6 +112,14 @@ def degrees(dimension: int, q: int) -> tuple[tuple[int, ...], ...]:
 def basis_size(dimension: int, q: int) -> int:
     """Number of basis functions of total degree < q in d variables, C(q - 1 + d, d)."""
     return math.comb(q - 1 + dimension, dimension)
+
+
+@lru_cache
+def _places(dimension: int, q: int, outputs: int) -> Tensor:
+    """Places of the coefficients (u k) of one patch in an array (q, u, l): by degree along the last axis first."""
+    lower = {j: i for i, j in enumerate(degrees(dimension - 1, q))}
+    place = torch.tensor([j[-1] * outputs * len(lower) + lower[j[:-1]] for j in degrees(dimension, q)])
+    return (place + len(lower) * torch.arange(outputs)[:, None]).flatten()
 
 
 def legendre_table(t: Tensor, q: int, order: int) -> Tensor:

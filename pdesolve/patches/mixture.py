@@ -18,16 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.errors import UsageError
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.rules.subdivision import part_of
 from pdesolve.least_squares.sparse.row_blocks import Columns
-from pdesolve.patches.basis import (
-    axis_factors,
-    basis_size,
-    basis_table,
-    degrees,
-    product_table,
-)
+from pdesolve.patches.basis import Basis, GaussianLegendre, basis_size
 from pdesolve.patches.partition import Partition
 from pdesolve.statement.calculus import MultiIndex, multi_indices
 
@@ -52,6 +47,7 @@ class PartitionedMixture:
         outputs: u, the number of unknowns.
         coefficients: (p,) patch by patch, unknown by unknown.
         subdomains: what interfaces divide the domain into, where there are any.
+        basis: on each patch; a Gaussian envelope of width sigma times Legendre polynomials if none is given.
     """
 
     partition: Partition
@@ -64,6 +60,11 @@ class PartitionedMixture:
     outputs: int
     coefficients: Tensor
     subdomains: tuple[Domain, ...] = ()
+    basis: Basis = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.basis is None:
+            object.__setattr__(self, "basis", GaussianLegendre(self.sigma))
 
     @property
     def dimension(self) -> int:
@@ -74,10 +75,7 @@ class PartitionedMixture:
     def layout(self) -> Columns:
         """Columns of each cell (none for a merged cell)."""
         own = self.host == np.arange(len(self.host))
-        sizes = [
-            self.outputs * basis_size(self.dimension, int(q)) if o else 0
-            for q, o in zip(self.q, own, strict=True)
-        ]
+        sizes = [self.outputs * self.basis.size(int(q)) if o else 0 for q, o in zip(self.q, own, strict=True)]
         return Columns(torch.tensor(sizes, dtype=torch.long))
 
     def with_coefficients(self, coefficients: Tensor) -> PartitionedMixture:
@@ -126,49 +124,28 @@ class PartitionedMixture:
         order = np.argsort(self.q[patch], kind="stable")
         for q in np.unique(self.q[patch]):
             chosen = order[self.q[patch[order]] == q]
-            step = max(1, CHUNK // basis_size(self.dimension, int(q)))
+            step = max(1, CHUNK // self.basis.size(int(q)))
             for part in (chosen[start : start + step] for start in range(0, len(chosen), step)):
                 which = torch.from_numpy(patch[part]).to(self.half.device)
                 t = (y[torch.from_numpy(part).to(y.device)] - self.centre[which]) / self.half[which]
-                yield part, basis_table(t[:, None], self.half[which], self.sigma, int(q), zero)[0, :, 0]
+                yield part, self.basis.table(t[:, None], self.half[which], int(q), zero)[0, :, 0]
 
     def _values(self, patch: np.ndarray, y: Tensor, q: int, indices: tuple[MultiIndex, ...]) -> Tensor:
-        """D_y^β u at m points y (b, m, d) of each of b patches of equal order q: (b, m, u, a).
-
-        The sum over degrees along the last axis comes first, one product of matrices for all points of a patch,
-
-            Σ_j c_j Π_i f_{j_i}(y_i) = Σ_l T_l(y_1, …, y_{d-1}) W_l,    W_l = Σ_i c_{il} f_i(y_d),
-
-        so that the table T of every point is one of d - 1 variables.
-        """
+        """D_y^β u at m points y (b, m, d) of each of b patches of equal order q: (b, m, u, a)."""
         which = torch.from_numpy(patch)
         here = which.to(self.half.device)
         half = self.half[here]
         t = (y - self.centre[here][:, None]) / half[:, None]
-        factors = axis_factors(t, half, self.sigma, q, max(map(max, indices)))  # (order + 1, d, b, m, q)
-        c = self._by_last_degree(which, q)
-        values = y.new_empty(*y.shape[:2], self.outputs, len(indices))
-        for k in sorted({index[-1] for index in indices}):
-            rows = [a for a, index in enumerate(indices) if index[-1] == k]
-            w = torch.bmm(factors[k, -1], c).view(*y.shape[:2], self.outputs, -1)
-            table = product_table(factors[:, :-1], q, tuple(indices[a][:-1] for a in rows))  # (a, b, m, l)
-            values[..., rows] = torch.einsum("abml,bmul->bmua", table, w)
-        return values
+        size = self.outputs * self.basis.size(q)
+        first = self.layout.offsets[which].to(self.coefficients.device)
+        c = self.coefficients.unfold(0, size, 1).index_select(0, first)  # (b, u k)
+        return self.basis.values(t, half, q, indices, c.view(len(c), self.outputs, -1))
 
     def _numbers(self, m: int, q: int, indices: tuple[MultiIndex, ...]) -> int:
         """How many numbers `_values` makes for one patch."""
         lower = basis_size(self.dimension - 1, q)
         factors = (max(map(max, indices)) + 1) * self.dimension * q
         return m * (factors + (len(indices) + self.outputs) * lower) + self.outputs * q * lower
-
-    def _by_last_degree(self, patch: Tensor, q: int) -> Tensor:
-        """Coefficients (b, q, u l) of patches (b,): by degree along the last axis, unknown, and the other degrees."""
-        size = self.outputs * basis_size(self.dimension, q)
-        first = self.layout.offsets[patch].to(self.coefficients.device)
-        c = self.coefficients.unfold(0, size, 1).index_select(0, first)  # (b, u k)
-        place = _places(self.dimension, q, self.outputs).to(c.device)
-        found = c.new_zeros(len(c), q * self.outputs * basis_size(self.dimension - 1, q))
-        return found.index_copy_(1, place, c).view(len(c), q, -1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Values (n, u)."""
@@ -181,7 +158,14 @@ class PartitionedMixture:
         return rotation_key(self.rotation)
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to rebuild it, as tensors and numbers."""
+        """Everything needed to rebuild it, as tensors and numbers.
+
+        Raises:
+            UsageError: its basis is not the usual one, which files say nothing about.
+        """
+        if not isinstance(self.basis, GaussianLegendre):
+            message = f"a solution in the basis {type(self.basis).__name__} cannot be written to a file"
+            raise UsageError(message)
         return {
             **self.partition.state(),
             "host": torch.from_numpy(self.host),
@@ -225,14 +209,6 @@ def _blocks(patch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rank = np.arange(len(end)) - np.repeat(np.cumsum(parts) - parts, parts)
     place = (np.repeat(first, parts) + m * rank)[:, None] + np.arange(m)
     return np.repeat(patches, parts), np.minimum(place, end[:, None] - 1), place < end[:, None]
-
-
-@lru_cache
-def _places(dimension: int, q: int, outputs: int) -> Tensor:
-    """Places of the coefficients (u k) of one patch in an array (q, u, l) as of `_by_last_degree`."""
-    lower = {j: i for i, j in enumerate(degrees(dimension - 1, q))}
-    place = torch.tensor([j[-1] * outputs * len(lower) + lower[j[:-1]] for j in degrees(dimension, q)])
-    return (place + len(lower) * torch.arange(outputs)[:, None]).flatten()
 
 
 def rotation_key(rotation: Tensor) -> tuple[tuple[float, ...], ...]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from pdesolve.least_squares.sparse.normal_equations import Factors, NormalEquations
 from pdesolve.least_squares.sparse.row_blocks import squared_norm
 from pdesolve.patches.assembly import Assembly
-from pdesolve.patches.basis import basis_table
 from pdesolve.patches.cover import Points
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.runs.monitor import Monitor
@@ -53,8 +51,7 @@ def gauss_newton(
     steps that do not shrink any more. Near the solution a linearisation serves for several steps, and the `factors` of
     earlier ones as long as they help.
     """
-    size = assembly.layout.total
-    c = torch.zeros(size, dtype=assembly.half.dtype, device=assembly.device) if start is None else start
+    c = assembly.space.zero() if start is None else start
     converged, smallest, step = False, 1e-300, 0
     factors = factors or Factors(1)
     energy, last = 0.0, np.inf
@@ -64,7 +61,7 @@ def gauss_newton(
         equations = NormalEquations(assembly.layout, assembly.patches.centre, rows, factors)
         found = equations.solve([-r for r in residuals], energy=energy)
         move, energy = found.x, found.energy
-        if assembly.statement.linear:
+        if assembly.linear:
             c, converged = c + move, True
             residuals = [r + block.apply(move) for r, block in zip(residuals, rows, strict=True)]
             break
@@ -86,7 +83,7 @@ def gauss_newton(
         last = change
         if converged or monitor.out_of_time():
             break
-    if not assembly.statement.linear:
+    if not assembly.linear:
         residuals = assembly.residuals(c, scales)
     return Discrete(
         assembly, c, converged, squared_norm(residuals) ** 0.5, step, assembly.residual_of_patch(residuals)
@@ -109,72 +106,32 @@ def _line_search(
 
 def carried(assembly: Assembly, previous: Discrete | None, problem: Problem) -> Tensor | None:
     """Coefficients that stand for an earlier solution, exactly on the same patches; else for the problem's `guess`."""
-    if previous is None or previous.assembly.patches is not assembly.patches:
-        return project(assembly, previous.mixture if previous is not None else None, problem)
-    c = torch.zeros(assembly.layout.total, dtype=assembly.half.dtype, device=assembly.device)
-    for points in assembly.interior:
-        columns = assembly.layout.of(torch.from_numpy(points.cells)).to(assembly.device)
-        b = len(points.cells)
-        own, known = c[columns].view(b, assembly.unknowns, -1), coefficients_of(previous, points.cells)
-        k = min(own.shape[2], known.shape[2])  # bases are nested
-        own[..., :k] = known[..., :k]
-        c[columns] = own.view(b, -1)
-    return c
+    if previous is None:
+        return project(assembly, None, problem)
+    return assembly.space.prolong(previous.assembly.space, previous.coefficients)
 
 
 def project(assembly: Assembly, source: PartitionedMixture | None, problem: Problem) -> Tensor | None:
     """Coefficients of the best local fit to an earlier solution, or to the problem's `guess`."""
-    if source is None and problem.guess is None:
+    space, states = assembly.space, list(assembly.statement.states)
+    if source is not None:
+        return space.fit_mixture(source)
+    if problem.guess is None:
         return None
-    c = torch.zeros(assembly.layout.total, dtype=assembly.half.dtype, device=assembly.device)
-    zero = ((0,) * assembly.dimension,)
-    for points in assembly.value_points:
-        b, m, d = points.y.shape
-        y = points.y.to(assembly.device).reshape(-1, d)
-        if source is not None:
-            values = source.jet_on(source.patch_of(y), y, zero)[:, :, 0].nan_to_num(0.0)
-        else:
-            guessed = problem.values(problem.guess, (y @ assembly.rotation.T).cpu(), "guess")  # type: ignore[arg-type]
-            values = guessed[:, list(assembly.statement.states)].to(y).nan_to_num(0.0)
-        table = value_table(assembly, points)  # (b or 1, m, k)
-        weight = points.weight.to(y)[..., None]
-        table, rhs = table * weight[: len(table)], values.view(b, m, -1) * weight
-        gram = table.mT @ table
-        gram.diagonal(dim1=1, dim2=2).add_(1e-12 * float(gram.diagonal(dim1=1, dim2=2).amax()))
-        fit = torch.cholesky_solve(table.mT @ rhs, torch.linalg.cholesky(gram))  # (b, k, u)
-        columns = assembly.layout.of(torch.from_numpy(points.cells)).to(assembly.device)
-        c[columns] = fit.mT.reshape(b, -1)
-    return c
+    guess = problem.guess
+    return space.fit(lambda y: problem.values(guess, (y @ space.rotation.T).cpu(), "guess")[:, states])
 
 
 def value_table(assembly: Assembly, points: Points, q: int | None = None) -> Tensor:
     """Basis values at the points of a batch: (b or 1, m, k)."""
-    cells = torch.from_numpy(points.cells).to(assembly.device)
-    y = points.y.to(assembly.device)
-    if points.congruent:
-        cells, y = cells[:1], y[:1]
-    half = assembly.half[cells]
-    t = (y - assembly.centre[cells][:, None]) / half[:, None]
-    order = q or int(assembly.q[points.cells[0]])
-    return basis_table(t, half, assembly.sigma, order, ((0,) * assembly.dimension,))[0]
+    return assembly.space.value_table(points, q)
 
 
 def coefficients_of(discrete: Discrete, cells: np.ndarray) -> Tensor:
     """Coefficients (b, u, k) of patches; those of lower order are filled up with zeros, since bases are nested."""
-    layout, unknowns = discrete.assembly.layout, discrete.assembly.unknowns
-    groups = torch.from_numpy(cells)
-    sizes = layout.sizes[groups]
-    found = discrete.coefficients.new_zeros(len(cells), unknowns, int(sizes.max()) // unknowns)
-    for size in torch.unique(sizes).tolist():
-        mine = torch.nonzero(sizes == size)[:, 0]
-        columns = layout.of(groups[mine]).to(found.device)
-        found[mine.to(found.device), :, : size // unknowns] = discrete.coefficients[columns].view(
-            len(mine), unknowns, -1
-        )
-    return found
+    return discrete.assembly.space.coefficients_on(discrete.coefficients, cells)
 
 
 def volume_weights(assembly: Assembly, points: Points) -> Tensor:
     """Quadrature weights (b, m) of a batch of interior points."""
-    half = assembly.half[torch.from_numpy(points.cells).to(assembly.device)]
-    return points.weight.to(half) ** 2 * half.prod(1)[:, None]
+    return assembly.space.volume_weights(points)

@@ -9,7 +9,7 @@ from discretised import patches_over, solve_on
 
 from pdesolve import Dirichlet, Disk, Integral, Interval, Neumann, Problem, Rectangle, laplace
 from pdesolve.adaptive.solve import AdaptiveResult, Solver, solve_adaptively
-from pdesolve.patches.assembly import Assembly
+from pdesolve.patches.discretise import discretise
 from pdesolve.patches.newton import carried
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solution.measures import error_rule, relative_l2
@@ -229,7 +229,7 @@ def test_a_solution_is_carried_over_exactly_to_other_orders_of_the_same_patches(
     solver = Solver(Problem(disk, poisson, [Dirichlet(0, on=disk.boundary)]), 1e-6, Monitor(), "cpu", {})
     patches, q = solver.start()
     coarse = solver.solve(patches, q, None)
-    finer = Assembly(solver.statement, patches, q + 2)
+    finer = discretise(solver.statement, patches, q + 2)
     x = disk.sample(200, seed=3)
     lifted = finer.mixture(carried(finer, coarse, solver.problem))
     torch.testing.assert_close(lifted(x), coarse.mixture(x), rtol=0, atol=1e-14)

@@ -98,7 +98,7 @@ def test_a_width_that_shrinks_with_the_patches_saturates_and_a_fixed_one_does_no
     shrinking = []
     for n in cells:
         monkeypatch.setattr(
-            "pdesolve.patches.assembly.default_sigma",
+            "pdesolve.patches.space.default_sigma",
             lambda extent, n=n: torch.from_numpy(extent) / (2 * n),
         )
         shrinking.append(errors_in_h("poisson_1d", 6, (n,))[0])

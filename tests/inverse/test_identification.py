@@ -28,9 +28,11 @@ from pdesolve import (
 )
 from pdesolve.adaptive.solve import Solver
 from pdesolve.errors import UsageError
-from pdesolve.inverse.solve import InverseSolver, _forward, _response
-from pdesolve.inverse.unknowns import seek
-from pdesolve.patches.assembly import Assembly, Statement
+from pdesolve.inverse.fields import unknown_parameters_of
+from pdesolve.inverse.newton import forward, response_of
+from pdesolve.inverse.rows import ParametricRows
+from pdesolve.inverse.solve import InverseSolver
+from pdesolve.patches.compiled import Statement
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.coefficient_fields import coefficient_fields
 from pdesolve.statement.loading import load_problem
@@ -195,11 +197,11 @@ def test_the_response_is_the_derivative_of_the_solution(nonlinear):
     )
     solver = InverseSolver(problem, 1e-8, Monitor(), "cpu", {})
     patches, q = solver.start()
-    theta = solver.sought.start
-    assembly = Assembly(solver.statement, patches, q + 4, "cpu", solver.sought, theta)
-    state, up, down = (_forward(assembly, None, theta + h, 1e-13, Monitor()) for h in (0, 1e-4, -1e-4))
+    theta = solver.parameters.start
+    rows = ParametricRows(solver.statement, patches, q + 4, solver.parameters)
+    state, up, down = (forward(rows, None, theta + h, 1e-13, Monitor()) for h in (0, 1e-4, -1e-4))
     expected = (up.coefficients - down.coefficients) / 2e-4
-    found = _response(state)[:, 0]
+    found = response_of(rows, state)[:, 0]
     assert float((found - expected).norm() / expected.norm()) < 1e-6
 
 
@@ -256,7 +258,7 @@ def test_what_is_stated_of_a_field_alone_holds_for_every_theta():
     )
     solver = Solver(problem, 1e-6, Monitor(), "cpu", {})
     assert solver.statement.fields == (1,)
-    sought = seek(solver.statement, solver.frame, 1e-6)
+    sought = unknown_parameters_of(solver.statement, solver.frame, 1e-6)
     theta = torch.randn(sought.size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     angle = torch.linspace(0, 6, 30, dtype=torch.float64)
     edge = torch.stack([cos(angle), sin(angle), angle / 6], dim=1)

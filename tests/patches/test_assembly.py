@@ -13,9 +13,11 @@ from pdesolve.adaptive.solve import Solver
 from pdesolve.errors import SolveError
 from pdesolve.geometry import Ball, Box, Disk, Point, Polygon
 from pdesolve.least_squares.sparse.row_blocks import squared_norm
-from pdesolve.patches.assembly import Assembly, Statement
+from pdesolve.patches.compiled import Statement
 from pdesolve.patches.cover import Frame
+from pdesolve.patches.discretise import discretise
 from pdesolve.patches.newton import project
+from pdesolve.patches.rows.terms import TermRows
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.loading import load_problem
 
@@ -36,7 +38,7 @@ DOMAINS = {
 def flat(monkeypatch):
     """Bases without envelope, which hold polynomials exactly."""
     monkeypatch.setattr(
-        "pdesolve.patches.assembly.default_sigma", lambda extent: torch.full((len(extent),), 1e9).double()
+        "pdesolve.patches.space.default_sigma", lambda extent: torch.full((len(extent),), 1e9).double()
     )
 
 
@@ -125,7 +127,7 @@ def test_a_linear_problem_has_one_jacobian():
     zero = torch.zeros(assembly.layout.total, dtype=torch.float64)
     rows, constant, scales = assembly.linearise(zero)
     c = torch.randn(assembly.layout.total, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    assert assembly.statement.linear
+    assert assembly.linear
     for block, r, b in zip(rows, assembly.residuals(c, scales), constant, strict=True):
         assert torch.allclose(r, block.apply(c) + b, rtol=1e-10, atol=1e-10)
 
@@ -135,7 +137,7 @@ def test_residuals_of_patches_add_up_to_the_residual_with_faces_counted_twice():
     discrete = solve_on(problem, patches_over(problem, 3), 5)
     assembly = discrete.assembly
     _, residuals, _ = assembly.linearise(discrete.coefficients)
-    faces = squared_norm(residuals[len(assembly.points) :])
+    faces = squared_norm(residuals[len(assembly.source(TermRows).points) :])
     whole = squared_norm(residuals)
     assert (discrete.residual_of_patch**2).sum() == pytest.approx(whole + faces, rel=1e-8)
 
@@ -232,7 +234,7 @@ def test_a_projection_is_exact_for_what_the_patches_can_hold(dimension):
     problem = Problem(box, lambda u: u.xx + u, [Dirichlet(0, on=box.boundary)])
     solver = Solver(problem, 1e-6, Monitor(), "cpu", {})
     patches, q = solver.start()
-    assembly = Assembly(solver.statement, patches, q)
+    assembly = discretise(solver.statement, patches, q)
     random = torch.randn(
         assembly.layout.total, generator=torch.Generator().manual_seed(0), dtype=torch.float64
     )

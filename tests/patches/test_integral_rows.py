@@ -31,6 +31,7 @@ from pdesolve.least_squares.sparse.border import DenseRows
 from pdesolve.least_squares.sparse.normal_equations import NormalEquations
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks
 from pdesolve.patches.newton import project
+from pdesolve.patches.rows.integrals import IntegralRows
 
 SQUARE, DISK, LINE = Rectangle((0, 0), (1, 1)), Disk((0, 0), 1), Interval(0, 1)
 
@@ -124,7 +125,7 @@ def test_a_mean_holds_at_all_times_of_a_march():
 def test_the_rows_integrate_polynomials_exactly():
     problem = Problem(SQUARE, lambda u: laplace(u), [Dirichlet(0, on=SQUARE.boundary), Integral(2)])
     assembly = assemble(problem, patches_over(problem, 3, hanging=True), 8)
-    rows = assembly.integral_rows
+    (rows,) = assembly.source(IntegralRows).blocks
     square = Problem(SQUARE, lambda u: laplace(u), [Dirichlet(0, on=SQUARE.boundary)], guess=lambda x: x**2)
     c = project(assembly, None, square)
     assert float(rows.apply(c)[0, 0]) == pytest.approx(10 / 3, rel=1e-9)
@@ -155,5 +156,6 @@ def test_without_integrals_there_is_no_border():
     problem = Problem(SQUARE, lambda u: laplace(u), [Dirichlet(0, on=SQUARE.boundary)])
     assembly = assemble(problem, patches_over(problem, 2), np.full(4, 6))
     rows, _, _ = assembly.linearise(torch.zeros(assembly.layout.total, dtype=torch.float64))
-    assert assembly.integral_rows is None
+    with pytest.raises(LookupError, match="no IntegralRows"):
+        assembly.source(IntegralRows)
     assert all(isinstance(block, RowBlocks) for block in rows)

@@ -13,12 +13,35 @@ from pdesolve.least_squares.sparse.border import DenseRows
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 from pdesolve.patches.cover import Patches, gauss_grid
 from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.patches.rows.source import FixedRows, Rows
+from pdesolve.patches.rows.weights import VALUE_WEIGHT
+from pdesolve.patches.space import Space
 from pdesolve.statement.calculus import Frame
 from pdesolve.statement.conditions import Integral
 from pdesolve.statement.problem import Problem
 
 MOST_NODES = {1: 400, 2: 120, 3: 40}  # per axis of a panel, of a domain with a curved boundary
 Nodes = tuple[Tensor, Tensor, np.ndarray]  # grid coordinates (n, d), weights (n,), patches (n,)
+
+
+class IntegralRows(FixedRows):
+    """Rows of all `Integral` conditions, weighted as values are.
+
+    Args:
+        space: where the unknowns live.
+        problem: with at least one Integral.
+        states: numbers of the unknowns of the space among those of the problem.
+    """
+
+    def __init__(self, space: Space, problem: Problem, states: Sequence[int]):
+        self.space = space
+        self.problem = problem
+        self.names = [problem.unknowns[u] for u in states]
+
+    def make(self) -> list[Rows]:
+        """One block of rows, which touch all patches."""
+        space = self.space
+        return [integral_rows(self.problem, self.names, space.patches, space.mixture(), VALUE_WEIGHT)]
 
 
 def integral_rows(

@@ -1,118 +1,33 @@
-"""What is to be identified from data, as one vector θ: scalars, and coefficients of smooth fields.
+"""The unknown parameters of a problem: fields resolved until what is stated of them alone holds.
 
-A coefficient field a is an unknown that the equations do not determine. It is not expanded on patches, where noise
-would decide on its finest details, but in polynomials of total degree < N on the box around the domain,
-
-    a = Σ_j φ_j P_j,   φ = φ₀ + Z η,
-
-of which φ₀ and the null space Z take care of everything that is stated of fields alone (boundary values, ∂a/∂t = 0):
-N grows until these statements hold to the tolerance. What the data do not determine of η is left to a penalty on the
-roughness Σ_ij ∫ (∂²a/∂x_i ∂x_j)², see `identification`.
+Everything that is stated of fields alone (boundary values, ∂a/∂t = 0) is K φ = g for their coefficients φ. A particular
+solution φ₀ and the null space Z of K take care of it, with φ = φ₀ + Z η; the degree N grows until these statements hold
+to the tolerance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.patches.assembly import GridTerm, Statement
-from pdesolve.patches.basis import basis_size, basis_table
+from pdesolve.inverse.unknown_parameters import UnknownParameters, polynomials
+from pdesolve.patches.basis import basis_size
+from pdesolve.patches.compiled import GridTerm, Statement
 from pdesolve.patches.cover import Frame, gauss_grid
-from pdesolve.statement.calculus import MultiIndex
-from pdesolve.statement.residual import Slot
 
 LEAST_DEGREE = {1: 16, 2: 10, 3: 8}  # total degree of fields, below which they would be stiff
 HIGHEST_DEGREE = {1: 40, 2: 20, 3: 14}
 NULL = 1e-8  # relative singular value of statements below which they leave a direction free
 INTERIOR = 4  # points for each coefficient at which equations of fields alone are posed
-CHUNK = 4_000_000  # numbers in a table of polynomials
 
 
-@dataclass(frozen=True, eq=False)
-class Sought:
-    """Scalars κ and coefficients η of fields, θ = (κ, η).
-
-    Attributes:
-        names: of the scalars.
-        fields: numbers of the unknowns that are fields, f of them.
-        degree: N; every field has k = C(N - 1 + d, d) coefficients φ.
-        centre, half: (1, d) of the box in grid coordinates.
-        offset: φ₀ (f k,).
-        free: Z (f k, η), orthonormal columns.
-        roughness: (R, r) for each field, whose roughness is ‖R η + r‖².
-        start: θ to begin with.
-        misfit: relative size of what statements on fields alone leave.
-    """
-
-    names: tuple[str, ...]
-    fields: tuple[int, ...]
-    degree: int
-    centre: Tensor
-    half: Tensor
-    offset: Tensor
-    free: Tensor
-    roughness: tuple[tuple[Tensor, Tensor], ...]
-    start: Tensor
-    misfit: float
-
-    @property
-    def size(self) -> int:
-        """Length of θ."""
-        return len(self.start)
-
-    def scalars(self, theta: Tensor) -> dict[str, Tensor]:
-        """κ by name."""
-        return dict(zip(self.names, theta[: len(self.names)], strict=True))
-
-    def coefficients(self, theta: Tensor) -> Tensor:
-        """φ (f, k) of the fields."""
-        each = len(self.offset) // max(len(self.fields), 1)
-        return (self.offset + self.free @ theta[len(self.names) :]).view(len(self.fields), each)
-
-    def adopted(self, other: Sought, theta: Tensor) -> Tensor:
-        """The θ nearest to that of another of lower degree, whose polynomials come first in these."""
-        if not self.fields:
-            return theta
-        phi = other.coefficients(theta)
-        wide = phi.new_zeros(len(self.fields), len(self.offset) // len(self.fields))
-        wide[:, : phi.shape[1]] = phi
-        count = len(self.names)
-        return torch.cat([theta[:count], self.free.T @ (wide.flatten() - self.offset)])
-
-    def tables(self, y: Tensor, slots: Sequence[Slot]) -> tuple[Tensor, Tensor]:
-        """Jets of fields at grid points y (n, d): at η = 0 (n, s), and their derivatives by θ (n, s, θ).
-
-        Args:
-            y: points.
-            slots: (number of the field, derivative along grid axes).
-        """
-        constant = y.new_zeros(len(y), len(slots))
-        table = y.new_zeros(len(y), len(slots), self.size)
-        k = basis_size(y.shape[1], self.degree)
-        betas = tuple(dict.fromkeys(beta for _, beta in slots))
-        for part in torch.split(torch.arange(len(y)), max(1, CHUNK // (k * len(betas)))):
-            basis = polynomials(y[part], self.centre, self.half, self.degree, betas)
-            for s, (field, beta) in enumerate(slots):
-                mine = slice(field * k, (field + 1) * k)
-                constant[part, s] = basis[betas.index(beta)] @ self.offset[mine]
-                table[part, s, len(self.names) :] = basis[betas.index(beta)] @ self.free[mine]
-        return constant, table
-
-
-def polynomials(
-    y: Tensor, centre: Tensor, half: Tensor, degree: int, betas: tuple[MultiIndex, ...]
-) -> Tensor:
-    """Derivatives β of the orthonormal polynomials of total degree < N on a box: (a, n, k)."""
-    wide = torch.full_like(half[0], torch.inf)
-    return basis_table(((y - centre) / half)[None], half, wide, degree, betas)[:, 0]
-
-
-def seek(statement: Statement, frame: Frame, tol: float, degree: int = 0) -> Sought:
+def unknown_parameters_of(
+    statement: Statement, frame: Frame, tol: float, degree: int = 0
+) -> UnknownParameters:
     """All that is to be identified in a problem, with fields resolved until what is stated of them alone holds.
 
     Args:
@@ -127,7 +42,7 @@ def seek(statement: Statement, frame: Frame, tol: float, degree: int = 0) -> Sou
     box = _box(frame)
     names = tuple(problem.parameters)
     if not statement.fields:
-        return Sought(names, (), 1, *box, nothing, nothing.view(0, 0), (), scalars, 0.0)
+        return UnknownParameters(names, (), 1, *box, nothing, nothing.view(0, 0), (), scalars, 0.0)
     degree = max(degree, LEAST_DEGREE[d])
     while True:
         found = _fields(statement, frame, box, degree)
@@ -141,7 +56,7 @@ def _box(frame: Frame) -> tuple[Tensor, Tensor]:
     return ((lower + upper) / 2)[None], ((upper - lower) / 2)[None]
 
 
-def _fields(statement: Statement, frame: Frame, box: tuple[Tensor, Tensor], degree: int) -> Sought:
+def _fields(statement: Statement, frame: Frame, box: tuple[Tensor, Tensor], degree: int) -> UnknownParameters:
     """Fields of one degree: particular solution and null space of their statements, roughness, start."""
     problem, count = statement.problem, len(statement.fields)
     k = basis_size(problem.domain.dimension, degree)
@@ -159,7 +74,9 @@ def _fields(statement: Statement, frame: Frame, box: tuple[Tensor, Tensor], degr
     scalars = torch.tensor(list(problem.parameters.values()), dtype=torch.float64)
     names = tuple(problem.parameters)
     start = torch.cat([scalars, eta])
-    return Sought(names, statement.fields, degree, *box, offset, free, tuple(roughness), start, misfit)
+    return UnknownParameters(
+        names, statement.fields, degree, *box, offset, free, tuple(roughness), start, misfit
+    )
 
 
 def _rows(
@@ -196,14 +113,14 @@ def _rows(
         message = f"{operator.term.name} is not linear in the field it speaks of; state the value of the field, or ∂/∂n"
         raise ProblemError(message)
     y = x @ frame.rotation
-    betas = tuple(dict.fromkeys(beta for _, beta in term.sought))
+    betas = tuple(dict.fromkeys(beta for _, beta in term.fields))
     basis = polynomials(y, *box, degree, betas)
     rows = x.new_zeros(len(x), int(components.sum()), count, k)
     unit = torch.stack(
-        [box[1][0].pow(-torch.tensor(beta, dtype=torch.float64)).prod() for _, beta in term.sought]
+        [box[1][0].pow(-torch.tensor(beta, dtype=torch.float64)).prod() for _, beta in term.fields]
     )
     scale = 1 / (first.abs() * unit).amax((0, 2), keepdim=True).clamp_min(1e-300) * w.sqrt()[:, None, None]
-    for s, (field, beta) in enumerate(term.sought):
+    for s, (field, beta) in enumerate(term.fields):
         rows[:, :, field] += (scale * first)[..., s, None] * basis[betas.index(beta)][:, None]
     values = -(r[:, components] * scale[..., 0])
     return rows.reshape(-1, count * k), values.reshape(-1)

@@ -1,0 +1,122 @@
+"""Residuals of compiled terms at points of a space, and what they depend on there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.patches.compiled import GridTerm, Statement
+from pdesolve.patches.cover import Points
+from pdesolve.patches.rows.weights import VALUE_WEIGHT
+from pdesolve.patches.space import Space
+
+
+class Givens(Protocol):
+    """What terms depend on beside the unknowns of the patches: scalars, and coefficient fields."""
+
+    def scalars(self) -> dict[str, Tensor]:
+        """Their present values by name."""
+
+    def jets(self, term: GridTerm, points: Points) -> Tensor:
+        """Jets (n, s) of the slots `term.fields` at a batch of n points."""
+
+
+@dataclass(frozen=True)
+class StartingValues:
+    """Scalars to be identified at the values that the problem begins with; no fields."""
+
+    statement: Statement
+    space: Space
+
+    def scalars(self) -> dict[str, Tensor]:
+        """The scalars by name."""
+        found = self.statement.problem.parameters
+        dtype, device = self.space.half.dtype, self.space.device
+        return {k: torch.tensor(v, dtype=dtype, device=device) for k, v in found.items()}
+
+    def jets(self, term: GridTerm, points: Points) -> Tensor:
+        """There are no fields."""
+        return self.space.half.new_zeros(points.weight.numel(), len(term.fields))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Evaluates terms for functions of a space.
+
+    Attributes:
+        space: the space.
+        givens: scalars and fields.
+    """
+
+    space: Space
+    givens: Givens
+
+    def table(self, term: GridTerm, points: Points) -> Tensor:
+        """Derivatives of the basis that a term asks for at a batch of points: (s, b, m, k), or b = 1 for all cells."""
+        betas = tuple(dict.fromkeys(beta for _, beta in term.slots))
+        table = self.space.table(points, betas)
+        place = [betas.index(beta) for _, beta in term.slots]
+        return table if len(place) == len(betas) else table[place]
+
+    def jets(self, term: GridTerm, points: Points, table: Tensor, coefficients: Tensor) -> Tensor:
+        """Jets along grid axes (b, m, s)."""
+        if not bool(coefficients.any()):
+            return coefficients.new_zeros(*points.weight.shape, len(term.slots))
+        c = coefficients[self.space.columns(points.cells)].view(len(points.cells), self.space.unknowns, -1)
+        per_slot = c[:, [u for u, _ in term.slots]]  # (b, s, k)
+        if points.congruent:
+            return torch.einsum("smk,bsk->bms", table[:, 0], per_slot)
+        return torch.einsum("sbmk,bsk->bms", table, per_slot)
+
+    def residual(self, term: GridTerm, points: Points, jets: Tensor) -> Tensor:
+        """F (b, m, c) at jets (b, m, s) along grid axes."""
+        b, m, _ = jets.shape
+        full, x, normals = self.arguments(term, points, jets)
+        with torch.no_grad() if term.operator.depth == 0 else torch.enable_grad():
+            r = term.operator.residual(x, full, normals, self.givens.scalars()).detach()
+        return r.view(b, m, -1)
+
+    def linearise(self, term: GridTerm, points: Points, jets: Tensor) -> tuple[Tensor, Tensor]:
+        """F (b, m, c) and dF along grid axes (b, m, c, s), zero where points have no weight."""
+        b, m, _ = jets.shape
+        full, x, normals = self.arguments(term, points, jets)
+        r, dF = term.operator.linearise(x, full, normals, self.givens.scalars())
+        dF = along_grid(term, dF)
+        if term.places:
+            dF = dF[..., list(term.places[: len(term.slots)])]
+        used = points.weight.reshape(-1) > 0
+        r = torch.where(used[:, None], r, 0.0)
+        dF = torch.where(used[:, None, None], dF, 0.0)
+        return r.view(b, m, -1), dF.view(b, m, r.shape[1], -1)
+
+    def arguments(self, term: GridTerm, points: Points, jets: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Jets (n, s) of a term along the coordinates, fields included, points (n, d) and normals, n = b m."""
+        b, m, _ = jets.shape
+        jets = jets.reshape(b * m, -1)
+        if term.fields:
+            jets = torch.cat([jets, self.givens.jets(term, points)], dim=1)[:, np.argsort(term.places)]
+        if term.transform is not None:
+            jets = jets @ term.transform.to(jets).T
+        normals = None if points.normals is None else points.normals.reshape(b * m, -1)
+        return jets, self.space.coordinates(points), normals
+
+    def row_scale(self, term: GridTerm, points: Points, dF: Tensor) -> Tensor:
+        """(b, 1, c): the reciprocal of max |∂F/∂u_β| H^{-β} over the cell, times 10 for values on a boundary."""
+        half = self.space.half[torch.from_numpy(points.cells).to(self.space.device)]  # (b, d)
+        beta = torch.tensor([list(b) for _, b in term.slots], dtype=half.dtype, device=half.device)
+        reach = torch.exp(-(half.log() @ beta.T))  # (b, s)
+        size = (dF.abs() * reach[:, None, None, :]).amax((1, 3))
+        floor = torch.finfo(size.dtype).tiny
+        scale = torch.where(size > floor, 1 / size.clamp_min(floor), 0.0)
+        if points.normals is not None and not bool(beta.any()):
+            scale = scale * VALUE_WEIGHT
+        return scale[:, None]
+
+
+def along_grid(term: GridTerm, dF: Tensor) -> Tensor:
+    """Sensitivities (n, c, s) to jets along the coordinates as those to jets along the grid axes."""
+    return dF if term.transform is None else dF @ term.transform.to(dF)

@@ -1,0 +1,112 @@
+"""Rows of continuity: unknowns and their normal derivatives below the order of the equation agree across faces.
+
+∂^k/∂n^k is weighted with H^k times 10, 1, 0.3, 0.1, …, for k = 0 … order of that unknown along the face normal minus 1,
+with H the smaller half width on the two sides.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.least_squares.sparse.row_blocks import RowBlocks
+from pdesolve.patches.cover import FacePoints, face_points
+from pdesolve.patches.rows.equal import all_equal
+from pdesolve.patches.rows.source import FixedRows, Rows
+from pdesolve.patches.rows.weights import FLUX_WEIGHTS
+from pdesolve.patches.space import Space
+from pdesolve.statement.calculus import MultiIndex
+from pdesolve.statement.problem import Problem
+
+FACES_AT_ONCE = 8  # times as many faces as patches in a batch: a face has a power of the points less
+
+
+class ContinuityRows(FixedRows):
+    """Continuity across all faces of a space.
+
+    Args:
+        space: whose orders say which derivatives are continuous.
+        problem: whose seams say what jumps there.
+        states: numbers of the unknowns of the space among those of the problem.
+    """
+
+    def __init__(self, space: Space, problem: Problem, states: tuple[int, ...]):
+        self.space = space
+        self.problem = problem
+        self.states = states
+
+    def make(self) -> list[Rows]:
+        """A block of rows for every batch of faces across which anything is continuous."""
+        faces = face_points(self.space.patches, self.space.q, self.space.batch * FACES_AT_ONCE)
+        return [row for f in faces if (row := self._continuity(f)) is not None]
+
+    def _continuity(self, f: FacePoints) -> RowBlocks | None:
+        orders = self.space.orders[:, f.axis]
+        if orders.max() == 0:
+            return None
+        sides = []
+        y, weight, half = (a.to(self.space.device) for a in (f.y, f.weight, f.half))
+        for cells, points, sign in (
+            (f.minus, y, 1.0),
+            (f.plus, y - f.shift.to(self.space.device)[:, None], -1.0),
+        ):
+            sides.append(self._traces(cells, points, f, orders, half, sign * weight))
+        groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
+        return RowBlocks.make(self.space.layout, groups, tuple(sides), self._jumps_over_seam(f, orders))
+
+    def _jumps_over_seam(self, f: FacePoints, orders: np.ndarray) -> Tensor | None:
+        """What the rows of `_continuity` yield, (b, rows): jumps of values over a seam; None where there are none."""
+        problem = self.problem
+        seam = next((s for s in problem.seams if s.axis == f.axis), None)
+        wrapped = f.shift[:, f.axis] != 0
+        jumping = any(any(s.jumps.values()) for s in problem.seams)
+        if seam is None or not jumping or not bool(wrapped.any()):
+            return None
+        b, m, d = f.y.shape
+        jumps = problem.jumps(seam, f.y.reshape(-1, d) @ self.space.patches.frame.rotation.T)
+        jumps = jumps[:, list(self.states)].view(b, m, -1) * wrapped[:, None, None]
+        jumps = FLUX_WEIGHTS[0] * f.weight[..., None] * jumps
+        if f.modes is not None:
+            jumps = f.modes.mT @ jumps
+        values = jumps.new_zeros(b, int(orders.sum()), jumps.shape[1])
+        first = np.cumsum(orders) - orders  # row of each value; its derivatives follow
+        for u in np.flatnonzero(orders):
+            values[:, first[u]] = jumps[..., u]
+        return values.view(b, -1).to(self.space.device)
+
+    def _traces(
+        self,
+        cells: np.ndarray,
+        y: Tensor,
+        face: FacePoints,
+        orders: np.ndarray,
+        face_half: Tensor,
+        weight: Tensor,
+    ) -> Tensor:
+        """Weighted traces of all normal derivatives of all unknowns from one side: (b, rows, u k)."""
+        t, half = self.space.local(cells, y)
+        if all(map(all_equal, (t, half, face_half, weight))):
+            t, half, face_half, weight = (a[:1] for a in (t, half, face_half, weight))
+        betas = _powers(self.space.dimension, face.axis, int(orders.max()))
+        table = self.space.basis.table(t, half, int(self.space.q[cells[0]]), betas)  # (a, b, m, k)
+        table = table * weight[..., None]
+        if face.modes is not None:
+            table = face.modes[: len(t)].to(table).mT @ table
+        b, m, k = table.shape[1:]
+        matrix = table.new_zeros(b, int(orders.sum()), m, self.space.unknowns, k)
+        row = 0
+        for u, order in enumerate(orders):
+            for power in range(int(order)):
+                factor = FLUX_WEIGHTS[power] * face_half**power
+                matrix[:, row, :, u] = table[power] * factor[:, None, None]
+                row += 1
+        return matrix.view(b, row * m, -1).expand(len(cells), -1, -1)
+
+
+@lru_cache
+def _powers(dimension: int, axis: int, count: int) -> tuple[MultiIndex, ...]:
+    """Derivatives 0 … count - 1 along one axis."""
+    return tuple(tuple(k if i == axis else 0 for i in range(dimension)) for k in range(count))

@@ -1,0 +1,91 @@
+"""Rows of interfaces: [u] = 0 and [k ∂u/∂n] = 0 between sub-domains."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.least_squares.sparse.row_blocks import RowBlocks
+from pdesolve.patches.points.boundary import InterfacePoints, interface_points
+from pdesolve.patches.rows.source import FixedRows, Rows
+from pdesolve.patches.rows.weights import FLUX_WEIGHTS
+from pdesolve.patches.space import Space
+from pdesolve.statement.calculus import MultiIndex
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.subdomains import interface_pieces
+
+BESIDE = 1e-7  # of the extent of the domain: where k is asked for on either side
+
+
+class InterfaceRows(FixedRows):
+    """Continuity of values and fluxes across the interfaces of a problem.
+
+    Args:
+        space: with sub-domains.
+        problem: with at least one Interface.
+    """
+
+    def __init__(self, space: Space, problem: Problem):
+        self.space = space
+        self.problem = problem
+
+    def make(self) -> list[Rows]:
+        """A block of rows for every batch of pairs of patches that meet at an interface."""
+        space = self.space
+        pieces = interface_pieces(self.problem, space.patches.frame.subdomains)
+        return [self._jump(f) for f in interface_points(space.patches, pieces, space.q, space.batch)]
+
+    def _jump(self, f: InterfacePoints) -> RowBlocks:
+        """[u] = 0 and [k ∂u/∂n] = 0 between sub-domains, k = 1 for unknowns without an interface of their own."""
+        space = self.space
+        orders = space.orders[:, : self.problem.domain.space_dimension].max(axis=1)
+        weight = f.weight.to(space.device)
+        inside, outside = self._coefficients(f)
+        half = np.minimum(space.patches.half[f.minus], space.patches.half[f.plus]).min(axis=1)
+        reach = torch.from_numpy(half).to(space.device)[:, None]
+        normals = (f.normals @ space.patches.frame.rotation).to(space.device)
+        sides = []
+        for cells, own, other, sign in ((f.minus, inside, outside, 1.0), (f.plus, outside, inside, -1.0)):
+            t, h = space.local(cells, f.y.to(space.device))
+            table = space.basis.table(t, h, int(space.q[cells[0]]), _first_indices(space.dimension))
+            slope = torch.einsum("abmk,bma->bmk", table[1:], normals)
+            b, m, k = slope.shape
+            matrix = slope.new_zeros(b, 2 * space.unknowns, m, space.unknowns, k)
+            for u in range(space.unknowns):
+                if orders[u] >= 1:
+                    matrix[:, 2 * u, :, u] = sign * FLUX_WEIGHTS[0] * weight[..., None] * table[0]
+                if orders[u] >= 2:
+                    mine, theirs = own[u].to(slope), other[u].to(slope)
+                    share = mine / (mine * theirs).abs().sqrt().clamp_min(1e-300)
+                    factor = sign * FLUX_WEIGHTS[1] * weight * share * reach
+                    matrix[:, 2 * u + 1, :, u] = factor[..., None] * slope
+            sides.append(matrix.view(b, 2 * space.unknowns * m, -1))
+        groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
+        return RowBlocks.make(space.layout, groups, tuple(sides))
+
+    def _coefficients(self, f: InterfacePoints) -> list[list[Tensor]]:
+        """Coefficients k (b, m) of each unknown, seen from each side."""
+        problem, frame, d = self.problem, self.space.patches.frame, self.space.dimension
+        x = (f.y @ frame.rotation.T).reshape(-1, d)
+        step = BESIDE * float(np.max(frame.extent)) * f.normals.reshape(-1, d)
+        found = {problem.unknown_of(c): c.k for c in problem.interfaces}
+        coordinates = [x[:, i] for i in range(d)]
+        return [
+            [
+                found[name].on_branch(found[name].branch(shifted), *coordinates).view(f.weight.shape)
+                if name in found
+                else torch.ones_like(f.weight)
+                for name in problem.unknowns
+            ]
+            for shifted in (x - step, x + step)
+        ]
+
+
+@lru_cache
+def _first_indices(dimension: int) -> tuple[MultiIndex, ...]:
+    """Zero, and one derivative along each axis."""
+    axes = range(dimension)
+    return tuple(tuple(int(i == axis) for i in axes) for axis in (-1, *axes))

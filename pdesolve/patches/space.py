@@ -1,0 +1,214 @@
+"""The discrete space: piecewise functions on patches, their coefficients, points, tables and norms.
+
+On patch e an unknown is Σ_j c_ej φ_j((y - X_e)/H_e), with the functions φ_j of degree < q_e of a basis. Coefficients of
+all patches form one vector c (p,), patch by patch and unknown by unknown. Continuity is not built in; it is stated by
+rows of the least-squares problem.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cached_property, partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.least_squares.sparse.row_blocks import Columns
+from pdesolve.patches.basis import Basis, GaussianLegendre, basis_size
+from pdesolve.patches.cover import Patches, Points, interior_points, sobol_grid
+from pdesolve.patches.mixture import PartitionedMixture, default_sigma
+from pdesolve.statement.calculus import MultiIndex
+
+BATCH_NUMBERS = 24_000_000  # matrix entries in one batch of rows: 192 MB
+ROWS_PER_FUNCTION = 1.6  # at least, of collocation points
+
+
+class Space:
+    """Piecewise functions on patches, of degree < q each.
+
+    Args:
+        patches: the patches, e of them.
+        q: (e,) their degrees.
+        orders: (u, d) of the equation in each unknown along each axis, which decide how many points it needs.
+        device: where tables and coefficients live.
+        basis: on each patch; by default Legendre polynomials under a wide Gaussian envelope.
+    """
+
+    def __init__(
+        self,
+        patches: Patches,
+        q: np.ndarray,
+        orders: np.ndarray,
+        device: str = "cpu",
+        basis: Basis | None = None,
+    ):
+        self.patches = patches
+        self.q = q
+        self.orders = orders
+        self.device = device
+        self.unknowns = len(orders)
+        self.dimension = patches.dimension
+        self.sigma = default_sigma(patches.frame.reach).to(device)
+        self.basis = basis or GaussianLegendre(self.sigma)
+        sizes = [self.unknowns * self.basis.size(int(k)) for k in q]
+        self.layout = Columns(torch.tensor(sizes, dtype=torch.long))
+        self.half = torch.from_numpy(patches.half).to(device)
+        self.centre = torch.from_numpy(patches.centre).to(device)
+        self.rotation = patches.frame.rotation.to(device)
+        width = self.unknowns * max(sizes)
+        points = max(1, int(q.max() + 1) ** self.dimension * (2**self.dimension if patches.cut.any() else 1))
+        self.batch = max(1, BATCH_NUMBERS // (width * points))
+
+    # ---------------------------------------------------------------- points
+
+    @cached_property
+    def interior(self) -> list[Points]:
+        """Collocation points in the patches; every patch is in one batch."""
+        return interior_points(self.patches, self.q, self.points_per_axis, self.batch)
+
+    @cached_property
+    def value_points(self) -> list[Points]:
+        """At least q Gauss points per axis, at which no function of degree < q vanishes, as P_n does at n points."""
+        if self.dimension == 1:
+            return self.interior
+        count = lambda q: max(q, self.points_per_axis(q))  # noqa: E731
+        return interior_points(self.patches, self.q, count, self.batch)
+
+    def unseen_points(self, samples: int, seed: int) -> list[Points]:
+        """About `samples` Sobol points, the same number in every cell, beside the collocation points."""
+        least = math.ceil((samples / len(self.patches)) ** (1 / self.dimension))
+        count = lambda q: max(least, self.points_per_axis(q))  # noqa: E731
+        found = interior_points(self.patches, self.q, count, self.batch, partial(sobol_grid, seed=seed))
+        return [self.to_device(p) for p in found]
+
+    def points_per_axis(self, q: int) -> int:
+        """Gauss points per axis: at least 1.6 rows per basis function, and enough for the residual's degree.
+
+        The Legendre polynomial P_n vanishes at n Gauss points. Its integral over an axis along which the equation is
+        of first order (and its r-fold integral at order r) must not be in the basis: hence n ≥ q - r. Otherwise
+        the rows do not see it, and the pressure of an incompressible flow is anything.
+        """
+        lowest = min(int(row[row > 0].min(initial=2)) if row.any() else 0 for row in self.orders)
+        enough = math.ceil((ROWS_PER_FUNCTION * basis_size(self.dimension, q)) ** (1 / self.dimension))
+        return max(q - lowest, enough, 2)
+
+    def to_device(self, p: Points) -> Points:
+        """The same points on the device of the space."""
+        if self.device == "cpu":
+            return p
+        normals = None if p.normals is None else p.normals.to(self.device)
+        return Points(p.cells, p.y.to(self.device), p.weight.to(self.device), p.congruent, normals)
+
+    def coordinates(self, points: Points) -> Tensor:
+        """Points of a batch in the coordinates of the problem, (b m, d)."""
+        return points.y.reshape(-1, self.dimension) @ self.rotation.T
+
+    # ---------------------------------------------------------------- tables
+
+    def local(self, cells: np.ndarray, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Reference coordinates t (b, m, d) in [-1, 1]^d of points y (b, m, d), and half widths (b, d) of the cells."""
+        index = torch.from_numpy(cells).to(self.device)
+        half = self.half[index]
+        return (y - self.centre[index][:, None]) / half[:, None], half
+
+    def table(self, points: Points, betas: tuple[MultiIndex, ...], q: int | None = None) -> Tensor:
+        """Derivatives β of the basis at the points of a batch: (a, b, m, k), or b = 1 where all cells share them."""
+        cells, y = points.cells, points.y.to(self.device)
+        if points.congruent:
+            cells, y = cells[:1], y[:1]
+        return self.basis.table(*self.local(cells, y), q or int(self.q[points.cells[0]]), betas)
+
+    def value_table(self, points: Points, q: int | None = None) -> Tensor:
+        """Values of the basis at the points of a batch: (b or 1, m, k)."""
+        return self.table(points, ((0,) * self.dimension,), q)[0]
+
+    def volume_weights(self, points: Points) -> Tensor:
+        """Quadrature weights (b, m) of a batch of interior points."""
+        half = self.half[torch.from_numpy(points.cells).to(self.device)]
+        return points.weight.to(half) ** 2 * half.prod(1)[:, None]
+
+    # ---------------------------------------------------------------- functions
+
+    def zero(self) -> Tensor:
+        """Coefficients (p,) of the function 0."""
+        return torch.zeros(self.layout.total, dtype=self.half.dtype, device=self.device)
+
+    def columns(self, cells: np.ndarray) -> Tensor:
+        """Column numbers (b, u k) of patches that all have the same degree."""
+        return self.layout.of(torch.from_numpy(cells)).to(self.device)
+
+    def coefficients_on(self, c: Tensor, cells: np.ndarray) -> Tensor:
+        """Coefficients (b, u, k) of patches; those of lower degree are filled up with zeros, since bases are nested."""
+        groups = torch.from_numpy(cells)
+        sizes = self.layout.sizes[groups]
+        found = c.new_zeros(len(cells), self.unknowns, int(sizes.max()) // self.unknowns)
+        for size in torch.unique(sizes).tolist():
+            mine = torch.nonzero(sizes == size)[:, 0]
+            columns = self.layout.of(groups[mine]).to(found.device)
+            known = c[columns].view(len(mine), self.unknowns, -1)
+            found[mine.to(found.device), :, : size // self.unknowns] = known
+        return found
+
+    def mixture(self, coefficients: Tensor | None = None) -> PartitionedMixture:
+        """The function with these coefficients (zero by default)."""
+        subdomains = self.patches.frame.subdomains
+        return PartitionedMixture(
+            self.patches.partition,
+            np.arange(len(self.patches)),
+            self.centre,
+            self.half,
+            self.q,
+            self.sigma,
+            self.rotation,
+            self.unknowns,
+            self.zero() if coefficients is None else coefficients,
+            subdomains if len(subdomains) > 1 else (),
+            self.basis,
+        )
+
+    def norms(self, c: Tensor) -> Tensor:
+        """L2 norms (u,) of the unknowns over the domain."""
+        squares = c.new_zeros(self.unknowns)
+        for points in self.interior:
+            own = self.coefficients_on(c, points.cells)
+            table = self.value_table(points).expand(len(own), -1, -1)
+            values = torch.einsum("bmk,buk->bmu", table, own)
+            squares += (self.volume_weights(points)[..., None] * values**2).sum((0, 1))
+        return squares.sqrt()
+
+    def prolong(self, source: Space, c: Tensor) -> Tensor:
+        """Coefficients that stand for a function of another space: exactly on the same patches, else the best fit."""
+        if source.patches is not self.patches:
+            return self.fit_mixture(source.mixture(c))
+        found = self.zero()
+        for points in self.interior:
+            columns = self.columns(points.cells)
+            b = len(points.cells)
+            own, known = found[columns].view(b, self.unknowns, -1), source.coefficients_on(c, points.cells)
+            k = min(own.shape[2], known.shape[2])  # bases are nested
+            own[..., :k] = known[..., :k]
+            found[columns] = own.view(b, -1)
+        return found
+
+    def fit_mixture(self, source: PartitionedMixture) -> Tensor:
+        """Coefficients (p,) of the best local fit to a mixture; zero where it is not defined."""
+        zero = ((0,) * self.dimension,)
+        return self.fit(lambda y: source.jet_on(source.patch_of(y), y, zero)[:, :, 0])
+
+    def fit(self, values: Callable[[Tensor], Tensor]) -> Tensor:
+        """Coefficients (p,) of the best local fit to values (n, u) at points y (n, d) in grid coordinates."""
+        c = self.zero()
+        for points in self.value_points:
+            b, m, d = points.y.shape
+            y = points.y.to(self.device).reshape(-1, d)
+            wanted = values(y).to(y).nan_to_num(0.0)
+            table = self.value_table(points)  # (b or 1, m, k)
+            weight = points.weight.to(y)[..., None]
+            table, rhs = table * weight[: len(table)], wanted.view(b, m, -1) * weight
+            gram = table.mT @ table
+            gram.diagonal(dim1=1, dim2=2).add_(1e-12 * float(gram.diagonal(dim1=1, dim2=2).amax()))
+            fit = torch.cholesky_solve(table.mT @ rhs, torch.linalg.cholesky(gram))  # (b, k, u)
+            c[self.columns(points.cells)] = fit.mT.reshape(b, -1)
+        return c

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from pdesolve import Dirichlet, Problem
 from pdesolve.patches.assembly import Assembly
+from pdesolve.patches.cells import Patches
 from pdesolve.patches.compiled import Statement
-from pdesolve.patches.cover import Frame, Patches
 from pdesolve.patches.discretise import discretise
+from pdesolve.patches.frame import Frame
 from pdesolve.patches.newton import Discrete, gauss_newton, project
 from pdesolve.patches.partition import Partition
 from pdesolve.runs.monitor import Monitor

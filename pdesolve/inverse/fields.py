@@ -17,7 +17,8 @@ from pdesolve.errors import ProblemError
 from pdesolve.inverse.unknown_parameters import UnknownParameters, polynomials
 from pdesolve.patches.basis import basis_size
 from pdesolve.patches.compiled import GridTerm, Statement
-from pdesolve.patches.cover import Frame, gauss_grid
+from pdesolve.patches.frame import Frame
+from pdesolve.patches.points.grids import gauss_grid
 
 LEAST_DEGREE = {1: 16, 2: 10, 3: 8}  # total degree of fields, below which they would be stiff
 HIGHEST_DEGREE = {1: 40, 2: 20, 3: 14}

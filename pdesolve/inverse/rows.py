@@ -12,10 +12,11 @@ from torch import Tensor
 
 from pdesolve.inverse.unknown_parameters import UnknownParameters
 from pdesolve.patches.assembly import Assembly
+from pdesolve.patches.cells import Patches
 from pdesolve.patches.compiled import GridTerm, Statement
-from pdesolve.patches.cover import Patches, Points
 from pdesolve.patches.discretise import rows_beside_terms
 from pdesolve.patches.evaluation import along_grid
+from pdesolve.patches.points.interior import Points
 from pdesolve.patches.rows.terms import TermRows
 from pdesolve.patches.space import Space
 

@@ -22,7 +22,7 @@ from pdesolve.inverse.rows import ParametricRows
 from pdesolve.inverse.selection import Choice
 from pdesolve.inverse.uncertainty import Findings, findings
 from pdesolve.inverse.unknown_parameters import UnknownParameters
-from pdesolve.patches.cover import Patches
+from pdesolve.patches.cells import Patches
 from pdesolve.patches.newton import Discrete, carried
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from pdesolve.least_squares.sparse.row_blocks import Columns
+from pdesolve.patches.cells import Patches
 from pdesolve.patches.compiled import GridTerm, Statement, orders_of
-from pdesolve.patches.cover import Patches, Points
 from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.patches.points.interior import Points
 from pdesolve.patches.rows.source import Linearised, Rows, RowSource
 from pdesolve.patches.rows.terms import TermRows
 from pdesolve.patches.space import Space

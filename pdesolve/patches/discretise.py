@@ -6,8 +6,8 @@ import numpy as np
 
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.basis import Basis
+from pdesolve.patches.cells import Patches
 from pdesolve.patches.compiled import Statement
-from pdesolve.patches.cover import Patches
 from pdesolve.patches.rows.continuity import ContinuityRows
 from pdesolve.patches.rows.integrals import IntegralRows
 from pdesolve.patches.rows.interfaces import InterfaceRows

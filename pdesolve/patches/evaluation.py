@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.patches.compiled import GridTerm, Statement
-from pdesolve.patches.cover import Points
+from pdesolve.patches.points.interior import Points
 from pdesolve.patches.rows.weights import VALUE_WEIGHT
 from pdesolve.patches.space import Space
 

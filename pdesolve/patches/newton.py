@@ -10,8 +10,8 @@ from torch import Tensor
 from pdesolve.least_squares.sparse.normal_equations import Factors, NormalEquations
 from pdesolve.least_squares.sparse.row_blocks import squared_norm
 from pdesolve.patches.assembly import Assembly
-from pdesolve.patches.cover import Points
 from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.patches.points.interior import Points
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
 

@@ -17,8 +17,10 @@ from torch import Tensor
 
 from pdesolve.least_squares.sparse.row_blocks import Columns
 from pdesolve.patches.basis import Basis, GaussianLegendre, basis_size
-from pdesolve.patches.cover import Patches, Points, interior_points, sobol_grid
+from pdesolve.patches.cells import Patches
 from pdesolve.patches.mixture import PartitionedMixture, default_sigma
+from pdesolve.patches.points.grids import sobol_grid
+from pdesolve.patches.points.interior import Points, interior_points
 from pdesolve.statement.calculus import MultiIndex
 
 BATCH_NUMBERS = 24_000_000  # matrix entries in one batch of rows: 192 MB

@@ -14,8 +14,8 @@ from pdesolve.errors import SolveError
 from pdesolve.geometry import Ball, Box, Disk, Point, Polygon
 from pdesolve.least_squares.sparse.row_blocks import squared_norm
 from pdesolve.patches.compiled import Statement
-from pdesolve.patches.cover import Frame
 from pdesolve.patches.discretise import discretise
+from pdesolve.patches.frame import Frame
 from pdesolve.patches.newton import project
 from pdesolve.patches.rows.terms import TermRows
 from pdesolve.runs.monitor import Monitor

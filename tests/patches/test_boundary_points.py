@@ -7,9 +7,12 @@ from torch import Tensor
 
 from pdesolve.errors import SolveError
 from pdesolve.geometry import Ball, Box, Disk, Interval, Point, Polygon, Rectangle, TimeInterval
-from pdesolve.patches.cover import Frame, Patches, Points
+from pdesolve.patches.cells import Patches
+from pdesolve.patches.frame import Frame
 from pdesolve.patches.partition import Partition
-from pdesolve.patches.points.boundary import _intervals_in_cells, boundary_points, owners
+from pdesolve.patches.points.boundary import boundary_points, owners
+from pdesolve.patches.points.curves import intervals_in_cells
+from pdesolve.patches.points.interior import Points
 
 SQUARE = Rectangle((0, 0), (1, 1))
 WIDE = Rectangle((-1, -1), (1, 1))
@@ -130,7 +133,7 @@ def test_crossings_with_cell_faces_are_found_to_rounding(name):
     patches = patches_over(PLANE[name], seed=1)
     lower, upper = patches.partition.bounds
     for piece in patches.frame.domain.pieces:
-        intervals, cells = _intervals_in_cells(patches, piece)
+        intervals, cells = intervals_in_cells(patches, piece)
         active = piece.intervals
         ends = torch.cat([active[:, 0], active[:, 1]])
         for side in (0, 1):
@@ -151,11 +154,11 @@ def test_a_circle_is_cut_in_few_passes(monkeypatch):
         passes.append(1)
         return owners(*args)
 
-    monkeypatch.setattr("pdesolve.patches.points.boundary.owners", counted)
+    monkeypatch.setattr("pdesolve.patches.points.curves.owners", counted)
     patches = patches_over(PLANE["annulus"], cells=7, seed=1)
     pieces = patches.frame.domain.pieces
     for piece in pieces:
-        _intervals_in_cells(patches, piece)
+        intervals_in_cells(patches, piece)
     assert len(passes) <= 10 * len(pieces)
 
 
@@ -163,7 +166,7 @@ def test_a_circle_is_cut_in_few_passes(monkeypatch):
 def test_intervals_cover_every_piece_without_overlap(name):
     patches = patches_over(PLANE[name], seed=1)
     for piece in patches.frame.domain.pieces:
-        intervals, _ = _intervals_in_cells(patches, piece)
+        intervals, _ = intervals_in_cells(patches, piece)
         assert bool((intervals[:, 0] < intervals[:, 1]).all())
         assert bool((intervals[1:, 0] >= intervals[:-1, 1] - 1e-12).all())
         covered = float((intervals[:, 1] - intervals[:, 0]).sum())

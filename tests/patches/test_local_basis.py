@@ -16,7 +16,7 @@ from pdesolve.patches.basis import (
     factor_table,
     legendre_table,
 )
-from pdesolve.patches.cover import gauss_grid
+from pdesolve.patches.points.grids import gauss_grid
 from pdesolve.quadrature import gauss_legendre
 
 FLAT = 1e9  # an envelope as good as constant

@@ -5,8 +5,12 @@ import pytest
 import torch
 
 from pdesolve.geometry import Ball, Box, Disk, Interval, Polygon, Rectangle, TimeInterval
-from pdesolve.patches.cover import Frame, Patches, face_points, gauss_grid, interior_points
+from pdesolve.patches.cells import Patches
+from pdesolve.patches.frame import Frame
 from pdesolve.patches.partition import Partition
+from pdesolve.patches.points.faces import face_points
+from pdesolve.patches.points.grids import gauss_grid
+from pdesolve.patches.points.interior import interior_points
 
 SQUARE = Rectangle((0, 0), (1, 1))
 WIDE = Rectangle((-0.5, -0.5), (0.5, 0.5))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks
-from pdesolve.patches.cover import FacePoints, face_points
+from pdesolve.patches.points.faces import FacePoints, face_points
 from pdesolve.patches.rows.equal import all_equal
 from pdesolve.patches.rows.source import FixedRows, Rows
 from pdesolve.patches.rows.weights import FLUX_WEIGHTS

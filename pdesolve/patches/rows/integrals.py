@@ -11,8 +11,9 @@ from torch import Tensor
 
 from pdesolve.least_squares.sparse.border import DenseRows
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
-from pdesolve.patches.cover import Patches, gauss_grid
+from pdesolve.patches.cells import Patches
 from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.patches.points.grids import gauss_grid
 from pdesolve.patches.rows.source import FixedRows, Rows
 from pdesolve.patches.rows.weights import VALUE_WEIGHT
 from pdesolve.patches.space import Space

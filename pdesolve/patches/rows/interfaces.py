@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks
-from pdesolve.patches.points.boundary import InterfacePoints, interface_points
+from pdesolve.patches.points.interfaces import InterfacePoints, interface_points
 from pdesolve.patches.rows.source import FixedRows, Rows
 from pdesolve.patches.rows.weights import FLUX_WEIGHTS
 from pdesolve.patches.space import Space

@@ -18,9 +18,9 @@ from torch import Tensor
 from pdesolve.errors import SolveError
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks
 from pdesolve.patches.compiled import GridTerm, Statement
-from pdesolve.patches.cover import Points
 from pdesolve.patches.evaluation import Evaluation, Givens, StartingValues
 from pdesolve.patches.points.boundary import boundary_points
+from pdesolve.patches.points.interior import Points
 from pdesolve.patches.rows.equal import all_equal
 from pdesolve.patches.rows.source import Linearised, Rows
 from pdesolve.patches.space import Space

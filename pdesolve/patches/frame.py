@@ -1,0 +1,166 @@
+"""Grid coordinates of a domain, in which most of its boundary is axis-aligned."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.geometry import Domain
+from pdesolve.geometry.place import Piece, Place
+from pdesolve.geometry.rules.subdivision import part_of
+
+T = TypeVar("T")
+
+ALIGNED = 1e-9  # relative distance at which a boundary plane and a cell face coincide
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Grid coordinates y = x @ rotation of a domain, and the planes of its boundary in them.
+
+    Attributes:
+        domain: the domain.
+        rotation: (d, d) orthogonal.
+        lower, upper: (d,) corners of the bounding box in grid coordinates.
+        subdomains: what interfaces divide the domain into; the domain itself where there are none.
+        reach: (d,) extent of the whole problem, of which a slab has only a part in time.
+        memo: see `once`.
+    """
+
+    domain: Domain
+    rotation: Tensor
+    lower: np.ndarray
+    upper: np.ndarray
+    subdomains: tuple[Domain, ...]
+    reach: np.ndarray
+    memo: dict[Any, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        domain: Domain,
+        subdomains: tuple[Domain, ...] = (),
+        duration: float = 0.0,
+        rotation: Tensor | None = None,
+    ) -> Frame:
+        """The frame of a rotation, or that in which most of the boundary is axis-aligned.
+
+        `duration` is that of the whole problem.
+        """
+        d = domain.dimension
+        if rotation is None:
+            rotation, space = torch.eye(d, dtype=torch.float64), domain.rotation
+            rotation[: len(space), : len(space)] = space
+        if torch.equal(rotation, torch.eye(d, dtype=torch.float64)):
+            lower, upper = domain.bounds.numpy()
+        else:
+            points = torch.cat([p.map(_unit_grid(d - 1, 65)) for p in domain.pieces]) @ rotation
+            lower, upper = points.amin(0).numpy(), points.amax(0).numpy()
+        corners = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
+        reach = corners[1] - corners[0]
+        reach[-1] = max(reach[-1], duration)
+        return cls(domain, rotation, *corners, subdomains or (domain,), reach)
+
+    @property
+    def extent(self) -> np.ndarray:
+        """Side lengths of the bounding box (d,)."""
+        return self.upper - self.lower
+
+    def inside(self, y: np.ndarray, part: np.ndarray | None = None) -> np.ndarray:
+        """Which points (b, ..., d) in grid coordinates lie in the open sub-domains `part` (b,)."""
+        if len(self.subdomains) == 1:
+            x = torch.from_numpy(np.ascontiguousarray(y.reshape(-1, y.shape[-1]))) @ self.rotation.T
+            return (self.domain.level(x) < 0).numpy().reshape(y.shape[:-1])
+        found = np.zeros(y.shape[:-1], dtype=bool)
+        for k in np.unique(part):
+            mine = part == k
+            x = torch.from_numpy(np.ascontiguousarray(y[mine].reshape(-1, y.shape[-1]))) @ self.rotation.T
+            found[mine] = (self.subdomains[k].level(x) < 0).numpy().reshape(y[mine].shape[:-1])
+        return found
+
+    def part_of(self, y: Tensor) -> np.ndarray:
+        """The sub-domain of each point (n, d) in grid coordinates."""
+        return part_of(self.subdomains, y @ self.rotation.T)
+
+    def pieces_on(self, place: Place) -> tuple[Piece, ...]:
+        """Pieces of the domain's boundary that a place selects, the same objects on every call."""
+        return once(self.memo, ("pieces", place), lambda: place.pieces_on(self.domain))
+
+    def plane(self, piece: Piece) -> tuple[int, float, int] | None:
+        """(axis, value, sign of the outward normal) of a piece in a grid-aligned plane."""
+        return once(self.memo, ("plane", piece), lambda: self._plane(piece))
+
+    def _plane(self, piece: Piece) -> tuple[int, float, int] | None:
+        parameters = _unit_grid(self.domain.dimension - 1, 3)
+        y = piece.map(parameters) @ self.rotation
+        spread = (y.amax(0) - y.amin(0)).numpy() / self.extent
+        flat = np.flatnonzero(spread < ALIGNED)
+        points = piece.map(parameters)
+        active = piece.active(points)
+        if len(flat) == 0:
+            return None
+        normal = piece.normal(parameters)[active if bool(active.any()) else slice(None)] @ self.rotation
+        for axis in flat:
+            column = normal[:, int(axis)]
+            if bool((column.abs() > 1 - 1e-9).all()) and bool((column * column[0] > 0).all()):
+                return int(axis), float(y[0, int(axis)]), int(column[0].sign())
+        return None
+
+    def breaks(self, cells: int, periodic: tuple[int, ...] = ()) -> list[np.ndarray]:
+        """Break points of the root grid: planes of the boundary, and about `cells` cells on the longest side."""
+        d = self.domain.dimension
+        marks: list[list[float]] = [[self.lower[i], self.upper[i]] for i in range(d)]
+        for domain in dict.fromkeys((self.domain, *self.subdomains)):
+            for piece in domain.pieces:
+                if (plane := self.plane(piece)) is not None:
+                    marks[plane[0]].append(plane[1])
+        space = self.domain.space_dimension
+        width = self.extent[:space].max() / cells
+        result = []
+        for i in range(d):
+            values = _merge(np.array(marks[i]), 0.02 * self.extent[i])
+            target = width if i < space else self.extent[i] / cells
+            least = 2 if i in periodic else 1
+            parts = [
+                np.linspace(a, b, max(least, math.ceil((b - a) / target * (1 - 1e-9))) + 1)[:-1]
+                for a, b in itertools.pairwise(values)
+            ]
+            result.append(np.append(np.concatenate(parts), values[-1]))
+        return result
+
+
+def once(memo: dict[Any, Any], key: tuple[Any, ...], make: Callable[[], T]) -> T:
+    """What `make` returns, made on the first call with this key only; objects in the key count by identity.
+
+    Orders and coefficients change more often than cells, and cells more often than the domain.
+    """
+    identity = tuple(part if isinstance(part, (str, int, float)) else id(part) for part in key)
+    if identity not in memo:
+        memo[identity] = (make(), key)  # the key is kept, or its identity might be given away
+    return memo[identity][0]  # type: ignore[no-any-return]
+
+
+def _merge(values: np.ndarray, gap: float) -> np.ndarray:
+    """Sorted values, keeping the ends, without those closer than `gap` to an earlier one."""
+    values = np.unique(values)
+    kept = [values[0]]
+    for v in values[1:-1]:
+        if v - kept[-1] > gap and values[-1] - v > gap:
+            kept.append(v)
+    return np.array([*kept, values[-1]])
+
+
+@lru_cache
+def _unit_grid(dimension: int, n: int) -> Tensor:
+    if dimension == 0:
+        return torch.zeros(1, 0, dtype=torch.float64)
+    axis = torch.linspace(0, 1, n, dtype=torch.float64)
+    return torch.cartesian_prod(*[axis] * dimension).reshape(-1, dimension)

@@ -5,7 +5,8 @@ Rows and their weights, in units of the unknown itself (H: half widths of the pa
 * equation: divided by max |∂F/∂u_β| H^{-β} over the cell, times the root of the reference quadrature weight;
 * boundary, initial and other conditions: divided alike, times 10 where only values enter, 1 where derivatives do;
 * continuity of ∂^k/∂n^k across faces, k = 0 … order of that unknown along the face normal minus 1:
-  H^k times 10, 1, 0.3, 0.1, … .
+  H^k times 10, 1, 0.3, 0.1, … ;
+* all of them times a left factor that weighs the low moments, see `rows.conservation`.
 
 Values are weighted above fluxes because the discrete trace of a value controls the solution (the factor 10 is that of
 a collocation penalty; results move little between 3 and 100), and all rows scale with u, never with the size of a
@@ -37,6 +38,7 @@ from pdesolve.patches.mixture import (
     rotation_key,
 )
 from pdesolve.patches.points.boundary import InterfacePoints, boundary_points, interface_points
+from pdesolve.patches.rows import conservation
 from pdesolve.patches.rows.integrals import integral_rows
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.coefficient_fields import coefficient_fields, is_linear_beside
@@ -238,6 +240,8 @@ class Assembly:
         points = max(1, int(q.max() + 1) ** self.dimension * (2**self.dimension if patches.cut.any() else 1))
         self.batch = max(1, BATCH_NUMBERS // (width * points))
         self.interior = interior_points(patches, q, self._per_axis, self.batch)
+        self.size_factor = torch.from_numpy(conservation.size_factors(patches.partition.half)).to(device)
+        self._left_factors: dict[int, conservation.LeftFactor] = {}
         self._tables: dict[int, Tensor] = {}
         self._field_tables: dict[tuple[int, int], tuple[Points, Tensor, Tensor]] = {}
 
@@ -356,8 +360,9 @@ class Assembly:
             scale = self.row_scale(term, points, dF)
             largest.setdefault(id(term), []).append(torch.stack([r.abs().amax((0, 1)), scale.amax((0, 1))]))
             weight = points.weight[:, :, None] * scale
-            rows.append(self._jacobian(term, points, table, dF * weight[..., None]))
-            residuals.append((r * weight).flatten(1))
+            left = self._left_factor(number, term, points)
+            rows.append(self._jacobian(term, points, table, dF * weight[..., None], left))
+            residuals.append(left(r * weight).flatten(1))
             scales.append(scale)
         self._require_sensitive(largest)
         for block in self.face_rows():
@@ -374,7 +379,8 @@ class Assembly:
         for number, (term, points) in enumerate(self.points):
             table = self._table(number, term, points)
             r, _ = self.evaluate(term, points, self.jets(term, points, table, coefficients), False)
-            found.append((r * points.weight[:, :, None] * scales[number]).flatten(1))
+            left = self._left_factor(number, term, points)
+            found.append(left(r * points.weight[:, :, None] * scales[number]).flatten(1))
         found += [block.residual(coefficients) for block in self.face_rows()]
         return found + ([self.integral_rows.residual(coefficients)] if self.integral_rows else [])
 
@@ -501,8 +507,22 @@ class Assembly:
             used = points.weight.reshape(-1) > 0
             columns = torch.where(used[:, None, None], columns, 0.0).view(b, m, -1, size)
             weight = points.weight[:, :, None] * scales[number]
-            found.append((columns * weight[..., None]).flatten(1, 2))
+            left = self._left_factor(number, term, points)
+            found.append(left(columns * weight[..., None]).flatten(1, 2))
         return found
+
+    def _left_factor(self, number: int, term: GridTerm, points: Points) -> conservation.LeftFactor:
+        """Of the rows of a term at the batch of points with this number."""
+        if number not in self._left_factors:
+            cells = torch.from_numpy(points.cells).to(self.device)
+            size, half = self.size_factor[cells], self.half[cells]
+            if points.normals is not None and not any(any(beta) for _, beta in term.slots):
+                found = conservation.of_values(size)
+            else:
+                t = (points.y - self.centre[cells][:, None]) / half[:, None]
+                found = conservation.left_factor(size, t, points.weight)
+            self._left_factors[number] = found
+        return self._left_factors[number]
 
     def _require_finite(self, term: GridTerm, points: Points, r: Tensor, dF: Tensor) -> None:
         """Raise SolveError where a residual (b, m, c) or its sensitivities (b, m, c, s) are not."""
@@ -548,7 +568,9 @@ class Assembly:
             scale = scale * VALUE_WEIGHT
         return scale[:, None]
 
-    def _jacobian(self, term: GridTerm, points: Points, table: Tensor, dF: Tensor) -> RowBlocks:
+    def _jacobian(
+        self, term: GridTerm, points: Points, table: Tensor, dF: Tensor, left: conservation.LeftFactor
+    ) -> RowBlocks:
         """Rows (b, m c, u k) from weighted sensitivities dF (b, m, c, s); one matrix where all cells have the same."""
         cells = len(dF)
         if points.congruent and _all_equal(dF):
@@ -564,7 +586,7 @@ class Assembly:
                     dF[..., i, None], part[..., :, None, :].expand(b, m, components, k)
                 )
         groups = (torch.from_numpy(points.cells),)
-        matrix = matrix.view(b, m * components, -1).expand(cells, -1, -1)
+        matrix = left(matrix).flatten(3).flatten(1, 2).expand(cells, -1, -1)
         return RowBlocks.make(self.layout, groups, (matrix,))
 
     # ---------------------------------------------------------------- rows of faces
@@ -589,10 +611,26 @@ class Assembly:
             return None
         sides = []
         y, weight, half = (a.to(self.device) for a in (f.y, f.weight, f.half))
+        left = self._left_factors_between(f)
         for cells, points, sign in ((f.minus, y, 1.0), (f.plus, y - f.shift.to(self.device)[:, None], -1.0)):
-            sides.append(self._traces(cells, points, f, orders, half, sign * weight))
+            sides.append(self._traces(cells, points, f, orders, half, sign * weight, left))
         groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
         return RowBlocks.make(self.layout, groups, tuple(sides), self._jumps_over_seam(f, orders))
+
+    def _left_factors_between(
+        self, f: FacePoints | InterfacePoints
+    ) -> tuple[conservation.LeftFactor, conservation.LeftFactor]:
+        """Of rows of values, and of fluxes, between two patches: the smaller one rules."""
+        minus, plus = (torch.from_numpy(cells).to(self.device) for cells in (f.minus, f.plus))
+        size = torch.minimum(self.size_factor[minus], self.size_factor[plus])
+        modes = getattr(f, "modes", None)
+        if modes is not None:
+            flux = conservation.left_factor_of_modes(size, modes, self.dimension)
+        else:
+            y, weight = f.y.to(self.device), f.weight.to(self.device)
+            t = (y - self.centre[minus][:, None]) / self.half[minus][:, None]
+            flux = conservation.left_factor(size, t, weight)
+        return conservation.of_values(size), flux
 
     def _jumps_over_seam(self, f: FacePoints, orders: np.ndarray) -> Tensor | None:
         """What the rows of `_continuity` yield, (b, rows): jumps of values over a seam; None where there are none."""
@@ -608,6 +646,7 @@ class Assembly:
         jumps = FLUX_WEIGHTS[0] * f.weight[..., None] * jumps
         if f.modes is not None:
             jumps = f.modes.mT @ jumps
+        jumps = self._left_factors_between(f)[0](jumps.to(self.device)).to(jumps)
         values = jumps.new_zeros(b, int(orders.sum()), jumps.shape[1])
         first = np.cumsum(orders) - orders  # row of each value; its derivatives follow
         for u in np.flatnonzero(orders):
@@ -622,6 +661,7 @@ class Assembly:
         orders: np.ndarray,
         face_half: Tensor,
         weight: Tensor,
+        left: tuple[conservation.LeftFactor, conservation.LeftFactor],
     ) -> Tensor:
         """Weighted traces of all normal derivatives of all unknowns from one side: (b, rows, u k)."""
         index = torch.from_numpy(cells).to(self.device)
@@ -634,13 +674,16 @@ class Assembly:
         table = table * weight[..., None]
         if face.modes is not None:
             table = face.modes[: len(t)].to(table).mT @ table
-        b, m, k = table.shape[1:]
+        traces = [
+            left[power > 0](part * (FLUX_WEIGHTS[power] * face_half**power)[:, None, None])
+            for power, part in enumerate(table)
+        ]
+        b, m, k = max(map(len, traces)), *table.shape[2:]
         matrix = table.new_zeros(b, int(orders.sum()), m, self.unknowns, k)
         row = 0
         for u, order in enumerate(orders):
             for power in range(int(order)):
-                factor = FLUX_WEIGHTS[power] * face_half**power
-                matrix[:, row, :, u] = table[power] * factor[:, None, None]
+                matrix[:, row, :, u] = traces[power]
                 row += 1
         return matrix.view(b, row * m, -1).expand(len(cells), -1, -1)
 
@@ -667,6 +710,7 @@ class Assembly:
         half = np.minimum(self.patches.half[f.minus], self.patches.half[f.plus]).min(axis=1)
         reach = torch.from_numpy(half).to(self.device)[:, None]
         normals = (f.normals @ self.patches.frame.rotation).to(self.device)
+        of_values, of_fluxes = self._left_factors_between(f)
         sides = []
         for cells, own, other, sign in ((f.minus, 0, 1, 1.0), (f.plus, 1, 0, -1.0)):
             index = torch.from_numpy(cells).to(self.device)
@@ -679,12 +723,12 @@ class Assembly:
             matrix = slope.new_zeros(b, 2 * self.unknowns, m, self.unknowns, k)
             for u in range(self.unknowns):
                 if orders[u] >= 1:
-                    matrix[:, 2 * u, :, u] = sign * FLUX_WEIGHTS[0] * weight[..., None] * table[0]
+                    matrix[:, 2 * u, :, u] = of_values(sign * FLUX_WEIGHTS[0] * weight[..., None] * table[0])
                 if orders[u] >= 2:
                     mine, theirs = ks[own][u].to(slope), ks[other][u].to(slope)
                     share = mine / (mine * theirs).abs().sqrt().clamp_min(1e-300)
                     factor = sign * FLUX_WEIGHTS[1] * weight * share * reach
-                    matrix[:, 2 * u + 1, :, u] = factor[..., None] * slope
+                    matrix[:, 2 * u + 1, :, u] = of_fluxes(factor[..., None] * slope)
             sides.append(matrix.view(b, 2 * self.unknowns * m, -1))
         groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
         return RowBlocks.make(self.layout, groups, tuple(sides))

@@ -74,14 +74,14 @@ class ParametricRows:
     def _of_terms(self, terms: TermRows, c: Tensor, scales: Sequence[Tensor]) -> list[Tensor]:
         """∂r/∂κ = w ∂F/∂κ for a scalar, Σ_s w ∂F/∂a_s ∂a_s/∂η for the coefficients η of a field a."""
         found = []
-        for (term, points), scale in zip(terms.points, scales, strict=True):
+        for number, (term, points) in enumerate(terms.points):
             own = terms.at.jets(term, points, terms.at.table(term, points), c)
             columns = self._of_term(terms, term, points, own)
             used = points.weight.reshape(-1) > 0
             columns = torch.where(used[:, None, None], columns, 0.0)
             columns = columns.view(*points.weight.shape, -1, self.parameters.size)
-            weight = points.weight[:, :, None] * scale
-            found.append((columns * weight[..., None]).flatten(1, 2))
+            weight = points.weight[:, :, None] * scales[number]
+            found.append(terms.left_factor(number)(columns * weight[..., None]).flatten(1, 2))
         return found
 
     def _of_term(self, terms: TermRows, term: GridTerm, points: Points, own: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Rows of continuity: unknowns and their normal derivatives below the order of the equation agree across faces.
 
 ∂^k/∂n^k is weighted with H^k times 10, 1, 0.3, 0.1, …, for k = 0 … order of that unknown along the face normal minus 1,
-with H the smaller half width on the two sides.
+with H the smaller half width on the two sides, and a left factor, see `conservation`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from torch import Tensor
 
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks
 from pdesolve.patches.points.faces import FacePoints, face_points
+from pdesolve.patches.rows.conservation import LeftFactor
 from pdesolve.patches.rows.equal import all_equal
+from pdesolve.patches.rows.left_factors import LeftFactors
 from pdesolve.patches.rows.source import FixedRows, Rows
 from pdesolve.patches.rows.weights import FLUX_WEIGHTS
 from pdesolve.patches.space import Space
@@ -37,6 +39,7 @@ class ContinuityRows(FixedRows):
         self.space = space
         self.problem = problem
         self.states = states
+        self.left = LeftFactors(space)
 
     def make(self) -> list[Rows]:
         """A block of rows for every batch of faces across which anything is continuous."""
@@ -48,12 +51,13 @@ class ContinuityRows(FixedRows):
         if orders.max() == 0:
             return None
         sides = []
+        left = self.left.of_values(f), self.left.of_fluxes(f)
         y, weight, half = (a.to(self.space.device) for a in (f.y, f.weight, f.half))
         for cells, points, sign in (
             (f.minus, y, 1.0),
             (f.plus, y - f.shift.to(self.space.device)[:, None], -1.0),
         ):
-            sides.append(self._traces(cells, points, f, orders, half, sign * weight))
+            sides.append(self._traces(cells, points, f, orders, half, sign * weight, left))
         groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
         return RowBlocks.make(self.space.layout, groups, tuple(sides), self._jumps_over_seam(f, orders))
 
@@ -71,6 +75,7 @@ class ContinuityRows(FixedRows):
         jumps = FLUX_WEIGHTS[0] * f.weight[..., None] * jumps
         if f.modes is not None:
             jumps = f.modes.mT @ jumps
+        jumps = self.left.of_values(f)(jumps.to(self.space.device)).to(jumps)
         values = jumps.new_zeros(b, int(orders.sum()), jumps.shape[1])
         first = np.cumsum(orders) - orders  # row of each value; its derivatives follow
         for u in np.flatnonzero(orders):
@@ -85,6 +90,7 @@ class ContinuityRows(FixedRows):
         orders: np.ndarray,
         face_half: Tensor,
         weight: Tensor,
+        left: tuple[LeftFactor, LeftFactor],
     ) -> Tensor:
         """Weighted traces of all normal derivatives of all unknowns from one side: (b, rows, u k)."""
         t, half = self.space.local(cells, y)
@@ -95,13 +101,16 @@ class ContinuityRows(FixedRows):
         table = table * weight[..., None]
         if face.modes is not None:
             table = face.modes[: len(t)].to(table).mT @ table
-        b, m, k = table.shape[1:]
+        traces = [
+            left[power > 0](part * (FLUX_WEIGHTS[power] * face_half**power)[:, None, None])
+            for power, part in enumerate(table)
+        ]
+        b, m, k = max(map(len, traces)), *table.shape[2:]
         matrix = table.new_zeros(b, int(orders.sum()), m, self.space.unknowns, k)
         row = 0
         for u, order in enumerate(orders):
             for power in range(int(order)):
-                factor = FLUX_WEIGHTS[power] * face_half**power
-                matrix[:, row, :, u] = table[power] * factor[:, None, None]
+                matrix[:, row, :, u] = traces[power]
                 row += 1
         return matrix.view(b, row * m, -1).expand(len(cells), -1, -1)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks
 from pdesolve.patches.points.interfaces import InterfacePoints, interface_points
+from pdesolve.patches.rows.left_factors import LeftFactors
 from pdesolve.patches.rows.source import FixedRows, Rows
 from pdesolve.patches.rows.weights import FLUX_WEIGHTS
 from pdesolve.patches.space import Space
@@ -31,6 +32,7 @@ class InterfaceRows(FixedRows):
     def __init__(self, space: Space, problem: Problem):
         self.space = space
         self.problem = problem
+        self.left = LeftFactors(space)
 
     def make(self) -> list[Rows]:
         """A block of rows for every batch of pairs of patches that meet at an interface."""
@@ -47,6 +49,7 @@ class InterfaceRows(FixedRows):
         half = np.minimum(space.patches.half[f.minus], space.patches.half[f.plus]).min(axis=1)
         reach = torch.from_numpy(half).to(space.device)[:, None]
         normals = (f.normals @ space.patches.frame.rotation).to(space.device)
+        of_values, of_fluxes = self.left.of_values(f), self.left.of_fluxes(f)
         sides = []
         for cells, own, other, sign in ((f.minus, inside, outside, 1.0), (f.plus, outside, inside, -1.0)):
             t, h = space.local(cells, f.y.to(space.device))
@@ -56,12 +59,12 @@ class InterfaceRows(FixedRows):
             matrix = slope.new_zeros(b, 2 * space.unknowns, m, space.unknowns, k)
             for u in range(space.unknowns):
                 if orders[u] >= 1:
-                    matrix[:, 2 * u, :, u] = sign * FLUX_WEIGHTS[0] * weight[..., None] * table[0]
+                    matrix[:, 2 * u, :, u] = of_values(sign * FLUX_WEIGHTS[0] * weight[..., None] * table[0])
                 if orders[u] >= 2:
                     mine, theirs = own[u].to(slope), other[u].to(slope)
                     share = mine / (mine * theirs).abs().sqrt().clamp_min(1e-300)
                     factor = sign * FLUX_WEIGHTS[1] * weight * share * reach
-                    matrix[:, 2 * u + 1, :, u] = factor[..., None] * slope
+                    matrix[:, 2 * u + 1, :, u] = of_fluxes(factor[..., None] * slope)
             sides.append(matrix.view(b, 2 * space.unknowns * m, -1))
         groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
         return RowBlocks.make(space.layout, groups, tuple(sides))

@@ -2,7 +2,8 @@
 
 Each row is divided by max |∂F/∂u_β| H^{-β} over the cell (H: half widths of the patch, β: derivatives in grid axes),
 times the root of the reference quadrature weight; on a boundary, times 10 where only values enter. So all rows scale
-with the unknown, never with the size of a cell or the units of the equation.
+with the unknown, never with the size of a cell or the units of the equation. Left factors weigh their low moments, see
+`conservation`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from pdesolve.patches.compiled import GridTerm, Statement
 from pdesolve.patches.evaluation import Evaluation, Givens, StartingValues
 from pdesolve.patches.points.boundary import boundary_points
 from pdesolve.patches.points.interior import Points
+from pdesolve.patches.rows.conservation import LeftFactor
 from pdesolve.patches.rows.equal import all_equal
+from pdesolve.patches.rows.left_factors import LeftFactors
 from pdesolve.patches.rows.source import Linearised, Rows
 from pdesolve.patches.space import Space
 
@@ -43,7 +46,9 @@ class TermRows:
         self.space = space
         self.statement = statement
         self.at = Evaluation(space, givens or StartingValues(statement, space))
+        self._left = LeftFactors(space)
         self._tables: dict[int, Tensor] = {}
+        self._left_factors: dict[int, LeftFactor] = {}
 
     def given(self, givens: Givens) -> TermRows:
         """The same rows at other values of scalars and fields; points and tables are shared."""
@@ -106,14 +111,15 @@ class TermRows:
         residuals: list[Tensor] = []
         scales: list[Tensor] = []
         largest: dict[int, list[Tensor]] = {}  # of each term: residuals and scales of its components, (2, c)
-        for term, points, table, jets in self._batches(c):
+        for number, (term, points, table, jets) in enumerate(self._batches(c)):
             r, dF = self.at.linearise(term, points, jets)
             self._require_finite(term, points, r, dF)
             scale = self.at.row_scale(term, points, dF)
             largest.setdefault(id(term), []).append(torch.stack([r.abs().amax((0, 1)), scale.amax((0, 1))]))
             weight = points.weight[:, :, None] * scale
-            rows.append(self._jacobian(term, points, table, dF * weight[..., None]))
-            residuals.append((r * weight).flatten(1))
+            left = self.left_factor(number)
+            rows.append(self._jacobian(term, points, table, dF * weight[..., None], left))
+            residuals.append(left(r * weight).flatten(1))
             scales.append(scale)
         self._require_sensitive(largest)
         return Linearised(rows, residuals, scales)
@@ -121,10 +127,16 @@ class TermRows:
     def residual(self, c: Tensor, scales: Sequence[Tensor]) -> list[Tensor]:
         """Weighted residuals (b, m c) of each block, with the scales of a linearisation."""
         found = []
-        for (term, points, _, jets), scale in zip(self._batches(c), scales, strict=True):
+        for number, (term, points, _, jets) in enumerate(self._batches(c)):
             r = self.at.residual(term, points, jets)
-            found.append((r * points.weight[:, :, None] * scale).flatten(1))
+            found.append(self.left_factor(number)(r * points.weight[:, :, None] * scales[number]).flatten(1))
         return found
+
+    def left_factor(self, number: int) -> LeftFactor:
+        """Of the rows at the batch of points with this number."""
+        if number not in self._left_factors:
+            self._left_factors[number] = self._left.of_term(*self.points[number])
+        return self._left_factors[number]
 
     def _batches(self, c: Tensor) -> Iterator[tuple[GridTerm, Points, Tensor, Tensor]]:
         """Every batch of points with the table of the basis, and the jets of c there."""
@@ -141,7 +153,9 @@ class TermRows:
             self._tables[number] = table
         return table
 
-    def _jacobian(self, term: GridTerm, points: Points, table: Tensor, dF: Tensor) -> RowBlocks:
+    def _jacobian(
+        self, term: GridTerm, points: Points, table: Tensor, dF: Tensor, left: LeftFactor
+    ) -> RowBlocks:
         """Rows (b, m c, u k) from weighted sensitivities dF (b, m, c, s); one matrix where all cells have the same."""
         cells = len(dF)
         if points.congruent and all_equal(dF):
@@ -157,7 +171,7 @@ class TermRows:
                     dF[..., i, None], part[..., :, None, :].expand(b, m, components, k)
                 )
         groups = (torch.from_numpy(points.cells),)
-        matrix = matrix.view(b, m * components, -1).expand(cells, -1, -1)
+        matrix = left(matrix).flatten(3).flatten(1, 2).expand(cells, -1, -1)
         return RowBlocks.make(self.space.layout, groups, (matrix,))
 
     def _require_finite(self, term: GridTerm, points: Points, r: Tensor, dF: Tensor) -> None:

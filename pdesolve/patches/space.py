@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.least_squares.sparse.row_blocks import Columns
-from pdesolve.patches.basis import Basis, GaussianLegendre, basis_size
+from pdesolve.patches.basis import Basis, GaussianLegendre
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.mixture import PartitionedMixture, default_sigma
 from pdesolve.patches.points.grids import sobol_grid
@@ -93,7 +93,7 @@ class Space:
         the rows do not see it, and the pressure of an incompressible flow is anything.
         """
         lowest = min(int(row[row > 0].min(initial=2)) if row.any() else 0 for row in self.orders)
-        enough = math.ceil((ROWS_PER_FUNCTION * basis_size(self.dimension, q)) ** (1 / self.dimension))
+        enough = math.ceil((ROWS_PER_FUNCTION * self.basis.size(q)) ** (1 / self.dimension))
         return max(q - lowest, enough, 2)
 
     def to_device(self, p: Points) -> Points:

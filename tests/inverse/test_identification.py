@@ -229,7 +229,7 @@ def field_problem(sigma, seed=0):
 def test_exact_data_give_the_field():
     solution = solve(field_problem(0.0), tol=1e-5, time_limit=20)
     assert solution.relative_l2_error("a") < 1e-4
-    assert solution(0.0)["a"] == pytest.approx(1, abs=1e-6)
+    assert solution(0.0)["a"] == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.parametrize("sigma", [1e-3, 1e-2])

@@ -8,7 +8,7 @@ Numerical Methods for Least Squares Problems, SIAM 1996, §2.9.3).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,10 @@ from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 
 PATIENCE = 2  # steps without halving: where the factor lost small singular values, energies fall unevenly
 USEFUL = 0.05  # energy of the error over that before, at most, after a step with the factor of other rows
+
+Rows = Sequence[RowBlocks | DenseRows]
+# Columns, places of the groups (e, d), rows A and column scales D (p,) ↦ a factor of D AᵀA D or of what is like it.
+Factorise = Callable[[Columns, np.ndarray, Rows, Tensor], Factor]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,15 @@ class Preconditioner:
     origin: Any = None
 
 
+def condensed_with_border(layout: Columns, centres: np.ndarray, rows: Rows, scale: Tensor) -> Factor:
+    """A condensed Cholesky factor of the sparse rows, bordered by those that touch all columns."""
+    dense = [block for block in rows if isinstance(block, DenseRows)]
+    sparse = [block for block in rows if isinstance(block, RowBlocks)]
+    sparse += [block for border in dense for block in border.confined]
+    factor = CondensedCholesky(layout, centres, sparse, scale)
+    return Bordered(factor, dense, scale) if dense else factor
+
+
 @dataclass
 class Factors:
     """The last factors made, for rows that may be nearly the same: of another slab, of another linearisation.
@@ -52,11 +65,14 @@ class Factors:
         most: how many are kept.
         origin: what is noted of those made from now on.
         kept: the latest last.
+        factorise: how others are made. Any factor of a matrix like D AᵀA D will do: it preconditions the iteration
+            on the rows themselves.
     """
 
     most: int = 2
     origin: Any = None
     kept: list[Preconditioner] = field(default_factory=list)
+    factorise: Factorise = condensed_with_border
 
     def near(self, layout: Columns, rows: Sequence[RowBlocks | DenseRows]) -> Preconditioner | None:
         """The latest one whose rows touch the same columns in the same way."""
@@ -81,8 +97,8 @@ class NormalEquations:
         layout: columns p of the groups e.
         centres: (e, d) places of the groups, for the dissection.
         rows: A, in blocks; a few of them may touch all columns.
-        factors: those at hand. One whose rows are like A serves as long as each step with it lowers the error to a
-            quarter; the one that serves in the end is kept there.
+        factors: those at hand, and how others are made. One whose rows are like A serves as long as each step with it
+            lowers the error to a quarter; the one that serves in the end is kept there.
 
     Raises:
         SolveError: an entry of A is not finite.
@@ -103,25 +119,26 @@ class NormalEquations:
     def _factorise(self) -> Preconditioner:
         if self.factors is not None:
             self.factors.make_room()
-        dense = [block for block in self.rows if isinstance(block, DenseRows)]
-        sparse = [block for block in self.rows if isinstance(block, RowBlocks)]
-        sparse += [block for border in dense for block in border.confined]
-        norms = sparse[0].matrices[0].new_zeros(self.layout.total)
-        for block in self.rows:
-            block.add_squared_norms(norms)
-        norms = norms.sqrt()
-        floor = torch.finfo(norms.dtype).eps * norms.max()
-        scale = 1 / norms.clamp_min(floor)
+        scale = self._column_scale()
+        factorise = condensed_with_border if self.factors is None else self.factors.factorise
         try:
-            factor: Factor = CondensedCholesky(self.layout, self.centres, sparse, scale)
+            factor = factorise(self.layout, self.centres, self.rows, scale)
         except OutOfMemoryError:
             if self.factors is None or not self.factors.kept:
                 raise
             self.factors.kept.clear()
-            factor = CondensedCholesky(self.layout, self.centres, sparse, scale)
-        if dense:
-            factor = Bordered(factor, dense, scale)
+            factor = factorise(self.layout, self.centres, self.rows, scale)
         return Preconditioner(scale, factor, self.factors.origin if self.factors is not None else None)
+
+    def _column_scale(self) -> Tensor:
+        """The reciprocals (p,) of the norms of the columns."""
+        first = next(block for block in self.rows if isinstance(block, RowBlocks))
+        norms = first.matrices[0].new_zeros(self.layout.total)
+        for block in self.rows:
+            block.add_squared_norms(norms)
+        norms = norms.sqrt()
+        floor = torch.finfo(norms.dtype).eps * norms.max()
+        return 1 / norms.clamp_min(floor)
 
     def _use(self, chosen: Preconditioner) -> None:
         self.scale, self.factor = chosen.scale, chosen.factor

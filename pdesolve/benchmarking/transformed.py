@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pdesolve.errors import UsageError
 from pdesolve.geometry.domain import Domain
-from pdesolve.geometry.moved import Motion, rotating, scaling, translation
+from pdesolve.geometry.motion import Motion, rotating, scaling, translation
 from pdesolve.geometry.place import Boundary, Filtered, Joined, Point
 from pdesolve.geometry.spacetime import Cylinder, TimeInterval
 from pdesolve.patches.mixture import rotate_indices, rotation_key

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.domain import Domain
-from pdesolve.geometry.moved import Motion
+from pdesolve.geometry.domain import Domain, operation
+from pdesolve.geometry.frames import frame
+from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.rules.boundary_rule import sobol_size
 from pdesolve.geometry.rules.critical import critical_values
 from pdesolve.geometry.rules.planar_rule import planar_rule
-from pdesolve.geometry.shapes.polygon import frame
-from pdesolve.geometry.surfaces import SAME, Surface
+from pdesolve.geometry.surface import SAME, Surface
 from pdesolve.quadrature import Rule, cut_rule, distinct, gauss_legendre, sobol
 
 SAMPLES = 4096  # Sobol points that look for an inside
@@ -29,7 +29,7 @@ class SetOperation(Domain):
 
     def _check(self) -> None:
         for part in (self.left, self.right):
-            if hasattr(part, "time"):
+            if part.in_space is not part:
                 message = (
                     f"a space–time cylinder took part in {self}; combine the domains in space first, "
                     f"then multiply: (a - b) * TimeInterval(0, 1)."
@@ -149,6 +149,7 @@ def _tangent(surface: Surface) -> tuple[float, float]:
     return -ny, nx
 
 
+@operation("-")
 @dataclass(frozen=True, repr=False)
 class Difference(SetOperation):
     """left - right = {x in left : x not in the closure of right}."""
@@ -170,6 +171,7 @@ class Difference(SetOperation):
         return torch.maximum(self.left.level(x), -self.right.level(x))
 
 
+@operation("|")
 @dataclass(frozen=True, repr=False)
 class Union(SetOperation):
     """left | right: the inside of the closure of both, so that a shared face disappears."""
@@ -192,6 +194,7 @@ class Union(SetOperation):
         return torch.minimum(self.left.level(x), self.right.level(x))
 
 
+@operation("&")
 @dataclass(frozen=True, repr=False)
 class Intersection(SetOperation):
     """left & right = {x in left and in right}."""

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.domain import Domain, numbers, short
-from pdesolve.geometry.moved import Motion
+from pdesolve.geometry.coordinates import numbers, short
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.rules.boundary_rule import sobol_size
 from pdesolve.geometry.surfaces import Sphere
 from pdesolve.quadrature import Rule, gauss_legendre, sobol, tensor_rule

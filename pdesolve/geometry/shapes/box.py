@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.domain import Domain, coordinate_names, numbers, short
-from pdesolve.geometry.moved import Motion
+from pdesolve.geometry.coordinates import coordinate_names, numbers, short
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.place import Boundary
 from pdesolve.geometry.rules.boundary_rule import sobol_size
 from pdesolve.geometry.surfaces import Face

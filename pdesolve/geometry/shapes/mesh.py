@@ -18,7 +18,8 @@ from pdesolve.geometry.paths import Polyline
 from pdesolve.geometry.place import Boundary
 from pdesolve.geometry.shapes.mesh_data import MeshData, find, read
 from pdesolve.geometry.shapes.region import Region
-from pdesolve.geometry.surfaces import Curve, Segment, Surface
+from pdesolve.geometry.surface import Surface
+from pdesolve.geometry.surfaces import Curve, Segment
 from pdesolve.quadrature import Rule, gauss_legendre, tensor_rule
 
 LONG = 0.05  # of the boundary's size: straight runs longer than this are edges of their own

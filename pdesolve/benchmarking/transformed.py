@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -119,7 +119,7 @@ class Change:
         Surfaces are matched by their number: the image of a domain has the images of its surfaces, in order.
         """
         if isinstance(place, Boundary):
-            image = self.domain(place.source)
+            image = self.domain(cast(Domain, place.source))
             if place.faces is None:
                 return Boundary(image, None, place.label)
             pairs = zip(place.source.surfaces, image.surfaces, strict=True)

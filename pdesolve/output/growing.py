@@ -11,7 +11,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from pdesolve.output.mesh import OutputMesh, output_mesh, times
+from pdesolve.output.cells import OutputMesh
+from pdesolve.output.mesh import output_mesh, times
 from pdesolve.output.vtk import step_name, write_collection, write_step
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.solution.solution import Solution

@@ -218,35 +218,35 @@ def _trimmed_rule(piece: PieceLike, order: int) -> tuple[Tensor, Tensor]:
         return torch.where(found.abs() <= zero, 0.0, found) if zero else found
 
     parts = [
-        cut_rule(levels, lambda p: piece.active(piece.map(p)), torch.stack([low, high]), order)
-        for low, high in _squares(piece)
+        cut_rule(levels, lambda p: piece.active(piece.map(p)), square, order) for square in _squares(piece)
     ]
     points, weights = (torch.cat(column) for column in zip(*parts, strict=True))
     return points, weights
 
 
-def _squares(piece: PieceLike) -> list[tuple[Tensor, Tensor]]:
-    """Return corners of parts of the parameter square: a closed parameter in four, the first at its breaks.
+def _squares(piece: PieceLike) -> list[Tensor]:
+    """Return corners (2, 2) of parts of the parameter square: a closed parameter in four, the first at its breaks.
 
     The rule on a sphere needs no parts: symmetric shapes would be cut at their very rims.
     """
     if piece.surface.carrier()[0] in ("sphere", "plane"):
-        return [(torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64))]
-    ends = []
-    for i, closed in enumerate(piece.surface.periodic):
-        breaks = torch.tensor(piece.surface.breaks if i == 0 else (0.0, 1.0), dtype=torch.float64)
-        parts = torch.tensor(UNEVEN if closed else (0.0, 1.0), dtype=torch.float64)
-        ends.append(parts if closed or len(breaks) > FEW else breaks)
-    low, high = (torch.cartesian_prod(*(part(e) for e in ends)) for part in (_but_last, _but_first))
-    return list(zip(low, high, strict=True))
+        return [torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)]
+    ends = [
+        _panel_ends(closed, piece.surface.breaks if i == 0 else (0.0, 1.0))
+        for i, closed in enumerate(piece.surface.periodic)
+    ]
+    low = torch.cartesian_prod(*(e[:-1] for e in ends))
+    high = torch.cartesian_prod(*(e[1:] for e in ends))
+    return list(torch.stack([low, high], dim=1))
 
 
-def _but_last(ends: Tensor) -> Tensor:
-    return ends[:-1]
-
-
-def _but_first(ends: Tensor) -> Tensor:
-    return ends[1:]
+def _panel_ends(closed: bool, breaks: tuple[float, ...]) -> Tensor:
+    """Where one parameter is divided: a closed one off its symmetric places, at few breaks, else nowhere."""
+    if closed:
+        return torch.tensor(UNEVEN, dtype=torch.float64)
+    # A spline through many points would make a panel for each pair of them.
+    few = breaks if len(breaks) <= FEW else (0.0, 1.0)
+    return torch.tensor(few, dtype=torch.float64)
 
 
 def spread(pieces: Sequence[PieceLike], n: int, seed: int) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -262,7 +262,7 @@ def spread(pieces: Sequence[PieceLike], n: int, seed: int) -> list[tuple[Tensor,
     return [(x, piece.normal_at(x), w) for piece, (x, w) in zip(pieces, parts, strict=True)]
 
 
-def _spread_on_curves(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
+def _spread_on_curves(pieces, n, seed) -> list[Rule]:
     """Place points at equal distances along all active intervals, one after another, from a random start."""
     generator = torch.Generator().manual_seed(seed)
     shift = torch.rand((), generator=generator, dtype=torch.float64)
@@ -275,7 +275,7 @@ def _spread_on_curves(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
     e = torch.searchsorted(end, s).clamp(max=len(end) - 1)
     t = intervals[e, 0] + (s - end[e] + length[e]) / speed[e]
     points = [piece.map(t[owner[e] == i][:, None]) for i, piece in enumerate(pieces)]
-    return [(x, torch.full((len(x),), float(end[-1]) / n, dtype=torch.float64)) for x in points]
+    return [Rule(x, torch.full((len(x),), float(end[-1]) / n, dtype=torch.float64)) for x in points]
 
 
 def _steps(piece: PieceLike) -> tuple[Tensor, Tensor]:
@@ -290,7 +290,7 @@ def _steps(piece: PieceLike) -> tuple[Tensor, Tensor]:
     return steps, width[:, 0] * (speed @ w)
 
 
-def _spread_on_surfaces(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
+def _spread_on_surfaces(pieces, n, seed) -> list[Rule]:
     """Sobol points in the parameters, thinned to uniform density; as many on each piece as it has area."""
     drawn = [_uniform_on_surface(piece, 4 * n + CANDIDATES, seed + i) for i, piece in enumerate(pieces)]
     total = sum(measure for _, measure in drawn)
@@ -301,7 +301,7 @@ def _spread_on_surfaces(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
             more = math.ceil(1.2 * (4 * n + CANDIDATES) * count / max(len(x), 1))
             x, _ = _uniform_on_surface(pieces[i], more, seed + i)
         count = min(count, len(x))
-        parts.append((x[:count], torch.full((count,), measure / max(count, 1), dtype=torch.float64)))
+        parts.append(Rule(x[:count], torch.full((count,), measure / max(count, 1), dtype=torch.float64)))
     return parts
 
 

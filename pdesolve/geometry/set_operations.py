@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,12 +21,13 @@ SAMPLES = 4096  # Sobol points that look for an inside
 MEASURE_ORDER = 24
 
 
+@dataclass(frozen=True, repr=False)
 class SetOperation(Domain):
     """A domain made of two others; its boundary lies in theirs and is trimmed point by point."""
 
     left: Domain
     right: Domain
-    symbol: str
+    symbol: ClassVar[str]
 
     def _check(self) -> None:
         for part in (self.left, self.right):
@@ -137,11 +139,12 @@ class SetOperation(Domain):
     def _interval_rule(self, order: int) -> Rule:
         ends = torch.cat([leaf.bounds[:, 0] for leaf in self.leaves])
         ends = distinct(ends, 1e-12 * float(self.bounds[1] - self.bounds[0]))
-        a, b = ends[:-1], ends[1:]
-        keep = self.contains(((a + b) / 2)[:, None], self.rounding)
-        a, length = a[keep, None], (b - a)[keep, None]
+        middle = (ends[:-1] + ends[1:]) / 2
+        keep = self.contains(middle[:, None], self.rounding)
+        start = ends[:-1][keep, None]
+        length = ends.diff()[keep, None]
         s, w = gauss_legendre(order, 0.0, 1.0)
-        return Rule((a + length * s).reshape(-1, 1), (length * w).reshape(-1))
+        return Rule((start + length * s).reshape(-1, 1), (length * w).reshape(-1))
 
 
 def _tangent(surface: Surface) -> tuple[float, float]:

@@ -78,5 +78,5 @@ class GrowingSeries:
         """One slab as a solution, of the problem without what it is compared with."""
         problem = copy.copy(self.problem)
         problem.exact = problem.reference = None
-        mixture = PartitionedMixture.from_state(slab, subdomains_of(problem))
+        mixture = PartitionedMixture.from_state(dict(slab), subdomains_of(problem))
         return Solution(problem, mixture, "gmnm", 0.0, "under way", False)

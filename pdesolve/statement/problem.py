@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -102,6 +103,7 @@ class Problem:
         self.data = tuple(data) if isinstance(data, (list, tuple)) else ()
         self.name = name or getattr(equation, "__name__", "problem")
         self.source_path: Any = None
+        self.files: dict[str, Path] = {}  # that its file reads, by the path from that file
         self._check_names()
         self.unknowns = self._find_unknowns()
         for condition in self.conditions:
@@ -263,6 +265,7 @@ class Problem:
         names = "domain equation conditions exact reference guess constants parameters data name".split()
         problem = Problem(**{**{name: getattr(self, name) for name in names}, **changes})
         problem.source_path = self.source_path
+        problem.files = self.files
         return problem
 
     # ---------------------------------------------------------------- evaluation

@@ -6,7 +6,7 @@ diagonal per derivative:  J = Σ_s diag(∂F/∂u_s) · ∂u_s/∂θ,  with slot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -85,7 +85,7 @@ class ResidualOperator:
             r = self.residual(points, jets.detach(), normals, leaves)
             rows = []
             for i in range(r.shape[1]):
-                found = [None] * len(leaves)
+                found: Sequence[Tensor | None] = [None] * len(leaves)
                 if r.requires_grad:
                     found = torch.autograd.grad(
                         r[:, i].sum(), list(leaves.values()), retain_graph=True, allow_unused=True

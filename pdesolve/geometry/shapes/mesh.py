@@ -53,11 +53,10 @@ def load_mesh(path: str | Path) -> Domain:
     return PlaneMesh(data) if data.dimension == 2 else SolidMesh(data)
 
 
-class _Groups:
+class _Groups(Domain):
     """Parts by the names of groups, each of one or more surfaces."""
 
     data: MeshData
-    surfaces: tuple[Surface, ...]
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -77,7 +76,7 @@ class _Groups:
                 )
                 raise ProblemError(message)
         chosen = tuple(s.name for s in self.surfaces if s.name.rpartition(" ")[0] in names)
-        return Boundary(self, chosen, " and ".join(names))  # type: ignore[arg-type]
+        return Boundary(self, chosen, " and ".join(names))
 
     @property
     def files(self) -> tuple[Path, ...]:

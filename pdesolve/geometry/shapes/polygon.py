@@ -142,7 +142,7 @@ def _vertices(values) -> tuple[tuple[float, float], ...]:
     if len(rows) < 3:
         message = f"Polygon received {len(rows)} different vertices, expected at least 3."
         raise ProblemError(message)
-    return tuple(rows)
+    return tuple((x, y) for x, y in rows)
 
 
 def _check_holes(vertices, holes) -> None:

@@ -30,7 +30,8 @@ from pdesolve.statement.conditions import (
     Piecewise,
     Robin,
 )
-from pdesolve.statement.problem import Problem, has_signature, signature
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.signatures import has_signature, signature
 
 AXIS = (1.0, 1.0, 1.0)  # of rotations in space
 

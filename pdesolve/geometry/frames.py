@@ -24,5 +24,6 @@ def frame(edges: Iterable[tuple[tuple[float, float], float]]) -> Tensor:
     angle = next((angle for angle, length in bins if length >= (1 - 1e-9) * longest), 0.0)
     if min(angle, math.pi / 2 - angle) < 1e-9:
         return torch.eye(2, dtype=torch.float64)
-    c, s = math.cos(angle), math.sin(angle)
+    c = math.cos(angle)
+    s = math.sin(angle)
     return torch.tensor([[c, -s], [s, c]], dtype=torch.float64)

@@ -97,13 +97,15 @@ def _identity(d: int) -> tuple[tuple[float, ...], ...]:
 
 
 def _plane_rotation(angle: float) -> tuple[tuple[float, ...], ...]:
-    c, s = _exact(math.cos(angle)), _exact(math.sin(angle))
+    c = _exact(math.cos(angle))
+    s = _exact(math.sin(angle))
     return (c, -s), (s, c)
 
 
 def _space_rotation(angle: float, axis: Tensor) -> tuple[tuple[float, ...], ...]:
     """Rodrigues' formula R = cos I + sin [a]× + (1 - cos) a aᵀ."""
-    c, s = _exact(math.cos(angle)), _exact(math.sin(angle))
+    c = _exact(math.cos(angle))
+    s = _exact(math.sin(angle))
     x, y, z = axis.tolist()
     cross = axis.new_tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     matrix = c * torch.eye(3, dtype=torch.float64) + s * cross + (1 - c) * torch.outer(axis, axis)
@@ -111,13 +113,17 @@ def _space_rotation(angle: float, axis: Tensor) -> tuple[tuple[float, ...], ...]
 
 
 def _exact(value: float) -> float:
-    """Quarter turns are exact."""
-    return float(round(value)) if abs(value - round(value)) < 1e-14 else value
+    """Return a cosine or sine, of a quarter turn exactly: faces stay parallel to the axes then."""
+    if abs(value - round(value)) < 1e-14:
+        return float(round(value))
+    return value
 
 
 def _direction(axis) -> Tensor:
     names = {"x": (1, 0, 0), "y": (0, 1, 0), "z": (0, 0, 1)}
-    vector = numbers(names.get(axis, axis) if isinstance(axis, str) else axis, "rotated")
+    if isinstance(axis, str):
+        axis = names.get(axis, axis)
+    vector = numbers(axis, "rotated")
     length = math.hypot(*vector)
     if len(vector) != 3 or not length > 0:
         message = f'rotated received the axis {axis!r}, expected "x", "y", "z" or a vector such as (0, 0, 1).'

@@ -49,7 +49,10 @@ class MovedSurface(Surface):
     def plane(self) -> tuple[int, float] | None:
         """The hyperplane (axis, value) if it is parallel to an axis still."""
         kind, values = self.carrier()
-        for axis in range(self.dimension if kind == "plane" else 0):
+        if kind != "plane":
+            return None
+        for axis in range(self.dimension):
+            # Exactly: a plane that leans by rounding only is not taken for one of the grid's own.
             if abs(values[axis]) == 1.0:
                 return axis, values[-1] * values[axis]
         return None
@@ -80,7 +83,8 @@ class MovedSurface(Surface):
     def carrier(self) -> tuple[str, tuple[float, ...]]:
         """Return the image of a plane or sphere; anything else coincides only with itself."""
         kind, values = self.base.carrier()
-        vector, last = torch.tensor([values[:-1]], dtype=torch.float64), values[-1]
+        vector = torch.tensor([values[:-1]], dtype=torch.float64)
+        last = values[-1]
         if kind == "plane":
             normal = self.motion.turn(vector)[0]
             offset = self.motion.scale * last + float(
@@ -100,20 +104,32 @@ class MovedSurface(Surface):
         return self.base.covers(self.motion.back(x))
 
 
+def _grid(low: float, high: float, n: int, k: int) -> Tensor:
+    return torch.cartesian_prod(*[torch.linspace(low, high, n, dtype=torch.float64)] * k).reshape(-1, k)
+
+
+def _farthest(surface: Surface, direction: Tensor) -> Tensor:
+    """Return the point (d,) of a surface that is farthest in a direction."""
+    k = surface.dimension - 1
+    start = _grid(0, 1, GRID, k)
+    nearby = _grid(-1, 1, 9, k)
+    best = start[(surface.map(start) @ direction).argmax()]
+    reach = 1.0 / (GRID - 1)
+    for _ in range(ZOOMS):
+        t = (best + reach * nearby).clamp(0, 1)
+        best = t[(surface.map(t) @ direction).argmax()]
+        reach /= 3
+    return surface.map(best[None])[0]
+
+
 def _bounds(surfaces: tuple[Surface, ...]) -> Tensor:
     """Bounding box of surfaces: the best of a grid of parameters, then of ever smaller grids about it."""
-    corners = []
-    for surface in surfaces:
-        k, d = surface.dimension - 1, surface.dimension
-        start = torch.cartesian_prod(*[torch.linspace(0, 1, GRID, dtype=torch.float64)] * k).reshape(-1, k)
-        nearby = torch.cartesian_prod(*[torch.linspace(-1, 1, 9, dtype=torch.float64)] * k).reshape(-1, k)
-        for axis in range(d):
-            for sign in (-1.0, 1.0):
-                best, reach = start[(sign * surface.map(start)[:, axis]).argmax()], 1.0 / (GRID - 1)
-                for _ in range(ZOOMS):
-                    t = (best + reach * nearby).clamp(0, 1)
-                    best, reach = t[(sign * surface.map(t)[:, axis]).argmax()], reach / 3
-                corners.append(surface.map(best[None])[0])
+    corners = [
+        _farthest(surface, sign * torch.eye(surface.dimension, dtype=torch.float64)[axis])
+        for surface in surfaces
+        for axis in range(surface.dimension)
+        for sign in (-1.0, 1.0)
+    ]
     x = torch.stack(corners)
     return torch.stack([x.amin(dim=0), x.amax(dim=0)])
 
@@ -159,8 +175,8 @@ class Moved(Domain):
     def cuts(self, surface: Surface):
         """Unchanged by the motion."""
         levels = self.base.cuts(surface.base)  # type: ignore[attr-defined]
-        scale, back = self.motion.scale, self.motion.back
-        return tuple((lambda x, level=level: scale * level(back(x))) for level in levels)
+        motion = self.motion
+        return tuple((lambda x, level=level: motion.scale * level(motion.back(x))) for level in levels)
 
     def trims(self, surface: Surface) -> bool:
         """Unchanged by the motion."""

@@ -100,7 +100,9 @@ class Place(ABC):
         return Filtered(self, predicate)
 
     def __or__(self, other: "Place") -> "Place":
-        return Joined((self, other)) if isinstance(other, Place) else NotImplemented
+        if not isinstance(other, Place):
+            return NotImplemented
+        return Joined((self, other))
 
     def __str__(self) -> str:
         return self.name

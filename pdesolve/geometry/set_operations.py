@@ -100,7 +100,9 @@ class SetOperation(Domain):
         flat = [p for p in self.leaves if any(s.carrier()[0] == "plane" for s in p.surfaces)]
         frames = [leaf.rotation for leaf in flat]
         same = bool(frames) and all(torch.allclose(f, frames[0], rtol=0, atol=SAME) for f in frames)
-        return frames[0] if same else torch.eye(3, dtype=torch.float64)
+        if same:
+            return frames[0]
+        return torch.eye(3, dtype=torch.float64)
 
     @cached_property
     def measure(self) -> float:

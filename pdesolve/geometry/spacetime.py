@@ -105,7 +105,9 @@ class Lateral(Surface):
     def carrier(self) -> tuple[str, tuple[float, ...]]:
         """As in space."""
         kind, values = self.base.carrier()
-        return f"{kind} in time" if kind != "plane" else kind, (*values[:-1], 0.0, values[-1])
+        if kind != "plane":  # nothing but itself is a cylinder over a sphere; over a plane there is a plane
+            kind = f"{kind} in time"
+        return kind, (*values[:-1], 0.0, values[-1])
 
     def distance(self, x: Tensor) -> Tensor:
         """As in space."""
@@ -183,7 +185,7 @@ class TimeEnd(Surface):
     def normal_at(self, x: Tensor) -> Tensor:
         """Return (0, ±1)."""
         normal = torch.zeros_like(x)
-        normal[:, -1] = 1.0 if self.last else -1.0
+        normal[:, -1] = 2.0 * self.last - 1.0
         return normal
 
     def area(self, parameters: Tensor) -> Tensor:

@@ -73,10 +73,9 @@ class Surface(ABC):
         """Return the distances (n,) of points x (n, d) from the plane, sphere or curve in which it lies."""
         kind, values = self.carrier()
         if kind in ("plane", "sphere"):
-            numbers = x.new_tensor(values)
-            centre, size = numbers[:-1], numbers[-1]
-            height = x @ centre if kind == "plane" else (x - centre).norm(dim=1)
-            return (height - size).abs()
+            carrier = x.new_tensor(values)
+            height = x @ carrier[:-1] if kind == "plane" else (x - carrier[:-1]).norm(dim=1)
+            return (height - carrier[-1]).abs()
         return (x - self.nearest(x)[0]).norm(dim=1)
 
     def whole_rule(self, order: int) -> Rule | None:

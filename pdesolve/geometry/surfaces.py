@@ -56,7 +56,7 @@ class Face(Surface):
     def normal_at(self, x: Tensor) -> Tensor:
         """± the unit vector of the axis."""
         normal = torch.zeros_like(x)
-        normal[:, self.axis] = 1.0 if self.upper_side else -1.0
+        normal[:, self.axis] = 2.0 * self.upper_side - 1.0
         return normal
 
     def area(self, parameters: Tensor) -> Tensor:
@@ -101,8 +101,8 @@ class Segment(Surface):
     @property
     def tangent(self) -> tuple[float, float]:
         """Unit vector from start to stop."""
-        (ax, ay), (bx, by) = self.start, self.stop
-        return (bx - ax) / self.length, (by - ay) / self.length
+        length = self.length
+        return (self.stop[0] - self.start[0]) / length, (self.stop[1] - self.start[1]) / length
 
     @property
     def plane(self) -> tuple[int, float] | None:
@@ -168,7 +168,9 @@ class Sphere(Surface):
     @property
     def breaks(self) -> tuple[float, ...]:
         """Return quarters of a circle: panels short enough for a Gauss rule."""
-        return (0.0, 0.25, 0.5, 0.75, 1.0) if self.dimension == 2 else (0.0, 1.0)
+        if self.dimension > 2:
+            return (0.0, 1.0)
+        return (0.0, 0.25, 0.5, 0.75, 1.0)
 
     @property
     def periodic(self) -> tuple[bool, ...]:

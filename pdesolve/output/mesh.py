@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from pdesolve.errors import UsageError
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.shapes.box import AxisAligned
-from pdesolve.geometry.shapes.mesh import PlaneMesh, SolidMesh
+from pdesolve.geometry.shapes.mesh import PlaneMesh
+from pdesolve.geometry.shapes.solid_mesh import SolidMesh
 from pdesolve.geometry.spacetime import Cylinder
 from pdesolve.output.cells import OutputMesh, corners_of, grid
 from pdesolve.output.gmsh_mesh import refilled

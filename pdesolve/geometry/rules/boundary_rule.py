@@ -97,7 +97,9 @@ def _zero(piece: PieceLike) -> float:
     There they are zero all along, not only at a point; without such a surface no level is taken for zero.
     """
     size = float((piece.domain.bounds[1] - piece.domain.bounds[0]).norm())
-    return ROUNDING * size if any(s.coincides(piece.surface) for s in _others(piece)) else 0.0
+    if any(s.coincides(piece.surface) for s in _others(piece)):
+        return ROUNDING * size
+    return 0.0
 
 
 def _others(piece: PieceLike):
@@ -141,9 +143,10 @@ def piece_rule(piece: PieceLike, order: int) -> Rule:
     """Return points (n, d) and weights (n,) of ∫ f dS over the active part of a piece."""
     if piece.dimension == 1:
         return _point_rule(piece)
-    own = _own_rule(piece, order) if piece.dimension >= 3 else None
-    if own is not None:
-        return own
+    if piece.dimension >= 3:
+        own = _own_rule(piece, order)
+        if own is not None:
+            return own
     parameters, weights = _parameter_rule(piece, order)
     return Rule(piece.map(parameters), weights * piece.area(parameters))
 
@@ -155,7 +158,9 @@ def _own_rule(piece: PieceLike, order: int) -> Rule | None:
         return rule
     alone = len(piece.domain.leaves) == 1 and not (piece.hidden_by or piece.filters)
     # Cutting a rule short of some of its points costs its order. A map that jumps leaves no other way.
-    whole = piece.surface.whole_rule(order) if alone or not piece.surface.continuous else None
+    if not alone and piece.surface.continuous:
+        return None
+    whole = piece.surface.whole_rule(order)
     if whole is None or alone:
         return whole
     keep = piece.active(whole.points)
@@ -215,7 +220,9 @@ def _trimmed_rule(piece: PieceLike, order: int) -> tuple[Tensor, Tensor]:
         x = piece.map(parameters)
         values = [level(x) for level in cuts] + [flag(x).to(x.dtype) - 0.5 for flag in flags]
         found = torch.stack(values, dim=1)
-        return torch.where(found.abs() <= zero, 0.0, found) if zero else found
+        if not zero:
+            return found
+        return torch.where(found.abs() <= zero, 0.0, found)
 
     parts = [
         cut_rule(levels, lambda p: piece.active(piece.map(p)), square, order) for square in _squares(piece)

@@ -36,7 +36,9 @@ def _reject(domain: DomainLike, n: int, draw: Callable[[int], Tensor]) -> Tensor
         x = x[domain.level(x) < 0]
         if len(x) >= n:
             return x[:n]
-        count = min(2 * count + 64, int(1.3 * count * n / len(x)) + 64 if len(x) else 2 * count + 64)
+        # As many as the share inside asks for, and a third more; twice as many where that share is hardly known.
+        doubled = 2 * count + 64
+        count = min(doubled, int(1.3 * count * n / max(len(x), 1)) + 64)
     message = f"found only {len(x)} of {n} points inside {domain}: it fills too little of its bounding box."
     raise SolveError(message)
 
@@ -95,7 +97,9 @@ def fitted_grid(domain: DomainLike, n: int) -> Tensor:
     x = torch.cartesian_prod(*axes).reshape(-1, domain.dimension)
     level = domain.level(x)
     fitted = x[level <= -0.499 * min(h, float((extent / torch.tensor(counts)).min()))]
-    return fitted if len(fitted) else x[level < 0]
+    if len(fitted) == 0:
+        return x[level < 0]
+    return fitted
 
 
 SAMPLERS: dict[str, Callable[[DomainLike, int, int], Tensor]] = {

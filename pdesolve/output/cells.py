@@ -34,11 +34,13 @@ class OutputMesh:
         """Signed length, area or volume of every cell (e,); of a hexahedron by its corner at vertex 0."""
         corner = self.points[self.cells]
         if self.cell_type == "quad":  # shoelace: half the cross product of the diagonals
-            first, second = corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1]
+            first = corner[:, 2] - corner[:, 0]
+            second = corner[:, 3] - corner[:, 1]
             return 0.5 * (first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0])
-        vertices = [1, 3, 4] if self.cell_type == "hexahedron" else list(range(1, self.points.shape[1] + 1))
-        volume = np.linalg.det(corner[:, vertices] - corner[:, :1])
-        return volume if self.cell_type == "hexahedron" else volume / math.factorial(self.points.shape[1])
+        if self.cell_type == "hexahedron":  # 1, 3 and 4 are joined to vertex 0 by edges
+            return np.linalg.det(corner[:, [1, 3, 4]] - corner[:, :1])
+        volume = np.linalg.det(corner[:, 1:] - corner[:, :1])
+        return volume / math.factorial(self.points.shape[1])
 
     @property
     def centroids(self) -> NDArray[np.float64]:
@@ -63,8 +65,8 @@ def grid(
         origins = (origins[None, :] + stride * np.arange(n - 1)[:, None]).reshape(-1)
     corner = np.array([0, 1])
     for axis, stride in enumerate(strides[1:]):  # VTK walks round a face, and a hexahedron is two faces
-        top = corner[::-1] if axis == 0 else corner
-        corner = np.concatenate([corner, top + stride])
+        turned = corner[::-1] if axis == 0 else corner
+        corner = np.concatenate([corner, turned + stride])
     kind = {1: "line", 2: "quad", 3: "hexahedron"}[len(shape)]
     return OutputMesh(points, origins[:, None] + corner, kind, names)
 

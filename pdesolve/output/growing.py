@@ -64,7 +64,8 @@ class GrowingSeries:
         if ends[-1] < self.reached:  # the march began again: its steps are better
             self.written = 0
         self.reached = ends[-1]
-        first, passed = self.written, bisect_right(self.moments, self.reached)
+        first = self.written
+        passed = bisect_right(self.moments, self.reached)
         while self.written < passed and self.spent + perf_counter() - begin <= LARGEST_SHARE * elapsed:
             moment = self.moments[self.written]
             slab = slabs[max(bisect_left(ends, moment) - 1, 0)]

@@ -59,7 +59,9 @@ def _own_mesh(domain: Domain, points: int | None) -> OutputMesh:
     space = space_of(domain)
     dimension = space.dimension
     check_dimension(space)
-    target = DEFAULT_POINTS[dimension] if points is None else points
+    target = points
+    if target is None:
+        target = DEFAULT_POINTS[dimension]
     if target < 2:
         msg = (
             f"received {target} points for the output mesh, expected 2 or more: leave it out for the default."
@@ -106,7 +108,8 @@ def spacetime_mesh(domain: Domain, points: int | None = None, until: float | Non
         t = t[0] + (t - t[0]) * (until - t[0]) / (t[-1] - t[0])
     n = len(line.points)
     surface = np.column_stack([np.tile(line.points[:, 0], len(t)), np.repeat(t, n)])
-    first, second = line.cells[:, 0], line.cells[:, 1]
+    first = line.cells[:, 0]
+    second = line.cells[:, 1]
     layers = [np.column_stack([first, second, second + n, first + n]) + k * n for k in range(steps)]
     return OutputMesh(surface, np.concatenate(layers), "quad", tuple(domain.coordinates))
 
@@ -117,7 +120,8 @@ def times(domain: Domain, steps: int | None = None) -> NDArray[np.float64]:
     Raises:
         UsageError: for fewer than two steps.
     """
-    steps = DEFAULT_STEPS if steps is None else steps
+    if steps is None:
+        steps = DEFAULT_STEPS
     if steps < 2:
         msg = f"received {steps} time steps, expected at least 2 (the first and the last time)."
         raise UsageError(msg)
@@ -127,7 +131,7 @@ def times(domain: Domain, steps: int | None = None) -> NDArray[np.float64]:
 
 def space_of(domain: Domain) -> Domain:
     """The space part of a cylinder; a domain without time itself."""
-    return domain.space if isinstance(domain, Cylinder) else domain
+    return domain.in_space
 
 
 def is_cylinder(domain: Domain) -> bool:
@@ -167,7 +171,9 @@ def _lines(space: Domain, target: int) -> OutputMesh:
     middles = torch.as_tensor((ends[1:] + ends[:-1]) / 2)[:, None]
     inside = space.contains(middles, space.rounding).cpu().numpy()
     total = float((np.diff(ends) * inside).sum())
-    points, cells, start = [], [], 0
+    points = []
+    cells = []
+    start = 0
     for a, b in zip(ends[:-1][inside], ends[1:][inside], strict=True):
         n = max(2, round(target * (b - a) / total))
         points.append(np.linspace(a, b, n))

@@ -111,9 +111,13 @@ def moments_of(solution: Solution, steps: int | None, time: float | None) -> lis
         UsageError: if the problem has not this one, or the solution has not come so far.
     """
     time = checked_time(solution, time)
-    found = times(solution.problem.domain, steps).tolist() if time is None else [time]
+    if time is not None:
+        return [time]
+    found = times(solution.problem.domain, steps).tolist()
     reached = _reached(solution)
-    return found if reached is None else [t for t in found if t <= reached]
+    if reached is None:
+        return found
+    return [t for t in found if t <= reached]
 
 
 def checked_time(solution: Solution, time: float | None) -> float | None:

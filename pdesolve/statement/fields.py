@@ -88,7 +88,9 @@ def _scaled(a: Combination, factor: Any) -> Combination | None:
 
 
 def _divided(a: Combination, divisor: Any) -> Combination | None:
-    return _scaled(a, 1 / divisor) if isinstance(divisor, (int, float)) and divisor else None
+    if not isinstance(divisor, (int, float)) or not divisor:  # by zero, torch gives inf rather than an error
+        return None
+    return _scaled(a, 1 / divisor)
 
 
 def _added(a: Combination, other: Any, sign: float = 1.0) -> Combination | None:

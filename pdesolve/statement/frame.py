@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.statement.fields import ACTIVE, Field, MultiIndex, Vector, active
+from pdesolve.statement.fields import ACTIVE, Field, MultiIndex, Vector, active, sum_of
 
 
 class Frame:
@@ -94,13 +94,14 @@ class Frame:
     def taylor(self, name: str, index: MultiIndex) -> Tensor:
         """D^index of an unknown as its Taylor polynomial at the points; (n,)."""
         self.requested.add((name, index))
-        value = None
+        terms: list[Tensor] = []
         for gamma in multi_indices(len(self.names), self.depth):
             coefficient = self._jet(name, tuple(map(sum, zip(index, gamma, strict=True))))  # type: ignore[misc]
             if coefficient is not None:
-                term = self._monomial(coefficient, gamma)
-                value = term if value is None else value + term
-        return self.full(0.0) if value is None else value
+                terms.append(self._monomial(coefficient, gamma))
+        if not terms:  # a derivative beyond those of the jet vanishes
+            return self.full(0.0)
+        return sum_of(terms)
 
     def _monomial(self, coefficient: Tensor, gamma: MultiIndex) -> Tensor:
         """Coefficient · (x - x₀)^γ / γ!, evaluated where x = x₀: its derivatives are what counts."""
@@ -127,7 +128,9 @@ class Frame:
             return torch.zeros_like(value)
         # Each value depends on its own point only, so the gradient of the sum holds all derivatives.
         (gradient,) = torch.autograd.grad(value.sum(), coordinate, create_graph=True, allow_unused=True)
-        return torch.zeros_like(value) if gradient is None else gradient
+        if gradient is None:
+            return torch.zeros_like(value)
+        return gradient
 
 
 @lru_cache

@@ -54,9 +54,11 @@ def _existing(path: Path) -> Path:
         raise UsageError(message)
     if not path.exists():
         folder = path.parent
-        names = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
+        names = [p.name for p in folder.glob("*.py")]
         near = get_close_matches(path.name, names) or get_close_matches(f"{path.name}.py", names)
-        hint = f"did you mean {folder / near[0]}?" if near else "expected the path of a problem file"
+        hint = "expected the path of a problem file"
+        if near:
+            hint = f"did you mean {folder / near[0]}?"
         message = f"there is no file {path}: {hint}"
         raise UsageError(message)
     if path.suffix != ".py":
@@ -81,8 +83,11 @@ def _run(path: Path) -> ModuleType:
     try:
         code = compile(path.read_bytes(), str(path), "exec")
     except SyntaxError as error:
-        shown = f" in `{error.text.strip()}`" if error.text and error.text.strip() else ""
-        place = path.name if error.lineno is None else f"{path.name}, line {error.lineno}"
+        line = (error.text or "").strip()
+        shown = f" in `{line}`" * bool(line)
+        place = path.name
+        if error.lineno is not None:
+            place += f", line {error.lineno}"
         message = f"{place}: {error.msg}{shown}"
         raise ProblemError(message) from error
     except (OSError, ValueError) as error:

@@ -89,7 +89,7 @@ class Problem:
         self.conditions = tuple(conditions)
         self.constants = dict(constants or {})
         self.parameters = dict(parameters or {})
-        self.data = tuple(data) if isinstance(data, (list, tuple)) else ()
+        self.data: tuple[Observation, ...] = ()
         self.name = name or getattr(equation, "__name__", "problem")
         self.source_path: Any = None
         self.files: dict[str, Path] = {}  # that its file reads, by the path from that file
@@ -139,6 +139,7 @@ class Problem:
         if data is not None and not isinstance(data, (list, tuple)):
             message = f"data is a {type(data).__name__}; expected a list: data=[Observation(points, values)]"
             raise ProblemError(message)
+        self.data = tuple(data or ())
         for i, observation in enumerate(self.data):
             if not isinstance(observation, Observation):
                 message = f"data[{i}] is a {type(observation).__name__}; expected Observation(points, values)"

@@ -47,7 +47,7 @@ def _hear(event: str, arguments: tuple) -> None:
     if paths is None:
         return
     path, mode, flags = arguments
-    writing = flags & _WRITING if mode is None else set(mode) & set("wax+")
+    writing = set(mode) & set("wax+") if mode else flags & _WRITING
     if isinstance(path, (str, bytes, os.PathLike)) and not writing:
         paths.append(os.fsdecode(path))
 

@@ -1,22 +1,21 @@
 """Domains, their boundary pieces and places on them."""
 
-from pdesolve.geometry.domain import Domain, coordinate_names
-from pdesolve.geometry.place import Boundary, BoundaryRule, Piece, Place, Point, named_coordinates
+from pdesolve.geometry.coordinates import coordinate_names, named_coordinates
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.moved import Moved
+from pdesolve.geometry.piece import Piece
+from pdesolve.geometry.place import Boundary, BoundaryRule, Place, Point
 from pdesolve.geometry.set_operations import Difference, Intersection, Union
+from pdesolve.geometry.shapes.arcs import Annulus, Ellipse, Sector
 from pdesolve.geometry.shapes.ball import Ball, Disk
 from pdesolve.geometry.shapes.box import Box, Interval, Rectangle
-from pdesolve.geometry.shapes.mesh import PlaneMesh, SolidMesh, load_mesh
+from pdesolve.geometry.shapes.extrusion import Extrusion, circular_cylinder
+from pdesolve.geometry.shapes.mesh import PlaneMesh, load_mesh
 from pdesolve.geometry.shapes.polygon import Polygon
-from pdesolve.geometry.shapes.region import (
-    Annulus,
-    Ellipse,
-    RoundedPolygon,
-    Sector,
-    SmoothCurve,
-    StarShaped,
-    airfoil,
-)
-from pdesolve.geometry.shapes.solids import Extrusion, Revolution, circular_cylinder, torus
+from pdesolve.geometry.shapes.revolution import Revolution, torus
+from pdesolve.geometry.shapes.rounded import RoundedPolygon
+from pdesolve.geometry.shapes.smooth import SmoothCurve, StarShaped, airfoil
+from pdesolve.geometry.shapes.solid_mesh import SolidMesh
 from pdesolve.geometry.spacetime import Cylinder, TimeInterval
 from pdesolve.quadrature import Rule
 
@@ -34,6 +33,7 @@ __all__ = [
     "Extrusion",
     "Intersection",
     "Interval",
+    "Moved",
     "Piece",
     "Place",
     "PlaneMesh",

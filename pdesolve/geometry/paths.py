@@ -25,6 +25,10 @@ ITERATIONS = 5  # of that search; it converges like a secant method from an erro
 Vertices = tuple[tuple[float, float], ...]
 
 
+def _closed(vertices: Vertices) -> Vertices:
+    return (*vertices, vertices[0])
+
+
 class Path(ABC):
     """A plane curve p(t), 0 ≤ t ≤ 1, smooth between its breaks."""
 
@@ -65,28 +69,39 @@ class Path(ABC):
         x = x.to(torch.float64)
         table, steps, tree = self._table
         index = torch.from_numpy(tree.query(x.numpy())[1])
-        t, reach = table[index], steps[index]
-
-        def slope(t: Tensor) -> tuple[Tensor, Tensor]:
-            velocity = self.velocity(t)
-            return ((x - self.point(t)) * velocity).sum(dim=1), (velocity * velocity).sum(dim=1)
-
-        low, high = t - reach, t + reach
-        g, speed = slope(t)
-        before, g_before = t, g
-        t = self._confined(t + g / speed, low, high)
+        t = table[index]
+        low = t - steps[index]
+        high = t + steps[index]
+        g, speed = self._slope(x, t)
+        before = t
+        g_before = g
+        t = self._confined(t + g / speed, low, high)  # a Newton step without the curvature: g' ≈ -|p'|²
         for _ in range(ITERATIONS - 1):
-            g, speed = slope(t)
+            g, speed = self._slope(x, t)
             change = t - before
             rate = (g - g_before) / torch.where(change == 0, 1.0, change)
+            # A secant that does not fall leads to a maximum of the distance, beyond the centre of curvature.
             rate = torch.where((change == 0) | (rate > -0.1 * speed), -speed, rate)
-            before, g_before = t, g
+            before = t
+            g_before = g
             t = self._confined(t - g / rate, low, high)
-        return t % 1.0 if self.closed else t
+        return self._wrapped(t)
+
+    def _slope(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Return g(t) = (x - p)·p', half the negative slope of the squared distance, and |p'|²."""
+        velocity = self.velocity(t)
+        return ((x - self.point(t)) * velocity).sum(dim=1), (velocity * velocity).sum(dim=1)
+
+    def _wrapped(self, t: Tensor) -> Tensor:
+        if self.closed:
+            return t % 1.0
+        return t
 
     def _confined(self, t: Tensor, low: Tensor, high: Tensor) -> Tensor:
         t = torch.minimum(torch.maximum(t, low), high)
-        return t if self.closed else t.clamp(0, 1)
+        if self.closed:
+            return t
+        return t.clamp(0, 1)
 
     @cached_property
     def extremes(self) -> Tensor:
@@ -96,11 +111,12 @@ class Path(ABC):
         found = [self.point(table)]
         for axis in (0, 1):
             i = (velocity[1:, axis] * velocity[:-1, axis] < 0).nonzero()[:, 0]
-            turn = bisect(
-                lambda t, axis=axis: self.velocity(t)[:, axis] > 0, table[i].clone(), table[i + 1].clone()
-            )
-            found.append(self.point(turn))
+            found.append(self.point(self._turn(axis, table[i], table[i + 1])))
         return torch.cat(found)
+
+    def _turn(self, axis: int, before: Tensor, behind: Tensor) -> Tensor:
+        """Return the parameters at which the velocity along an axis changes its sign."""
+        return bisect(lambda t: self.velocity(t)[:, axis] > 0, before, behind)
 
 
 @dataclass(frozen=True)
@@ -130,7 +146,8 @@ class EllipticArc(Path):
         return tuple(i / parts for i in range(parts + 1))
 
     def _turned(self, along: Tensor, across: Tensor) -> Tensor:
-        c, s = math.cos(self.angle), math.sin(self.angle)
+        c = math.cos(self.angle)
+        s = math.sin(self.angle)
         return torch.stack([c * along - s * across, s * along + c * across], dim=1)
 
     def nearest(self, x: Tensor) -> Tensor:
@@ -188,8 +205,11 @@ class PolarCurve(Path):
         with torch.enable_grad():
             theta = (2 * math.pi * t.detach()).requires_grad_()
             r = self._radius(theta)
-            slope = torch.autograd.grad(r.sum(), theta)[0] if r.requires_grad else torch.zeros_like(theta)
-        theta, r = theta.detach(), r.detach()
+            slope = torch.zeros_like(theta)
+            if r.requires_grad:  # a radius that is a number has no graph
+                (slope,) = torch.autograd.grad(r.sum(), theta)
+        theta = theta.detach()
+        r = r.detach()
         outward = torch.stack([theta.cos(), theta.sin()], dim=1)
         across = torch.stack([-theta.sin(), theta.cos()], dim=1)
         return 2 * math.pi * (slope[:, None] * outward + r[:, None] * across)
@@ -207,17 +227,25 @@ class SplinePath(Path):
     points: Vertices
     closed: bool = True
 
+    @property
+    def _chain(self) -> Vertices:
+        return _closed(self.points) if self.closed else self.points
+
     @cached_property
     def _knots(self) -> Tensor:
-        v = np.array([*self.points, self.points[0]] if self.closed else self.points)
+        v = np.array(self._chain)
         length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(v, axis=0), axis=1))])
         return torch.from_numpy(length / length[-1])
 
     @cached_property
     def _coefficients(self) -> Tensor:
         """(4, knots - 1, 2), highest power first."""
-        v = np.array([*self.points, self.points[0]] if self.closed else self.points)
-        ends = "periodic" if self.closed else "natural" if len(v) < 4 else "not-a-knot"
+        v = np.array(self._chain)
+        ends = "not-a-knot"
+        if self.closed:
+            ends = "periodic"
+        elif len(v) < 4:  # a cubic through fewer points is not determined without more conditions
+            ends = "natural"
         return torch.from_numpy(np.ascontiguousarray(CubicSpline(self._knots.numpy(), v, bc_type=ends).c))
 
     @property
@@ -226,7 +254,7 @@ class SplinePath(Path):
         return tuple(self._knots.tolist())
 
     def _local(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        t = t % 1.0 if self.closed else t
+        t = self._wrapped(t)
         i = (torch.searchsorted(self._knots, t.contiguous(), right=True) - 1).clamp(0, len(self._knots) - 2)
         return self._coefficients[:, i], (t - self._knots[i])[:, None]
 
@@ -250,7 +278,7 @@ class Polyline(Path):
 
     @cached_property
     def _corners(self) -> Tensor:
-        v = [*self.vertices, self.vertices[0]] if self.closed else self.vertices
+        v = _closed(self.vertices) if self.closed else self.vertices
         return torch.tensor(v, dtype=torch.float64)
 
     @cached_property
@@ -288,8 +316,8 @@ class Polyline(Path):
         count = len(self._knots) - 1
         around = torch.cat([first - 1, first, first + 1], dim=1)
         around = around % count if self.closed else around.clamp(0, count - 1)
-        a, b = self._corners[around], self._corners[around + 1]
-        edge = b - a
+        a = self._corners[around]
+        edge = self._corners[around + 1] - a
         s = (((x[:, None] - a) * edge).sum(dim=2) / (edge * edge).sum(dim=2)).clamp(0, 1)
         gap = (x[:, None] - a - s[:, :, None] * edge).norm(dim=2)
         # At a vertex the segment that x faces most squarely: it tells the side of the path.
@@ -298,7 +326,8 @@ class Polyline(Path):
         best = gap.amin(dim=1, keepdim=True)
         size = float(self._corners.abs().max())
         pick = torch.where(gap <= best * (1 + 1e-9) + 1e-14 * size, facing, -1.0).argmax(dim=1)[:, None]
-        i, s = around.gather(1, pick)[:, 0], s.gather(1, pick)[:, 0]
+        i = around.gather(1, pick)[:, 0]
+        s = s.gather(1, pick)[:, 0]
         # Just inside its segment, so that velocity(t) is that of the segment chosen.
         s = s.clamp(1e-12, 1 - 1e-12)
         return self._knots[i] + s * self._knots.diff()[i]
@@ -316,21 +345,26 @@ def check_simple(path: Path, what: str) -> None:
     if not torch.isfinite(x).all():
         message = f"{what} is not finite everywhere, expected a bounded closed curve."
         raise ProblemError(message)
-    a, b = x[:-1], x[1:]
     if path.closed:
-        a, b = torch.cat([a, x[-1:]]), torch.cat([b, x[:1]])
+        x = torch.cat([x, x[:1]])
+    a = x[:-1]
+    b = x[1:]
     far = (b - a).norm(dim=1) > 0
-    a, b, t = a[far], b[far], t[: len(far)][far]
+    a = a[far]
+    b = b[far]
 
     def side(p: Tensor, q: Tensor, r: Tensor) -> Tensor:
-        u, w = q - p, r - p
+        u = q - p
+        w = r - p
         return u[..., 0] * w[..., 1] - u[..., 1] * w[..., 0]
 
     n = len(a)
-    p, q, r, s = a[:, None], b[:, None], a[None], b[None]
-    crossing = (side(p, q, r) * side(p, q, s) < 0) & (side(r, s, p) * side(r, s, q) < 0)
+    p = a[:, None]
+    q = b[:, None]
+    crossing = (side(p, q, a) * side(p, q, b) < 0) & (side(a, b, p) * side(a, b, q) < 0)
     i = torch.arange(n)
     gap = (i[:, None] - i[None]).abs()
+    # Neighbours, around the end of a closed path too, share a point.
     crossing &= (gap > 1) & (gap < n - 1)
     if crossing.any():
         x0, y0 = a[int(crossing.any(dim=1).nonzero()[0])].tolist()

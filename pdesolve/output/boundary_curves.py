@@ -41,7 +41,8 @@ class BoundaryPolygon:
 
     def samples(self, spacing: float) -> NDArray[np.float64]:
         """Points on the segments not farther apart than `spacing`, the vertices included."""
-        first, second = self.ends[:, 0], self.ends[:, 1]
+        first = self.ends[:, 0]
+        second = self.ends[:, 1]
         number = np.ceil(np.linalg.norm(second - first, axis=1) / spacing).astype(int)
         owner = np.repeat(np.arange(len(number)), number)
         share = np.arange(len(owner)) - np.repeat(np.cumsum(number) - number, number)
@@ -63,7 +64,8 @@ def boundary_polygon(domain: Domain, spacing: float) -> BoundaryPolygon:
     Returns:
         The polygon; corners and the points where pieces are trimmed are vertices.
     """
-    parts, start = [], 0
+    parts = []
+    start = 0
     for index, piece in enumerate(domain.pieces):
         for first, last in _joined(piece.intervals.tolist()):
             parameter = _equal_steps(piece, first, last, spacing)
@@ -100,7 +102,9 @@ def _equal_steps(piece: Piece, first: float, last: float, spacing: float) -> NDA
     turning = float(np.abs(np.diff(direction)).sum())
     number = max(1, int(np.ceil(length[-1] / spacing - 1e-9)), int(np.ceil(turning / _TURN - 1e-3)))
     parameter = np.interp(np.linspace(0, length[-1], number + 1), length, s)
-    parameter[0], parameter[-1] = first, last
+    # Exactly, so that arcs which meet in a corner end in the same point.
+    parameter[0] = first
+    parameter[-1] = last
     return parameter
 
 
@@ -126,8 +130,10 @@ def _merge_ends(polygon: BoundaryPolygon) -> BoundaryPolygon:
 def _split_crowded(domain: Domain, polygon: BoundaryPolygon, smallest: float) -> BoundaryPolygon:
     """Halve segments until no vertex lies in the circle over another segment, or they are very short."""
     for _ in range(64):
-        first, second = polygon.ends[:, 0], polygon.ends[:, 1]
+        first = polygon.ends[:, 0]
+        second = polygon.ends[:, 1]
         length = np.linalg.norm(second - first, axis=1)
+        # Both ends of a segment are on its circle: the nearest three hold any other vertex in it.
         distance, nearest = cKDTree(polygon.points).query((first + second) / 2, k=min(3, len(polygon.points)))
         foreign = (nearest != polygon.segments[:, :1]) & (nearest != polygon.segments[:, 1:])
         crowded = (foreign & (distance < length[:, None] * (0.5 + 1e-9))).any(axis=1) & (length > smallest)
@@ -144,10 +150,12 @@ def _halve(domain: Domain, polygon: BoundaryPolygon, chosen: NDArray[np.int64]) 
         own = polygon.pieces[chosen] == index
         points[own] = _map(domain.pieces[index], middle[own])
     new = len(polygon.points) + np.arange(len(chosen))
-    segments, parameters = polygon.segments.copy(), polygon.parameters.copy()
+    segments = polygon.segments.copy()
+    parameters = polygon.parameters.copy()
     second = np.column_stack([new, segments[chosen, 1]])
     second_parameters = np.column_stack([middle, parameters[chosen, 1]])
-    segments[chosen, 1], parameters[chosen, 1] = new, middle
+    segments[chosen, 1] = new
+    parameters[chosen, 1] = middle
     return BoundaryPolygon(
         np.concatenate([polygon.points, points]),
         np.concatenate([segments, second]),

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from pdesolve.errors import UsageError
-from pdesolve.output.mesh import OutputMesh
+from pdesolve.output.cells import OutputMesh
 
 if TYPE_CHECKING:
     from pdesolve.solution.solution import Solution
@@ -65,7 +65,8 @@ def point_fields(solution: Solution, points: NDArray[np.float64]) -> Fields:
         UsageError: if the names of two unknowns lead to the same array.
     """
     domain = solution.problem.domain
-    d, space = domain.dimension, len(domain.space_coordinates)
+    d = domain.dimension
+    space = domain.space_dimension
     x = torch.as_tensor(points, dtype=torch.float64)
     value = (0,) * d
     steps = [tuple(int(i == axis) for i in range(d)) for axis in range(space)]
@@ -105,7 +106,9 @@ def without_unknown_exact(solution: Solution, fields: Fields) -> Fields:
 
 def with_time(points: NDArray[np.float64], time: float | None) -> NDArray[np.float64]:
     """Points (n, d) with a last column t, if there is a time."""
-    return points.copy() if time is None else np.column_stack([points, np.full(len(points), time)])
+    if time is None:
+        return points.copy()
+    return np.column_stack([points, np.full(len(points), time)])
 
 
 def _residuals(residual: NDArray[np.float64]) -> list[tuple[str, NDArray[np.float64]]]:

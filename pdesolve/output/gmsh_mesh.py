@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from pdesolve.errors import SolveError, UsageError
-from pdesolve.output.mesh import OutputMesh
+from pdesolve.output.cells import OutputMesh
 
 _CELLS = {2: 2, 3: 4}  # Gmsh's numbers of triangles and tetrahedra
 _SAME = 1e-9  # relative difference of the measures before and after
@@ -75,7 +75,8 @@ def _pieces(mesh: OutputMesh) -> list[OutputMesh]:
 
 def _connected(cells: Sides, n: int) -> Sides:
     """The connected part (n,) of each of n vertices."""
-    first, second = np.repeat(cells[:, :1], cells.shape[1] - 1, axis=1).ravel(), cells[:, 1:].ravel()
+    first = np.repeat(cells[:, :1], cells.shape[1] - 1, axis=1).ravel()
+    second = cells[:, 1:].ravel()
     graph = coo_array((np.ones(len(first)), (first, second)), shape=(n, n))
     return connected_components(graph, directed=False)[1]
 
@@ -103,9 +104,11 @@ def _outline(model: Any, vertices: NDArray[np.float64], sides: Sides) -> None:
 
 def _surfaces(model: Any, vertices: NDArray[np.float64], sides: Sides) -> None:
     """Closed triangulated surfaces, each in one piece, around one volume."""
-    loops, part = [], _connected(sides, len(vertices))
+    loops = []
+    part = _connected(sides, len(vertices))
     for k in np.unique(part):
-        mine, triangles = np.flatnonzero(part == k), sides[part[sides[:, 0]] == k]
+        mine = np.flatnonzero(part == k)
+        triangles = sides[part[sides[:, 0]] == k]
         surface = model.addDiscreteEntity(2)
         model.mesh.addNodes(2, surface, mine + 1, vertices[mine].ravel())
         model.mesh.addElementsByType(surface, 2, [], (triangles + 1).ravel())
@@ -121,7 +124,8 @@ def _checked(found: OutputMesh, before: OutputMesh) -> OutputMesh:
     """
     wrong = found.measures < 0
     found.cells[wrong] = found.cells[wrong][:, [1, 0, *range(2, found.cells.shape[1])]]
-    total, wanted = float(found.measures.sum()), float(before.measures.sum())
+    total = float(found.measures.sum())
+    wanted = float(before.measures.sum())
     if abs(total - wanted) > _SAME * wanted:
         message = f"Gmsh filled {total:.6g} of the domain's {wanted:.6g}: leave --mesher out, or ask for other --points"
         raise SolveError(message)

@@ -30,8 +30,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pdesolve.errors import SolveError, UsageError
+from pdesolve.output.cells import CORNERS
 from pdesolve.output.files import replacing
-from pdesolve.output.mesh import CORNERS
 
 _XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
@@ -110,19 +110,29 @@ def checked_array(name: str, values: ArrayLike, n: int) -> NDArray[Any]:
     if array.dtype.kind not in "biuf":
         msg = f"the array '{name}' holds {array.dtype} values, expected real numbers."
         raise SolveError(msg)
-    if array.ndim == 0 or array.shape[0] != n or array.ndim > 3 or 0 in array.shape:
+    if array.ndim not in (1, 2, 3) or len(array) != n or 0 in array.shape:
         msg = f"the array '{name}' has shape {array.shape}, expected one row for each of {n} points."
         raise SolveError(msg)
     _refuse_non_finite(name, array)
+    return np.ascontiguousarray(_as_shown(_as_written(array)))
+
+
+def _as_written(array: NDArray[Any]) -> NDArray[Any]:
+    """Numbers of the kinds that VTK has: 64-bit integers, and floats of single or double precision."""
     if array.dtype.kind in "biu":
-        array = array.astype(np.int64)
-    if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
-        array = array.astype(np.float64)
+        return array.astype(np.int64)
+    if array.dtype.itemsize not in (4, 8):
+        return array.astype(np.float64)
+    return array
+
+
+def _as_shown(array: NDArray[Any]) -> NDArray[Any]:
+    """One row for each point; two components are a vector in the plane, for which viewers want three."""
     if array.ndim == 3:
-        array = array.reshape(n, -1)
+        array = array.reshape(len(array), -1)
     if array.ndim == 2 and array.shape[1] == 2:
-        array = np.column_stack([array, np.zeros(n, dtype=array.dtype)])
-    return np.ascontiguousarray(array)
+        return np.column_stack([array, np.zeros(len(array), dtype=array.dtype)])
+    return array
 
 
 @contextlib.contextmanager
@@ -131,7 +141,8 @@ def _compressing_lightly() -> Iterator[None]:
     from meshio.vtu import _vtu
 
     light = SimpleNamespace(compress=partial(zlib.compress, level=1), decompress=zlib.decompress)
-    _vtu.zlib, usual = light, _vtu.zlib
+    usual = _vtu.zlib
+    _vtu.zlib = light
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pdesolve.output.mesh import OutputMesh
+from pdesolve.output.cells import OutputMesh
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +28,13 @@ STYLE: dict[Any, Any] = {
     "axes.formatter.limits": (-2, 4),
     "axes.formatter.use_mathtext": True,
 }
-BLUE, RED, GREEN, GREY = "#2f5d9b", "#c1432e", "#3c8d53", "#7a7a7a"
-_FIELD, _MAGNITUDE = "viridis", "magma"
+BLUE = "#2f5d9b"
+RED = "#c1432e"
+GREEN = "#3c8d53"
+GREY = "#7a7a7a"
+# Both have even steps of lightness, and stay legible in grey and to eyes that do not tell red from green.
+_FIELD = "viridis"
+_MAGNITUDE = "magma"
 _DECADES = 6  # of a logarithmic colour scale, below the largest value
 _LONGEST = 6  # Beyond this ratio of the sides, a domain is not drawn to scale.
 _MARKED = 60  # A history of at most so many rows shows its points.
@@ -101,48 +106,61 @@ def surface(
     if logarithmic:
         low, high = limits or log_limits(value)
         value = np.clip(np.abs(value), low, high)
+        style = {"norm": LogNorm(low, high), "cmap": _MAGNITUDE}
     else:
         low, high = limits or value_limits(value)
-    norm = LogNorm(low, high) if logarithmic else Normalize(low, high)
-    corners = mesh.cells.shape[1]
-    triangles = mesh.cells if corners == 3 else mesh.cells[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
+        style = {"norm": Normalize(low, high), "cmap": _FIELD}
+    triangles = _triangles(mesh)
     triangulation = Triangulation(mesh.points[:, 0], mesh.points[:, 1], triangles)
     if level is not None and level.max() > 0:
         axes.tricontourf(triangulation, level, levels=[0, 2 * level.max()], colors="white", zorder=2)
     unknown = ~np.isfinite(value)
     triangulation.set_mask(unknown[triangles].any(axis=1))
-    known, colours = np.where(unknown, low, value), _MAGNITUDE if logarithmic else _FIELD
-    drawn = axes.tripcolor(
-        triangulation, known, shading="gouraud", cmap=colours, norm=norm, rasterized=True, zorder=1
-    )
+    known = np.where(unknown, low, value)
+    drawn = axes.tripcolor(triangulation, known, shading="gouraud", rasterized=True, zorder=1, **style)
     # It stays within the axes; to see that, matplotlib would make a path of every triangle.
     drawn.set_in_layout(False)
     if bar:
         beside = axes.figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02, aspect=25)
         beside.outline.set_linewidth(0.5)
-    _frame(axes, mesh, to_scale, tight=corners == 4 and level is None)
+    _frame(axes, mesh, to_scale, tight=mesh.cell_type == "quad" and level is None)
+
+
+def _triangles(mesh: OutputMesh) -> NDArray[np.int64]:
+    """Triangles (e, 3) of a mesh of triangles or quads, each of which is halved."""
+    if mesh.cell_type == "quad":
+        return mesh.cells[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
+    return mesh.cells
 
 
 def history(axes: Axes, rows: Sequence[Mapping[str, Any]], tolerance: float | None = None) -> None:
     """Errors, estimates or losses of a solve against its unknowns, its seconds if they do not change, or time t."""
-    across = "unknowns" if len({r["unknowns"] for r in rows if r.get("unknowns")}) > 1 else "seconds"
-    if any("time" in r for r in rows):  # a march: its slabs are stages of the solution, not of the solve
-        across = "time"
+    across = _abscissa(rows)
     for key, (label, colour, line) in _KINDS.items():
         pairs = [(r[across], r[key]) for r in rows if _positive(r.get(key)) and r.get(across) is not None]
-        if pairs:
-            marker = "o" if len(pairs) <= _MARKED and line == "-" else None
-            axes.plot(
-                *zip(*pairs, strict=True), line, color=colour, marker=marker, markersize=3.5, label=label
-            )
+        if not pairs:
+            continue
+        style: dict[str, Any] = {"color": colour, "markersize": 3.5, "label": label}
+        if len(pairs) <= _MARKED and line == "-":
+            style["marker"] = "o"
+        axes.plot(*zip(*pairs, strict=True), line, **style)
     if tolerance is not None and axes.lines:
         axes.axhline(tolerance, color="black", linewidth=0.7, linestyle=(0, (2, 2)), label="tolerance")
     axes.set_yscale("log")
     if across == "unknowns":
         _logarithmic_numbers(axes)
-    axes.set_xlabel("t" if across == "time" else across)
+    axes.set_xlabel({"time": "t"}.get(across, across))
     axes.legend(loc="best")
     _open(axes)
+
+
+def _abscissa(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What a history is drawn over: time, unknowns, or seconds where there are no more and more unknowns."""
+    if any("time" in r for r in rows):  # a march: its slabs are stages of the solution, not of the solve
+        return "time"
+    if len({r["unknowns"] for r in rows if r.get("unknowns")}) > 1:
+        return "unknowns"
+    return "seconds"
 
 
 def _logarithmic_numbers(axes: Axes) -> None:
@@ -166,11 +184,12 @@ def value_limits(*values: NDArray[np.float64]) -> tuple[float, float]:
     finite = np.concatenate([v[np.isfinite(v)].ravel() for v in values])
     if len(finite) == 0:
         return 0.0, 1.0
-    low, high = float(finite.min()), float(finite.max())
-    room = 1e-12 * max(abs(low), abs(high), 1e-300)
-    return (
-        (low, high) if high - low > room else (low - max(abs(low), 1.0) / 2, high + max(abs(high), 1.0) / 2)
-    )
+    low = float(finite.min())
+    high = float(finite.max())
+    # A constant field differs from itself by rounding only, which a scale of colours would show as structure.
+    if high - low > 1e-12 * max(abs(low), abs(high), 1e-300):
+        return low, high
+    return low - max(abs(low), 1.0) / 2, high + max(abs(high), 1.0) / 2
 
 
 def log_limits(*values: NDArray[np.float64]) -> tuple[float, float]:
@@ -181,12 +200,15 @@ def log_limits(*values: NDArray[np.float64]) -> tuple[float, float]:
         return 1e-17, 1e-15
     high = float(size.max())
     low = max(float(size.min()), high * 10.0**-_DECADES)
-    return (low, high) if low < 0.9 * high else (high / 10, high * 10)
+    if low < 0.9 * high:
+        return low, high
+    return high / 10, high * 10
 
 
 def _frame(axes: Axes, mesh: OutputMesh, to_scale: bool, tight: bool) -> None:
     """Axes at the same scale, unless the domain is very long; with some room around one that is no box."""
-    lower, upper = mesh.points.min(axis=0), mesh.points.max(axis=0)
+    lower = mesh.points.min(axis=0)
+    upper = mesh.points.max(axis=0)
     width, height = upper - lower
     fits = max(width, height) <= _LONGEST * min(width, height)
     axes.set_aspect("equal" if to_scale and fits else "auto")
@@ -194,7 +216,7 @@ def _frame(axes: Axes, mesh: OutputMesh, to_scale: bool, tight: bool) -> None:
     axes.set_ylabel(f"${mesh.names[1]}$", rotation=0, labelpad=8)
     axes.locator_params(axis="x", nbins=5 if width > 0.6 * height or not to_scale else 3)
     axes.locator_params(axis="y", nbins=5 if height > 0.6 * width or not to_scale else 3)
-    room = np.zeros(2) if tight else 0.03 * (upper - lower)
+    room = 0.03 * (not tight) * (upper - lower)
     axes.set_xlim(lower[0] - room[0], upper[0] + room[0])
     axes.set_ylim(lower[1] - room[1], upper[1] + room[1])
     if not tight:

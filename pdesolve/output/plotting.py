@@ -15,9 +15,10 @@ from scipy.spatial import cKDTree
 from pdesolve.errors import UsageError
 from pdesolve.geometry.domain import Domain
 from pdesolve.output import panels
+from pdesolve.output.cells import OutputMesh, grid
 from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_time
 from pdesolve.output.files import replacing
-from pdesolve.output.mesh import OutputMesh, grid, is_cylinder, output_mesh, space_of, spacetime_mesh
+from pdesolve.output.mesh import is_cylinder, output_mesh, space_of, spacetime_mesh
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 Drawing = Callable[["Axes"], None]
 
 PICTURES = (".png", ".pdf", ".svg")
-_WIDTH, _HEIGHT = 3.7, 3.0  # inches of one set of axes
+# Inches of one set of axes.
+_WIDTH = 3.7
+_HEIGHT = 3.0
 _SNAPSHOTS = 4
 _SLICE = 161  # points along each side of a slice through a solid
 _DIAGONAL = 400  # points on the diagonal of a domain of many dimensions
@@ -54,8 +57,9 @@ def plot(solution: Solution, path: str | Path, points: int | None = None) -> Pat
     _check_ending(path)
     rows = _rows(solution, points)
     tolerance = getattr(solution, "tol", None)
-    past = solution.history if panels.has_history(solution.history) else []
-    draw_history: list[Drawing] = [partial(_draw_history, rows=past, tolerance=tolerance)] if past else []
+    draw_history: list[Drawing] = []
+    if panels.has_history(solution.history):
+        draw_history.append(partial(_draw_history, rows=solution.history, tolerance=tolerance))
     return _save(path, rows, draw_history, _headline(solution))
 
 
@@ -90,7 +94,8 @@ def _check_ending(path: str | Path) -> None:
 
 def _headline(solution: Solution) -> str:
     parts = [str(solution.problem.name).replace("$", r"\$"), solution.method]
-    error, estimate = solution.relative_l2_error(), solution.estimated_error
+    error = solution.relative_l2_error()
+    estimate = solution.estimated_error
     if error is not None:
         parts.append(f"relative $L^2$ error {error:.1e}")
     elif (reached := getattr(solution, "reached", None)) is not None:
@@ -106,7 +111,8 @@ def _headline(solution: Solution) -> str:
 def _rows(solution: Solution, points: int | None) -> list[list[Drawing]]:
     """The drawings of every row, chosen by the dimension of the problem."""
     domain = solution.problem.domain
-    space, timed = len(domain.space_coordinates), is_cylinder(domain)
+    space = domain.space_dimension
+    timed = is_cylinder(domain)
     if space == 1 and timed:
         return _surface_rows(solution, spacetime_mesh(domain, points), to_scale=False)
     if space == 1:
@@ -115,7 +121,9 @@ def _rows(solution: Solution, points: int | None) -> list[list[Drawing]]:
         return _snapshot_rows(solution, output_mesh(domain, points or 8000))
     if space == 2:
         return _surface_rows(solution, output_mesh(domain, points))
-    return _slice_rows(solution) if space == 3 else _diagonal_rows(solution)
+    if space == 3:
+        return _slice_rows(solution)
+    return _diagonal_rows(solution)
 
 
 def _line_rows(solution: Solution, mesh: OutputMesh) -> list[list[Drawing]]:
@@ -166,7 +174,9 @@ def _surface_rows(solution: Solution, mesh: OutputMesh, to_scale: bool = True) -
 def _snapshot_rows(solution: Solution, mesh: OutputMesh) -> list[list[Drawing]]:
     first, last = solution.problem.domain.bounds[:, -1].tolist()
     reached = getattr(solution, "reached", None)
-    moments = [float(t) for t in np.linspace(first, last if reached is None else reached, _SNAPSHOTS)]
+    if reached is not None:
+        last = reached
+    moments = np.linspace(first, last, _SNAPSHOTS).tolist()
     frames = [(mesh, mesh_fields(solution, mesh, t)) for t in moments]
     return _frame_rows(solution, frames, [f"$t$ = {t:.3g}" for t in moments], [None] * len(moments))
 
@@ -177,7 +187,9 @@ def _slice_rows(solution: Solution) -> list[list[Drawing]]:
     bounds = domain.bounds.cpu().numpy()
     time = float(bounds[1, -1]) if is_cylinder(domain) else None
     lower, upper = bounds[:, :3]
-    frames, titles, levels = [], [], []
+    frames = []
+    titles = []
+    levels = []
     for axis in (2, 1, 0):
         kept = [i for i in range(3) if i != axis]
         names = tuple(domain.space_coordinates[i] for i in kept)
@@ -250,16 +262,21 @@ def _wrong(solution: Solution, fields: Fields, i: int) -> tuple[str, NDArray[np.
     """Title and values (n,) of the error of an unknown, or of a residual where the error is not known."""
     name = solution.problem.unknowns[i]
     if f"{name}_error" in fields:
-        symbol, mark = _symbol(name)[1:-1], "^{*}" if solution.problem.exact else r"_\mathrm{ref}"
+        symbol = _symbol(name)[1:-1]
+        mark = "^{*}" if solution.problem.exact else r"_\mathrm{ref}"
         return f"$|{symbol} - {symbol}{mark}|$", fields[f"{name}_error"]
     one = f"residual_{i + 1}"
-    return (f"|residual {i + 1}|", fields[one]) if one in fields else ("|residual|", fields["residual"])
+    if one in fields:
+        return f"|residual {i + 1}|", fields[one]
+    return "|residual|", fields["residual"]
 
 
 def _symbol(name: str) -> str:
     """A name as mathematics: one letter in italics, more upright."""
+    if len(name) == 1:
+        return f"${name}$"
     plain = name.replace("_", r"\_")
-    return f"${name}$" if len(name) == 1 else rf"$\mathrm{{{plain}}}$"
+    return rf"$\mathrm{{{plain}}}$"
 
 
 # ---------------------------------------------------------------- how it is laid out
@@ -280,6 +297,17 @@ def _draw_history(axes: Axes, rows: Sequence[Mapping[str, Any]], tolerance: floa
     axes.set_title("history")
 
 
+def _layout(rows: list[list[Drawing]], history: list[Drawing]) -> tuple[list[list[Drawing]], list[float]]:
+    """Rows of drawings and their heights: the history beside a single row, and below several."""
+    if not rows:
+        return [history], [0.8 * _HEIGHT]
+    if len(rows) == 1:
+        return [[*rows[0], *history]], [_HEIGHT]
+    if not history:
+        return rows, [_HEIGHT] * len(rows)
+    return [*rows, history], [*[_HEIGHT] * len(rows), 0.8 * _HEIGHT]
+
+
 def _save(path: str | Path, rows: list[list[Drawing]], history: list[Drawing], headline: str) -> Path:
     """Draw the rows, with the history beside a single one and below several; write the file."""
     import matplotlib
@@ -287,23 +315,21 @@ def _save(path: str | Path, rows: list[list[Drawing]], history: list[Drawing], h
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     path = Path(path)
-    beside = len(rows) <= 1
-    laid_out = (
-        [[*(rows[0] if rows else []), *history]] if beside else [*rows, *([history] if history else [])]
-    )
+    laid_out, heights = _layout(rows, history)
     columns = max(len(row) for row in laid_out)
     with matplotlib.rc_context(panels.STYLE):
-        heights = [_HEIGHT] * len(rows) + [0.8 * _HEIGHT] * (len(laid_out) - len(rows))
-        size = (_WIDTH * columns, sum(heights) + (0.3 if headline else 0))
+        size = (_WIDTH * columns, sum(heights) + 0.3 * bool(headline))
         arranged = ConstrainedLayoutEngine(
             w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.03, compress=len(rows) > 1
         )
         figure = Figure(figsize=size, layout=arranged)
         spaces = figure.add_gridspec(len(laid_out), columns, height_ratios=heights)
         for i, row in enumerate(laid_out):
+            if len(row) == 1:  # one drawing alone has the whole width
+                row[0](figure.add_subplot(spaces[i, :]))
+                continue
             for j, draw in enumerate(row):
-                alone = len(row) == 1 and columns > 1
-                draw(figure.add_subplot(spaces[i, :] if alone else spaces[i, j]))
+                draw(figure.add_subplot(spaces[i, j]))
         if headline:
             figure.suptitle(headline, fontsize=10, color="0.25")
         with replacing(path) as temporary:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pdesolve.output.cells import OutputMesh
 from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_time, without_unknown_exact
 from pdesolve.output.files import replacing
 from pdesolve.output.guarded_meshio import checked_array
-from pdesolve.output.mesh import DEFAULT_POINTS, OutputMesh, is_cylinder, output_mesh
+from pdesolve.output.mesh import DEFAULT_POINTS, is_cylinder, output_mesh
 from pdesolve.output.vtk import checked_time, moments_of
 
 if TYPE_CHECKING:
@@ -124,15 +125,22 @@ def _checked(fields: Fields) -> Fields:
 
 def _as_columns(values: NDArray[np.float64], space: int) -> NDArray[np.float64]:
     """A scalar as one column, a gradient as one for each coordinate, without the zeros for viewers."""
-    return values[:, None] if values.ndim == 1 else values[:, :space]
+    if values.ndim == 1:
+        return values[:, None]
+    return values[:, :space]
 
 
 def _columns(fields: Fields, names: list[str], coordinates: tuple[str, ...]) -> list[str]:
     columns = []
     for name in names:
-        columns += [name] if fields[name].ndim == 1 else [f"{name}_{c}" for c in coordinates]
+        if fields[name].ndim == 1:
+            columns.append(name)
+        else:
+            columns += [f"{name}_{c}" for c in coordinates]
     return columns
 
 
 def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\n') else name
+    if not any(c in name for c in ',"\n'):
+        return name
+    return '"' + name.replace('"', '""') + '"'  # RFC 4180

@@ -11,7 +11,7 @@ from scipy.spatial import Delaunay, cKDTree
 
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.place import Piece
-from pdesolve.output.mesh import OutputMesh, corners_of
+from pdesolve.output.cells import OutputMesh, corners_of
 from pdesolve.output.triangulation import centred, inside
 
 _OVERSAMPLE = 4  # candidates on a surface per spacing and direction
@@ -107,7 +107,8 @@ def _parameters(shape: tuple[int, int], seed: int) -> torch.Tensor:
     axes = [torch.linspace(0, 1, n, dtype=torch.float64) for n in shape]
     s = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
     shake = torch.rand(s.shape, generator=torch.Generator().manual_seed(seed), dtype=s.dtype) - 0.5
-    shake[[0, -1], :, 0], shake[:, [0, -1], 1] = 0.0, 0.0
+    shake[[0, -1], :, 0] = 0.0
+    shake[:, [0, -1], 1] = 0.0
     return s + 0.5 * shake / (torch.tensor(shape) - 1)
 
 
@@ -124,15 +125,17 @@ def _trim_points(piece: Piece, s: torch.Tensor, active: torch.Tensor) -> torch.T
     found = []
     for axis in (0, 1):
         n = s.shape[axis]
-        before, after = active.narrow(axis, 0, n - 1), active.narrow(axis, 1, n - 1)
-        change = before != after
-        first, second = s.narrow(axis, 0, n - 1)[change], s.narrow(axis, 1, n - 1)[change]
+        before = active.narrow(axis, 0, n - 1)
+        change = before != active.narrow(axis, 1, n - 1)
+        first = s.narrow(axis, 0, n - 1)[change]
+        second = s.narrow(axis, 1, n - 1)[change]
         on = torch.where(before[change][:, None], first, second)
         off = torch.where(before[change][:, None], second, first)
         for _ in range(_STEPS):
             middle = (on + off) / 2
             good = piece.active(piece.map(middle))[:, None]
-            on, off = torch.where(good, middle, on), torch.where(good, off, middle)
+            on = torch.where(good, middle, on)
+            off = torch.where(good, off, middle)
         found.append(piece.map(on))
     return torch.cat(found)
 
@@ -179,4 +182,6 @@ def _peel(cells: NDArray[np.int64], flat: NDArray[np.bool_]) -> NDArray[np.int64
         bare = (count[place].reshape(-1, 4) == 1).any(axis=1)
         if not (bare & flat).any():
             return cells
-        cells, flat = cells[~(bare & flat)], flat[~(bare & flat)]
+        kept = ~(bare & flat)
+        cells = cells[kept]
+        flat = flat[kept]

@@ -13,7 +13,7 @@ from scipy.spatial import Delaunay, cKDTree
 
 from pdesolve.geometry.domain import Domain
 from pdesolve.output.boundary_curves import boundary_polygon
-from pdesolve.output.mesh import OutputMesh, corners_of
+from pdesolve.output.cells import OutputMesh, corners_of
 
 _CLEARANCE = (
     0.6  # Interior points keep this many spacings from the boundary: > 1/2, so no segment is crowded.
@@ -54,7 +54,8 @@ def inside(domain: Domain, points: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def centred(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points (n, d) moved and scaled into [-1, 1]^d: Delaunay's test squares coordinates, and cancels."""
-    lower, upper = points.min(axis=0), points.max(axis=0)
+    lower = points.min(axis=0)
+    upper = points.max(axis=0)
     return 2 * (points - (lower + upper) / 2) / (upper - lower).max()
 
 
@@ -109,14 +110,13 @@ def _parts_between(
     if not np.isin(walls, edges).all():
         return None
     open_edge = (neighbours >= 0) & ~np.isin(edges, walls)
-    row, column = np.nonzero(open_edge)[0], neighbours[open_edge]
+    row = np.nonzero(open_edge)[0]
+    column = neighbours[open_edge]
     graph = coo_array((np.ones(len(row)), (row, column)), shape=(len(triangles),) * 2)
     return connected_components(graph, directed=False)[1]
 
 
 def _signed_area(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> NDArray[np.float64]:
-    first, second = (
-        points[triangles[:, 1]] - points[triangles[:, 0]],
-        points[triangles[:, 2]] - points[triangles[:, 0]],
-    )
+    first = points[triangles[:, 1]] - points[triangles[:, 0]]
+    second = points[triangles[:, 2]] - points[triangles[:, 0]]
     return 0.5 * (first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0])

@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 
 from pdesolve.errors import UsageError
 from pdesolve.geometry.domain import Domain
+from pdesolve.output.cells import OutputMesh
 from pdesolve.output.fields import mesh_fields
 from pdesolve.output.files import replacing
 from pdesolve.output.guarded_meshio import write_mesh
-from pdesolve.output.mesh import OutputMesh, is_cylinder, output_mesh, spacetime_mesh, times
+from pdesolve.output.mesh import is_cylinder, output_mesh, spacetime_mesh, times
 
 if TYPE_CHECKING:
     from pdesolve.solution.solution import Solution
@@ -110,9 +111,13 @@ def moments_of(solution: Solution, steps: int | None, time: float | None) -> lis
         UsageError: if the problem has not this one, or the solution has not come so far.
     """
     time = checked_time(solution, time)
-    found = times(solution.problem.domain, steps).tolist() if time is None else [time]
+    if time is not None:
+        return [time]
+    found = times(solution.problem.domain, steps).tolist()
     reached = _reached(solution)
-    return found if reached is None else [t for t in found if t <= reached]
+    if reached is None:
+        return found
+    return [t for t in found if t <= reached]
 
 
 def checked_time(solution: Solution, time: float | None) -> float | None:

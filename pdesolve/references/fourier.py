@@ -84,7 +84,10 @@ def phi_functions(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     one = np.expm1(w) / w
     two = (one - 1) / w
     three = (two - 0.5) / w
-    s, term, sums = z[small], np.ones_like(z[small]), [0, 0, 0]
+    # (e^z - 1)/z and what follows from it cancel where z is small; the series has 20 terms, 1/20! of the first.
+    s = z[small]
+    term = np.ones_like(s)
+    sums = [0, 0, 0]
     for j in range(20):  # φ_m = Σ_j z^j / (j + m)!
         for m in range(3):
             sums[m] = sums[m] + term / np.prod(np.arange(j + 1, j + m + 2, dtype=float))
@@ -113,7 +116,8 @@ class Step:
 
     def __call__(self, v: np.ndarray, rate: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Coefficients (c, k) one step later."""
-        n_v, half = rate(v), self.half * v
+        n_v = rate(v)
+        half = self.half * v
         a = half + self.inner * n_v
         n_a = rate(a)
         n_b = rate(half + self.inner * n_a)
@@ -130,15 +134,21 @@ def march(system: System, points: int, times: int, steps: int, grading: int = 1)
     linear = np.stack(np.broadcast_arrays(*as_tuple(system.linear(d)))).astype(complex)
     if real:  # the highest mode is a cosine on the grid, with odd derivatives zero there
         linear[:, -1] = linear[:, -1].real
-    linear = linear.real if (linear.imag == 0).all() else linear
+    if (linear.imag == 0).all():
+        linear = linear.real
     odd = d.copy()
     odd[points // 2] = 0
-    v, result, h, step = _to_coefficients(values, real), [values], 0.0, None
+    v = _to_coefficients(values, real)
+    result = [values]
+    h = 0.0
+    step = None
     stored = system.duration * (np.arange(times + 1) / times) ** grading
     with np.errstate(over="ignore", invalid="ignore"):
         for length in np.diff(stored) / steps:
+            # Equal times differ in length by rounding, for which the exponentials need not be made anew.
             if step is None or abs(length - h) > 1e-12 * length:
-                h, step = length, Step.of(linear, length)
+                h = length
+                step = Step.of(linear, length)
             for _ in range(steps):
                 v = step(v, lambda w: system.rate(w, odd, points, real))
             result.append(_to_values(v, points, real))

@@ -25,8 +25,12 @@ from pdesolve.references.cache import Arrays, cached, fingerprint
 from pdesolve.references.spectral import local_weights
 
 VERSION = 1  # of the algorithm: a change forgets what is cached
-FEWEST, MOST = 32, 243  # intervals along an axis, and of time
-IN_SPACE, IN_TIME = 16, 6  # points that take part in an interpolation
+# Intervals along an axis, and of time.
+FEWEST = 32
+MOST = 243
+# Points that take part in an interpolation.
+IN_SPACE = 16
+IN_TIME = 6
 GRADING = 3  # stored times are T (j/M)³: initial values need not fit the boundary's
 TOLERANCE = 1e-9  # of the integration in time
 PROBES = 20_000
@@ -67,7 +71,8 @@ class Lines:
         """Values (n + 1, n + 1, n + 1) at stored times and Chebyshev points of both axes, the boundary's among them."""
         (a, b), (c, d) = self.bounds.T
         matrix = torch.from_numpy(second_derivative(n)[1:-1, 1:-1].copy())
-        along_x, along_y = matrix * (2 / (b - a)) ** 2, matrix.T * (2 / (d - c)) ** 2
+        along_x = matrix * (2 / (b - a)) ** 2
+        along_y = matrix.T * (2 / (d - c)) ** 2
         s = torch.cos(torch.pi * torch.arange(1, n, dtype=torch.float64) / n)
         x, y = torch.meshgrid((a + b) / 2 + (b - a) / 2 * s, (c + d) / 2 + (d - c) / 2 * s, indexing="ij")
 
@@ -132,7 +137,10 @@ class LinesReference:
         accuracy: float = 1e-5,
         seconds: float = 60.0,
     ):
-        self.begin, self.wanted, self.seconds, self.value = domain.time.t0, accuracy, seconds, value
+        self.begin = domain.time.t0
+        self.wanted = accuracy
+        self.seconds = seconds
+        self.value = value
         self.lines = Lines(domain.space.bounds.numpy(), domain.time.length, start, rate)
 
     @cached_property
@@ -151,17 +159,24 @@ class LinesReference:
         lower, upper = self.lines.bounds
         places *= [*(upper - lower), self.lines.duration]
         places[:, :2] += lower
-        begin, n, before = clock.monotonic(), FEWEST, None
+        deadline = clock.monotonic() + self.seconds
+        n = FEWEST
+        before = None
+        change = np.inf
         while True:
             start = clock.monotonic()
             values = self.lines.march(n)
             u = self.value(torch.from_numpy(self.lines.evaluate(values, places))).numpy()
-            change = np.inf if before is None else np.linalg.norm(u - before) / np.linalg.norm(u)
             now = clock.monotonic()
-            late = before is not None and now + COST * (now - start) > begin + self.seconds
+            late = False
+            if before is not None:  # without two levels there is no accuracy to tell, however late it is
+                change = np.linalg.norm(u - before) / np.linalg.norm(u)
+                late = now + COST * (now - start) > deadline
+            # Also where the change is NaN: finer levels will not be finite, either.
             if not change > self.wanted or n >= MOST or late:
                 return {"values": values, "accuracy": np.array(change)}
-            n, before = 3 * n // 2, u
+            n = 3 * n // 2
+            before = u
 
     def accuracy(self) -> float:
         """By how much the last refinement changed u: relative L2 over space and time."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,13 @@ VERSION = 1  # of the algorithm: a change forgets what is cached
 STENCIL = 12  # stored times that take part in an interpolation
 NEAREST = 16  # points in space that do, on a grid `OVERSAMPLING` times as fine as the method's
 OVERSAMPLING = 4
-FEWEST, MOST_POINTS, MOST_TIMES, MOST_STEPS = 64, 2**16, 4096, 1024
+# A reference of 2¹⁶ points at 4096 times is half a gigabyte of numbers: what is not known then is not refined further.
+FEWEST = 64
+MOST_POINTS = 2**16
+MOST_TIMES = 4096
+MOST_STEPS = 1024
+# The interpolant of degree 11 gains 2¹² where times are doubled; 2⁸ of that is claimed, as high derivatives grow.
+GAIN_BETWEEN_TIMES = 2**8
 CHUNK = 8192
 
 
@@ -58,48 +64,95 @@ def compute(system: System, accuracy: float, seconds: float, grading: int = 1) -
     twice the step; between stored times, what interpolation from every other one errs by, over 2⁸ (it is of the
     twelfth order).
     """
-    begin, points, times, steps = clock.monotonic(), FEWEST, 8 * STENCIL, 2
-    base = march(system, points, times, steps, grading)
+    deadline = clock.monotonic() + seconds
+    level = Level(FEWEST, 8 * STENCIL, 2)
+    base = level.march(system, grading)
     while True:
-        in_space = _change(march(system, 2 * points, times, steps, grading)[..., ::2], base)
-        between = _skipped(base) / 2**8
-        late = clock.monotonic() - begin > seconds
-        unstable = not np.isfinite(in_space) and steps < MOST_STEPS
-        if in_space > accuracy and points < MOST_POINTS and not unstable and not late:
-            points *= 2
-        elif between > accuracy and times < MOST_TIMES and not unstable and not late:
-            times, steps = 2 * times, max(1, steps // 2)
-        elif unstable and not late:
-            steps *= 4
-        else:
-            spent = clock.monotonic()
-            fine, finer = (march(system, points, times, m * steps, grading) for m in (2, 4))
-            first, last = _extrapolated(base, fine), _extrapolated(fine, finer)
-            in_time, between = _change(first, last), _skipped(last) / 2**8
-            best = Computed(last, grading, 4 * steps, in_space, in_time, between)
-            now = clock.monotonic()
-            if best.accuracy <= accuracy or late or now + 3 * (now - spent) > begin + seconds:
-                return best
-            factor = 2 if in_time < 50 * accuracy else 4
-            base, steps = (fine if factor == 2 else finer), factor * steps
+        in_space = _change(level.finer_in_space().march(system, grading)[..., ::2], base)
+        finer = _next_level(level, in_space, _skipped(base) / GAIN_BETWEEN_TIMES, accuracy)
+        if finer is not None and clock.monotonic() <= deadline:
+            level = finer
+            base = level.march(system, grading)
             continue
-        base = march(system, points, times, steps, grading)
+        begin = clock.monotonic()
+        half = level.with_steps(2).march(system, grading)
+        quarter = level.with_steps(4).march(system, grading)
+        best = _extrapolated_in_time(level, (base, half, quarter), in_space, grading)
+        now = clock.monotonic()
+        # Another round takes up to four times the steps, and so at least three times as long.
+        if best.accuracy <= accuracy or now + 3 * (now - begin) > deadline:
+            return best
+        # Each halving gains about 2⁵ in the extrapolated values: two where one would not be enough.
+        if best.in_time < 50 * accuracy:
+            level, base = level.with_steps(2), half
+        else:
+            level, base = level.with_steps(4), quarter
+
+
+@dataclass(frozen=True)
+class Level:
+    """Points in space, stored times, and steps between two of these."""
+
+    points: int
+    times: int
+    steps: int
+
+    def march(self, system: System, grading: int) -> np.ndarray:
+        """Values (times + 1, c, points)."""
+        return march(system, self.points, self.times, self.steps, grading)
+
+    def finer_in_space(self) -> Level:
+        """Twice the points."""
+        return replace(self, points=2 * self.points)
+
+    def with_steps(self, factor: int) -> Level:
+        """So many times the steps."""
+        return replace(self, steps=factor * self.steps)
+
+
+def _next_level(level: Level, in_space: float, between: float, accuracy: float) -> Level | None:
+    """What to refine before the step in time is looked at; None where space and stored times are fine enough."""
+    if not np.isfinite(in_space) and level.steps < MOST_STEPS:
+        return level.with_steps(4)  # unstable: no other error can be told before the step is short enough
+    if in_space > accuracy and level.points < MOST_POINTS:
+        return level.finer_in_space()
+    if between > accuracy and level.times < MOST_TIMES:
+        # The step stays what it was, as twice the times halve what is between them.
+        return Level(level.points, 2 * level.times, max(1, level.steps // 2))
+    return None
+
+
+def _extrapolated_in_time(
+    level: Level, marched: tuple[np.ndarray, np.ndarray, np.ndarray], in_space: float, grading: int
+) -> Computed:
+    """The values extrapolated from a half and a quarter of the step, and by how much they differ from those before."""
+    base, half, quarter = marched
+    values = _extrapolated(half, quarter)
+    in_time = _change(_extrapolated(base, half), values)
+    between = _skipped(values) / GAIN_BETWEEN_TIMES
+    return Computed(values, grading, 4 * level.steps, in_space, in_time, between)
 
 
 def _extrapolated(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
+    # Richardson: the error of a method of fourth order falls by 2⁴ = 16 with half the step.
     return fine + (fine - coarse) / 15
 
 
 def _change(values: np.ndarray, other: np.ndarray) -> float:
     """Relative root-mean-square difference; infinite where either is not finite."""
-    change, size = np.linalg.norm(values - other), np.linalg.norm(values)
-    change = change / size if size > 0 else change
-    return float(change) if np.isfinite(change) else np.inf
+    change = float(np.linalg.norm(values - other))
+    size = float(np.linalg.norm(values))
+    if size > 0:
+        change /= size
+    if not np.isfinite(change):
+        return np.inf
+    return change
 
 
 def _skipped(values: np.ndarray) -> float:
     """How far interpolation from every other stored time is from the times between."""
-    coarse, odd = values[::2], values[1::2]
+    coarse = values[::2]
+    odd = values[1::2]
     position = np.arange(len(odd)) + 0.5
     first, weight = local_weights(position, len(coarse), STENCIL)
     guess = sum(weight[:, j, None, None] * coarse[first + j] for j in range(STENCIL))
@@ -138,16 +191,20 @@ def on_finer_grid(values: np.ndarray, factor: int) -> np.ndarray:
     result = np.zeros((*values.shape[:-1], factor * n), dtype=complex)
     result[..., : n // 2] = coefficients[..., : n // 2]
     result[..., -(n // 2) + 1 :] = coefficients[..., n // 2 + 1 :]
+    # The highest mode of an even number of points is a cosine: half of it has each sign of the frequency.
     result[..., n // 2] = result[..., -(n // 2)] = coefficients[..., n // 2] / 2
     fine = factor * fft.ifft(result)
-    return fine.real if real else fine
+    if real:
+        return fine.real
+    return fine
 
 
 def evaluate(
     system: System, computed: Computed, fine: np.ndarray, x: np.ndarray, t: np.ndarray
 ) -> np.ndarray:
     """Values (n, c) at x, t (n,), from values `fine` (times + 1, c, k) on a refined grid."""
-    times, n = len(fine), fine.shape[-1]
+    times = len(fine)
+    n = fine.shape[-1]
     a, b = system.interval
     s = (np.clip(t / system.duration, 0, 1) ** (1 / computed.grading)) * (times - 1)
     result = np.empty((len(x), fine.shape[1]), dtype=fine.dtype)
@@ -170,6 +227,7 @@ def key_of(system: System, *numbers: float) -> str:
     """The name of a reference in the cache."""
     values = system.initial(FEWEST)
     d = system.derivative(FEWEST, not np.iscomplexobj(values))
+    # Functions cannot be hashed; what they give for numbers drawn at random tells them apart.
     tried = np.random.default_rng(0).normal(size=values.shape).astype(values.dtype)
     parts = [values, *as_tuple(system.linear(d)), [*system.interval, system.duration, VERSION, *numbers]]
     parts += [System.apply(f, tried) if f else np.zeros(1) for f in (system.flux, system.source)]
@@ -210,7 +268,10 @@ class SpectralReference:
         grading: int = 1,
     ):
         a, b = domain.space.bounds[:, 0].tolist()
-        self.begin, self.wanted, self.seconds, self.grading = domain.time.t0, accuracy, seconds, grading
+        self.begin = domain.time.t0
+        self.wanted = accuracy
+        self.seconds = seconds
+        self.grading = grading
         self.system = System((a, b), domain.time.length, start, linear, flux, source)
         self._computed: Computed | None = None
         self._fine: np.ndarray | None = None

@@ -26,7 +26,8 @@ def error_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
     domain.
     """
     if isinstance(approximator, MarchedMixture):
-        borders, space = approximator.times.tolist(), problem.domain.space
+        borders = approximator.times.tolist()
+        space = problem.domain.space
         domains = [space * TimeInterval(a, b) for a, b in pairwise(borders)]
         parts = [
             _patch_rule(_patches(problem, d, m), m) for d, m in zip(domains, approximator.slabs, strict=True)
@@ -60,7 +61,8 @@ def _patches(problem: Problem, domain: Domain, approximator: PartitionedMixture)
 
 
 def _patch_rule(patches: Patches, approximator: PartitionedMixture) -> tuple[Tensor, Tensor]:
-    points, weights = [], []
+    points = []
+    weights = []
     for batch in interior_points(patches, approximator.q, lambda q: q + 1, batch=4096):
         volume = torch.from_numpy(patches.half).prod(1)[torch.from_numpy(batch.cells)]
         w = batch.weight**2 * volume[:, None]

@@ -25,11 +25,12 @@ def coefficient_fields(problem: Problem, operators: Sequence[ResidualOperator]) 
     """
     if not problem.data:
         return ()
-    names, operator = problem.unknowns, operators[0]
-    begun = {problem.unknown_of(c) for c in problem.conditions if isinstance(c, Initial)}
+    names = problem.unknowns
+    operator = operators[0]
     observed = {problem.unknown_of(o) for o in problem.data}
-    possible = [u for u, name in enumerate(names) if name not in begun and _is_coefficient(operator, u)]
+    possible = _possible_fields(problem, operator)
     closing = 0
+    # Observed unknowns are states where that leaves enough equations: what is measured need not be identified.
     for candidates in ([u for u in possible if names[u] not in observed], possible):
         closing = _components_beside(operator, candidates)
         if closing >= len(names):
@@ -42,6 +43,13 @@ def coefficient_fields(problem: Problem, operators: Sequence[ResidualOperator]) 
         f"identified from data; those that enter as coefficients are: {listed}"
     )
     raise ProblemError(message)
+
+
+def _possible_fields(problem: Problem, operator: ResidualOperator) -> list[int]:
+    """The unknowns without initial values that enter as coefficients do."""
+    begun = {problem.unknown_of(c) for c in problem.conditions if isinstance(c, Initial)}
+    candidates = [u for u, name in enumerate(problem.unknowns) if name not in begun]
+    return [u for u in candidates if _is_coefficient(operator, u)]
 
 
 def _samples(operator: ResidualOperator, seed: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:

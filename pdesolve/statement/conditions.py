@@ -236,7 +236,9 @@ class Observation:
         import torch
 
         points, values = (torch.as_tensor(part, dtype=torch.float64) for part in (self.points, self.values))
-        return points[:, None] if points.ndim == 1 else points, values
+        if points.ndim == 1:
+            points = points[:, None]
+        return points, values
 
     def check(self, name: str, coordinates: Sequence[str]) -> None:
         """Points (n, d) in these coordinates and values (n,), all finite.
@@ -251,7 +253,8 @@ class Observation:
         except (TypeError, ValueError, RuntimeError) as error:
             message = f"{name} holds points or values that are no array of numbers: {error}"
             raise ProblemError(message) from None
-        d, shape = len(coordinates), tuple(torch.as_tensor(self.points).shape)
+        d = len(coordinates)
+        shape = tuple(torch.as_tensor(self.points).shape)
         if points.ndim != 2 or points.shape[1] != d or values.shape != points.shape[:1]:
             message = (
                 f"{name} has points of shape {shape} and values of shape {tuple(values.shape)}, expected "

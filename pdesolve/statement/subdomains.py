@@ -27,7 +27,7 @@ def subdomains_of(problem: Problem) -> tuple[Domain, ...]:
     if not shapes:
         return ()
     domain = problem.domain
-    space = getattr(domain, "space", domain)
+    space = domain.in_space
     for interface in problem.interfaces:
         _check(interface, shapes)
     parts = [reduce(lambda rest, shape: rest - shape, shapes, space)]
@@ -35,7 +35,9 @@ def subdomains_of(problem: Problem) -> tuple[Domain, ...]:
         reduce(lambda rest, later: rest - later, shapes[i + 1 :], space & shape)
         for i, shape in enumerate(shapes)
     ]
-    return tuple(parts) if space is domain else tuple(part * domain.time for part in parts)
+    if space is domain:
+        return tuple(parts)
+    return tuple(part * domain.time for part in parts)
 
 
 def _check(interface, shapes: tuple[Domain, ...]) -> None:
@@ -50,9 +52,11 @@ def _check(interface, shapes: tuple[Domain, ...]) -> None:
 
 def interface_pieces(problem: Problem, subdomains: Sequence[Domain]) -> tuple[Piece, ...]:
     """Pieces of the boundaries of all shapes inside the domain, with normals out of the shapes."""
-    domain, pieces = problem.domain, []
+    domain = problem.domain
+    pieces = []
     for shape, part in zip(shapes_of(problem), subdomains[1:], strict=True):
         for piece in shape.boundary.pieces_on(part):
+            # Clear of the domain's own boundary, where the interface ends and its two sides are none.
             inside = lambda x: domain.level(x) < -1e3 * domain.rounding  # noqa: E731
             pieces.append(replace(piece, filters=(*piece.filters, inside)))
     return tuple(pieces)

@@ -2,14 +2,12 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from pdesolve.geometry.domain import Domain
-    from pdesolve.geometry.surfaces import Surface
+from pdesolve.geometry.surface import DomainLike, Surface
 
 MOST_PLANES = 24  # whose common points are computed
 SLICES = 6
@@ -27,21 +25,29 @@ class Circle(NamedTuple):
     axis: Tensor
 
 
-def critical_values(domain: "Domain") -> Tensor:
+def critical_values(domain: DomainLike) -> Tensor:
     """Return first coordinates at which the slices of a 3-D domain bounded by planes and spheres change.
 
     These are the bounds of the simple shapes, the extreme points of the circles in which two of the
     surfaces meet, and the points in which three meet, so far as they lie on the boundary.
     """
-    planes = [surface.carrier()[1] for surface in domain.surfaces if surface.carrier()[0] == "plane"]
     values = torch.cat([leaf.bounds[:, 0] for leaf in domain.leaves])
     curved = [s for s in domain.surfaces if s.carrier()[0] not in ("plane", "sphere")]
     if curved:  # where such a surface meets another is not known in closed form: slices for good measure
         lower, upper = domain.bounds[:, 0].tolist()
         values = torch.cat([values, torch.linspace(lower, upper, SLICES + 1, dtype=torch.float64)])
         values = torch.cat([values, *(_turning_values(surface) for surface in curved)])
-    carriers = list(dict.fromkeys(surface.carrier() for surface in domain.surfaces))
-    points = _vertices(list(dict.fromkeys(planes)))
+    points = _meeting_points(list(dict.fromkeys(surface.carrier() for surface in domain.surfaces)))
+    if not points:
+        return values
+    x = torch.stack(points)
+    size = float((domain.bounds[1] - domain.bounds[0]).norm())
+    return torch.cat([values, x[domain.level(x).abs() <= ON_BOUNDARY * size, 0]])
+
+
+def _meeting_points(carriers: list[tuple[str, tuple[float, ...]]]) -> list[Tensor]:
+    """Extreme points of the circles in which two planes or spheres meet, and points in which three meet."""
+    points = _vertices([values for kind, values in carriers if kind == "plane"])
     for a, b in itertools.combinations(carriers, 2):
         circle = _circle(a, b)
         if circle is None:
@@ -50,11 +56,7 @@ def critical_values(domain: "Domain") -> Tensor:
         for third in carriers:
             if third not in (a, b):
                 points += _crossings(circle, third)
-    if not points:
-        return values
-    x = torch.stack(points)
-    size = float((domain.bounds[1] - domain.bounds[0]).norm())
-    return torch.cat([values, x[domain.level(x).abs() <= ON_BOUNDARY * size, 0]])
+    return points
 
 
 def _vertices(planes: list[tuple[float, ...]]) -> list[Tensor]:
@@ -62,12 +64,14 @@ def _vertices(planes: list[tuple[float, ...]]) -> list[Tensor]:
     if not 3 <= len(planes) <= MOST_PLANES:
         return []
     found = torch.tensor(list(itertools.combinations(planes, 3)), dtype=torch.float64)
-    normals, offsets = found[:, :, :3], found[:, :, 3]
+    normals = found[:, :, :3]
+    offsets = found[:, :, 3]
+    # Planes that are nearly parallel, or share a line, meet in no point that is known to many digits.
     good = torch.linalg.det(normals).abs() > 1e-9
     return list(torch.linalg.solve(normals[good], offsets[good]))
 
 
-def _turning_values(surface: "Surface") -> Tensor:
+def _turning_values(surface: Surface) -> Tensor:
     """Return the first coordinates (n,) of points of a surface whose normal is along that axis.
 
     They are the zeros among the local minima of n_y² + n_z² on a grid of parameters, refined on ever smaller
@@ -86,11 +90,14 @@ def _turning_values(surface: "Surface") -> Tensor:
     t = grid[((value == least) & (value < NEARLY)).reshape(-1)]
     nearby = torch.cartesian_prod(*[torch.linspace(-1, 1, 5, dtype=torch.float64)] * 2)
     reach = 1.0 / (GRID - 1)
-    for _ in range(ZOOMS if len(t) else 0):
+    if len(t) == 0:
+        return value.new_zeros(0)
+    for _ in range(ZOOMS):
         around = (t[:, None] + reach * nearby).clamp(0, 1)
         best = sideways(around).argmin(dim=1)
-        t, reach = around[torch.arange(len(t)), best], reach / 2
-    return surface.map(t)[sideways(t) < 1e-12, 0] if len(t) else value.new_zeros(0)
+        t = around[torch.arange(len(t)), best]
+        reach /= 2
+    return surface.map(t)[sideways(t) < 1e-12, 0]
 
 
 def _vector(values) -> Tensor:
@@ -99,11 +106,12 @@ def _vector(values) -> Tensor:
 
 def _circle(a, b) -> Circle | None:
     """Return the circle in which a sphere meets a plane or a sphere."""
-    if a[0] != "sphere":
-        a, b = b, a
+    if a[0] != "sphere" and b[0] == "sphere":
+        return _circle(b, a)
     if a[0] != "sphere" or b[0] not in ("sphere", "plane"):
         return None
-    centre, radius = _vector(a[1][:-1]), a[1][-1]
+    centre = _vector(a[1][:-1])
+    radius = a[1][-1]
     if b[0] == "plane":
         axis = _vector(b[1][:-1])
         height = b[1][-1] - float(axis @ centre)
@@ -143,7 +151,8 @@ def _crossings(circle: Circle, carrier) -> Iterator[Tensor]:
         c = values[-1] ** 2 - circle.radius**2 - float(normal @ normal) / 4
     else:
         return
-    a, b = circle.radius * normal @ u, circle.radius * normal @ v
+    a = circle.radius * normal @ u
+    b = circle.radius * normal @ v
     size = torch.hypot(a, b)
     if abs(c) < float(size):
         for sign in (-1, 1):

@@ -1,20 +1,15 @@
 """Interior quadrature of plane domains by strips between the arcs of their boundary."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
+from pdesolve.geometry.surface import DomainLike, PieceLike
 from pdesolve.quadrature import BISECTIONS, Rule, bisect, clustered_gauss, distinct, gauss_legendre
 
-if TYPE_CHECKING:
-    from pdesolve.geometry.domain import Domain
-    from pdesolve.geometry.place import Piece
-
-TURNING_GRID = 129
+TURNING_GRID = 129  # samples of a piece between which its tangent is vertical at most once
 
 
-def planar_rule(domain: "Domain", order: int) -> Rule:
+def planar_rule(domain: DomainLike, order: int) -> Rule:
     """Return a rule on a plane domain whose boundary pieces are known: the height-function rule, exactly.
 
     In the frame (u, v) of `domain.rotation` every piece is split into arcs monotone in u. Between two
@@ -26,8 +21,10 @@ def planar_rule(domain: "Domain", order: int) -> Rule:
     size = float((domain.bounds[1] - domain.bounds[0]).norm())
     arcs = [(piece, ends) for piece in domain.pieces for ends in _monotone(piece, frame)]
     along = torch.stack([(piece.map(ends[:, None]) @ frame)[:, 0] for piece, ends in arcs])  # (arcs, 2)
+    # Arcs that meet in a corner end there up to rounding, which must not make a panel.
     ends = distinct(along.reshape(-1), 1e-11 * size)
-    left, right = ends[:-1], ends[1:]
+    left = ends[:-1]
+    right = ends[1:]
     u, w = clustered_gauss(order, left, right)
     u_all = torch.cat([u, ((left + right) / 2)[:, None]], dim=1)  # the middle orders the arcs
     middle = u_all[:, -1]
@@ -42,22 +39,23 @@ def planar_rule(domain: "Domain", order: int) -> Rule:
 
 def _between(domain, frame, u, w, v, middle, order) -> Rule:
     """Gauss in v on those intervals between neighbouring arcs whose middle lies inside."""
-    low, high = v[:-1], v[1:]
+    low = v[:-1]
+    high = v[1:]
     real = torch.isfinite(high[:, :, -1])
     centre = torch.where(real, (low[:, :, -1] + high[:, :, -1]) / 2, 0.0)
     at = torch.stack([middle.expand_as(centre), centre], dim=-1)
     # With tolerance, as the middle may lie on a seam of a union, where the level is zero.
     keep = real & domain.contains(at.reshape(-1, 2) @ frame.T, domain.rounding).reshape(real.shape)
     k, panel = keep.nonzero(as_tuple=True)
-    low, high = low[k, panel, :-1], high[k, panel, :-1]
+    low = low[k, panel, :-1]
+    height = (high[k, panel, :-1] - low)[..., None]
     s, ws = gauss_legendre(order, 0.0, 1.0)
-    height = (high - low)[..., None]
     points = torch.stack([u[panel][..., None].expand(-1, -1, order), low[..., None] + height * s], dim=-1)
     weights = w[panel][..., None] * height * ws
     return Rule(points.reshape(-1, 2) @ frame.T, weights.reshape(-1))
 
 
-def _monotone(piece: "Piece", frame: Tensor) -> list[Tensor]:
+def _monotone(piece: PieceLike, frame: Tensor) -> list[Tensor]:
     """Split the active intervals of a piece where its tangent is vertical; drop vertical arcs."""
 
     def leans(t: Tensor) -> Tensor:
@@ -75,12 +73,14 @@ def _monotone(piece: "Piece", frame: Tensor) -> list[Tensor]:
     return arcs
 
 
-def _graph(piece: "Piece", ends: Tensor, frame: Tensor, u: Tensor) -> Tensor:
+def _graph(piece: PieceLike, ends: Tensor, frame: Tensor, u: Tensor) -> Tensor:
     """Return v on a monotone arc at abscissae u (n,), by bisection in the parameter."""
     rising = (piece.map(ends[:, None]) @ frame)[:, 0].diff() > 0
-    a, b = ends[0].expand_as(u), ends[1].expand_as(u)
+    a = ends[0].expand_as(u)
+    b = ends[1].expand_as(u)
     for _ in range(BISECTIONS):
         middle = (a + b) / 2
         before = ((piece.map(middle[:, None]) @ frame)[:, 0] < u) == rising
-        a, b = torch.where(before, middle, a), torch.where(before, b, middle)
+        a = torch.where(before, middle, a)
+        b = torch.where(before, b, middle)
     return (piece.map(((a + b) / 2)[:, None]) @ frame)[:, 1]

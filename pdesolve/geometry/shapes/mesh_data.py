@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.shapes.polyhedra import FACES, check_flat, halves, tetrahedra
+from pdesolve.geometry.shapes.polyhedra import FACES, Indices, check_flat, halves, tetrahedra
 
 PACKAGE = str(Path(__file__).resolve().parents[2])
 MERGED = 1e-9  # relative distance below which two vertices are one: STL files repeat them
@@ -126,32 +126,43 @@ def read(path: Path) -> MeshData:
     """
     mesh = _read(path)
     what = f"the mesh {path.name}"
-    blocks: dict[str, list[NDArray[np.int64]]] = {kind: [] for kind in CORNERS}
-    labels: dict[str, list[NDArray[np.int64]]] = {kind: [] for kind in CORNERS}
     key = next((name for name in LABELS if name in mesh.cell_data), None)
-    for i, block in enumerate(mesh.cells):
-        label = mesh.cell_data[key][i] if key else np.zeros(len(block.data))
-        kind = _kind(block.type, what)
-        if kind:
-            blocks[kind].append(np.asarray(block.data, dtype=np.int64)[:, : CORNERS[kind]])
-            labels[kind].append(np.asarray(label).reshape(len(block.data), -1)[:, 0].astype(np.int64))
-    cells = {k: np.concatenate([np.empty((0, n), np.int64), *blocks[k]]) for k, n in CORNERS.items()}
-    tags = {k: np.concatenate([np.empty(0, np.int64), *labels[k]]) for k in CORNERS}
+    cells, tags = _by_kind(mesh, key, what)
     points, cells = _merged(_finite(mesh.points, what), cells)
     check_flat(points, cells, what)
     cells, tags = _simplices(cells, tags)
     if len(cells["tetra"]):
-        top, sides = "tetra", "triangle"
-    elif len(cells["triangle"]) and _is_flat(points):
-        top, sides, points = "triangle", "line", points[:, :2]
-    elif len(cells["triangle"]):
-        top, sides = "", "triangle"
-    else:
+        top, sides = cells["tetra"], "triangle"
+    elif not len(cells["triangle"]):
         kinds = ", ".join(sorted({block.type for block in mesh.cells})) or "nothing"
         message = f"{what} holds {kinds}, expected triangles or tetrahedra."
         raise ProblemError(message)
-    named = _names(mesh, tags[sides], 1 if sides == "line" else 2, bool(key))
-    return build(points, cells[top] if top else None, cells[sides], tags[sides], named, path)
+    elif _is_flat(points):
+        top, sides = cells["triangle"], "line"
+        points = points[:, :2]
+    else:
+        top, sides = None, "triangle"
+    named = _names(mesh, tags[sides], cells[sides].shape[1] - 1, bool(key))
+    return build(points, top, cells[sides], tags[sides], named, path)
+
+
+def _by_kind(mesh, key: str | None, what: str) -> tuple[dict[str, Indices], dict[str, Indices]]:
+    """Corners (e, corners) of all cells of each kind, and the tags (e,) that a kind of cell data gives them."""
+    cells = {kind: [np.empty((0, n), np.int64)] for kind, n in CORNERS.items()}
+    tags = {kind: [np.empty(0, np.int64)] for kind in CORNERS}
+    for i, block in enumerate(mesh.cells):
+        kind = _kind(block.type, what)
+        if not kind:
+            continue
+        label = np.zeros(len(block.data))
+        if key is not None:
+            label = np.asarray(mesh.cell_data[key][i]).reshape(len(block.data), -1)[:, 0]
+        cells[kind].append(np.asarray(block.data, dtype=np.int64)[:, : CORNERS[kind]])
+        tags[kind].append(label.astype(np.int64))
+    return (
+        {kind: np.concatenate(parts) for kind, parts in cells.items()},
+        {kind: np.concatenate(parts) for kind, parts in tags.items()},
+    )
 
 
 def _read(path: Path):
@@ -171,8 +182,10 @@ def _read(path: Path):
 def _kind(name: str, what: str) -> str:
     """Which of `CORNERS` a kind of cells is, of whatever order; nothing for points."""
     kind = name.rstrip("0123456789")
-    if kind in CORNERS or name in OTHERS:
-        return kind if kind in CORNERS else ""
+    if kind in CORNERS:
+        return kind
+    if name in OTHERS:
+        return ""
     message = (
         f"{what} holds {name} cells, expected triangles, quadrilaterals, tetrahedra, hexahedra, wedges or pyramids: "
         "split them first."
@@ -182,10 +195,10 @@ def _kind(name: str, what: str) -> str:
 
 def _simplices(cells, tags):
     """Lines, triangles and tetrahedra that fill cells of all kinds, and their tags."""
-    sides, solids = cells["quad"], [tetrahedra(kind, cells[kind]) for kind in FACES]
+    solids = [tetrahedra(kind, cells[kind]) for kind in FACES]
     found = {
         "line": cells["line"],
-        "triangle": np.concatenate([cells["triangle"], halves(sides)]),
+        "triangle": np.concatenate([cells["triangle"], halves(cells["quad"])]),
         "tetra": np.concatenate([cells["tetra"], *solids]),
     }
     return found, {
@@ -249,8 +262,9 @@ def build(points, cells, sides, tags, named: dict[int, str], source: Path | None
     """
     what = f"the mesh {source.name}" if source else "the mesh"
     if cells is None:
-        facets, labels, cells = sides, tags, np.empty((0, points.shape[1] + 1), dtype=np.int64)
-        facets = _consistent(points, facets, what)
+        cells = np.empty((0, points.shape[1] + 1), dtype=np.int64)
+        facets = _consistent(points, sides, what)
+        labels = tags
     else:
         cells = _positive(points, cells, what)
         facets, labels = _boundary(cells, sides, tags)
@@ -281,9 +295,10 @@ def _boundary(cells, sides, tags):
     opposite = {2: [[1, 2], [2, 0], [0, 1]], 3: [[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]]}[d]
     every = cells[:, opposite].reshape(-1, d)
     keys, first, count = np.unique(np.sort(every, axis=1), axis=0, return_index=True, return_counts=True)
-    facets, keys = every[first[count == 1]], keys[count == 1]
+    once = count == 1
+    facets = every[first[once]]
     tag_of = {tuple(side): int(tag) for side, tag in zip(np.sort(sides, axis=1).tolist(), tags, strict=True)}
-    return facets, np.array([tag_of.get(tuple(key), 0) for key in keys.tolist()], dtype=np.int64)
+    return facets, np.array([tag_of.get(tuple(key), 0) for key in keys[once].tolist()], dtype=np.int64)
 
 
 def _check_overlap(points, cells, facets, what: str) -> None:
@@ -307,24 +322,32 @@ def _consistent(points, facets, what: str):
         message = f"{what} has {int((area <= 0).sum())} triangles without area, expected none."
         raise ProblemError(message)
     centre = points.mean(axis=0)
-    return facets if float(np.linalg.det(corner - centre).sum()) > 0 else facets[:, ::-1].copy()
+    if float(np.linalg.det(corner - centre).sum()) <= 0:  # six times the volume that the surface encloses
+        return facets[:, ::-1].copy()
+    return facets
 
 
 def _check_closed(facets, what: str) -> None:
     """Every ridge must be run through once in each direction."""
-    d = facets.shape[1]
-    if d == 2:
-        out, back = np.bincount(facets[:, 0]), np.bincount(facets[:, 1], minlength=len(facets))
-        n = max(len(out), len(back))
-        bad = int((np.bincount(facets[:, 0], minlength=n) != np.bincount(facets[:, 1], minlength=n)).sum())
-    else:
-        edges = np.concatenate([facets[:, [0, 1]], facets[:, [1, 2]], facets[:, [2, 0]]])
-        n = int(facets.max()) + 1
-        forth, back = edges @ (n, 1), edges[:, ::-1] @ (n, 1)
-        bad = len(np.setxor1d(forth, back)) + len(forth) - len(np.unique(forth))
+    bad = _open_vertices(facets) if facets.shape[1] == 2 else _open_edges(facets)
     if bad:
         message = (
             f"{what} has a surface that is not closed or not oriented alike: {bad} edges do not join two triangles "
             f"in one sense; repair it first."
         )
         raise ProblemError(message)
+
+
+def _open_vertices(edges) -> int:
+    """How many vertices do not begin as many edges as they end."""
+    n = int(edges.max(initial=-1)) + 1
+    return int((np.bincount(edges[:, 0], minlength=n) != np.bincount(edges[:, 1], minlength=n)).sum())
+
+
+def _open_edges(triangles) -> int:
+    """How many edges are not run through once in each direction, those run through twice in one counted too."""
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    n = int(triangles.max()) + 1
+    forth = edges @ (n, 1)
+    back = edges[:, ::-1] @ (n, 1)
+    return len(np.setxor1d(forth, back)) + len(forth) - len(np.unique(forth))

@@ -1,7 +1,6 @@
 """Polygons without self-intersections, in either orientation, and with holes."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,8 +8,10 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.domain import Domain, numbers
-from pdesolve.geometry.moved import Motion
+from pdesolve.geometry.coordinates import numbers
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.frames import frame
+from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.place import Boundary
 from pdesolve.geometry.rules.planar_rule import planar_rule
 from pdesolve.geometry.surfaces import Segment
@@ -48,7 +49,8 @@ class Polygon(Domain):
 
     def __repr__(self) -> str:
         if self.holes or len(self.vertices) > 4:
-            holes = f", {len(self.holes)} hole{'s' * (len(self.holes) > 1)}" if self.holes else ""
+            count = len(self.holes)
+            holes = f", {count} hole{'s' * (count > 1)}" * (count > 0)
             return f"Polygon({len(self.vertices)} vertices{holes})"
         return "Polygon([" + ", ".join(f"({x:g}, {y:g})" for x, y in self.vertices) + "])"
 
@@ -104,20 +106,26 @@ class Polygon(Domain):
 
     def level(self, x: Tensor) -> Tensor:
         """Return the signed distance to the nearest edge, negative where a ray crosses an odd number."""
-        return torch.cat([self._level(part) for part in x.split(CHUNK)]) if len(x) > CHUNK else self._level(x)
+        return torch.cat([self._level(part) for part in x.split(CHUNK)])
 
     def _level(self, x: Tensor) -> Tensor:
-        px, py = x[:, 0].contiguous(), x[:, 1].contiguous()
+        px = x[:, 0].contiguous()
+        py = x[:, 1].contiguous()
         square = torch.full_like(px, math.inf)
         inside = torch.zeros_like(px, dtype=torch.bool)
         for (ax, ay), (bx, by) in self._sides:
-            ex, ey = bx - ax, by - ay
-            wx, wy = px - ax, py - ay
+            ex = bx - ax
+            ey = by - ay
+            wx = px - ax
+            wy = py - ay
             s = ((wx * ex + wy * ey) / (ex * ex + ey * ey)).clamp_(0, 1)
             square = torch.minimum(square, (wx - s * ex) ** 2 + (wy - s * ey) ** 2)
-            if ey != 0:
-                crosses = (py >= ay) != (py >= by)
-                inside ^= crosses & ((wx * ey < wy * ex) if ey > 0 else (wx * ey > wy * ex))
+            # A ray along x crosses the edge where its ends are on both sides and the point is on its left.
+            crosses = (py >= ay) != (py >= by)
+            if ey > 0:
+                inside ^= crosses & (wx * ey < wy * ex)
+            elif ey < 0:
+                inside ^= crosses & (wx * ey > wy * ex)
         distance = square.sqrt()
         return torch.where(inside, -distance, distance)
 
@@ -131,27 +139,6 @@ class Polygon(Domain):
         return planar_rule(self, order)
 
 
-def frame(edges: Iterable[tuple[tuple[float, float], float]]) -> Tensor:
-    """Return the rotation (2, 2) whose columns lie, modulo 90°, along most of the edges (tangent, length)."""
-    bins: list[list[float]] = []  # angle, total length
-    for (tx, ty), length in edges:
-        angle = math.atan2(ty, tx) % (math.pi / 2)
-        for entry in bins:
-            gap = abs(entry[0] - angle)
-            if min(gap, math.pi / 2 - gap) < 1e-9:
-                entry[1] += length
-                break
-        else:
-            bins.append([angle, length])
-    longest = max((length for _, length in bins), default=0.0)
-    # Of equally long directions the first counts, so that the frame does not hang on rounding errors.
-    angle = next((angle for angle, length in bins if length >= (1 - 1e-9) * longest), 0.0)
-    if min(angle, math.pi / 2 - angle) < 1e-9:
-        return torch.eye(2, dtype=torch.float64)
-    c, s = math.cos(angle), math.sin(angle)
-    return torch.tensor([[c, -s], [s, c]], dtype=torch.float64)
-
-
 def _vertices(values) -> tuple[tuple[float, float], ...]:
     rows = [numbers(v, "Polygon") for v in values]
     if any(len(row) != 2 for row in rows):
@@ -162,7 +149,7 @@ def _vertices(values) -> tuple[tuple[float, float], ...]:
     if len(rows) < 3:
         message = f"Polygon received {len(rows)} different vertices, expected at least 3."
         raise ProblemError(message)
-    return tuple(rows)
+    return tuple((x, y) for x, y in rows)
 
 
 def _check_holes(vertices, holes) -> None:
@@ -215,7 +202,8 @@ def _check_simple(vertices) -> None:
     if abs(_signed_area(vertices)) <= 1e-12 * size**2:
         message = "Polygon received vertices on one line, expected some area inside."
         raise ProblemError(message)
-    ahead, back = b - a, a.roll(1, dims=0) - a
+    ahead = b - a
+    back = a.roll(1, dims=0) - a
     cross = ahead[:, 0] * back[:, 1] - ahead[:, 1] * back[:, 0]
     sharp = (
         (cross.abs() <= 1e-12 * ahead.norm(dim=1) * back.norm(dim=1)) & ((ahead * back).sum(dim=1) > 0)
@@ -229,7 +217,8 @@ def _distance(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
     """Return the distances (e,) of segments a–b and c–d, all (e, 2); zero where they cross."""
 
     def side(p: Tensor, q: Tensor, r: Tensor) -> Tensor:
-        u, w = q - p, r - p
+        u = q - p
+        w = r - p
         return u[:, 0] * w[:, 1] - u[:, 1] * w[:, 0]
 
     def to_segment(p: Tensor, q: Tensor, r: Tensor) -> Tensor:

@@ -31,7 +31,8 @@ def halves(quads: Indices) -> Indices:
 
 def tetrahedra(kind: str, cells: Indices) -> Indices:
     """Tetrahedra (t, 4), of either orientation, that fill cells (e, 5, 6 or 8): six, three or two of each cell."""
-    least, found = cells.min(axis=1), []
+    least = cells.min(axis=1)
+    found = []
     for face in FACES[kind]:
         corners = cells[:, face]
         opposite = (corners != least[:, None]).all(axis=1)

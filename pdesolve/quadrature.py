@@ -14,12 +14,15 @@ from pdesolve.errors import UsageError
 # 64th of a line is found by a local minimum of its level, what is narrower than a 48th of a slice is not.
 SAMPLES_PER_LINE = 64
 LINES_PER_SLICE = 48
-CHANGES_PER_LINE = 6  # changes of signature between two neighbouring lines that are told apart
-BREAK_BISECTIONS = 32  # a break may be off by δ: the area beyond it is of order δ^{3/2}
+# Changes of signature that are found between two neighbouring lines of a slice; what changes more often goes unseen.
+CHANGES_PER_LINE = 6
+# A break may be off by δ: the area beyond it is of order δ^{3/2}, below rounding for 2^-32.
+BREAK_BISECTIONS = 32
 TERNARY_STEPS = (
     24  # a minimum is then known to (2/3)^24 = 6e-5 of two samples: its sign counts, not its place
 )
-BISECTIONS = 52  # halvings until an interval of length one is as short as its rounding error
+# Halvings until an interval of length one is as short as its rounding error, 2^-52.
+BISECTIONS = 52
 
 
 class Rule(NamedTuple):

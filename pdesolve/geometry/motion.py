@@ -88,6 +88,7 @@ def rotating(domain: DomainLike, angle: float, about, axis) -> Motion:
         message = f"{domain} has {domain.dimension} dimension(s), expected 2 or 3 to rotate it."
         raise ProblemError(message)
     centre = _point(about, domain, "rotated")
+    # x ↦ c + R (x - c) has the shift c - R c.
     moved = Motion(rows, (0.0,) * domain.dimension).of(centre)[0]
     return Motion(rows, tuple(c - m for c, m in zip(centre, moved, strict=True)))
 
@@ -107,6 +108,7 @@ def _space_rotation(angle: float, axis: Tensor) -> tuple[tuple[float, ...], ...]
     c = _exact(math.cos(angle))
     s = _exact(math.sin(angle))
     x, y, z = axis.tolist()
+    # [a]×, the matrix of the cross product with the axis.
     cross = axis.new_tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     matrix = c * torch.eye(3, dtype=torch.float64) + s * cross + (1 - c) * torch.outer(axis, axis)
     return tuple(map(tuple, matrix.tolist()))

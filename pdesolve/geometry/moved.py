@@ -13,8 +13,10 @@ from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.surface import Surface
 from pdesolve.quadrature import Rule
 
-GRID = 65  # parameters on each axis that start the search for a bounding box
-ZOOMS = 16  # each to a third
+# Parameters on each axis that start the search for a bounding box.
+GRID = 65
+# Each to a third: 65 · 3¹⁶ places on each axis, where an extremum is right to the square of that, rounding.
+ZOOMS = 16
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class MovedSurface(Surface):
 
     def area(self, parameters: Tensor) -> Tensor:
         """Return the area element times scale^{d-1}."""
+        # Lengths grow by the scale, areas of dimension d - 1 by its power.
         return self.base.area(parameters) * self.motion.scale ** (self.dimension - 1)
 
     def whole_rule(self, order: int) -> Rule | None:

@@ -11,8 +11,12 @@ from torch import Tensor
 from pdesolve.geometry.rules import boundary_rule
 from pdesolve.geometry.surface import DomainLike, Surface
 
-PROBE = 1e-9  # distance from the boundary, relative to the domain, at which both sides are examined
-CLOSED = 1e-2  # of that distance, the tolerance that makes corners belong to the pieces that meet there
+# Distance from the boundary, relative to the domain, at which both sides are examined. It is far above the rounding
+# of levels, 1e-16, and far below any feature of a domain.
+PROBE = 1e-9
+# Of that distance: a point so near to the boundary counts as inside. Corners then belong to all pieces that meet
+# there.
+CLOSED = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +89,7 @@ class Piece:
         mask = torch.ones(len(x), dtype=torch.bool)
         if self.trimmed:
             before, behind = self._sides(x, self.surface.normal_at(x))
+            # Inside on both sides it is a seam, outside on both sides it was cut away.
             mask = before != behind
         for piece in self.hidden_by:
             mask &= ~piece.claims(x)
@@ -102,6 +107,7 @@ class Piece:
     def _sides(self, x: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
         """Tell whether x + εn and x - εn are in the closed domain."""
         extent = self.domain.bounds[1] - self.domain.bounds[0]
+        # In units of the domain along the normal: time and space have none in common.
         step = PROBE * (normal * extent).norm(dim=1)
         level = self.domain.level
         move = step[:, None] * normal

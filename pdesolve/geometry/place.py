@@ -134,6 +134,7 @@ class Boundary(Place):
         """Select by owner; where `source` is a set operation, only what is boundary of it as well."""
         owners = {s.owner for s in self.source.surfaces if self.faces is None or s.name in self.faces}
         if self.faces is None:
+            # "The boundary" of a cylinder is the lateral one; its ends are `initial` and `final`.
             owners -= {s.owner for s in self.source.time_ends}
         chosen = [s for s in domain.surfaces if s.owner in owners]
         return assemble(Piece(s, domain, filters=self._belongs(s, domain)) for s in chosen)
@@ -253,6 +254,7 @@ class Point(Place):
             )
             raise ProblemError(message)
         points, weights = domain.rule_through(self.coordinates, order)
+        # A corner or an edge may be off by rounding and is a point of the closed domain still.
         keep = domain.contains(points, CLOSED * PROBE * float((domain.bounds[1] - domain.bounds[0]).norm()))
         kept = points[keep]
         return join_rules([(kept, torch.zeros_like(kept), weights[keep])], domain.dimension)

@@ -19,7 +19,9 @@ from pdesolve.geometry.shapes.box import AxisAligned
 from pdesolve.geometry.surface import PieceLike, Surface
 from pdesolve.quadrature import Rule, gauss_legendre
 
-PROBES = 16  # nodes on each axis that decide whether a predicate leaves anything of a lateral piece
+# Nodes on each axis that decide whether a predicate leaves anything of a lateral piece. A predicate that holds on
+# less than a sixteenth of every axis is not seen.
+PROBES = 16
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,6 +133,7 @@ class Lateral(Surface):
 
     def in_space(self, piece: PieceLike) -> Piece:
         """Return the space piece of a lateral piece, with those of its filters that do not mention t."""
+        # What mentions time cannot be asked in space; `rule` asks it at every time.
         steady = (p for p in piece.hidden_by if not any(map(_mentions_time, p.filters)))
         filters = (f for f in piece.filters if not _mentions_time(f))
         return Piece(

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from pdesolve.quadrature import Rule
 
-SAME = 1e-10  # relative distance below which two carriers (planes, spheres) are the same
+# Relative distance below which two carriers (planes, spheres) are the same: motions and differences of coordinates
+# that ought to be equal leave errors of 1e-15, and no user means a gap of 1e-10.
+SAME = 1e-10
 
 
 class Surface(ABC):

@@ -12,10 +12,14 @@ from scipy.spatial import cKDTree
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.place import Piece
 
-_SAMPLES = 2048  # points that measure the length of an arc
-_TURN = np.pi / 12  # largest change of direction within one segment: 24 segments on a small circle
-_SMALLEST = 1 / 64  # no segment is split below this fraction of the spacing asked for
-_MERGE = 1e-8  # ends closer than this fraction of the domain's size are one vertex
+# Points that measure the length of an arc: its error, 1/2048² of the length, is not seen.
+_SAMPLES = 2048
+# Largest change of direction within one segment: 24 segments on a small circle.
+_TURN = np.pi / 12
+# No segment is split below this fraction of the spacing asked for: in a cusp splitting would not end.
+_SMALLEST = 1 / 64
+# Ends closer than this fraction of the domain's size are one vertex: trim points are found by bisection, twice.
+_MERGE = 1e-8
 
 
 @dataclass(frozen=True)

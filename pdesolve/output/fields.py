@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 Fields = dict[str, NDArray[np.float64]]
 
-_NUDGE = 1e-6  # of the way to the middle of a cell, for points at which something is singular
+# Of the way to the middle of a cell, for points at which something is singular, such as the corner of a sector.
+_NUDGE = 1e-6
 
 
 def mesh_fields(solution: Solution, mesh: OutputMesh, time: float | None = None) -> Fields:

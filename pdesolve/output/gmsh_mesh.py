@@ -18,7 +18,8 @@ from pdesolve.errors import SolveError, UsageError
 from pdesolve.output.cells import OutputMesh
 
 _CELLS = {2: 2, 3: 4}  # Gmsh's numbers of triangles and tetrahedra
-_SAME = 1e-9  # relative difference of the measures before and after
+# Relative difference of the measures before and after: the boundary stays, so that only rounding may differ.
+_SAME = 1e-9
 Sides = NDArray[np.int64]
 
 
@@ -85,6 +86,7 @@ def boundary_of(mesh: OutputMesh) -> tuple[NDArray[np.float64], Sides]:
     """Vertices (n, 3) on the boundary, and its sides (e, d): those of one simplex only."""
     corners = mesh.cells.shape[1]
     sides = np.concatenate([np.delete(mesh.cells, i, axis=1) for i in range(corners)])
+    # A side of one simplex only is boundary.
     _, first, count = np.unique(np.sort(sides, axis=1), axis=0, return_index=True, return_counts=True)
     used, compact = np.unique(sides[first[count == 1]], return_inverse=True)
     vertices = np.zeros((len(used), 3))
@@ -97,6 +99,7 @@ def _outline(model: Any, vertices: NDArray[np.float64], sides: Sides) -> None:
     for tag, vertex in enumerate(vertices.tolist(), start=1):
         model.geo.addPoint(*vertex, tag=tag)
     lines = [model.geo.addLine(a, b) for a, b in (sides + 1).tolist()]
+    # Two points on each line: Gmsh keeps the segments whole, so that the boundary stays what it was.
     for line in lines:
         model.geo.mesh.setTransfiniteCurve(line, 2)
     model.geo.addPlaneSurface(model.geo.addCurveLoops(lines))

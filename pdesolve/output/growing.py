@@ -19,7 +19,8 @@ from pdesolve.solution.solution import Solution
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.subdomains import subdomains_of
 
-LARGEST_SHARE = 0.05  # of the time of a run that writing may take before the next step waits
+# Of the time of a run that writing may take before the next step waits: a twentieth is not felt.
+LARGEST_SHARE = 0.05
 
 
 @dataclass
@@ -77,6 +78,7 @@ class GrowingSeries:
 
     def _solution(self, slab: Mapping[str, Any]) -> Solution:
         """One slab as a solution, of the problem without what it is compared with."""
+        # The run goes on with its own problem.
         problem = copy.copy(self.problem)
         problem.exact = problem.reference = None
         mixture = PartitionedMixture.from_state(dict(slab), subdomains_of(problem))

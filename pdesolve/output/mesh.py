@@ -23,8 +23,10 @@ from pdesolve.output.tetrahedra import tetrahedralise
 from pdesolve.output.triangulation import triangulate
 
 DEFAULT_POINTS = {1: 500, 2: 20_000, 3: 50_000}
+# Times that are written unless others are asked for, both ends among them.
 DEFAULT_STEPS = 41
-_THINNEST = 0.1  # An axis gets at least this fraction of the points of the longest one.
+# An axis gets at least this fraction of the points of the longest one, so that a thin box still shows its layers.
+_THINNEST = 0.1
 
 
 def output_mesh(domain: Domain, points: int | None = None, mesher: str | None = None) -> OutputMesh:
@@ -101,6 +103,7 @@ def spacetime_mesh(domain: Domain, points: int | None = None, until: float | Non
             f"{', '.join(domain.coordinates)}: write a .pvd (one file per time) instead."
         )
         raise UsageError(msg)
+    # Layers in x are twice as fine as those in t, so that n of them have 2 n² points.
     steps = max(1, round(math.sqrt((points or DEFAULT_POINTS[2]) / 2)))
     line = _lines(space, 2 * steps + 1)
     t = times(domain, steps + 1)

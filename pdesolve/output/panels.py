@@ -35,9 +35,13 @@ GREY = "#7a7a7a"
 # Both have even steps of lightness, and stay legible in grey and to eyes that do not tell red from green.
 _FIELD = "viridis"
 _MAGNITUDE = "magma"
-_DECADES = 6  # of a logarithmic colour scale, below the largest value
-_LONGEST = 6  # Beyond this ratio of the sides, a domain is not drawn to scale.
-_MARKED = 60  # A history of at most so many rows shows its points.
+# Of a logarithmic colour scale, below the largest value: errors smaller than that are rounding, or zero by a
+# condition.
+_DECADES = 6
+# Beyond this ratio of the sides, a domain drawn to scale would be a line.
+_LONGEST = 6
+# A history of at most so many rows shows its points; more would run together.
+_MARKED = 60
 _KINDS = {
     "error": ("relative $L^2$ error", BLUE, "-"),
     "relative_l2_error": ("relative $L^2$ error", BLUE, "-"),
@@ -106,10 +110,12 @@ def surface(
     if logarithmic:
         low, high = limits or log_limits(value)
         value = np.clip(np.abs(value), low, high)
-        style = {"norm": LogNorm(low, high), "cmap": _MAGNITUDE}
+        norm: Normalize = LogNorm(low, high)
+        colours = _MAGNITUDE
     else:
         low, high = limits or value_limits(value)
-        style = {"norm": Normalize(low, high), "cmap": _FIELD}
+        norm = Normalize(low, high)
+        colours = _FIELD
     triangles = _triangles(mesh)
     triangulation = Triangulation(mesh.points[:, 0], mesh.points[:, 1], triangles)
     if level is not None and level.max() > 0:
@@ -117,7 +123,9 @@ def surface(
     unknown = ~np.isfinite(value)
     triangulation.set_mask(unknown[triangles].any(axis=1))
     known = np.where(unknown, low, value)
-    drawn = axes.tripcolor(triangulation, known, shading="gouraud", rasterized=True, zorder=1, **style)
+    drawn = axes.tripcolor(
+        triangulation, known, shading="gouraud", cmap=colours, norm=norm, rasterized=True, zorder=1
+    )
     # It stays within the axes; to see that, matplotlib would make a path of every triangle.
     drawn.set_in_layout(False)
     if bar:

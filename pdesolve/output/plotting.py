@@ -128,6 +128,7 @@ def _rows(solution: Solution, points: int | None) -> list[list[Drawing]]:
 
 def _line_rows(solution: Solution, mesh: OutputMesh) -> list[list[Drawing]]:
     fields = mesh_fields(solution, mesh)
+    # A curve must not be drawn across what is no domain.
     gaps = np.setdiff1d(np.arange(1, len(mesh.points)), mesh.cells[:, 1])  # between parts of the domain
     x = np.insert(mesh.points[:, 0], gaps, np.nan)
     broken = {name: np.insert(f, gaps, np.nan, axis=0) for name, f in fields.items() if f.ndim == 1}
@@ -255,6 +256,7 @@ def _inside(domain: Domain, points: NDArray[np.float64]) -> NDArray[np.bool_]:
 def _level(space: Domain, points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Positive outside the domain; rounding on the boundary is not outside."""
     level = space.level(torch.as_tensor(points[:, : space.dimension])).cpu().numpy()
+    # A white edge of one pixel would show rounding as a gap.
     return np.where(np.abs(level) <= space.rounding, -space.rounding, level)
 
 

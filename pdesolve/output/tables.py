@@ -18,8 +18,11 @@ from pdesolve.output.vtk import checked_time, moments_of
 if TYPE_CHECKING:
     from pdesolve.solution.solution import Solution
 
-_SAMPLES = 20_000  # points in four and more space dimensions, where there is no mesh
-_FEWER = 4  # a table that repeats its points at every time has this many times fewer of them
+# Points in four and more space dimensions, where there is no mesh.
+_SAMPLES = 20_000
+# A table repeats its points at every time, of which there are 41 by default: four times fewer of them keep it
+# readable.
+_FEWER = 4
 
 
 def write_npz(

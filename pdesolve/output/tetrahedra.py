@@ -14,13 +14,22 @@ from pdesolve.geometry.place import Piece
 from pdesolve.output.cells import OutputMesh, corners_of
 from pdesolve.output.triangulation import centred, inside
 
-_OVERSAMPLE = 4  # candidates on a surface per spacing and direction
-_SPACING = {"corner": 0.2, "edge": 0.7, "face": 0.85}  # least distance between points, in spacings
-_CLEARANCE = 0.6  # of inner points from the boundary, in spacings
-_FLAT = 1e-3  # volume of a tetrahedron below which it is a sliver, in cubes of its longest edge
-_JITTER = 0.05  # of inner points, in spacings: points of a lattice on one sphere have flat tetrahedra
-_POLE = 1e-9  # size of the image of one end of a parameter, relative to the piece, that is a single point
-_STEPS = 40  # of the bisection for trim points
+# Candidates on a surface per spacing and direction: as many as it takes for greedy choice to leave no large gap.
+_OVERSAMPLE = 4
+# Least distance between points, in spacings. Corners and edges come closer, or the shape would lose them.
+_SPACING = {"corner": 0.2, "edge": 0.7, "face": 0.85}
+# Of inner points from the boundary, in spacings: above a half, no inner point is in the sphere over a facet.
+_CLEARANCE = 0.6
+# Six volumes of a tetrahedron below which it is a sliver, in cubes of its longest edge; a regular one has 0.71.
+_FLAT = 1e-3
+# Of inner points, in spacings: the points of a lattice lie on common spheres, and Delaunay divides these at will,
+# into flat tetrahedra too.
+_JITTER = 0.05
+# Size of the image of one end of a parameter, relative to the piece, that is a single point, such as a pole of a
+# sphere.
+_POLE = 1e-9
+# Of the bisection for trim points: 2^-40 of a candidate spacing is below what a file shows.
+_STEPS = 40
 
 
 def tetrahedralise(domain: Domain, target: int) -> OutputMesh:
@@ -38,12 +47,14 @@ def tetrahedralise(domain: Domain, target: int) -> OutputMesh:
         Tetrahedra of positive volume.
     """
     a = (2 * float(domain.measure) / target) ** (1 / 3)
+    # The distance of neighbours in a body-centred cubic lattice.
     h = 0.5 * np.sqrt(3) * a
     surface, dense = _surface_points(domain, h)
     inner = _lattice(domain, a)
     inner = inner[inside(domain, inner)]
     distance, _ = cKDTree(dense).query(inner, distance_upper_bound=h)
     inner = inner[distance > _CLEARANCE * h]
+    # The same numbers every time: a picture does not change when it is drawn again.
     inner = inner + _JITTER * h * np.random.default_rng(0).uniform(-1, 1, inner.shape)
     points = np.concatenate([surface, inner])
     cells = _inner_tetrahedra(domain, points)
@@ -165,6 +176,7 @@ def _inner_tetrahedra(domain: Domain, points: NDArray[np.float64]) -> NDArray[np
     far = 8 * np.array(list(itertools.product((-1, 1.1), (-1, 1.2), (-1, 1.3))))
     cells = Delaunay(np.concatenate([centred(points), far])).simplices.astype(np.int64)
     cells = cells[(cells < len(points)).all(axis=1)]
+    # The determinant is six times the signed volume; the Delaunay code gives either orientation.
     edges = points[cells[:, 1:]] - points[cells[:, :1]]
     volume = np.linalg.det(edges)
     cells[volume < 0] = cells[volume < 0][:, [0, 2, 1, 3]]

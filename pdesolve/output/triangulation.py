@@ -85,6 +85,8 @@ def _inner_triangles(
     vote = np.where(real, -np.abs(area) * _sign_at_centroid(domain, points, triangles, real), -np.inf)
     parts = _parts_between(triangles, delaunay.neighbors, segments, n + len(ring))
     if parts is not None:  # otherwise a cusp hid a segment, and every triangle speaks for itself
+        # Each part lies inside or outside as a whole; its area decides, so that slivers at the boundary have no
+        # say.
         vote = np.bincount(parts, np.where(real, vote, 0.0))[parts]
     chosen = triangles[real & (vote > 0)]
     clockwise = _signed_area(points, chosen) < 0

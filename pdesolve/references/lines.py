@@ -32,9 +32,11 @@ MOST = 243
 IN_SPACE = 16
 IN_TIME = 6
 GRADING = 3  # stored times are T (j/M)³: initial values need not fit the boundary's
-TOLERANCE = 1e-9  # of the integration in time
+# Of the integration in time, well below any accuracy that is asked of a reference.
+TOLERANCE = 1e-9
 PROBES = 20_000
-COST = 12  # of half as many points again: about twice the points, up to five times the steps of an explicit method
+# Of half as many points again: about twice the points, up to five times the steps of an explicit method.
+COST = 12
 CHUNK = 2048
 
 
@@ -162,7 +164,7 @@ class LinesReference:
         deadline = clock.monotonic() + self.seconds
         n = FEWEST
         before = None
-        change = np.inf
+        change = float("inf")
         while True:
             start = clock.monotonic()
             values = self.lines.march(n)
@@ -170,7 +172,7 @@ class LinesReference:
             now = clock.monotonic()
             late = False
             if before is not None:  # without two levels there is no accuracy to tell, however late it is
-                change = np.linalg.norm(u - before) / np.linalg.norm(u)
+                change = float(np.linalg.norm(u - before) / np.linalg.norm(u))
                 late = now + COST * (now - start) > deadline
             # Also where the change is NaN: finer levels will not be finite, either.
             if not change > self.wanted or n >= MOST or late:

@@ -63,8 +63,10 @@ def _patches(problem: Problem, domain: Domain, approximator: PartitionedMixture)
 def _patch_rule(patches: Patches, approximator: PartitionedMixture) -> tuple[Tensor, Tensor]:
     points = []
     weights = []
+    # One point more than the degree asks for: the nodes of collocation, where the residual is small, are others.
     for batch in interior_points(patches, approximator.q, lambda q: q + 1, batch=4096):
         volume = torch.from_numpy(patches.half).prod(1)[torch.from_numpy(batch.cells)]
+        # Rows are weighted by square roots, as least squares squares them.
         w = batch.weight**2 * volume[:, None]
         keep = w > 0
         points.append(batch.y[keep] @ patches.frame.rotation.T)

@@ -22,8 +22,10 @@ from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import compile_term, sample_points
 
-CHUNK = 65_536  # points at once: a jet of some derivatives then takes some megabytes
-RESIDUALS = 200_000  # points at which the residual is measured, of more: their mean is known to 1/√200,000 = 0.2 % then
+# Points at once: a jet of some derivatives then takes some megabytes.
+CHUNK = 65_536
+# Points at which the residual is measured, where there are more: their mean is known to 1/√200,000 = 0.2 % then.
+RESIDUALS = 200_000
 
 
 @dataclass(eq=False)
@@ -206,6 +208,7 @@ class Solution:
     def jet_and_residual(self, points: Tensor, indices: Sequence[MultiIndex]) -> tuple[Tensor, Tensor]:
         """Derivatives (n, u, a) and the residual of the equation (n, m) at points (n, d), evaluated together."""
         operator = self._equation
+        # One evaluation for what is asked for and what the equation needs: the jets cost most.
         wanted = tuple(dict.fromkeys([*(tuple(index) for index in indices), *(a for _, a in operator.slots)]))
         parameters = {k: torch.tensor(v, dtype=torch.float64) for k, v in self.parameters.items()}
         derivatives: list[Tensor] = []
@@ -249,6 +252,7 @@ class Solution:
         d = self.problem.domain.dimension
         space = self.problem.domain.space_dimension
         steps = tuple(tuple(int(i == j) for j in range(d)) for i in range(space))
+        # The normal of a space–time boundary has no part in time that a flux would count.
         gradient = self.jet(rule.points, steps)[:, self._index(unknown)]
         return float(((gradient * rule.normals[:, :space]).sum(1) * rule.weights).sum())
 

@@ -57,6 +57,7 @@ def _samples(operator: ResidualOperator, seed: int) -> tuple[Tensor, Tensor, dic
     problem = operator.problem
     points = problem.domain.sample(32, sampler="sobol", seed=2)
     generator = torch.Generator().manual_seed(seed)
+    # Away from zero, where products of unknowns and their derivatives would vanish.
     jets = torch.rand(len(points), len(operator.slots), generator=generator, dtype=torch.float64) + 0.5
     values = torch.rand(len(problem.parameters), generator=generator, dtype=torch.float64) + 0.5
     return points, jets, dict(zip(problem.parameters, values, strict=True))
@@ -70,10 +71,12 @@ def _is_coefficient(operator: ResidualOperator, unknown: int) -> bool:
         max((sum(a) for u, a in operator.slots if (u == unknown) == same), default=0)
         for same in (True, False)
     ]
+    # What is differentiated as often as the others is a state: a coefficient is under their derivatives.
     if order[0] >= max(order[1], 1):
         return False
     points, jets, parameters = _samples(operator, 3)
     _, first = operator.linearise(points, jets, None, parameters)
+    # If ∂F/∂a depends on other unknowns, a multiplies them, and the equation is nonlinear in both together.
     _, second = operator.linearise(points, torch.where(mine, jets, 3 * jets), None, parameters)
     difference = (first - second)[..., mine].abs().amax()
     absent = not bool(torch.cat([first, second])[..., mine].any())

@@ -116,8 +116,10 @@ def _operator(name: str) -> Callable:
     combine = _COMBINE.get(name)
 
     def apply(self: Any, *others: Any) -> Any:
+        # A vector knows how to add or scale itself by a field; a field does not know vectors.
         if any(isinstance(other, Vector) for other in others):
             return NotImplemented
+        # Σ c D^α u stays one as long as factors are numbers: no values are needed, and no graph is built.
         if combine is not None and self.combination is not None:
             combination = combine(self.combination, *others)
             if combination is not None:
@@ -191,6 +193,7 @@ class Field:
         if axes is not None:
             return self.derivative(*axes)
         method = getattr(Tensor, name, None)
+        # `u.xz` on a plane is a wrong derivative, even where torch has a method of such a name.
         if method is None or re.fullmatch(r"[xyzt]+[0-9]?", name):
             _no_derivative(name, self.frame.names)
         if not callable(method):
@@ -268,6 +271,7 @@ def split_subscripts(name: str, names: tuple[str, ...]) -> tuple[str, ...] | Non
     >>> split_subscripts("x1x2", ("x1", "x2")), split_subscripts("q", ("x",))
     (('x1', 'x2'), None)
     """
+    # The longest names first: x10 must not be read as x1 and a zero.
     pattern = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
     if not re.fullmatch(f"(?:{pattern})+", name):
         return None
@@ -315,6 +319,7 @@ class Vector:
         cls, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         """Elementwise torch functions act on each component, scalars broadcasting."""
+        # Vectors of one length act component by component with scalars between them.
         sizes = {len(a) for a in args if isinstance(a, Vector)}
         if len(sizes) != 1:
             message = f"vectors of different lengths {sorted(sizes)} cannot be combined"

@@ -49,6 +49,7 @@ class Frame:
         leaves = (column.clone().requires_grad_(depth > 0) for column in columns)
         self.coordinates = dict(zip(self.names, leaves, strict=True))
         if depth > 0:
+            # Zero by value; the derivatives of the Taylor polynomial go through them.
             self._offsets = [self.coordinates[k] - c for k, c in zip(self.names, columns, strict=True)]
 
     def __enter__(self) -> Frame:
@@ -118,6 +119,7 @@ class Frame:
             raised = {(u, (*a[:i], a[i] + 1, *a[i + 1 :])): factor for (u, a), factor in terms}
             return Field(None, self, raised)
         nesting = field.nesting + 1
+        # An equation that nests deeper than the frame allows for is evaluated again in a deeper one.
         self.deepest = max(self.deepest, nesting)
         gradient = self._gradient(field.tensor, self.coordinates[axis])
         return Field(gradient, self, nesting=nesting)

@@ -101,6 +101,7 @@ def _run(path: Path) -> ModuleType:
             exec(code, module.__dict__)
         except KeyboardInterrupt:
             raise
+        # SystemExit too: a file that stops Python must not stop the program without a word.
         except BaseException as error:
             raise ProblemError(_sentence(error, path)) from error
     return module
@@ -112,11 +113,14 @@ def _surroundings(path: Path, module: ModuleType) -> Iterator[None]:
     dtype = torch.get_default_dtype()
     folder = str(path.resolve().parent)
     torch.set_default_dtype(torch.float64)
+    # At the end of the path, so that a module beside the file never hides one of Python.
     known_folder = folder in sys.path
     if not known_folder:
         sys.path.append(folder)
+    # Dataclasses and pickle look modules up by their names.
     sys.modules[module.__name__] = module
     try:
+        # Standard output belongs to the answer, which may be JSON.
         with contextlib.redirect_stdout(sys.stderr):
             yield
     finally:
@@ -151,15 +155,30 @@ def _unknown_name(error: BaseException) -> tuple[str, Iterable[str]]:
     if isinstance(error, AttributeError) and error.name and error.obj is not None:
         return error.name, dir(error.obj)
     if isinstance(error, NameError) and error.name:
+        # The innermost frame is the one in which the name was looked up.
         frame = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
         return error.name, [*frame.f_locals, *frame.f_globals, *vars(builtins)]
-    found = re.search(r"cannot import name '(\w+)'", str(error))
-    if isinstance(error, ImportError) and found:
-        return found[1], dir(sys.modules.get(error.name or ""))
-    found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
-    if isinstance(error, TypeError) and found and found[1] in pdesolve.__all__:
-        return found[2], inspect.signature(getattr(pdesolve, found[1])).parameters
+    if isinstance(error, ImportError):
+        return _unknown_import(error)
+    if isinstance(error, TypeError):
+        return _unknown_argument(error)
     return "", ()
+
+
+def _unknown_import(error: ImportError) -> tuple[str, Iterable[str]]:
+    # Python 3.11 tells the module, and the name in its message only.
+    found = re.search(r"cannot import name '(\w+)'", str(error))
+    if found is None:
+        return "", ()
+    return found[1], dir(sys.modules.get(error.name or ""))
+
+
+def _unknown_argument(error: TypeError) -> tuple[str, Iterable[str]]:
+    # No attribute of the error tells either name.
+    found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    if found is None or found[1] not in pdesolve.__all__:
+        return "", ()
+    return found[2], inspect.signature(getattr(pdesolve, found[1])).parameters
 
 
 def _find_problem(module: ModuleType, path: Path) -> Problem:

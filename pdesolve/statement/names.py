@@ -38,6 +38,7 @@ class Names:
         if RESERVED.fullmatch(name) or name in self.coordinates:
             message = f"{kind} has the key '{name}', a reserved name (x y z t n, x1, x2, …); rename it"
             raise ProblemError(message)
+        # Python counts True as the number 1, which nobody means.
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             message = f"{kind}['{name}'] is a {type(value).__name__}; expected a number"
             raise ProblemError(message)
@@ -66,6 +67,7 @@ class Names:
             ProblemError: there is none, or one of them is a coordinate that the domain lacks.
         """
         known = {*self.of_coordinates, *self.constants, *self.parameters}
+        # An argument with a default is no unknown: the equation works without it.
         required = [name for name, must in signature(equation, "the equation", ()).items() if must]
         unknowns = tuple(name for name in required if name not in known)
         for name in unknowns:
@@ -130,6 +132,7 @@ class Names:
                 message = f"{owner} must be a dict with a function for each of {', '.join(self.unknowns)}"
                 raise ProblemError(message)
             functions = {self.unknowns[0]: functions}
+        # A guess may speak of some unknowns only; an exact solution has to give all.
         missing = set(self.unknowns) - set(functions)
         if (missing and not partial) or not set(functions) <= set(self.unknowns):
             message = (

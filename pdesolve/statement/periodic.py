@@ -21,8 +21,10 @@ from pdesolve.errors import ProblemError
 from pdesolve.geometry.domain import Domain
 from pdesolve.statement.conditions import Periodic
 
-PROBES = 400  # points of one end that must have a partner at the other
-INSIDE = 1e-6  # of the domain: how far inside the ends they are compared
+# Points of one end that must have a partner at the other. A misfit of one per cent of the end is hit by four.
+PROBES = 400
+# Of the domain: how far inside the ends they are compared, clear of rounding on the boundary itself.
+INSIDE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class PeriodicAxis:
         stop = start + start.new_tensor(self.shift)
         for i, period in enumerate(self.periods):
             if period and self.shift[i]:
+                # A shift beyond the end of a periodic axis comes in again at its other end.
                 stop[:, i] = self.origin[i] + (stop[:, i] - self.origin[i]) % period
         stop[:, self.axis] = self.upper
         return start, stop
@@ -122,6 +125,7 @@ def _check_flat(axis: str, domain: Domain, coordinates: Sequence[str]) -> None:
     """Both ends of the axis must have flat boundary at a right angle to it."""
     number = coordinates.index(axis)
     lower, upper = domain.bounds[:, number].tolist()
+    # Ends may be in several pieces; one of them tells that there is flat boundary.
     values = [piece.plane[1] for piece in domain.pieces if piece.plane and piece.plane[0] == number]
     if not all(any(math.isclose(value, end) for value in values) for end in (lower, upper)):
         message = (
@@ -185,6 +189,7 @@ def _check_unknowns(axis: str, mine: Sequence[Periodic], unknowns: Sequence[str]
             f"Periodic has unknown='{strangers[0]}'; the unknowns of the equation are {', '.join(unknowns)}"
         )
         raise ProblemError(message)
+    # Patches wrap around an axis for all unknowns or for none.
     missing = [u for u in unknowns if u not in named]
     if len(named) == len(mine) and missing:
         message = (
@@ -196,6 +201,7 @@ def _check_unknowns(axis: str, mine: Sequence[Periodic], unknowns: Sequence[str]
 
 def _check_ends(seam: PeriodicAxis, domain: Domain, coordinates: Sequence[str]) -> None:
     """Just inside of one end there is domain where there is domain just inside of the other."""
+    # On the ends themselves a point is inside or outside by rounding.
     step = torch.zeros(domain.dimension, dtype=torch.float64)
     step[seam.axis] = INSIDE * (seam.upper - seam.lower)
     start, stop = seam.ends(domain.sample(PROBES, sampler="sobol", seed=1))

@@ -97,6 +97,7 @@ class Problem:
         self.names = stated.with_unknowns_of(equation)
         for condition in self.conditions:
             self._check_condition(condition)
+        # Before the data and the exact solution, so that a wrong axis is named before what follows from it.
         self.seams = find_periodic_axes(self.conditions, domain, self.coordinates, self.unknowns)
         self._check_data(data)
         self.exact = self.names.per_unknown(exact, "exact")
@@ -188,6 +189,7 @@ class Problem:
         names = signature(function, "a function", self.coordinates[:1])
         chosen = {}
         for name, required in names.items():
+            # What is passed by value goes before the unknown of that name.
             if name in self.unknowns and name not in available:
                 chosen[name] = frame.unknown(name)
             elif name in available:
@@ -233,6 +235,7 @@ class Problem:
         if not bool(jumps.isfinite().all()):
             message = f"{owner} is not finite at the upper end; expected numbers"
             raise ProblemError(message)
+        # u jumps by g for each period that the shift went round another axis.
         for axis, count in seam.wraps(points).items():
             other = next(s for s in self.seams if s.axis == axis)
             jumps = jumps - count[:, None] * self.jumps(other, other.ends(points)[1])

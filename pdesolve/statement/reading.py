@@ -62,10 +62,13 @@ def files_beside(problem: Path, opened: Iterable[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for given in opened:
         file = Path(given).resolve()
+        # Compiled modules belong to this Python; their sources are found by what is imported.
         if file.suffix == ".pyc" or not file.is_file():
             continue
+        # As from `Path(__file__).parent`.
         if file.is_relative_to(folder):
             found[file.relative_to(folder).as_posix()] = file
+        # As from the current folder, to which a copy is loaded.
         if not Path(given).is_absolute() and ".." not in Path(given).parts:
             found[Path(given).as_posix()] = file
     for file in _modules(problem.resolve(), folder, set()):

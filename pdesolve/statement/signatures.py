@@ -23,6 +23,7 @@ def signature(function: Callable, owner: str, default: Sequence[str]) -> dict[st
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             message = f"{owner} takes *args or **kwargs; write its arguments out, they are matched by name"
             raise ProblemError(message)
+        # What has a default may be left out.
         names[p.name] = p.default is p.empty
     return names
 

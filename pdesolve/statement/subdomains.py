@@ -30,6 +30,7 @@ def subdomains_of(problem: Problem) -> tuple[Domain, ...]:
     space = domain.in_space
     for interface in problem.interfaces:
         _check(interface, shapes)
+    # What is in no shape comes first; a shape loses what later ones take.
     parts = [reduce(lambda rest, shape: rest - shape, shapes, space)]
     parts += [
         reduce(lambda rest, later: rest - later, shapes[i + 1 :], space & shape)
@@ -42,6 +43,7 @@ def subdomains_of(problem: Problem) -> tuple[Domain, ...]:
 
 def _check(interface, shapes: tuple[Domain, ...]) -> None:
     source = getattr(interface.on, "source", None)
+    # Across any other surface k is continuous, and the condition would say nothing.
     if source is not None and not any(source in (shape, *shape.leaves) for shape in shapes):
         message = (
             f"Interface on {interface.on.name}: its k does not jump there; expected the boundary of one of the domains "

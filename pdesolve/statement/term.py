@@ -59,7 +59,9 @@ class Term:
 
 
 def _location(error: BaseException) -> str:
-    trace, found = error.__traceback__, ""
+    trace = error.__traceback__
+    found = ""
+    # The innermost line that is the user's: what torch and this package did there says little.
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
         if "/torch/" not in file and not file.startswith(PACKAGE):

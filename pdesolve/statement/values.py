@@ -27,6 +27,7 @@ def values_of(result: Any, frame: Frame, owner: str) -> Tensor:
             f"{owner} returned complex numbers; expected real ones: make real and imaginary part two unknowns"
         )
         raise ProblemError(message)
+    # An expression of constants is the same number at all points.
     if result.ndim == 0:
         return result.to(points).expand(frame.size)
     if result.shape != (frame.size,):
@@ -44,6 +45,7 @@ def _tensor(result: Any, points: Tensor, owner: str) -> Tensor:
     if isinstance(result, Tensor):
         return result
     try:
+        # Numpy arrays and lists, as a function without torch returns them.
         return torch.as_tensor(result, dtype=points.dtype, device=points.device)
     except Exception:
         message = (

@@ -9,17 +9,29 @@ from torch import Tensor
 from pdesolve.geometry.surface import PieceLike
 from pdesolve.quadrature import Rule, around, bisect, cut_rule, distinct, gauss_legendre, sobol, tensor_rule
 
-GRID = 65  # first samples of a level along a curve
-REFINEMENTS = 24  # halvings of the intervals that may hold a root
-FEWEST_REFINEMENTS = 6  # … even where a whole stretch is near zero, which leaves more intervals than
+# First samples of a level along a curve, between which its Lipschitz constant tells where roots may be.
+GRID = 65
+# Halvings of the intervals that may hold a root, to 1e-9 of the curve: two roots closer than that are no hole.
+REFINEMENTS = 24
+# After so many halvings it may stop where a whole stretch is near zero, as where two curves touch, so that more
+# than MANY intervals are left.
+FEWEST_REFINEMENTS = 6
 MANY = 512
-FILTER_GRID = 1025  # samples of a predicate along a curve
-FEW = 9  # breaks of a surface at which its parameter square is divided
-UNEVEN = (0.0, 0.2137, 0.4619, 0.7263, 1.0)  # nearly quarters, off the symmetric places
-STEPS = 512  # of nearly constant speed along a curve
-CANDIDATES = 4096  # Sobol points that decide whether a trimmed surface has any boundary
-WITNESSES = (0.2113, 0.5571, 0.8137)  # where an interval is tested for being boundary
-ROUNDING = 1e-12  # levels below this, relative to the domain, are zero
+# Samples of a predicate along a curve. It tells nothing but true or false: a part between two samples is not seen.
+FILTER_GRID = 1025
+# A surface with at most so many breaks has panels between them; a spline through more would have too many.
+FEW = 9
+# Nearly quarters of a closed parameter, off the symmetric places where trims of symmetric shapes graze a panel.
+UNEVEN = (0.0, 0.2137, 0.4619, 0.7263, 1.0)
+# Of a curve in all: the speed hardly changes within one, so that equal parameters are equal lengths there.
+STEPS = 512
+# Sobol points that decide whether a trimmed surface has any boundary: a part of a thousandth has four of them.
+CANDIDATES = 4096
+# Where an interval is tested for being boundary: three places in no simple ratio, as symmetric shapes touch at
+# halves.
+WITNESSES = (0.2113, 0.5571, 0.8137)
+# Levels below this, relative to the domain, are zero: ten thousand times the rounding of a distance.
+ROUNDING = 1e-12
 
 
 def is_plain(piece: PieceLike) -> bool:
@@ -47,6 +59,7 @@ def active_intervals(piece: PieceLike) -> Tensor:
     if not is_plain(piece):
         cuts = piece.domain.cuts(surface)
         found = [level_changes(piece, level) for level in cuts]
+        # What hides a piece lies in the same plane or sphere: its rim is a change of a truth value, not of a level.
         found += [flag_changes(piece, other.claims) for other in piece.hidden_by]
         found += [flag_changes(piece, accept) for accept in piece.filters]
         ends = distinct(torch.cat([ends, *found]), 10 * ROUNDING)
@@ -80,6 +93,8 @@ def level_changes(piece: PieceLike, level: Callable[[Tensor], Tensor]) -> Tensor
 
     at_a = state(a)
     at_b = state(b)
+    # A level that changes its sign has a root in between; one that only becomes zero has the end of a stretch of
+    # zeros.
     through = at_a * at_b < 0
     grazing = (at_a != at_b) & ~through
     left = at_a[grazing]
@@ -281,6 +296,7 @@ def _spread_on_curves(pieces, n, seed) -> list[Rule]:
     s = (torch.arange(n, dtype=torch.float64) + shift) / n * end[-1]
     e = torch.searchsorted(end, s).clamp(max=len(end) - 1)
     t = intervals[e, 0] + (s - end[e] + length[e]) / speed[e]
+    # Each interval is stepped through at its own constant speed: equal lengths are equal parameters there.
     points = [piece.map(t[owner[e] == i][:, None]) for i, piece in enumerate(pieces)]
     return [Rule(x, torch.full((len(x),), float(end[-1]) / n, dtype=torch.float64)) for x in points]
 
@@ -313,6 +329,7 @@ def _spread_on_surfaces(pieces, n, seed) -> list[Rule]:
 
 
 def _uniform_on_surface(piece, candidates: int, seed: int) -> tuple[Tensor, float]:
+    # One coordinate more than there are parameters: it is the lot that thins the points to uniform density.
     draw = sobol(candidates, piece.dimension, seed)
     parameters = draw[:, :-1]
     lot = draw[:, -1]

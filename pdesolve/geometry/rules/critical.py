@@ -9,12 +9,20 @@ from torch import Tensor
 
 from pdesolve.geometry.surface import DomainLike, Surface
 
-MOST_PLANES = 24  # whose common points are computed
+# All triples of planes are intersected, 2024 of 24. Solids with more planes are facetted, and there are too many.
+MOST_PLANES = 24
+# Equal slices where a curved surface that is neither plane nor sphere may change them unseen.
 SLICES = 6
-GRID = 49  # parameters on each axis that start the search for turning points
-NEARLY = 0.05  # n_y² + n_z² at the start of that search
-ZOOMS = 24  # each to a half
-ON_BOUNDARY = 1e-9  # level, relative to the domain, of a point on the boundary
+# Parameters on each axis that start the search for points at which a surface turns back along x.
+GRID = 49
+# n_y² + n_z² of a grid point from which that search starts: the normal is then within 13 degrees of the axis.
+NEARLY = 0.05
+# Each to a half, from 1/48 to 1e-9 of the parameter: the turning value is then known to 1e-18, as it is an
+# extremum.
+ZOOMS = 24
+# Level, relative to the domain, of a point on the boundary: the points are solutions of ill-conditioned equations
+# where surfaces nearly touch.
+ON_BOUNDARY = 1e-9
 
 
 class Circle(NamedTuple):
@@ -116,6 +124,7 @@ def _circle(a, b) -> Circle | None:
         axis = _vector(b[1][:-1])
         height = b[1][-1] - float(axis @ centre)
     else:
+        # Two spheres meet in the plane at which their powers are equal.
         offset = _vector(b[1][:-1]) - centre
         distance = float(offset.norm())
         if distance == 0:
@@ -129,6 +138,7 @@ def _circle(a, b) -> Circle | None:
 
 def _extremes(circle: Circle) -> Iterator[Tensor]:
     """Yield the points of least and largest first coordinate (any two if the circle lies in x = const)."""
+    # The unit vector of x less its part along the axis points to the extremes within the plane of the circle.
     along = -circle.axis[0] * circle.axis
     along[0] += 1
     if float(along.norm()) < 1e-12:
@@ -156,5 +166,6 @@ def _crossings(circle: Circle, carrier) -> Iterator[Tensor]:
     size = torch.hypot(a, b)
     if abs(c) < float(size):
         for sign in (-1, 1):
+            # A cos θ + B sin θ = √(A² + B²) cos(θ - atan2(B, A)).
             theta = torch.atan2(b, a) + sign * torch.acos(c / size)
             yield circle.centre + circle.radius * (theta.cos() * u + theta.sin() * v)

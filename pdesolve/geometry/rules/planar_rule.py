@@ -6,7 +6,8 @@ from torch import Tensor
 from pdesolve.geometry.surface import DomainLike, PieceLike
 from pdesolve.quadrature import BISECTIONS, Rule, bisect, clustered_gauss, distinct, gauss_legendre
 
-TURNING_GRID = 129  # samples of a piece between which its tangent is vertical at most once
+# Samples of a piece between which its tangent is vertical at most once.
+TURNING_GRID = 129
 
 
 def planar_rule(domain: DomainLike, order: int) -> Rule:
@@ -33,6 +34,7 @@ def planar_rule(domain: DomainLike, order: int) -> Rule:
     for (piece, t), mask, v_arc in zip(arcs, spans, v, strict=True):
         if mask.any():
             v_arc[mask] = _graph(piece, t, frame, u_all[mask].reshape(-1)).reshape(-1, order + 1)
+    # Ordered by their heights in the middle of the panel: arcs do not cross between the ends of arcs.
     v = v.gather(0, v[:, :, -1:].argsort(dim=0).expand_as(v))
     return _between(domain, frame, u, w, v, middle, order)
 
@@ -63,6 +65,7 @@ def _monotone(piece: PieceLike, frame: Tensor) -> list[Tensor]:
 
     t = torch.linspace(0, 1, TURNING_GRID, dtype=torch.float64)
     value = leans(t)
+    # Where the normal turns from up to down, the tangent is vertical.
     i = (value[1:] != value[:-1]).nonzero()[:, 0]
     turns = bisect(leans, t[i], t[i + 1])
     arcs = []

@@ -9,7 +9,8 @@ from pdesolve.errors import SolveError, UsageError
 from pdesolve.geometry.surface import DomainLike
 from pdesolve.quadrature import chebyshev, gauss_legendre, sobol
 
-ROUNDS = 30  # doublings of the number of candidates before a rejection sampler gives up
+# Doublings of the number of candidates before a rejection sampler gives up: memory would end before.
+ROUNDS = 30
 
 
 def sample(domain: DomainLike, n: int, sampler: str, seed: int) -> Tensor:
@@ -96,6 +97,7 @@ def fitted_grid(domain: DomainLike, n: int) -> Tensor:
     ]
     x = torch.cartesian_prod(*axes).reshape(-1, domain.dimension)
     level = domain.level(x)
+    # Half a spacing, less a bit for rounding, so that points of a grid which fits a box exactly stay.
     fitted = x[level <= -0.499 * min(h, float((extent / torch.tensor(counts)).min()))]
     if len(fitted) == 0:
         return x[level < 0]

@@ -139,6 +139,7 @@ class Sector(Region):
                 f"Sector received the inner radius {inner:g}, expected one from 0 to below {self.radius:g}."
             )
             raise ProblemError(message)
+        # A full turn has no straight edges: its ends would be one edge twice.
         if not 0 < self.stop - self.start < FULL_TURN * (1 - 1e-9):
             message = (
                 f"Sector received the angles {self.start:g} and {self.stop:g}, expected radians, the smaller first "

@@ -70,9 +70,11 @@ class Round(Domain):
         turn = torch.arange(2 * order + 1, dtype=torch.float64) * (2 * math.pi / (2 * order + 1))
         around = (turn, torch.full_like(turn, 2 * math.pi / len(turn)))
         if d == 2:
+            # ∫ f r dr dφ, with equally spaced angles: exact for trigonometric degree 2 order.
             p, weights = tensor_rule((r, w * r), around)
             offset = p[:, :1] * torch.stack([p[:, 1].cos(), p[:, 1].sin()], dim=1)
         else:
+            # ∫ f r² dr d(cos θ) dφ: Gauss in cos θ takes the sine of the area element with it.
             p, weights = tensor_rule((r, w * r**2), gauss_legendre(order), around)
             rho = (1 - p[:, 1] ** 2).sqrt()
             offset = p[:, :1] * torch.stack([rho * p[:, 2].cos(), rho * p[:, 2].sin(), p[:, 1]], dim=1)

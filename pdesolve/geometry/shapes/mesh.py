@@ -13,6 +13,7 @@ import torch
 
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.paths import Polyline
+from pdesolve.geometry.shapes.facets import STRAIGHT
 from pdesolve.geometry.shapes.groups import Groups
 from pdesolve.geometry.shapes.mesh_data import MeshData, find, read
 from pdesolve.geometry.shapes.region import Region
@@ -22,9 +23,10 @@ from pdesolve.geometry.surface import Surface
 from pdesolve.geometry.surfaces import Curve, Segment
 from pdesolve.quadrature import Rule
 
-LONG = 0.05  # of the boundary's size: straight runs longer than this are edges of their own
-SHARP = 0.5  # radians: a bend that ends a straight edge
-STRAIGHT = 1e-9  # sine of the angle below which two edges, or two triangles, are in one line or plane
+# Of the boundary's size. A straight run longer than this is an edge of its own; shorter ones are steps of a curve.
+LONG = 0.05
+# Radians, 29 degrees: a polygon that stands for a smooth curve turns by less at each vertex if it has 13 or more.
+SHARP = 0.5
 
 
 def load_mesh(path: str | Path) -> Domain:

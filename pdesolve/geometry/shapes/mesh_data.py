@@ -19,9 +19,13 @@ from pdesolve.errors import ProblemError
 from pdesolve.geometry.shapes.polyhedra import FACES, Indices, check_flat, halves, tetrahedra
 
 PACKAGE = str(Path(__file__).resolve().parents[2])
-MERGED = 1e-9  # relative distance below which two vertices are one: STL files repeat them
-OVERLAP = 1e-6  # of the volume
-FLAT = 1e-9  # relative extent in z below which a mesh lies in the plane
+# Relative distance below which two vertices are one: STL files repeat a vertex for each of its triangles.
+MERGED = 1e-9
+# Of the volume: by more than this the cells' volumes must not differ from what their boundary encloses. Files in
+# single precision reach 1e-7.
+OVERLAP = 1e-6
+# Relative extent in z below which a mesh lies in the plane: what rounding leaves of z = 0 after a rotation.
+FLAT = 1e-9
 # Cells and the corners that count: nodes on edges and faces of cells of higher order are left out.
 CORNERS = {
     "line": 2,

@@ -17,7 +17,8 @@ from pdesolve.geometry.rules.planar_rule import planar_rule
 from pdesolve.geometry.surfaces import Segment
 from pdesolve.quadrature import Rule
 
-CHUNK = 16384  # points at once: the temporaries of the level then stay in the cache
+# Points at once: the temporaries of one edge after another then stay in the cache of a core.
+CHUNK = 16384
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,6 +75,7 @@ class Polygon(Domain):
         """All edges, in the order of the vertices, then those of the holes."""
         edges = []
         for k, chain in enumerate(self._chains):
+            # The interior is on the left of a counter-clockwise outer chain, and on the right of such a hole.
             side = 1 if (_signed_area(chain) > 0) == (k == 0) else -1
             prefix = f"hole {k - 1} " if k else ""
             ends = zip(chain, chain[1:] + chain[:1], strict=True)

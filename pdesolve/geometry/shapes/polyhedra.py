@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from pdesolve.errors import ProblemError
 
 Indices = NDArray[np.int64]
-FLAT = 1e-6  # of its diagonals, how far apart they may pass in a flat quadrilateral
+# Of its diagonals: how far apart they may pass in a quadrilateral that is taken for flat. Single precision reaches
+# 1e-7.
+FLAT = 1e-6
 
 # Corners of the faces, in the order of VTK.
 FACES: dict[str, tuple[tuple[int, ...], ...]] = {

@@ -14,9 +14,14 @@ from pdesolve.geometry.surface import Surface
 from pdesolve.geometry.surfaces import Segment, extremes
 from pdesolve.quadrature import Rule, gauss_legendre
 
-CHUNK = 65536  # points at once: distances to all curves then take a few megabytes
-TIED = 1e-10  # relative difference of distances to two curves that meet at the nearest point
-AREA_ORDER = 32  # Gauss points between two breaks: arcs of a quarter turn then have areas to rounding
+# Points at once: a few megabytes of distances, feet and normals, whatever the number of points.
+CHUNK = 65536
+# Relative difference of distances to two curves that meet at the nearest point, which is a corner of both: a
+# million times the rounding of a distance.
+TIED = 1e-10
+# Gauss points between two breaks. Arcs between breaks turn by a quarter at most, so that 32 points give areas to
+# rounding.
+AREA_ORDER = 32
 FULL_TURN = 2 * math.pi
 
 

@@ -28,7 +28,8 @@ from pdesolve.geometry.shapes.swept import (
 from pdesolve.geometry.surface import Surface
 from pdesolve.quadrature import Rule, bisect
 
-AROUND = 129  # samples of a profile curve that tell where it crosses the axis
+# Samples of a profile curve that tell where it crosses the axis. It may cross once between two of them.
+AROUND = 129
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,6 +77,7 @@ class Revolution(Domain):
         lower, upper = self._section.bounds.tolist()
         if lower[0] >= 0:
             return self._section
+        # Wider than the profile on all sides but the axis, so that only the axis cuts it.
         margin = upper[1] - lower[1]
         half = Rectangle((0, lower[1] - margin), (upper[0] + margin, upper[1] + margin))
         return self._section & half

@@ -42,6 +42,7 @@ class RoundedPolygon(Region):
         v = np.array(self.vertices)
         cuts = self._cuts()
         for i, length in enumerate(np.linalg.norm(np.roll(v, -1, axis=0) - v, axis=1)):
+            # Both corners of an edge take their part of it; something straight must be left.
             taken = cuts[i] + cuts[(i + 1) % len(v)]
             if not taken < length * (1 - 1e-9):
                 largest = self.radius * length / taken

@@ -28,6 +28,7 @@ def simplex_rule(corners: Tensor, order: int) -> Rule:
     """
     e = len(corners)
     k = corners.shape[1] - 1
+    # Many small simplices need fewer points each: the number of all, per axis, stays four times the order.
     n = min(order, max(3, math.ceil(4 * order / e ** (1 / k))))
     u, w = tensor_rule(*[gauss_legendre(n, 0.0, 1.0)] * k)
     left = torch.ones(len(u), dtype=torch.float64)
@@ -39,6 +40,7 @@ def simplex_rule(corners: Tensor, order: int) -> Rule:
     share.append(left)
     points = torch.einsum("qk,ekd->eqd", torch.stack(share, dim=1), corners)
     edges = corners[:, 1:] - corners[:, :1]
+    # Gram determinant: simplices may have fewer dimensions than their space, as triangles have.
     volume = torch.linalg.det(edges @ edges.mT).clamp_min(0).sqrt()
     return Rule(points.reshape(-1, corners.shape[2]), (volume[:, None] * w).reshape(-1))
 
@@ -55,6 +57,7 @@ def refined(points: np.ndarray, cells: np.ndarray, target: int) -> tuple[np.ndar
         every = np.concatenate([cells, middle], axis=1)
         cells = np.concatenate([every[:, child] for child in CHILDREN[d]])
         corner = points[cells]
+        # Children that are cut off the middle come out in either orientation.
         flip = np.linalg.det(corner[:, 1:] - corner[:, :1]) < 0
         cells[flip] = cells[flip][:, [1, 0, *range(2, d + 1)]]
     return points, cells

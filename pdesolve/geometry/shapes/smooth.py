@@ -18,7 +18,8 @@ from pdesolve.geometry.place import Boundary
 from pdesolve.geometry.shapes.region import FULL_TURN, Region
 from pdesolve.geometry.surfaces import Curve
 
-ANGLES = 720  # at which the radius of a star-shaped domain is examined: every half degree
+# At which the radius of a star-shaped domain is examined: every half degree.
+ANGLES = 720
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,6 +127,7 @@ class SmoothCurve(Region):
     def _side(self) -> int:
         """+1 if the points run counter-clockwise."""
         v = torch.tensor(self.points, dtype=torch.float64)
+        # About the middle: the shoelace formula cancels for points far from the origin.
         v = v - v.mean(dim=0)
         w = v.roll(-1, dims=0)
         area = float((v[:, 0] * w[:, 1] - v[:, 1] * w[:, 0]).sum()) / 2

@@ -18,7 +18,10 @@ from pdesolve.geometry.shapes.simplices import refined, simplex_rule
 from pdesolve.geometry.surface import Surface
 from pdesolve.quadrature import Rule
 
-LARGE = 0.02  # of the whole surface: flat parts larger than this are faces of their own
+# Of the whole surface. A flat part larger than this is a face of its own, on which conditions and patches are as on
+# a face of a box; triangles of a finely meshed sphere are far below it.
+LARGE = 0.02
+# Beyond so many, a group is a curved surface with large facets rather than a solid with flat faces.
 MOST_FACES = 60
 
 

@@ -34,6 +34,7 @@ class Swept(Surface):
     def breaks(self) -> tuple[float, ...]:
         """Those of the curve within the part."""
         width = self.stop - self.start
+        # Breaks of the curve, as parameters of the part.
         inner = [(b - self.start) / width for b in self.curve.breaks if self.start < b < self.stop]
         return (0.0, *inner, 1.0)
 

@@ -143,7 +143,10 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
     elif problem.data:
         result = solve_inverse(problem, run.tol, run.monitor, run.device, **settings)
     else:
-        strategy = march if can_march(problem) else solve_adaptively
+        if can_march(problem):
+            strategy = march
+        else:
+            strategy = solve_adaptively
         result = strategy(problem, run.tol, run.monitor, run.device, **settings)
     outcome = Outcome(result.mixture, result.status, result.converged, result.estimates)
     if isinstance(result, IdentifiedResult):
@@ -223,7 +226,9 @@ def _dtype(name: str, method: Method) -> torch.dtype:
 
 def _device(name: str, method: Method) -> str:
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() and not method.certifies else "cpu"
+        if torch.cuda.is_available() and not method.certifies:
+            return "cuda"
+        return "cpu"
     if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
         message = f"device={name!r} is not available here; expected auto, cpu" + (
             " or cuda" if torch.cuda.is_available() else " (this torch sees no CUDA device)"

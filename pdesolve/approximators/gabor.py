@@ -25,7 +25,9 @@ class GaborNet(NestedNetwork):
 
     def initialise(self, generator: torch.Generator) -> None:
         """Filters and the linear maps between them."""
-        k, d, parameter = self.width, self.inputs, torch.nn.Parameter
+        k = self.width
+        d = self.inputs
+        parameter = torch.nn.Parameter
         self.centres = parameter(uniform(generator, LAYERS, k, d))
         shape = torch.full((LAYERS, k), ALPHA / LAYERS, dtype=torch.float64)
         precision = torch._standard_gamma(shape, generator=generator).clamp_min(1e-2)

@@ -104,7 +104,8 @@ class _AxisAlignedComponents(Components):
 
     def _named(self, centres: list[Tensor], widths: list[Tensor]) -> dict[str, Tensor]:
         log_widths = torch.stack(widths, dim=-1)
-        log_widths = log_widths.sum(-1) if self.isotropic else log_widths
+        if self.isotropic:
+            log_widths = log_widths.sum(-1)
         return {"centres": torch.stack(centres, dim=-1), "log_widths": log_widths}
 
 
@@ -176,7 +177,8 @@ class Ridge(Kind):
 
 class _RidgeComponents(Components):
     def __init__(self, parameters: Parameters, x: Tensor, indices: Indices):
-        self.x, self.directions = x, parameters["directions"]
+        self.x = x
+        self.directions = parameters["directions"]
         self.y = torch.nn.functional.linear(x, self.directions, -parameters["offsets"])
         self.f = [torch.exp(-0.5 * self.y * self.y)]
         for _ in range(max(sum(alpha) for alpha in indices)):
@@ -247,7 +249,9 @@ class _RidgeComponents(Components):
 
     def _power(self, beta: Index) -> Tensor:
         factors = [self.directions[:, i] ** order for i, order in enumerate(beta) if order]
-        return prod(factors[1:], start=factors[0]) if factors else torch.ones_like(self.directions[:, 0])
+        if factors:
+            return prod(factors[1:], start=factors[0])
+        return torch.ones_like(self.directions[:, 0])
 
 
 KINDS: dict[str, Kind] = {
@@ -272,7 +276,9 @@ def _bounded(log_widths: Tensor) -> Tensor:
 
 def _columns(values: Tensor, d: int) -> list[Tensor]:
     """Per-axis columns (k,) of (k, d), or the same (k,) d times."""
-    return [values] * d if values.ndim == 1 else [values[:, i] for i in range(d)]
+    if values.ndim == 1:
+        return [values] * d
+    return [values[:, i] for i in range(d)]
 
 
 def _dot(a: list[Tensor], b: list[Tensor]) -> Tensor:

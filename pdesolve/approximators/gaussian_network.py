@@ -21,7 +21,9 @@ class GaussianNetwork(NestedNetwork):
 
     def initialise(self, generator: torch.Generator) -> None:
         """Centres and widths of both Gaussian layers, and the map between them."""
-        k, d, parameter = self.width, self.inputs, torch.nn.Parameter
+        k = self.width
+        d = self.inputs
+        parameter = torch.nn.Parameter
         self.centres = parameter(uniform(generator, k, d))
         spacing = 2 * WIDTH * k ** (-1 / d)
         self.log_widths = parameter(torch.full((k, d), spacing, dtype=torch.float64).log())

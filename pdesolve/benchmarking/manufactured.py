@@ -84,7 +84,10 @@ def _jets(exact: Mapping[str, Callable[..., Tensor]], points: Tensor) -> Callabl
                     (gradient,) = torch.autograd.grad(
                         below.sum(), leaves[axis], create_graph=True, allow_unused=True
                     )
-                found[name, index] = torch.zeros_like(points[:, 0]) if gradient is None else gradient
+                if gradient is None:
+                    found[name, index] = torch.zeros_like(points[:, 0])
+                else:
+                    found[name, index] = gradient
         return found[name, index]
 
     def jet(name: str, index: MultiIndex) -> Tensor:
@@ -101,7 +104,8 @@ def normal_slope(
 
     def slope(*columns: Tensor) -> Tensor:
         points = torch.stack([c.detach() for c in columns], dim=1)
-        jets, normals = _jets({"u": exact}, points), normal_at(points)
+        jets = _jets({"u": exact}, points)
+        normals = normal_at(points)
         d = points.shape[1]
         parts = [
             normals[:, i] * jets("u", tuple(int(j == i) for j in range(d))) for i in range(space_dimension)

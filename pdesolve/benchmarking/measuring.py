@@ -19,7 +19,8 @@ from pdesolve.runs.monitor import Monitor
 from pdesolve.solution.solution import Solution
 from pdesolve.statement.problem import Problem
 
-FIRST, GROWTH = 0.05, 1.25  # seconds before the second copy, and between copies relative to the time passed
+FIRST = 0.05  # seconds before the second copy, and between copies relative to the time passed
+GROWTH = 1.25
 POINTS = 4096
 PICTURE = 48  # points along each side of a picture of the error
 
@@ -37,7 +38,8 @@ class RecordingMonitor(Monitor):
         if self.values_at is None or not (force or now >= self._due):
             return
         self._due = max(now + FIRST, GROWTH * now)
-        before, state = state.get("before", 0), state.get("stage_state", state)
+        before = state.get("before", 0)
+        state = state.get("stage_state", state)
         self.copies.append(
             {
                 "seconds": now,
@@ -95,7 +97,10 @@ def error_history(problem: Problem, monitor: RecordingMonitor) -> list[dict[str,
     """
     x = problem.domain.sample(POINTS, sampler="sobol", seed=987_654)
     known = problem.exact or problem.reference
-    exact = problem.values(known, x) if known else None
+    if known:
+        exact = problem.values(known, x)
+    else:
+        exact = None
     rows = []
     for copy in monitor.copies:
         row = {key: _short(value) for key, value in copy.items() if key != "theta"}
@@ -117,7 +122,9 @@ def _relative(values: Tensor, exact: Tensor) -> float:
 
 def _short(value: Any) -> Any:
     """Four digits are enough for a curve."""
-    return float(f"{value:.4g}") if isinstance(value, float) and math.isfinite(value) else value
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.4g}")
+    return value
 
 
 def error_picture(solution: Solution) -> Mapping[str, Any] | None:

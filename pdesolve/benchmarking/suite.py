@@ -73,7 +73,10 @@ def read_suite(path: Path, quick: bool = False) -> dict[str, Any]:
     content = _read_toml(path, "a suite")
     shorter = content.pop("quick", None)
     if quick:
-        content |= shorter if shorter is not None else {"seeds": content.get("seeds", [0])[:1], "budget": 3}
+        if shorter is not None:
+            content |= shorter
+        else:
+            content |= {"seeds": content.get("seeds", [0])[:1], "budget": 3}
     for key in content:
         if key not in KEYS:
             message = f"{path} has a key {key!r}; a suite has {', '.join(KEYS)}"

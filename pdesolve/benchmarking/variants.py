@@ -41,7 +41,8 @@ def faster(problem: Problem, fixed: Sequence[float] | None = None) -> Problem:
     Raises:
         UsageError: the exact solution is known, and a condition is not Dirichlet, Neumann or Robin.
     """
-    fixed = problem.domain.bounds.mean(dim=0).tolist() if fixed is None else fixed
+    if fixed is None:
+        fixed = problem.domain.bounds.mean(dim=0).tolist()
     change = Change(problem, Transformation(FACTOR, shift=tuple((1 - FACTOR) * c for c in fixed)))
     conditions = problem.conditions
     return Problem(
@@ -68,7 +69,10 @@ def _of_exact(problem: Problem, change: Change, condition: Any) -> Any:
     exact = problem.exact[problem.unknown_of(condition)]  # type: ignore[index]
 
     def value(**fields: Any) -> Any:
-        u = by_name(exact, fields, problem) if callable(exact) else exact
+        if callable(exact):
+            u = by_name(exact, fields, problem)
+        else:
+            u = exact
         if isinstance(condition, Dirichlet):
             return u
         slope = normal_derivative(as_field(u))

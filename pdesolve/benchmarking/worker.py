@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
 import time
 import traceback
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from typing import Any
 from pdesolve.benchmarking.case import Case, problem_sha256
 from pdesolve.benchmarking.records import FORMAT, Record, write_record
 from pdesolve.errors import PdesolveError
-from pdesolve.runs.versions import peak_memory_mb, versions
+from pdesolve.runs.versions import machine, peak_memory_mb, versions
 
 MEASURES = "status relative_l2_error max_error estimated_error residual_rms seconds converged".split()
 
@@ -61,16 +60,6 @@ def blank(case: Case) -> Record:
     }
 
 
-def machine() -> str:
-    """Processor and number of cores."""
-    import os
-
-    cpus = Path("/proc/cpuinfo")
-    lines = cpus.read_text().splitlines() if cpus.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-
-
 def load() -> float | None:
     """How many processes wanted a core during the last minute; None where the system does not say."""
     import os
@@ -90,7 +79,13 @@ def execute(case: Case) -> Record:
         record |= {"outcome": "out of memory", "status": str(error) or "out of memory"}
     except PdesolveError as error:
         memory = type(error).__name__ == "OutOfMemoryError"
-        outcome = "out of memory" if memory else "refused" if error.exit_code == 2 else "crashed"
+        if memory:
+            outcome = "out of memory"
+        else:
+            if error.exit_code == 2:
+                outcome = "refused"
+            else:
+                outcome = "crashed"
         record |= {"outcome": outcome, "status": " ".join(str(error).split())}
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
@@ -118,7 +113,8 @@ def _solve(case: Case, record: Record) -> None:
     remember_references(problem, record["problem_sha256"])
     spec = case.method
     monitor = RecordingMonitor(clock=time.process_time if case.clock == "cpu" else time.perf_counter)
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall = time.perf_counter()
+    cpu = time.process_time()
     solution = solve(
         problem,
         spec.method,
@@ -139,7 +135,10 @@ def _solve(case: Case, record: Record) -> None:
     record["resolved"] = {**monitor.resolved, "approximator": _configuration(solution.approximator)}
     error = solution.relative_l2_error()
     finite = math.isfinite(solution.residual_rms) and (error is None or math.isfinite(error))
-    record["outcome"] = "finished" if finite else "not finite"
+    if finite:
+        record["outcome"] = "finished"
+    else:
+        record["outcome"] = "not finite"
     if error is None and (
         problem.exact or problem.reference
     ):  # a march that was stopped before the last time
@@ -148,7 +147,10 @@ def _solve(case: Case, record: Record) -> None:
         record["picture"] = error_picture(solution)
     record["history"] = error_history(problem, monitor) or _estimates(solution.history, summary)
     steps = [row["iteration"] for row in record["history"] if row.get("iteration") is not None]
-    record["iterations"] = steps[-1] if steps else None
+    if steps:
+        record["iterations"] = steps[-1]
+    else:
+        record["iterations"] = None
 
 
 def _configuration(approximator: Any) -> Mapping[str, Any] | None:

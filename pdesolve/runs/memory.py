@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     import torch
 
 # Names and numbers of `mallopt` (malloc.h of the GNU C library).
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
 
 
 def keep_freed_memory() -> bool:
@@ -23,7 +24,9 @@ def keep_freed_memory() -> bool:
         Whether the C library has these settings and took them. It must also tell how much is kept (`available_memory`).
     """
     try:
-        mallopt, _ = ctypes.CDLL(None).mallopt, ctypes.CDLL(None).mallinfo2
+        library = ctypes.CDLL(None)
+        mallopt = library.mallopt
+        library.mallinfo2  # noqa: B018  (asked for by `available_memory`; missing before glibc 2.33)
     except (OSError, TypeError, AttributeError):  # Windows, macOS, musl, glibc < 2.33
         return False
     return bool(mallopt(M_MMAP_THRESHOLD, 2**31 - 1)) and bool(mallopt(M_TRIM_THRESHOLD, -1))

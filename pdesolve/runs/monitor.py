@@ -76,5 +76,6 @@ class Monitor:
         due = self.seconds - self._last_checkpoint >= self.checkpoint_every
         if self.on_checkpoint is not None and (force or due):
             self._last_checkpoint = self.seconds
-            state = state() if callable(state) else state
+            if callable(state):
+                state = state()
             self.on_checkpoint({"seconds": self.seconds, "history": self.history, **state})

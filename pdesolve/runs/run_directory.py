@@ -227,7 +227,9 @@ def json_ready(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        if math.isfinite(value):
+            return value
+        return None
     if hasattr(value, "tolist"):  # tensors and numpy arrays
         return json_ready(value.tolist())
     return str(value)
@@ -238,7 +240,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(plain(item) for item in value) if type(value) in (list, tuple) else list(value)
+        if type(value) in (list, tuple):
+            return type(value)(plain(item) for item in value)
+        return list(value)
     if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
         return value.item()
     return value
@@ -249,7 +253,8 @@ def _checkpoint_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]
 
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
-        state, owner = content["state"], content["identity"]
+        state = content["state"]
+        owner = content["identity"]
         readable = content["format"] == FORMAT and isinstance(state, dict)
     except Exception as error:
         kind = type(error).__name__

@@ -93,12 +93,10 @@ class ExactValues:
         parts = tuple(
             _parts(problem, [t for t in terms if t.unknown == u], interior) for u in problem.unknowns
         )
-        products = [torch.stack([p.shape(interior) for p in some]).prod(0) for some in parts if some]
-        largest = iter([float(values.max()) for values in products])
         return cls(
             parts,
             tuple(_simplest(some, interior) for some in parts),
-            tuple(next(largest) if some else 1.0 for some in parts),
+            tuple(float(_product(some, interior).max()) for some in parts),
             frozenset(t.name for t in terms),
         )
 
@@ -108,15 +106,12 @@ class ExactValues:
 
     def distance(self, x: Tensor) -> Tensor:
         """D of every unknown, (n, u)."""
-        columns = [
-            torch.stack([p.shape(x) for p in parts]).prod(0) / size if parts else torch.ones_like(x[:, 0])
-            for parts, size in zip(self.parts, self.sizes, strict=True)
-        ]
+        columns = [_product(parts, x) / size for parts, size in zip(self.parts, self.sizes, strict=True)]
         return torch.stack(columns, dim=1)
 
     def extension(self, x: Tensor) -> Tensor:
         """The extension g of every unknown, (n, u)."""
-        columns = [_blend(parts, x) if parts else torch.zeros_like(x[:, 0]) for parts in self.extended]
+        columns = [_blend(parts, x) for parts in self.extended]
         return torch.stack(columns, dim=1)
 
     def of_group(self, group: Group) -> Group:
@@ -138,7 +133,8 @@ class ExactValues:
         """D^α g (n, s) of the slots, and what they take from the inner ones, (n, s, t)."""
         indices = tuple(dict.fromkeys(alpha for _, alpha in slots))
         closure = lower_closure(indices)
-        shift, rule = field_jet(self.extension, x, indices), product_rule(self.distance, x, indices)
+        shift = field_jet(self.extension, x, indices)
+        rule = product_rule(self.distance, x, indices)
         bad = ~(shift.isfinite().all(2).all(1) & rule.isfinite().flatten(1).all(1))
         if bool(bad.any()):
             where = ", ".join(f"{v:.4g}" for v in x[bad][0].tolist())
@@ -183,7 +179,16 @@ def _simplest(parts: tuple[Part, ...], interior: Tensor) -> tuple[Part, ...]:
     return parts
 
 
+def _product(parts: tuple[Part, ...], x: Tensor) -> Tensor:
+    """Π_i φ_i, (n,); 1 without parts."""
+    if not parts:
+        return torch.ones_like(x[:, 0])
+    return torch.stack([part.shape(x) for part in parts]).prod(0)
+
+
 def _blend(parts: tuple[Part, ...], x: Tensor) -> Tensor:
+    if not parts:
+        return torch.zeros_like(x[:, 0])
     if len(parts) == 1:
         return parts[0].extension(x)
     shapes = torch.stack([part.shape(x) for part in parts])  # (i, n)
@@ -223,7 +228,8 @@ class Carrier:
     def of(cls, piece: Piece) -> Carrier | None:
         """None for a piece of another kind."""
         kind, values = piece.surface.carrier()
-        vector, last = torch.tensor(values[:-1], dtype=torch.float64), values[-1]
+        vector = torch.tensor(values[:-1], dtype=torch.float64)
+        last = values[-1]
         if kind == "plane":
             height = lambda x: x @ vector.to(x) - last  # noqa: E731
             return cls(height, lambda x: x - height(x)[:, None] * vector.to(x))
@@ -246,22 +252,28 @@ class Carrier:
 
 def _parts(problem: Problem, terms: Sequence[Term], interior: Tensor) -> tuple[Part, ...]:
     """Parts of one unknown; whole faces of the bounding box together are one."""
-    domain, found = problem.domain, []
+    domain = problem.domain
+    found = []
     faces: dict[tuple[int, int], tuple[Shape, Shape, Tensor]] = {}
     size = float((domain.bounds[1] - domain.bounds[0]).norm())
     boundary = torch.cat([piece.rule(12)[0] for piece in domain.pieces])
     for term in terms:
         value = partial(_value, problem, term)
         for piece in term.place.pieces_on(domain):
-            carrier, points = Carrier.of(piece), piece.rule(8)[0]
-            shape = None if carrier is None else _positive(carrier.distance, interior)
+            carrier = Carrier.of(piece)
+            points = piece.rule(8)[0]
+            if carrier is None:
+                shape = None
+            else:
+                shape = _positive(carrier.distance, interior)
             if shape is not None:
                 rest = boundary[shape(boundary).abs() < ON_CARRIER * size]
                 alone = bool((piece.claims(rest) & piece.active(rest)).all())
                 if alone and (face := _face(piece, domain.bounds)) is not None:
                     faces[face] = shape, value, points
                     continue
-                shape = shape if alone else None
+                if not alone:
+                    shape = None
             shape = shape or _trimmed(piece, interior)
             if carrier is None or shape is None:
                 message = (
@@ -284,7 +296,9 @@ def _positive(shape: Shape, interior: Tensor) -> Shape | None:
     values = shape(interior)
     if bool((values > 0).all()):
         return shape
-    return (lambda x: -shape(x)) if bool((values < 0).all()) else None
+    if bool((values < 0).all()):
+        return lambda x: -shape(x)
+    return None
 
 
 def _face(piece: Piece, bounds: Tensor) -> tuple[int, int] | None:
@@ -293,12 +307,15 @@ def _face(piece: Piece, bounds: Tensor) -> tuple[int, int] | None:
         return None
     axis, value = piece.plane
     ends = [math.isclose(value, float(corner[axis]), abs_tol=1e-12) for corner in bounds]
-    return (axis, ends.index(True)) if any(ends) else None
+    if any(ends):
+        return (axis, ends.index(True))
+    return None
 
 
 def _continued(value: Shape, carrier: Carrier, points: Tensor, interior: Tensor) -> Shape:
     """The values at the nearest points of the carrier; around the centre of a sphere their mean."""
-    share, mean = carrier.share, float(value(points).mean())
+    share = carrier.share
+    mean = float(value(points).mean())
     if share is None or bool((carrier.distance(interior) > 0).all()):
         return lambda x: value(carrier.foot(x))
     return lambda x: mean + share(x) * (value(carrier.foot(x)) - mean)
@@ -310,9 +327,13 @@ def _trimmed(piece: Piece, interior: Tensor) -> Shape | None:
     if ends is None:
         return None
     start, stop = ends
-    length, k = float((stop - start).norm()), len(start)
+    length = float((stop - start).norm())
+    k = len(start)
     middle = (start + stop) / 2
-    time = [piece.surface.time.t0] if isinstance(piece.surface, Lateral) else []
+    if isinstance(piece.surface, Lateral):
+        time = [piece.surface.time.t0]
+    else:
+        time = []
     inward = -piece.normal_at(torch.cat([middle, middle.new_tensor(time)])[None])[0, :k]
 
     def distances(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -326,7 +347,8 @@ def _trimmed(piece: Piece, interior: Tensor) -> Shape | None:
     def shape(x: Tensor) -> Tensor:
         f, t = distances(x)
         near = t > 0  # there in a form whose derivatives exist on the edge
-        high, low = torch.where(near, t, 1.0), torch.where(near, -1.0, t)
+        high = torch.where(near, t, 1.0)
+        low = torch.where(near, -1.0, t)
         g = torch.where(near, 1.0, f)
         inside = f * torch.sqrt(1 + f**6 / (4 * (torch.sqrt(high**2 + f**4) + high) ** 2))
         outside = torch.sqrt(g**2 + (torch.sqrt(low**2 + g**4) - low) ** 2 / 4)

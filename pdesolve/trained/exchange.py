@@ -92,9 +92,14 @@ def _offspring(
     separable: SeparableMixture, residual: Tensor, parents: Tensor, count: int, generator: torch.Generator
 ) -> Tensor:
     """Shapes (count, q) like those of random parents, at points drawn by the squares of their residuals."""
-    squares, points, start = [], [], 0
+    squares = []
+    points = []
+    start = 0
     for group in separable.groups:
-        height = len(group.points) if group.combine is None else len(group.combine)
+        if group.combine is None:
+            height = len(group.points)
+        else:
+            height = len(group.combine)
         rows = residual[start : start + height * group.weights.shape[1]]
         start += len(rows)
         if group.combine is None:

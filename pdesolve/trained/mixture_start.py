@@ -59,7 +59,10 @@ def best_start(
         out_of_time: asked after every candidate; the best so far is then taken.
     """
     problem = statement.problem
-    sampler = "gauss" if problem.domain.dimension <= GRID_DIMENSIONS else "sobol"
+    if problem.domain.dimension <= GRID_DIMENSIONS:
+        sampler = "gauss"
+    else:
+        sampler = "sobol"
     most = size / (problem.domain.dimension + 2)  # components, of the smallest kind
     sampling = Sampling(max(60, round(ROWS_PER_UNKNOWN * most)), sampler=sampler, value_weight=value_weight)
     groups = statement.sample(sampling, seed)
@@ -72,7 +75,8 @@ def best_start(
         separable = SeparableMixture(mixture, linear, statement.sizes)
         loss = half_square(separable.problem(ridge).residual(separable.alpha))
         if best is None or loss < smallest:
-            best, smallest = mixture, loss
+            best = mixture
+            smallest = loss
         if out_of_time():
             break
     assert best is not None  # there is always a candidate
@@ -97,7 +101,9 @@ def _candidates(problem: Problem, size: int, seed: int, start: str | None) -> It
 
 
 def _on_grids(problem: Problem, size: int) -> Iterator[GaussianMixture]:
-    domain, d, u = problem.domain, problem.domain.dimension, len(problem.unknowns)
+    domain = problem.domain
+    d = problem.domain.dimension
+    u = len(problem.unknowns)
     lower, upper = (corner.tolist() for corner in domain.bounds)
     for kind, components in _kinds(d, u, size, ("isotropic", "diagonal")):
         for counts in _grids(components, d):
@@ -107,12 +113,16 @@ def _on_grids(problem: Problem, size: int) -> Iterator[GaussianMixture]:
 
 def _random(problem: Problem, size: int, seed: int) -> Iterator[GaussianMixture]:
     """Random places, and random directions where there are more of them than a few: kinds and widths."""
-    d, u = problem.domain.dimension, len(problem.unknowns)
+    d = problem.domain.dimension
+    u = len(problem.unknowns)
     lower, upper = problem.domain.bounds
     reach = MARGIN * (upper - lower)
     box = {"lower": (lower - reach).tolist(), "upper": (upper + reach).tolist()}
     # In five dimensions isotropic ones may fit better at the start, but a ridge can turn to what it is to resolve.
-    names = ("isotropic", "diagonal") if d <= GRID_DIMENSIONS else ("ridge",)
+    if d <= GRID_DIMENSIONS:
+        names = ("isotropic", "diagonal")
+    else:
+        names = ("ridge",)
     for kind, components in _kinds(d, u, size, names):
         one = components ** (1 / d) / (1 + 2 * MARGIN)  # the width factor of one length of the domain
         for width in [one * w for w in RIDGE_WIDTHS] if kind == "ridge" else WIDTHS:

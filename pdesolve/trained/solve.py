@@ -104,7 +104,10 @@ def _budget(method: str, settings: Mapping[str, Any]) -> Budget:
         if key not in known:
             message = f"method {method} has no setting {key!r}; its settings are {', '.join(known)}"
             raise UsageError(message)
-        kinds = (int, float) if key in REALS else int
+        if key in REALS:
+            kinds = (int, float)
+        else:
+            kinds = int
         positive = isinstance(value, kinds) and not isinstance(value, bool) and value > 0
         if key not in NAMES and not positive:
             message = f"{key}={value!r}; expected a positive {'' if key in REALS else 'whole '}number"

@@ -78,4 +78,7 @@ class Task:
         def lifted(theta: Tensor, points: Tensor) -> Tensor:
             return lift.extension(points) + lift.distance(points) * values(theta, points)
 
-        self.monitor.values_at = values if lift is None else lifted
+        if lift is None:
+            self.monitor.values_at = values
+        else:
+            self.monitor.values_at = lifted

@@ -46,7 +46,8 @@ def train_any(task: Task):
         UsageError: there is no such approximator or optimiser, or they do not go together.
     """
     budget = task.budget
-    name, optimiser = budget.approximator or "mlp-tanh", budget.optimiser or "ssbroyden"
+    name = budget.approximator or "mlp-tanh"
+    optimiser = budget.optimiser or "ssbroyden"
     check_optimiser(optimiser)
     build = builder(name, **budget.shape)
     network = network_of(task, build, PARAMETERS)
@@ -55,14 +56,17 @@ def train_any(task: Task):
         return _project(task, name, network, points)
     if optimiser == "lm":
         return _damp(task, network, points)
-    limited = task.monitor.time_limit is not None
     recipe = Recipe(build, PARAMETERS, learning_rate=budget.learning_rate or 5e-3)
     adam = budget.adam_iterations or recipe.adam
-    most = budget.iterations or (UNLIMITED if limited else recipe.iterations)
+    most = budget.iterations or recipe.iterations
+    if not budget.iterations and task.monitor.time_limit is not None:
+        most = UNLIMITED
     assert optimiser in MINIMISERS
-    stages: Sequence[tuple[str, int]] = (
-        [("adam", most)] if optimiser == "adam" else [("adam", adam), (optimiser, most)]
-    )
+    stages: Sequence[tuple[str, int]]
+    if optimiser == "adam":
+        stages = [("adam", most)]
+    else:
+        stages = [("adam", adam), (optimiser, most)]
     return minimise(task, network, points, stages, recipe)
 
 
@@ -93,7 +97,9 @@ def _project(task: Task, name: str, network: TrainableApproximator, points: int)
 
 def factorisation(size: int) -> str:
     """Of Levenberg-Marquardt on so many parameters: "eigh" is faster than "svd", a sketch faster than both."""
-    return "eigh" if size <= DENSE else "sketch"
+    if size <= DENSE:
+        return "eigh"
+    return "sketch"
 
 
 def _damp(task: Task, network: TrainableApproximator, points: int):
@@ -102,7 +108,8 @@ def _damp(task: Task, network: TrainableApproximator, points: int):
     if size > LARGEST:
         message = f"optimiser lm holds a dense Jacobian: at most {LARGEST} parameters, received {size}"
         raise UsageError(message)
-    statement, monitor = task.statement, task.monitor
+    statement = task.statement
+    monitor = task.monitor
     redraw = Redraw(task, Sampling(interior=points), REDRAW)
     parameters = start_parameters(statement.problem, statement.dtype, statement.device)
     system = System(network, redraw.rows(0), statement.sizes, parameters)

@@ -46,7 +46,8 @@ def train_mixture(task: Task):
     Raises:
         UsageError: there is no such start.
     """
-    statement, budget = task.statement, task.budget
+    statement = task.statement
+    budget = task.budget
     if budget.start not in (None, *STARTS):
         message = f"start={budget.start!r}; expected {' or '.join(STARTS)}: where the centres begin"
         raise UsageError(message)
@@ -61,7 +62,10 @@ def train_mixture(task: Task):
         VALUE_WEIGHT,
         task.monitor.out_of_time,
     )
-    train = train_linear if statement.linear else _train_nonlinear
+    if statement.linear:
+        train = train_linear
+    else:
+        train = _train_nonlinear
     status, converged, identified = train(task, mixture, redraw.rows(0), redraw)
     fold_sizes(mixture, statement.sizes)
     return mixture, status, converged, None, identified
@@ -80,11 +84,17 @@ class Redraw:
     """
 
     def __init__(self, task: Task, sampling: Sampling, every: int):
-        self.task, self.sampling, self.every, self.drawn = task, sampling, every, 0
+        self.task = task
+        self.sampling = sampling
+        self.every = every
+        self.drawn = 0
 
     def rows(self, draw: int) -> tuple[Group, ...]:
         """The rows of one draw."""
-        sampling = replace(self.sampling, sampler="sobol") if draw else self.sampling
+        if draw:
+            sampling = replace(self.sampling, sampler="sobol")
+        else:
+            sampling = self.sampling
         return self.task.statement.sample(sampling, self.task.seed + 7919 * draw)
 
     def __call__(self, iteration: int) -> tuple[Group, ...] | None:
@@ -99,9 +109,15 @@ class Redraw:
 def _sampling(task: Task, parameters: int) -> Sampling:
     """Gauss points in few dimensions; in many, quasi-random ones of which the boundary gets its share."""
     d = task.statement.problem.domain.dimension
-    share = 1.0 if d <= GRID_DIMENSIONS else 1 / (1 + MOST_BOUNDARY)
+    if d <= GRID_DIMENSIONS:
+        share = 1.0
+    else:
+        share = 1 / (1 + MOST_BOUNDARY)
     points = task.budget.points or max(200, round(share * ROWS_PER_PARAMETER * parameters))
-    sampler = "gauss" if d <= GRID_DIMENSIONS else "sobol"
+    if d <= GRID_DIMENSIONS:
+        sampler = "gauss"
+    else:
+        sampler = "sobol"
     return Sampling(points, sampler=sampler, value_weight=VALUE_WEIGHT)
 
 
@@ -116,11 +132,15 @@ def ridge(dtype: torch.dtype) -> float:
 
 def lm_settings(task: Task) -> LevenbergMarquardtSettings:
     """Limits of Levenberg–Marquardt on any approximator."""
-    limited = task.monitor.time_limit is not None
+    most = ITERATIONS
+    window = 50
+    if task.monitor.time_limit is not None:
+        most = UNLIMITED
+        window = 0  # it may stall for hundreds of iterations and then go on
     return LevenbergMarquardtSettings(
-        iterations=task.budget.iterations or (UNLIMITED if limited else ITERATIONS),
+        iterations=task.budget.iterations or most,
         loss_tolerance=task.loss_tolerance,
-        stagnation_window=0 if limited else 50,  # it may stall for hundreds of iterations and then go on
+        stagnation_window=window,
         stagnation=0.05,
     )
 
@@ -244,7 +264,8 @@ def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, 
 
 def _linear_mask(mixture: GaussianMixture, θ: Tensor) -> Tensor:
     """Which entries of θ are coefficients, (p,)."""
-    mask, start = torch.zeros(len(θ), dtype=torch.bool, device=θ.device), 0
+    mask = torch.zeros(len(θ), dtype=torch.bool, device=θ.device)
+    start = 0
     for name, parameter in mixture.named_parameters():
         mask[start : start + parameter.numel()] = name in ("coefficients", "skip")
         start += parameter.numel()
@@ -258,14 +279,16 @@ def _ridge_rows(mixture: GaussianMixture, θ: Tensor, μ: float) -> Tensor:
 
 def _fit_guess(task: Task, mixture: GaussianMixture, θ: Tensor) -> Tensor:
     """θ with coefficients that fit the problem's guess; unchanged without one."""
-    problem, statement = task.statement.problem, task.statement
+    problem = task.statement.problem
+    statement = task.statement
     if not problem.guess:
         return θ
     x = problem.domain.sample(4 * mixture.components, seed=task.seed)
     values = problem.values(problem.guess, x, "guess").nan_to_num(0.0)
     distance = torch.ones_like(values)
     if statement.lift is not None:
-        values, distance = values - statement.lift.extension(x), statement.lift.distance(x)
+        values = values - statement.lift.extension(x)
+        distance = statement.lift.distance(x)
     table = mixture.basis_jet(x, ((0,) * x.shape[1],))[:, :, 0].detach()
     columns = [
         solve_rank_revealing(d[:, None] * table, v[:, None], cutoff=1e-8).solution

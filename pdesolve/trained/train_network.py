@@ -49,12 +49,14 @@ RECIPES = {
 # Fewer rows than parameters can be met between the points and missed beside them: Burgers, ν = 0.01/π, ends at
 # 3e-3 with 0.8 points per parameter, at 3e-4 with 1.5 and at 4e-5 with 2.3 (measured, 80 s).
 POINTS_PER_PARAMETER = 1.5
-STAGNATION_WINDOW, STAGNATION = 1000, 0.05
+STAGNATION_WINDOW = 1000
+STAGNATION = 0.05
 
 
 def train_network(task: Task, method: str):
     """Train an MLP or KAN; returns approximator, status, converged, None, identified parameters."""
-    recipe, budget = RECIPES[method], task.budget
+    recipe = RECIPES[method]
+    budget = task.budget
     name = budget.optimiser or recipe.optimiser
     minimiser(name)  # a wrong name is refused before anything is computed
     network = network_of(task, recipe.build, recipe.parameters)
@@ -88,7 +90,8 @@ def minimise(
         }
         if optimiser == "adam":
             settings |= {"learning_rate": recipe.learning_rate}
-            settings |= {"time_share": 0.3} if stage < len(optimisers) - 1 else {}
+            if stage < len(optimisers) - 1:
+                settings |= {"time_share": 0.3}
         else:
             settings |= {"stagnation_window": STAGNATION_WINDOW, "stagnation": STAGNATION}
         stages.append((optimiser, settings))
@@ -112,7 +115,8 @@ def values_along_the_way(system: System) -> Callable[[Tensor, Tensor], Tensor]:
 
 def network_of(task: Task, build: Build, parameters: int) -> TrainableApproximator:
     """The network of the size asked for, else of about so many parameters."""
-    problem, statement = task.statement.problem, task.statement
+    problem = task.statement.problem
+    statement = task.statement
     network = build_network(
         build,
         task.budget.parameters or parameters,
@@ -134,8 +138,11 @@ class _Resampling:
     """Draws the points of an iteration, from stage and iteration alone: so a run can be resumed."""
 
     def __init__(self, task: Task, sampling: Sampling, system: System, stage: int, every: int):
-        self.task, self.sampling, self.system = task, sampling, system
-        self.stage, self.every = stage, every
+        self.task = task
+        self.sampling = sampling
+        self.system = system
+        self.stage = stage
+        self.every = every
         self.drawn: int | None = None
 
     def __call__(self, iteration: int) -> bool:

@@ -52,7 +52,9 @@ class _Adam:
         return {"steps": 0, "mean": zero, "square": zero.clone()}
 
     def step(self, point: Point, memory: dict[str, Any], evaluate: Callable[[Tensor], Point]) -> Step:
-        s, k, g = self.settings, memory["steps"] + 1, point.gradient
+        s = self.settings
+        k = memory["steps"] + 1
+        g = point.gradient
         mean = s.beta1 * memory["mean"] + (1 - s.beta1) * g
         square = s.beta2 * memory["square"] + (1 - s.beta2) * g * g
         rate = s.learning_rate * s.decay ** ((k - 1) / s.decay_every)

@@ -79,7 +79,10 @@ def strong_wolfe(
     if not search.zero.slope < 0:
         return Found(0.0, start, success=False)
     bracket = search.bracket(first)
-    found = search.zoom(*bracket) if isinstance(bracket, tuple) else bracket
+    if isinstance(bracket, tuple):
+        found = search.zoom(*bracket)
+    else:
+        found = bracket
     if found is None:
         return Found(0.0, search.last.point, success=False)
     return Found(found.t, found.point, success=True)
@@ -89,7 +92,10 @@ class _Search:
     """The state of one search: the origin, the constants and the evaluations that are left."""
 
     def __init__(self, evaluate, start: Point, direction: Tensor, constants: WolfeConstants):
-        self.evaluate, self.start, self.direction, self.constants = evaluate, start, direction, constants
+        self.evaluate = evaluate
+        self.start = start
+        self.direction = direction
+        self.constants = constants
         self.left = constants.evaluations
         self.last = self.zero = _Sample(0.0, start.loss, float(start.gradient @ direction), start)
 
@@ -97,7 +103,10 @@ class _Search:
         """Evaluate f at t."""
         self.left -= 1
         point = self.evaluate(self.start.theta + t * self.direction)
-        slope = float(point.gradient @ self.direction) if math.isfinite(point.loss) else math.nan
+        if math.isfinite(point.loss):
+            slope = float(point.gradient @ self.direction)
+        else:
+            slope = math.nan
         self.last = _Sample(t, point.loss, slope, point)
         return self.last
 
@@ -105,7 +114,8 @@ class _Search:
         """The first Wolfe condition, or its approximate form where f changes by rounding only."""
         if not s.finite:
             return False
-        c1, zero = self.constants.c1, self.zero
+        c1 = self.constants.c1
+        zero = self.zero
         if s.f <= zero.f + c1 * s.t * zero.slope:
             return True
         rounding = 4 * torch.finfo(self.direction.dtype).eps * abs(zero.f)
@@ -127,9 +137,15 @@ class _Search:
             if s.slope >= 0:
                 return s, last
             if self.left <= 0 or t >= self.constants.longest:
-                return s if s.f < self.zero.f else None
+                if s.f < self.zero.f:
+                    return s
+                return None
             grown = _cubic_minimiser(last, s)
-            last, t = s, min(max(grown, 2 * t), 10 * t) if math.isfinite(grown) else 4 * t
+            last = s
+            if math.isfinite(grown):
+                t = min(max(grown, 2 * t), 10 * t)
+            else:
+                t = 4 * t
 
     def zoom(self, low: _Sample, high: _Sample) -> _Sample | None:
         """Shrink [low, high]; low always satisfies the first condition (or is the origin)."""
@@ -143,14 +159,17 @@ class _Search:
             if s.slope * (high.t - low.t) >= 0:
                 high = low
             low = s
-        return low if low.f < self.zero.f else None
+        if low.f < self.zero.f:
+            return low
+        return None
 
 
 def _inside(low: _Sample, high: _Sample) -> float:
     """The cubic minimiser, kept away from the ends by a tenth; the middle where there is none."""
     if not high.finite:
         return low.t + 0.2 * (high.t - low.t)
-    t, ends = _cubic_minimiser(low, high), sorted((low.t, high.t))
+    t = _cubic_minimiser(low, high)
+    ends = sorted((low.t, high.t))
     margin = 0.1 * (ends[1] - ends[0])
     if not math.isfinite(t):
         return 0.5 * (low.t + high.t)
@@ -167,4 +186,6 @@ def _cubic_minimiser(a: _Sample, b: _Sample) -> float:
         return math.nan
     d2 = math.copysign(math.sqrt(square), b.t - a.t)
     denominator = b.slope - a.slope + 2 * d2
-    return b.t - (b.t - a.t) * (b.slope + d2 - d1) / denominator if denominator != 0 else math.nan
+    if denominator != 0:
+        return b.t - (b.t - a.t) * (b.slope + d2 - d1) / denominator
+    return math.nan

@@ -167,7 +167,10 @@ def run(
             break
         step = optimiser.step(state.point, state.memory, evaluate)
         if step.trouble or not step.point.finite:
-            status = step.trouble if step.point.finite else _not_finite(state)
+            if step.point.finite:
+                status = step.trouble
+            else:
+                status = _not_finite(state)
             break
         _advance(state, step)
         if state.iteration % settings.record_every == 0 or state.iteration == settings.iterations:
@@ -183,7 +186,9 @@ def _first_state(optimiser, evaluate, theta0, monitor, settings) -> _State:
     if saved is not None and saved.get("method") == optimiser.name:
         point = Point(saved["theta"], saved["loss"], saved["gradient"])
         best = Point(saved["best_theta"], saved["best_loss"], saved["best_gradient"])
-        iteration, first, mark = saved["iteration"], saved["first_gradient"], saved["mark_loss"]
+        iteration = saved["iteration"]
+        first = saved["first_gradient"]
+        mark = saved["mark_loss"]
         if settings.on_iteration is not None:
             settings.on_iteration(iteration)  # the points of this iteration; loss and gradient are saved
         return _State(iteration, point, best, saved["memory"], first, mark)
@@ -194,7 +199,8 @@ def _first_state(optimiser, evaluate, theta0, monitor, settings) -> _State:
 
 
 def _advance(state: _State, step: Step) -> None:
-    state.point, state.memory = step.point, step.memory
+    state.point = step.point
+    state.memory = step.memory
     state.iteration += 1
     if state.point.loss <= state.best.loss:
         state.best = state.point
@@ -202,7 +208,9 @@ def _advance(state: _State, step: Step) -> None:
 
 def _stop(state: _State, monitor: Monitor, settings: Settings) -> tuple[str, bool]:
     """The sentence of the criterion that is met, and whether it is a tolerance; an empty one to go on."""
-    k, loss, gradient = state.iteration, state.point.loss, float(state.point.gradient.abs().max())
+    k = state.iteration
+    loss = state.point.loss
+    gradient = float(state.point.gradient.abs().max())
     if settings.loss_tolerance is not None and loss <= settings.loss_tolerance:
         return f"converged after {k} iterations: the loss {loss:.3e} met its tolerance.", True
     if gradient <= settings.gradient_tolerance * state.first_gradient:

@@ -91,7 +91,10 @@ def scaling(c: Curvature, update: str, p: int) -> tuple[float, float]:
     θ = max((ρ - 1) / a, min(1 / ρ, (1 - c.b) / c.b))
     σ = 1 + a * θ
     volume = abs(σ) ** (-1 / max(p - 1, 1))
-    τ = min(shrink * volume, σ) if θ <= 0 else shrink * min(volume, 1 / θ)
+    if θ <= 0:
+        τ = min(shrink * volume, σ)
+    else:
+        τ = shrink * min(volume, 1 / θ)
     return τ, (1 - θ) / σ
 
 
@@ -135,7 +138,9 @@ class _Broyden:
         return {"H": H, "fresh": True, "loss_before": math.inf}
 
     def step(self, point: Point, memory: dict[str, Any], evaluate: Callable[[Tensor], Point]) -> Step:
-        H, fresh, wolfe = memory["H"], memory["fresh"], self.settings.wolfe
+        H = memory["H"]
+        fresh = memory["fresh"]
+        wolfe = self.settings.wolfe
         direction = -(H @ point.gradient)
         first = first_length(not fresh, point)
         if self.settings.update != "bfgs" and not fresh:
@@ -143,12 +148,14 @@ class _Broyden:
         found = strong_wolfe(evaluate, point, direction, first, wolfe)
         if not found.success and not fresh:
             H.zero_().fill_diagonal_(1.0)  # forget, and search along the gradient once
-            direction, fresh = -point.gradient, True
+            direction = -point.gradient
+            fresh = True
             found = strong_wolfe(evaluate, point, direction, first_length(0, point), wolfe)
         if not found.success:
             return Step(found.point, {"H": H, "fresh": fresh, "loss_before": math.inf}, NO_DECREASE)
         length, new, _ = found
-        s, y = new.theta - point.theta, new.gradient - point.gradient
+        s = new.theta - point.theta
+        y = new.gradient - point.gradient
         ys = float(y @ s)
         if ys <= torch.finfo(s.dtype).eps * float(torch.linalg.vector_norm(s) * torch.linalg.vector_norm(y)):
             return Step(new, {"H": H, "fresh": fresh, "loss_before": point.loss})  # nothing to learn along s
@@ -172,8 +179,13 @@ def expected_length(point: Point, direction: Tensor, loss_before: float) -> floa
     Source: Nocedal & Wright, *Numerical Optimization*, 2nd ed., eq. 3.60.
     """
     slope = float(point.gradient @ direction)
-    guess = 2.02 * (point.loss - loss_before) / slope if slope < 0 else 1.0
-    return min(1.0, max(guess, 1e-3)) if guess > 0 else 1.0
+    if slope < 0:
+        guess = 2.02 * (point.loss - loss_before) / slope
+    else:
+        guess = 1.0
+    if guess > 0:
+        return min(1.0, max(guess, 1e-3))
+    return 1.0
 
 
 def minimise(

@@ -74,14 +74,17 @@ def gauss_newton(
 
     Source: Nocedal & Wright, *Numerical Optimization*, 2nd ed., §10.3 and Algorithm 3.1.
     """
-    monitor, settings, solve = monitor or Monitor(), settings or GaussNewtonSettings(), solve or _solve_dense
+    monitor = monitor or Monitor()
+    settings = settings or GaussNewtonSettings()
+    solve = solve or _solve_dense
     state = _initial_state(theta0, monitor)
     r = residual(state.theta)
     loss = half_square(r)
     if not all_finite(r):
         return Result(state.theta, loss, 0, FAILED_AT_START, converged=False)
     state.initial_loss = state.initial_loss or loss
-    status, converged = "", loss == 0.0
+    status = ""
+    converged = loss == 0.0
     while not converged:
         if state.iteration >= settings.iterations:
             status = out_of_iterations(state.iteration, loss)
@@ -96,14 +99,18 @@ def gauss_newton(
         if length == 0.0:
             status, converged = _no_decrease(loss, slope, settings.tolerances)
             break
-        decrease, size = 1 - half_square(moved) / loss, length * _norm(step) / max(_norm(trial), 1e-300)
-        state.theta, r, loss = trial, moved, half_square(moved)
+        decrease = 1 - half_square(moved) / loss
+        size = length * _norm(step) / max(_norm(trial), 1e-300)
+        state.theta = trial
+        r = moved
+        loss = half_square(moved)
         state.iteration += 1
         monitor.record(iteration=state.iteration, loss=loss, step_length=length)
         monitor.checkpoint(_saved(state))
         reached = settings.tolerances.met_at(1.0, loss, state.initial_loss)
         reached = reached or settings.tolerances.met_by(size, decrease)
-        status, converged = reached or "", reached is not None
+        status = reached or ""
+        converged = reached is not None
     status = status or "converged: the residual is zero at the starting point."
     return Result(state.theta, loss, state.iteration, status, converged)
 

@@ -181,7 +181,8 @@ def decompose(J: Tensor, r: Tensor, scale: Tensor, factorisation: str = "svd") -
     m, p = J.shape
     if factorisation == "eigh":
         values, V = torch.linalg.eigh(scaled.T @ scaled)
-        values, V = values.flip(0).clamp_min(0), V.flip(1)
+        values = values.flip(0).clamp_min(0)
+        V = V.flip(1)
         # Eigenvalues below ε λ_1 are noise; the smallest damping must stay above it.
         floor = torch.finfo(J.dtype).eps * p * values[0]
         return DampedProblem(scale, values.clamp_min(float(floor)).sqrt(), V, V.T @ (scaled.T @ r))
@@ -192,7 +193,8 @@ def decompose(J: Tensor, r: Tensor, scale: Tensor, factorisation: str = "svd") -
         raise ValueError(message)
     if m > p + 1:
         R = torch.linalg.qr(torch.cat([scaled, r[:, None]], dim=1), mode="r").R
-        scaled, r = R[:p, :p], R[:p, p]
+        scaled = R[:p, :p]
+        r = R[:p, p]
     U, s, Vh = torch.linalg.svd(scaled, full_matrices=False)
     return DampedProblem(scale, s, Vh.T, s * (U.T @ r))
 
@@ -245,7 +247,8 @@ def levenberg_marquardt(
 
     Source: Moré 1978 (scaling, stopping), Nielsen 1999 (gain ratio), arXiv:1201.5885 (acceleration).
     """
-    monitor, settings = monitor or Monitor(), settings or LevenbergMarquardtSettings()
+    monitor = monitor or Monitor()
+    settings = settings or LevenbergMarquardtSettings()
     state = _initial_state(theta0, monitor)
     _resampled(settings, state.iteration)
     r = residual(state.theta)
@@ -273,7 +276,10 @@ def levenberg_marquardt(
         if trial is None:
             break
         changes = _relative_step(trial.theta - state.theta, trial.theta, state.scale), 1 - trial.loss / loss
-        state.theta, r, loss, state.damping = trial.theta, trial.residual, trial.loss, trial.damping
+        state.theta = trial.theta
+        r = trial.residual
+        loss = trial.loss
+        state.damping = trial.damping
         state.iteration += 1
         if state.iteration % settings.record_every == 0:
             monitor.record(iteration=state.iteration, loss=loss, gradient=cosine, damping=trial.damping)
@@ -296,17 +302,21 @@ def _search_damping(residual, J, problem, state, loss, settings) -> tuple[_Trial
     largest = problem.largest_damping()
     smallest = max(problem.smallest_damping(), 1e-300)
     λ = max(state.damping if state.damping >= 0 else settings.initial_damping * largest, smallest)
-    best, raised, saw_infinite = None, 2.0, False
+    best = None
+    raised = 2.0
+    saw_infinite = False
     for _ in range(settings.trials):
         trial = _try(residual, J, problem, state.theta, loss, λ, settings)
         saw_infinite = not math.isfinite(trial.loss)
         if best is None and not _accepted(trial, loss):
-            λ, raised = λ * raised, raised * 2
+            λ = λ * raised
+            raised = raised * 2
             if λ > 1e16 * largest:
                 break
             continue
         enough = best is None or loss - trial.loss > 1.1 * (loss - best.loss)
-        best = trial if best is None or trial.loss < best.loss else best
+        if best is None or trial.loss < best.loss:
+            best = trial
         if not enough:
             break
         if raised > 2.0 or trial.gain < 0.5 or λ <= smallest:
@@ -323,11 +333,17 @@ def _try(residual, J, problem, theta, loss, damping, settings) -> _Trial:
     δ = problem.step(damping)
     if settings.acceleration > 0:
         δ = δ + _acceleration(residual, J, problem, theta, δ, damping, settings.acceleration)
-    there = theta + δ if settings.corrected is None else settings.corrected(theta + δ)
+    if settings.corrected is None:
+        there = theta + δ
+    else:
+        there = settings.corrected(theta + δ)
     r = residual(there)
     new = half_square(r)
     predicted = problem.predicted_decrease(damping)
-    gain = (loss - new) / predicted if predicted > 0 else 0.0
+    if predicted > 0:
+        gain = (loss - new) / predicted
+    else:
+        gain = 0.0
     return _Trial(there, r, new, damping, gain)
 
 
@@ -346,7 +362,9 @@ def _acceleration(residual, J, problem, theta, δ, damping, limit) -> Tensor:
         return torch.zeros_like(δ)
     a = -problem.solve(J.T @ curvature, damping)
     ratio = 2 * torch.linalg.vector_norm(problem.scale * a) / torch.linalg.vector_norm(problem.scale * δ)
-    return 0.5 * a if float(ratio) <= limit else torch.zeros_like(δ)
+    if float(ratio) <= limit:
+        return 0.5 * a
+    return torch.zeros_like(δ)
 
 
 def _linear_model(J, r, loss, state, settings) -> tuple[Linearisation, float]:
@@ -369,10 +387,14 @@ def _resampled(settings: LevenbergMarquardtSettings, iteration: int) -> bool:
 
 
 def _renewed(settings: LevenbergMarquardtSettings, state: _State) -> bool:
-    found = settings.renew(state.iteration, state.theta) if settings.renew is not None else None
+    if settings.renew is not None:
+        found = settings.renew(state.iteration, state.theta)
+    else:
+        found = None
     if found is None:
         return False
-    state.theta, state.scale = found, torch.zeros_like(state.scale)  # other parameters, other scales
+    state.theta = found  # other parameters, other scales
+    state.scale = torch.zeros_like(state.scale)
     return True
 
 
@@ -386,7 +408,9 @@ def _met_at(
 
 def _relative_step(δ: Tensor, theta: Tensor, scale: Tensor) -> float:
     size = float(torch.linalg.vector_norm(scale * theta))
-    return float(torch.linalg.vector_norm(scale * δ)) / size if size > 0 else math.inf
+    if size > 0:
+        return float(torch.linalg.vector_norm(scale * δ)) / size
+    return math.inf
 
 
 def _limit(state: _State, loss: float, monitor: Monitor, settings: LevenbergMarquardtSettings) -> str:

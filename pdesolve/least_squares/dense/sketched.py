@@ -69,16 +69,19 @@ class SketchedProblem:
     def solve(self, gradient: Tensor, damping: float) -> Tensor:
         """(JᵀJ + λD²)⁻¹ g for a gradient g (p,), to the tolerance."""
         b = gradient / self.scale
-        y, rest = torch.zeros_like(b), b.clone()
+        y = torch.zeros_like(b)
+        rest = b.clone()
         z = self.sketch.preconditioned(rest, damping)
-        direction, size = z.clone(), rest @ z
+        direction = z.clone()
+        size = rest @ z
         end = self.tolerance * float(torch.linalg.vector_norm(b))
         for _ in range(self.iterations):
             if float(torch.linalg.vector_norm(rest)) <= end:
                 break
             image = _gram(self.J, self.scale, direction) + damping * direction
             length = size / (direction @ image)
-            y, rest = y + length * direction, rest - length * image
+            y = y + length * direction
+            rest = rest - length * image
             z = self.sketch.preconditioned(rest, damping)
             size, before = rest @ z, size
             direction = z + size / before * direction
@@ -140,5 +143,6 @@ def nystroem(J: Tensor, scale: Tensor, columns: int) -> Sketch:
 
 def _gram(J: Tensor, scale: Tensor, v: Tensor) -> Tensor:
     """G v = D⁻¹Jᵀ(J D⁻¹ v) for v (p,) or (p, ℓ)."""
-    scale = scale if v.ndim == 1 else scale[:, None]
+    if v.ndim != 1:
+        scale = scale[:, None]
     return J.T @ (J @ (v / scale)) / scale

@@ -70,7 +70,8 @@ class Bordered:
 
     def __init__(self, factor: Factor, rows: list[DenseRows], scale: Tensor):
         self.factor = factor
-        columns, signs = [], []
+        columns = []
+        signs = []
         for dense in rows:
             for row in dense.matrix:
                 columns.append(row)

@@ -67,8 +67,10 @@ def nested_dissection(centres: np.ndarray, faces: Faces) -> list[Front]:
         if halves is None:
             fronts.append(Front(inner, outer, [], patches))
             return len(fronts) - 1
-        side[halves[0]], side[halves[1]] = 1, 2
-        ends, outer_ends = side[faces.pairs[inner]], side[faces.pairs[outer]].max(axis=1, initial=0)
+        side[halves[0]] = 1
+        side[halves[1]] = 2
+        ends = side[faces.pairs[inner]]
+        outer_ends = side[faces.pairs[outer]].max(axis=1, initial=0)
         crossing = inner[ends[:, 0] != ends[:, 1]]
         side_of_inner = np.where(ends[:, 0] == ends[:, 1], ends[:, 0], 0)
         parts = []
@@ -94,7 +96,8 @@ def _halve(
         x = centres[patches, axis]
         cut = np.partition(x, len(x) // 2)[len(x) // 2]
         low = x < cut
-        low = low if low.any() else x <= cut
+        if not low.any():
+            low = x <= cut
         if low.all():
             continue
         side[patches] = np.where(low, 1, 2)
@@ -105,7 +108,9 @@ def _halve(
         if best is None or cost < best[0]:
             best = (cost, patches[low], patches[~low])
     side[patches] = 0
-    return None if best is None else best[1:]
+    if best is None:
+        return None
+    return best[1:]
 
 
 POOR = 1e-4  # singular value, of columns of norm one, below which a Gram matrix has lost half of the digits
@@ -167,7 +172,8 @@ class CondensedCholesky:
         scale: Tensor,
         shift: float = 1e-14,
     ):
-        self.layout, self.scale = layout, scale
+        self.layout = layout
+        self.scale = scale
         rows = [part for block in rows for part in block.merged()]
         single = [block for block in rows if len(block.groups) == 1]
         double = [block for block in rows if len(block.groups) == 2]
@@ -197,7 +203,10 @@ class CondensedCholesky:
     def _order_faces(self) -> None:
         """Number the face unknowns in the order of their elimination, in which all borders are sorted."""
         count = len(self.faces.sizes)
-        order = np.concatenate([front.own for front in self.fronts]) if self.fronts else np.arange(count)
+        if self.fronts:
+            order = np.concatenate([front.own for front in self.fronts])
+        else:
+            order = np.arange(count)
         self.rank = np.empty(count, dtype=np.int64)
         self.rank[order] = np.arange(count)
         self.offsets = np.empty(count, dtype=np.int64)
@@ -212,8 +221,14 @@ class CondensedCholesky:
         self.first = np.searchsorted(patch[order], np.arange(len(self.layout.sizes) + 1))
         size = self.faces.sizes[self.face_of]
         running = np.cumsum(size) - size
-        begin = running[np.minimum(self.first[:-1], max(len(size) - 1, 0))] if len(size) else running
-        local = running - np.repeat(begin, np.diff(self.first)) if len(size) else running
+        if len(size):
+            begin = running[np.minimum(self.first[:-1], max(len(size) - 1, 0))]
+        else:
+            begin = running
+        if len(size):
+            local = running - np.repeat(begin, np.diff(self.first))
+        else:
+            local = running
         self.local = np.empty(2 * count, dtype=np.int64)  # start of a face among the rows of its patch
         self.local[order] = local
         self.local = self.local.reshape(count, 2)
@@ -226,7 +241,8 @@ class CondensedCholesky:
         Raises:
             OutOfMemoryError: they would not fit.
         """
-        k, m = self.layout.sizes.numpy().astype(float), self.rows_of_patch.astype(float)
+        k = self.layout.sizes.numpy().astype(float)
+        m = self.rows_of_patch.astype(float)
         own = np.array([self.faces.sizes[f.own].sum() for f in self.fronts], dtype=float)
         border = np.array([self.faces.sizes[f.border].sum() for f in self.fronts], dtype=float)
         needed = 8 * (k @ (2 * k + 2 * m) + own @ (own + border) + 3 * (own + border).max(initial=0) ** 2)
@@ -278,7 +294,8 @@ class CondensedCholesky:
         several = np.zeros(len(kind), dtype=bool)
         several[first] = count > 1
         for i, mine in enumerate(members):
-            gram, scale = grams[i], self.scale[self.layout.of(torch.from_numpy(mine)).to(self.scale.device)]
+            gram = grams[i]
+            scale = self.scale[self.layout.of(torch.from_numpy(mine)).to(self.scale.device)]
             gram.mul_(scale[:, :, None]).mul_(scale[:, None, :])
             gram.diagonal(dim1=1, dim2=2).add_(shift)
             lower, info = torch.linalg.cholesky_ex(gram)
@@ -288,14 +305,23 @@ class CondensedCholesky:
             side = torch.linalg.solve_triangular(lower, sides[i].mT, upper=False)
             grams[i] = sides[i] = new(0)
             alone = np.flatnonzero(~several[mine])
-            groups = [(mine[alone], alone)] if len(alone) else []
+            if len(alone):
+                groups = [(mine[alone], alone)]
+            else:
+                groups = []
             groups += [(np.flatnonzero(kind == mine[j]), [j]) for j in np.flatnonzero(several[mine])]
             for patches, factors in groups:
                 place[patches, 0] = len(self.batches)
-                place[patches, 1] = np.arange(len(patches)) if len(factors) == len(patches) else 0
+                if len(factors) == len(patches):
+                    place[patches, 1] = np.arange(len(patches))
+                else:
+                    place[patches, 1] = 0
                 columns = self.layout.of(torch.from_numpy(patches)).to(lower.device)
                 rows = torch.from_numpy(self._rows_of(patches)).to(lower.device)
-                own = slice(None) if len(factors) == len(mine) else factors
+                if len(factors) == len(mine):
+                    own = slice(None)
+                else:
+                    own = factors
                 self.batches.append(_Batch(patches, columns, rows, lower[own], side[own]))
         self.place = place
         return self._eliminate_faces(shift)
@@ -312,16 +338,22 @@ class CondensedCholesky:
             tuple, int
         ] = {}  # which blocks have the same matrix, such as those of other batches of cells
         for j, (block, s, begin) in enumerate(sides):
-            groups, b = block.groups[s].numpy(), len(block.groups[s])
+            groups = block.groups[s].numpy()
+            b = len(block.groups[s])
             matrix = block.matrices[s]
             if (b == 1 or shared(matrix)) and len(np.unique(groups)) == b:
-                start = self.local[begin : begin + b, s] if len(block.groups) == 2 else np.zeros(b, dtype=int)
+                if len(block.groups) == 2:
+                    start = self.local[begin : begin + b, s]
+                else:
+                    start = np.zeros(b, dtype=int)
                 column = columns.setdefault((len(block.groups), s, *_fingerprint(matrix[0])), j)
-                column = j if signature[groups, column].any() else column
+                if signature[groups, column].any():
+                    column = j
                 signature[groups, column] = start + 1
             else:
                 signature[groups, j] = -1 - np.arange(b)
-        signature[:, -3], signature[:, -2] = self.layout.sizes.numpy(), self.rows_of_patch
+        signature[:, -3] = self.layout.sizes.numpy()
+        signature[:, -2] = self.rows_of_patch
         ends = torch.cumsum(self.layout.sizes, 0)
         sums = torch.cat([self.scale.new_zeros(1), torch.cumsum(self.scale, 0)])
         mean = (sums[ends] - sums[ends - self.layout.sizes]) / self.layout.sizes.to(sums)
@@ -338,23 +370,21 @@ class CondensedCholesky:
         if not (kinds >= 0).any():
             return
         if (kinds < 0).any():
-            block, groups, kinds = (
-                block.some(torch.from_numpy(kinds >= 0)),
-                groups[kinds >= 0],
-                kinds[kinds >= 0],
-            )
+            block = block.some(torch.from_numpy(kinds >= 0))
+            groups = groups[kinds >= 0]
+            kinds = kinds[kinds >= 0]
         part = block.gram(side)
         for i in np.unique(kinds):
             here = np.flatnonzero(kinds == i)
             at = torch.from_numpy(place[groups[here], 1]).to(part.device)
             of = torch.from_numpy(here).to(part.device)
-            chosen = (
-                part
-                if len(here) == len(groups)
-                else part[:1].expand(len(of), -1, -1)
-                if shared(part)
-                else part[of]
-            )
+            if len(here) == len(groups):
+                chosen = part
+            else:
+                if shared(part):
+                    chosen = part[:1].expand(len(of), -1, -1)
+                else:
+                    chosen = part[of]
             grams[i].index_add_(0, at, chosen, alpha=weight)
 
     def _improved(
@@ -417,7 +447,8 @@ class CondensedCholesky:
         for position, front in enumerate(self.fronts):
             faces = np.concatenate([front.own, front.border])
             start = np.concatenate([[0], np.cumsum(sizes[faces])])
-            n, k = int(start[-1]), int(sizes[front.own].sum())
+            n = int(start[-1])
+            k = int(sizes[front.own].sum())
             local[faces] = start[:-1]
             matrix = workspace[: n**2].view(n, n).zero_()
             matrix.diagonal()[:k] += 1 + shift
@@ -426,9 +457,11 @@ class CondensedCholesky:
                 mine = self.face_of[self.first[p] : self.first[p + 1]]
                 order = np.argsort(self.rank[mine], kind="stable")
                 place = _ranges((np.cumsum(sizes[mine]) - sizes[mine])[order], sizes[mine][order])
-                place, side = place.to(matrix.device), self.batches[i].side[at]
+                place = place.to(matrix.device)
+                side = self.batches[i].side[at]
                 if len(self.batches[i].patches) > len(self.batches[i].side):
-                    common[i] = common[i] if i in common else side.mT @ side
+                    if i not in common:
+                        common[i] = side.mT @ side
                     product = common[i][place[:, None], place]
                 else:
                     product = lower_gram(side[None, :, place])[0]
@@ -444,7 +477,10 @@ class CondensedCholesky:
             if len(front.border):
                 side = torch.linalg.solve_triangular(lower, side.mT, upper=False).mT
                 updates[position] = _lower_update(matrix[k:, k:], side)
-            begin = int(self.offsets[front.own].min()) if k else 0
+            if k:
+                begin = int(self.offsets[front.own].min())
+            else:
+                begin = 0
             border = _ranges(self.offsets[front.border], sizes[front.border])
             self.factors.append((lower, side, begin, begin + k, border.to(lower.device)))
         return True
@@ -501,7 +537,9 @@ def _fingerprint(matrix: Tensor) -> tuple[int, ...]:
 
 def _columns(b: Tensor, ndim: int) -> Tensor:
     """A vector of `ndim` axes as one column; columns as they are."""
-    return b[..., None] if b.ndim == ndim else b
+    if b.ndim == ndim:
+        return b[..., None]
+    return b
 
 
 def _faces_of(double: Sequence[RowBlocks]) -> Faces:

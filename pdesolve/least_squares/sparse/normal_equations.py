@@ -95,8 +95,13 @@ class NormalEquations:
         rows: Sequence[RowBlocks | DenseRows],
         factors: Factors | None = None,
     ):
-        self.layout, self.centres, self.rows, self.factors = layout, centres, rows, factors
-        near = factors.near(layout, rows) if factors is not None else None
+        self.layout = layout
+        self.centres = centres
+        self.rows = rows
+        self.factors = factors
+        near = None
+        if factors is not None:
+            near = factors.near(layout, rows)
         self.own = near is None
         self._use(near or self._factorise())
 
@@ -124,7 +129,8 @@ class NormalEquations:
         return Preconditioner(scale, factor, self.factors.origin if self.factors is not None else None)
 
     def _use(self, chosen: Preconditioner) -> None:
-        self.scale, self.factor = chosen.scale, chosen.factor
+        self.scale = chosen.scale
+        self.factor = chosen.factor
         if self.factors is not None:
             self.factors.keep(chosen)
 
@@ -154,9 +160,14 @@ class NormalEquations:
             tolerance: stop when a step is this small relative to the largest, in the norm of M.
             energy: ‖A x‖² of what x is a correction to, where it is one: it needs no more digits than that.
         """
-        x, r = torch.zeros_like(self.scale), [part.clone() for part in b]
+        x = torch.zeros_like(self.scale)
+        r = [part.clone() for part in b]
         direction = torch.zeros_like(x)
-        size, previous, best, idle, steps = energy, float("inf"), float("inf"), 0, 0
+        size = energy
+        previous = float("inf")
+        best = float("inf")
+        idle = 0
+        steps = 0
         while steps < max_steps:
             steps += 1
             s = self.scale * self.apply_transposed(r)
@@ -164,7 +175,11 @@ class NormalEquations:
             gained = float(s @ z)
             if not self.own and gained > max(USEFUL * previous, tolerance**2 * size):
                 return self._afresh(LinearSolve(self.scale * x, steps, 0, size), r, max_steps, tolerance)
-            best, idle = (gained, 0) if gained < 0.5 * best else (best, idle + 1)
+            if gained < 0.5 * best:
+                best = gained
+                idle = 0
+            else:
+                idle += 1
             if not gained > 0 or idle == PATIENCE or gained <= tolerance**2 * size:
                 break
             direction = z + (gained / previous) * direction
@@ -194,7 +209,8 @@ class NormalEquations:
         """
         r = [part.clone() for part in b]
         x = self.scale.new_zeros(len(self.scale), b[0].shape[2])
-        direction, size = torch.zeros_like(x), x.new_zeros(x.shape[1])
+        direction = torch.zeros_like(x)
+        size = x.new_zeros(x.shape[1])
         previous = torch.full_like(size, torch.inf)
         alive = torch.ones_like(size, dtype=torch.bool)
         for _ in range(max_steps):

@@ -210,10 +210,9 @@ class TaylorNetwork(TrainableApproximator):
 
     def _linear_jacobians(self, step: torch.nn.Linear, h: Jet, cotangent: Jet) -> list[Tensor]:
         """Blocks (u, n, ·) of bias and weight, the last parameter first."""
+        batch: tuple[int, ...] = (self.outputs, 1)
         if cotangent:
             batch = next(iter(cotangent.values())).shape[:2]
-        else:
-            batch = (self.outputs, 1)
         blocks = []
         if step.bias is not None:
             zero = step.bias.new_zeros(*batch, len(step.bias))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.references.cache import cache_directory
-from pdesolve.runs.monitor import Monitor
+from pdesolve.runs.monitor import Monitor, State, made
 from pdesolve.solution.solution import Solution
 from pdesolve.statement.problem import Problem
 
@@ -32,21 +32,22 @@ class RecordingMonitor(Monitor):
     copies: list[dict[str, Any]] = field(default_factory=list)
     _due: float = 0.0
 
-    def checkpoint(self, state: dict[str, Any], force: bool = False) -> None:
+    def checkpoint(self, state: State, force: bool = False) -> None:
         """Keep a copy of the best θ so far when it is due; nothing is written to a file."""
         now = self.seconds
         if self.values_at is None or not (force or now >= self._due):
             return
         self._due = max(now + FIRST, GROWTH * now)
-        before = state.get("before", 0)
-        state = state.get("stage_state", state)
+        whole: dict[str, Any] = made(state)
+        before = whole.get("before", 0)
+        stage: dict[str, Any] = whole.get("stage_state", whole)
         self.copies.append(
             {
                 "seconds": now,
-                "iteration": before + state["iteration"],
+                "iteration": before + stage["iteration"],
                 "evaluations": self.evaluations,
-                "loss": state.get("best_loss", state.get("loss")),
-                "theta": state.get("best_theta", state["theta"]).detach().clone(),
+                "loss": stage.get("best_loss", stage.get("loss")),
+                "theta": stage.get("best_theta", stage["theta"]).detach().clone(),
             }
         )
 

@@ -292,10 +292,12 @@ def like(
 
 def asking_for(names: Mapping[str, bool], evaluate: Callable[..., Any]) -> Callable[..., Any]:
     """`evaluate` with these arguments by name, each required or not."""
-    evaluate.__signature__ = Signature(  # type: ignore[attr-defined]
-        Parameter(name, Parameter.KEYWORD_ONLY, default=Parameter.empty if required else None)
+    defaults = {True: Parameter.empty, False: None}
+    parameters = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=defaults[required])
         for name, required in names.items()
-    )
+    ]
+    evaluate.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return evaluate
 
 

@@ -30,7 +30,7 @@ from pdesolve.adaptive.estimation import (
     work,
 )
 from pdesolve.adaptive.solve import FINEST_TOLERANCE, SAFETY, AdaptiveResult, Solver
-from pdesolve.errors import OutOfMemoryError, SolveError
+from pdesolve.errors import OutOfMemoryError, OutOfTimeError, SolveError
 from pdesolve.geometry import TimeInterval
 from pdesolve.least_squares.sparse.normal_equations import Factors
 from pdesolve.marching.expansion import MarchedMixture
@@ -40,6 +40,7 @@ from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete, project
 from pdesolve.patches.partition import Partition
 from pdesolve.patches.trace import Trace
+from pdesolve.runs.deadline import enforced
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.conditions import Initial
 from pdesolve.statement.problem import Problem
@@ -197,9 +198,11 @@ class March:
         """March, and again more carefully where the accumulated error passed the tolerance."""
         progress = self._resumed() or self._beginning()
         try:
-            while not isinstance(result := self._march(progress), AdaptiveResult):
-                progress = result
-        except OutOfMemoryError as short:
+            # A first slab is owed even where the time is over.
+            with enforced(lambda: self.monitor.why_over() if progress.slabs else None):
+                while not isinstance(result := self._march(progress), AdaptiveResult):
+                    progress = result
+        except (OutOfMemoryError, OutOfTimeError) as short:
             if not progress.slabs:
                 raise
             return self._stopped(progress, f"at t = {progress.ends[-1]:.6g}: {short}")

@@ -38,6 +38,7 @@ from pdesolve.patches.mixture import (
 )
 from pdesolve.patches.points.boundary import InterfacePoints, boundary_points, interface_points
 from pdesolve.patches.rows.integrals import integral_rows
+from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.coefficient_fields import coefficient_fields, is_linear_beside
 from pdesolve.statement.problem import Problem
@@ -437,6 +438,7 @@ class Assembly:
         self, term: GridTerm, points: Points, jets: Tensor, derivatives: bool
     ) -> tuple[Tensor, Tensor]:
         """R (b, m, c) and dF along grid axes (b, m, c, s)."""
+        check_deadline()
         b, m, _ = jets.shape
         jets, x, normals = self._arguments(term, points, jets)
         if not derivatives:
@@ -624,6 +626,7 @@ class Assembly:
         weight: Tensor,
     ) -> Tensor:
         """Weighted traces of all normal derivatives of all unknowns from one side: (b, rows, u k)."""
+        check_deadline()
         index = torch.from_numpy(cells).to(self.device)
         half = self.half[index]
         t = (y - self.centre[index][:, None]) / half[:, None]

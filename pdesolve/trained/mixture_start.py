@@ -9,7 +9,7 @@ it helps, whereas narrow ones see nothing of each other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -119,13 +119,15 @@ def _random(problem: Problem, size: int, seed: int) -> Iterator[GaussianMixture]
     reach = MARGIN * (upper - lower)
     box = {"lower": (lower - reach).tolist(), "upper": (upper + reach).tolist()}
     # In five dimensions isotropic ones may fit better at the start, but a ridge can turn to what it is to resolve.
-    if d <= GRID_DIMENSIONS:
-        names = ("isotropic", "diagonal")
-    else:
+    names: tuple[str, ...] = ("isotropic", "diagonal")
+    if d > GRID_DIMENSIONS:
         names = ("ridge",)
     for kind, components in _kinds(d, u, size, names):
         one = components ** (1 / d) / (1 + 2 * MARGIN)  # the width factor of one length of the domain
-        for width in [one * w for w in RIDGE_WIDTHS] if kind == "ridge" else WIDTHS:
+        widths: Iterable[float] = WIDTHS
+        if kind == "ridge":
+            widths = [one * width for width in RIDGE_WIDTHS]
+        for width in widths:
             yield GaussianMixture(d, u, components, kind, width_factor=width, seed=seed, **box)
 
 

@@ -104,12 +104,13 @@ def _budget(method: str, settings: Mapping[str, Any]) -> Budget:
         if key not in known:
             message = f"method {method} has no setting {key!r}; its settings are {', '.join(known)}"
             raise UsageError(message)
-        if key in REALS:
-            kinds = (int, float)
-        else:
-            kinds = int
-        positive = isinstance(value, kinds) and not isinstance(value, bool) and value > 0
+        whole = key not in REALS
+        expected = "a positive number"
+        if whole:
+            expected = "a positive whole number"
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        positive = number and value > 0 and not (whole and isinstance(value, float))
         if key not in NAMES and not positive:
-            message = f"{key}={value!r}; expected a positive {'' if key in REALS else 'whole '}number"
+            message = f"{key}={value!r}; expected {expected}"
             raise UsageError(message)
     return Budget(**settings)

@@ -74,11 +74,11 @@ class Task:
     def watch(self, values: Callable[[Tensor, Tensor], Tensor]) -> None:
         """Let the monitor measure checkpoints by (θ, points (n, d)) ↦ values (n, u) of what is trained."""
         lift = self.statement.lift
+        if lift is None:
+            self.monitor.values_at = values
+            return
 
         def lifted(theta: Tensor, points: Tensor) -> Tensor:
             return lift.extension(points) + lift.distance(points) * values(theta, points)
 
-        if lift is None:
-            self.monitor.values_at = values
-        else:
-            self.monitor.values_at = lifted
+        self.monitor.values_at = lifted

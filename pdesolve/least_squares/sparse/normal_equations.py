@@ -20,6 +20,7 @@ from pdesolve.errors import OutOfMemoryError
 from pdesolve.least_squares.sparse.border import Bordered, DenseRows, Factor
 from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
+from pdesolve.runs.deadline import check_deadline
 
 PATIENCE = 2  # steps without halving: where the factor lost small singular values, energies fall unevenly
 USEFUL = 0.05  # energy of the error over that before, at most, after a step with the factor of other rows
@@ -60,8 +61,11 @@ class Factors:
 
     def near(self, layout: Columns, rows: Sequence[RowBlocks | DenseRows]) -> Preconditioner | None:
         """The latest one whose rows touch the same columns in the same way."""
+        sparse = [block for block in rows if isinstance(block, RowBlocks)]
+        if len(sparse) < len(rows):
+            return None  # a bordered factor is not kept: what it costs is the sparse one below it
         for found in reversed(self.kept):
-            if isinstance(found.factor, CondensedCholesky) and found.factor.resembles(layout, rows):
+            if isinstance(found.factor, CondensedCholesky) and found.factor.resembles(layout, sparse):
                 return found
         return None
 
@@ -169,6 +173,7 @@ class NormalEquations:
         idle = 0
         steps = 0
         while steps < max_steps:
+            check_deadline()
             steps += 1
             s = self.scale * self.apply_transposed(r)
             z = self.factor.solve(s)
@@ -214,6 +219,7 @@ class NormalEquations:
         previous = torch.full_like(size, torch.inf)
         alive = torch.ones_like(size, dtype=torch.bool)
         for _ in range(max_steps):
+            check_deadline()
             s = torch.zeros_like(x)
             for block, part in zip(self.rows, r, strict=True):
                 block.add_transposed(part, s)

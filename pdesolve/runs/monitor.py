@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pdesolve.runs.deadline import enforced
+from pdesolve.runs.wording import named
 
 Result = TypeVar("Result")
 State = dict[str, Any] | Callable[[], dict[str, Any]]
@@ -83,7 +84,7 @@ class Monitor:
         """The sentence for a limit that has passed, else None."""
         if not self.out_of_time():
             return None
-        return f"the time limit of {self.time_limit:g} s passed; raise --time-limit"
+        return f"the time limit of {self.time_limit:g} s passed; raise {named('time_limit')}"
 
     def enforce(self, first: bool = False) -> AbstractContextManager[None]:
         """While the block runs, `check_deadline` raises OutOfTimeError in what it calls once the limit has passed.
@@ -99,7 +100,7 @@ class Monitor:
         limit = self.time_limit
         if limit is None or self.seconds <= limit + max(GRACE, GRACE_SHARE * limit):
             return None
-        return f"the time limit of {limit:g} s passed before the first solution was there; raise --time-limit"
+        return f"the time limit of {limit:g} s passed before the first solution was there; raise {named('time_limit')}"
 
     def checkpoint(self, state: State, force: bool = False) -> None:
         """Hand over a resumable state, or what makes one, at most every `checkpoint_every` seconds unless forced."""

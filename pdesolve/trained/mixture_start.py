@@ -35,7 +35,6 @@ RIDGE_WIDTHS = (
 )  # in lengths of the domain: one projection crosses all of it
 RATIOS = (1, 2, 4)  # components along one axis relative to another
 ROWS_PER_UNKNOWN = 3.0  # of a fit of coefficients; fewer could be met between the points
-STARTS = ("grid", "random")
 
 
 def best_start(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import UsageError
+from pdesolve.runs.wording import named
 from pdesolve.statement.calculus import Frame
 from pdesolve.statement.conditions import Integral, Observation
 from pdesolve.statement.problem import Problem
@@ -105,7 +106,7 @@ def compile_statement(
     if problem.interfaces:
         message = (
             "the problem has an Interface, across which the unknown has a kink; a trained network is smooth"
-            " there: use --method gmnm"
+            f" there: use {named('method', 'gmnm')}"
         )
         raise UsageError(message)
     operators = compile_problem(problem)

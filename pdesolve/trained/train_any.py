@@ -8,6 +8,7 @@ from dataclasses import replace
 from pdesolve.approximators import GaussianMixture, TrainableApproximator
 from pdesolve.errors import UsageError
 from pdesolve.least_squares.dense.levenberg_marquardt import levenberg_marquardt
+from pdesolve.runs.answer import Answer, Findings
 from pdesolve.trained.networks import builder, fold_sizes
 from pdesolve.trained.sampling import Sampling, start_parameters
 from pdesolve.trained.system import System
@@ -39,8 +40,8 @@ OPTIMISERS = {
 }
 
 
-def train_any(task: Task):
-    """Train what the settings name; returns approximator, status, converged, None, identified parameters.
+def train_any(task: Task) -> Answer:
+    """Train what the settings name; in the units of the problem.
 
     Raises:
         UsageError: there is no such approximator or optimiser, or they do not go together.
@@ -81,7 +82,7 @@ def check_optimiser(name: str) -> None:
         raise UsageError(message)
 
 
-def _project(task: Task, name: str, network: TrainableApproximator, points: int):
+def _project(task: Task, name: str, network: TrainableApproximator, points: int) -> Answer:
     """Variable projection from random centres."""
     if not isinstance(network, GaussianMixture):
         message = f"optimiser vp needs an approximator that is linear in some parameters: gmnm-…, not {name}"
@@ -90,9 +91,9 @@ def _project(task: Task, name: str, network: TrainableApproximator, points: int)
         message = "optimiser vp needs a linear problem without parameters to identify: take optimiser=lm"
         raise UsageError(message)
     redraw = Redraw(task, Sampling(interior=points), REDRAW)
-    status, converged, identified = train_linear(task, network, redraw.rows(0), redraw)
+    answer = train_linear(task, network, redraw.rows(0), redraw)
     fold_sizes(network, task.statement.sizes)
-    return network, status, converged, None, identified
+    return answer
 
 
 def factorisation(size: int) -> str:
@@ -102,7 +103,7 @@ def factorisation(size: int) -> str:
     return "sketch"
 
 
-def _damp(task: Task, network: TrainableApproximator, points: int):
+def _damp(task: Task, network: TrainableApproximator, points: int) -> Answer:
     """Levenberg–Marquardt on all parameters."""
     size = sum(p.numel() for p in network.parameters())
     if size > LARGEST:
@@ -131,4 +132,4 @@ def _damp(task: Task, network: TrainableApproximator, points: int):
     )
     identified = {k: float(v) for k, v in system.set(result.theta).items()}
     fold_sizes(network, statement.sizes)
-    return network, result.status, result.converged, None, identified
+    return Answer(network, None, result.converged, result.status, Findings(identified))

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from pdesolve.approximators import GaussianMixture
-from pdesolve.errors import UsageError
 from pdesolve.least_squares.dense.gauss_newton import GaussNewtonSettings, gauss_newton
 from pdesolve.least_squares.dense.levenberg_marquardt import LevenbergMarquardtSettings, levenberg_marquardt
 from pdesolve.least_squares.dense.linear import solve_rank_revealing
 from pdesolve.least_squares.dense.projected import projected_problem, solved_for
 from pdesolve.least_squares.dense.stopping import Tolerances
 from pdesolve.least_squares.dense.variable_projection import variable_projection
+from pdesolve.runs.answer import Answer, Findings
 from pdesolve.trained.exchange import exchange
 from pdesolve.trained.mixture import SeparableMixture
-from pdesolve.trained.mixture_start import STARTS, best_start
+from pdesolve.trained.mixture_start import best_start
 from pdesolve.trained.networks import fold_sizes
 from pdesolve.trained.rows import Group
 from pdesolve.trained.sampling import GRID_DIMENSIONS, MOST_BOUNDARY, Sampling, start_parameters
@@ -40,17 +40,10 @@ SCALE_MEMORY = (
 EXCHANGE_EVERY = 30  # iterations
 
 
-def train_mixture(task: Task):
-    """Train a mixture; returns approximator, status, converged, None, identified parameters.
-
-    Raises:
-        UsageError: there is no such start.
-    """
+def train_mixture(task: Task) -> Answer:
+    """Train a mixture, in the units of the problem."""
     statement = task.statement
     budget = task.budget
-    if budget.start not in (None, *STARTS):
-        message = f"start={budget.start!r}; expected {' or '.join(STARTS)}: where the centres begin"
-        raise UsageError(message)
     parameters = budget.parameters or PARAMETERS
     redraw = Redraw(task, _sampling(task, parameters), EXCHANGE_EVERY)
     mixture = best_start(
@@ -66,9 +59,9 @@ def train_mixture(task: Task):
         train = train_linear
     else:
         train = _train_nonlinear
-    status, converged, identified = train(task, mixture, redraw.rows(0), redraw)
+    answer = train(task, mixture, redraw.rows(0), redraw)
     fold_sizes(mixture, statement.sizes)
-    return mixture, status, converged, None, identified
+    return answer
 
 
 class Redraw:
@@ -150,7 +143,7 @@ def train_linear(
     mixture: GaussianMixture,
     groups: tuple[Group, ...],
     redraw: Redraw,
-):
+) -> Answer:
     """Variable projection: Levenberg–Marquardt on centres and widths alone.
 
     Args:
@@ -161,7 +154,7 @@ def train_linear(
             those of the last rows.
 
     Returns:
-        Status, whether its own tolerance was met, identified parameters (none).
+        The mixture, in the units of its rows.
     """
     separable = SeparableMixture(mixture, groups, task.statement.sizes)
     monitor = task.monitor
@@ -199,10 +192,12 @@ def train_linear(
     )
     result = variable_projection(problem, separable.alpha, monitor, settings)
     separable.set_solution(result.alpha, result.coefficients, result.fixed_coefficients)
-    return result.status, result.converged, {}
+    return Answer(mixture, None, result.converged, result.status)
 
 
-def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, ...], redraw: Redraw):
+def _train_nonlinear(
+    task: Task, mixture: GaussianMixture, groups: tuple[Group, ...], redraw: Redraw
+) -> Answer:
     """Gauss–Newton on the coefficients, then Levenberg–Marquardt on the shapes, coefficients eliminated from each step.
 
     Centres and widths that move without their coefficients spoil what wide Gaussians cancel: every trial is solved
@@ -259,7 +254,7 @@ def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, 
     )
     result = levenberg_marquardt(residual, jacobian, full(warm.theta), task.monitor, settings)
     identified = {name: float(value) for name, value in system.set(result.theta).items()}
-    return result.status, result.converged, identified
+    return Answer(mixture, None, result.converged, result.status, Findings(identified))
 
 
 def _linear_mask(mixture: GaussianMixture, θ: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from pdesolve.approximators import TrainableApproximator
+from pdesolve.runs.answer import Answer, Findings
 from pdesolve.trained.networks import NETWORKS, Build, build_network, fold_sizes
 from pdesolve.trained.sampling import Sampling, start_parameters
 from pdesolve.trained.system import System
@@ -53,8 +54,8 @@ STAGNATION_WINDOW = 1000
 STAGNATION = 0.05
 
 
-def train_network(task: Task, method: str):
-    """Train an MLP or KAN; returns approximator, status, converged, None, identified parameters."""
+def train_network(task: Task, method: str) -> Answer:
+    """Train an MLP or KAN."""
     recipe = RECIPES[method]
     budget = task.budget
     name = budget.optimiser or recipe.optimiser
@@ -71,11 +72,11 @@ def minimise(
     points: int,
     optimisers: Sequence[tuple[str, int]],
     recipe: Recipe,
-):
+) -> Answer:
     """Train a network by optimisers one after the other, each (name, most iterations).
 
     Returns:
-        Approximator, status, converged, None, identified parameters.
+        The network, in the units of the problem.
     """
     statement = task.statement
     sampling = Sampling(interior=points)
@@ -105,7 +106,7 @@ def minimise(
     result = sequence.minimise(gradient, system.theta, task.monitor, stages)
     identified = {k: float(v) for k, v in system.set(result.theta).items()}
     fold_sizes(network, statement.sizes)
-    return network, result.status, result.converged, None, identified
+    return Answer(network, None, result.converged, result.status, Findings(identified))
 
 
 def values_along_the_way(system: System) -> Callable[[Tensor, Tensor], Tensor]:

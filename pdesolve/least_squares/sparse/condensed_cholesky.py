@@ -19,6 +19,7 @@ from pdesolve.least_squares.sparse.multifrontal import FrontFactor, eliminate, s
 from pdesolve.least_squares.sparse.numbering import Numbering
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 from pdesolve.runs.memory import available_memory
+from pdesolve.runs.wording import named
 
 FIRST_SHIFT = 1e-14  # added to the diagonal, which is one: the level of rounding
 LARGEST_SHIFT = 1e-4  # beyond it the factor would be that of another matrix
@@ -129,6 +130,6 @@ def _require_memory(layout: Columns, numbering: Numbering, fronts: list[Front], 
     if needed > ROOM * available:
         message = (
             f"the factorisation of {layout.total} unknowns needs {needed / 1e9:.1f} GB, "
-            f"{available / 1e9:.1f} GB are free; ask for a looser --tol"
+            f"{available / 1e9:.1f} GB are free; ask for a looser {named('tol')}"
         )
         raise OutOfMemoryError(message)

@@ -11,7 +11,8 @@ from typing import Any
 
 from pdesolve.benchmarking.case import Case, problem_sha256
 from pdesolve.benchmarking.records import FORMAT, Record, write_record
-from pdesolve.errors import PdesolveError
+from pdesolve.errors import PdesolveError, UsageError
+from pdesolve.runs.memory import is_out_of_memory
 from pdesolve.runs.versions import machine, peak_memory_mb, versions
 
 MEASURES = "status relative_l2_error max_error estimated_error residual_rms seconds converged".split()
@@ -75,25 +76,22 @@ def execute(case: Case) -> Record:
     record = blank(case)
     try:
         _solve(case, record)
-    except MemoryError as error:
-        record |= {"outcome": "out of memory", "status": str(error) or "out of memory"}
     except PdesolveError as error:
-        memory = type(error).__name__ == "OutOfMemoryError"
-        if memory:
-            outcome = "out of memory"
-        else:
-            if error.exit_code == 2:
-                outcome = "refused"
-            else:
-                outcome = "crashed"
-        record |= {"outcome": outcome, "status": " ".join(str(error).split())}
+        record |= {"outcome": _outcome(error), "status": " ".join(str(error).split())}
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        memory = "allocate memory" in text or "OutOfMemory" in text or "out of memory" in text
-        record |= {"outcome": "out of memory" if memory else "crashed", "status": text[:500]}
+        record |= {"outcome": _outcome(error), "status": text[:500]}
         traceback.print_exc()
     record["peak_memory_mb"] = peak_memory_mb()
     return record
+
+
+def _outcome(error: Exception) -> str:
+    if is_out_of_memory(error):
+        return "out of memory"
+    if isinstance(error, PdesolveError) and error.exit_code == UsageError.exit_code:
+        return "refused"
+    return "crashed"
 
 
 def _solve(case: Case, record: Record) -> None:

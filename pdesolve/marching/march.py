@@ -40,7 +40,6 @@ from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete, project
 from pdesolve.patches.partition import Partition
 from pdesolve.patches.trace import Trace
-from pdesolve.runs.deadline import enforced
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.conditions import Initial
 from pdesolve.statement.problem import Problem
@@ -199,7 +198,7 @@ class March:
         progress = self._resumed() or self._beginning()
         try:
             # A first slab is owed even where the time is over.
-            with enforced(lambda: self.monitor.why_over() if progress.slabs else None):
+            with self.monitor.enforce(ready=lambda: bool(progress.slabs)):
                 while not isinstance(result := self._march(progress), AdaptiveResult):
                     progress = result
         except (OutOfMemoryError, OutOfTimeError) as short:

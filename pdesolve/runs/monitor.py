@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pdesolve.runs.deadline import enforced
+from pdesolve.runs.memory import memory_watched
 from pdesolve.runs.wording import named
 
 Result = TypeVar("Result")
@@ -86,15 +87,28 @@ class Monitor:
             return None
         return f"the time limit of {self.time_limit:g} s passed; raise {named('time_limit')}"
 
-    def enforce(self, first: bool = False) -> AbstractContextManager[None]:
-        """While the block runs, `check_deadline` raises OutOfTimeError in what it calls once the limit has passed.
+    @contextmanager
+    def enforce(self, first: bool = False, ready: Callable[[], bool] | None = None) -> Iterator[None]:
+        """Keep limits while the block runs: of time, heard by `check_deadline` in what it calls, and of memory.
 
         Args:
-            first: whether nothing is known yet that could be returned; then a little later.
+            first: whether nothing is known yet that could be returned; the time may then be a little longer.
+            ready: the time is limited only once this is true; None: from the beginning.
+
+        Raises:
+            OutOfTimeError: the time limit has passed.
+            OutOfMemoryError: an allocation has failed.
         """
-        if not first:
-            return enforced(self.why_over)
-        return enforced(self._why_over_without_result)
+
+        def why_over() -> str | None:
+            if ready is not None and not ready():
+                return None
+            if first:
+                return self._why_over_without_result()
+            return self.why_over()
+
+        with enforced(why_over), memory_watched():
+            yield
 
     def _why_over_without_result(self) -> str | None:
         limit = self.time_limit

@@ -162,3 +162,5 @@ from pdesolve.statement.loading import load_problem as load_problem
 from pdesolve.statement.problem import Problem as Problem
 
 __version__: str
+
+__all__: list[str]

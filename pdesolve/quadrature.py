@@ -10,11 +10,15 @@ from torch import Tensor
 
 from pdesolve.errors import UsageError
 
+# Roots are looked for between samples along a line, changes between the lines of a slice: what is thinner than a
+# 64th of a line is found by a local minimum of its level, what is narrower than a 48th of a slice is not.
 SAMPLES_PER_LINE = 64
 LINES_PER_SLICE = 48
 CHANGES_PER_LINE = 6  # changes of signature between two neighbouring lines that are told apart
 BREAK_BISECTIONS = 32  # a break may be off by δ: the area beyond it is of order δ^{3/2}
-TERNARY_STEPS = 24
+TERNARY_STEPS = (
+    24  # a minimum is then known to (2/3)^24 = 6e-5 of two samples: its sign counts, not its place
+)
 BISECTIONS = 52  # halvings until an interval of length one is as short as its rounding error
 
 
@@ -92,9 +96,16 @@ def clustered_gauss(n: int, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """
     s, w = gauss_legendre(n, 0.0, 1.0)
     length = (b - a)[:, None]
-    return a[:, None] + length * torch.sin(torch.pi * s / 2) ** 2, length * w * torch.pi / 2 * torch.sin(
-        torch.pi * s
-    )
+    node = a[:, None] + length * torch.sin(torch.pi * s / 2) ** 2
+    return node, length * w * torch.pi / 2 * torch.sin(torch.pi * s)
+
+
+def around(n: int) -> tuple[Tensor, Tensor]:
+    """Return n equally spaced nodes and weights (n,) of the integral over one period, (0, 1).
+
+    For analytic periodic integrands the error falls faster than any power of 1/n (Trefethen and Weideman 2014).
+    """
+    return (torch.arange(n, dtype=torch.float64) + 0.5) / n, torch.full((n,), 1 / n, dtype=torch.float64)
 
 
 def tensor_rule(*axes: tuple[Tensor, Tensor]) -> Rule:
@@ -111,6 +122,7 @@ def sobol(n: int, d: int, seed: int = 0) -> Tensor:
     if d == 0:
         return torch.zeros(n, 0, dtype=torch.float64)
     points = torch.quasirandom.SobolEngine(d, scramble=True, seed=seed).draw(n, dtype=torch.float64)
+    # Scrambled points may round to a face of the cube, where levels are zero and curved maps have their poles.
     return points.clamp(1e-12, 1 - 1e-12)
 
 
@@ -125,7 +137,8 @@ def bisect(predicate: Callable[[Tensor], Tensor], a: Tensor, b: Tensor, steps: i
     for _ in range(steps):
         middle = (a + b) / 2
         same = predicate(middle) == at_a
-        a, b = torch.where(same, middle, a), torch.where(same, b, middle)
+        a = torch.where(same, middle, a)
+        b = torch.where(same, b, middle)
     return (a + b) / 2
 
 
@@ -155,12 +168,17 @@ def cut_rule(
         hyperrectangles, SIAM J. Sci. Comput. 37 (2015), with roots found by sampling.
     """
     if box.shape[1] == 2:
-        prefix, weight = box.new_zeros(1, 0), box.new_ones(1)
+        prefix = box.new_zeros(1, 0)
+        weight = box.new_ones(1)
     else:
-        ends = box[:, 0] if outer_breaks is None else torch.cat([box[:, 0], outer_breaks])
+        ends = box[:, 0]
+        if outer_breaks is not None:
+            ends = torch.cat([ends, outer_breaks])
+        # Breaks that differ by rounding would make panels without width.
         ends = distinct(ends.clamp(box[0, 0], box[1, 0]), 1e-12 * float(box[1, 0] - box[0, 0]))
         node, w = clustered_gauss(order, ends[:-1], ends[1:])
-        prefix, weight = node.reshape(-1, 1), w.reshape(-1)
+        prefix = node.reshape(-1, 1)
+        weight = w.reshape(-1)
     lines, weight = _lines(levels, inside, box, order, prefix, weight)
     return _along_lines(levels, inside, box, order, lines, weight)
 
@@ -175,7 +193,7 @@ def distinct(values: Tensor, tolerance: float) -> Tensor:
 
 def _lines(levels, inside, box, order, prefix, weight) -> tuple[Tensor, Tensor]:
     """Split every slice where its line signature changes; return the lines (q, d - 1) and weights (q,)."""
-    low, high = float(box[0, -2]), float(box[1, -2])
+    low, high = box[:, -2].tolist()
     grid = torch.linspace(0, 1, LINES_PER_SLICE + 1, dtype=box.dtype)
     # Shifted off the ends and off symmetric places, where lines may graze the boundary.
     grid = low + (high - low) * (1e-7 + (1 - 2.3e-7) * grid)
@@ -189,53 +207,70 @@ def _lines(levels, inside, box, order, prefix, weight) -> tuple[Tensor, Tensor]:
         return _signature(levels, inside, box, torch.cat([prefix[i], v[:, None]], dim=1))
 
     i, breaks = _changes(signature_at, signature, grid)
-    starts, stops, owner = [], [], []
+    starts: list[Tensor] = []
+    stops: list[Tensor] = []
+    slices: list[Tensor] = []
     for k in range(len(prefix)):
         ends = torch.cat([box.new_tensor([low]), breaks[i == k].sort().values, box.new_tensor([high])])
         starts.append(ends[:-1])
         stops.append(ends[1:])
-        owner.append(torch.full((len(ends) - 1,), k))
+        slices.append(torch.full((len(ends) - 1,), k))
     node, w = clustered_gauss(order, torch.cat(starts), torch.cat(stops))
-    owner = torch.cat(owner).repeat_interleave(order)
+    owner = torch.cat(slices).repeat_interleave(order)
     return torch.cat([prefix[owner], node.reshape(-1, 1)], dim=1), weight[owner] * w.reshape(-1)
 
 
 def _changes(signature_at, signature: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
     """Return slice numbers and abscissae at which the signature (slices, grid) changes between grid lines."""
     i, j = (signature[:, 1:] != signature[:, :-1]).nonzero(as_tuple=True)
-    a, b, left, right = grid[j], grid[j + 1], signature[i, j], signature[i, j + 1]
+    a = grid[j]
+    b = grid[j + 1]
+    left = signature[i, j]
+    right = signature[i, j + 1]
+    # Past the break by more than its error after the bisections, 2^-32 of a grid cell, and by little else.
     step = 1e-9 * (grid[-1] - grid[0])
-    slices, breaks = [], []
+    slices: list[Tensor] = []
+    breaks: list[Tensor] = []
+
+    def unchanged(v: Tensor) -> Tensor:
+        return signature_at(i, v) == left
+
     for _ in range(CHANGES_PER_LINE):
         if len(i) == 0:
             break
-        at = bisect(lambda v, i=i, left=left: signature_at(i, v) == left, a, b, BREAK_BISECTIONS)
+        at = bisect(unchanged, a, b, BREAK_BISECTIONS)
         slices.append(i)
         breaks.append(at)
         # Where the signature behind the change is not yet that of the next grid line, there is another.
         a = at + step
         left = signature_at(i, a)
         more = (left != right) & (a < b)
-        i, a, b, left, right = i[more], a[more], b[more], left[more], right[more]
+        i = i[more]
+        a = a[more]
+        b = b[more]
+        left = left[more]
+        right = right[more]
     return torch.cat([i[:0], *slices]), torch.cat([grid[:0], *breaks])
 
 
 def _roots(levels, box, lines) -> tuple[Tensor, Tensor, Tensor]:
     """Return line numbers, abscissae and level numbers of all roots along the last axis, in order."""
-    low, high = float(box[0, -1]), float(box[1, -1])
+    low, high = box[:, -1].tolist()
     s = low + (high - low) * torch.linspace(0, 1, SAMPLES_PER_LINE + 1, dtype=box.dtype)
     at = torch.cat([lines.repeat_interleave(len(s), dim=0), s.repeat(len(lines))[:, None]], dim=1)
     value = levels(at).reshape(len(lines), len(s), -1)
     i, j, leaf = ((value[:, 1:] > 0) != (value[:, :-1] > 0)).nonzero(as_tuple=True)
-    a, b = s[j], s[j + 1]
 
     def level(i: Tensor, leaf: Tensor, v: Tensor) -> Tensor:
         return levels(torch.cat([lines[i], v[:, None]], dim=1)).gather(1, leaf[:, None])[:, 0]
 
     i2, leaf2, a2, middle, b2 = _close_pairs(level, value, s)
-    i, leaf = torch.cat([i, i2, i2]), torch.cat([leaf, leaf2, leaf2])
-    a, b = torch.cat([a, a2, middle]), torch.cat([b, middle, b2])
+    i = torch.cat([i, i2, i2])
+    leaf = torch.cat([leaf, leaf2, leaf2])
+    a = torch.cat([s[j], a2, middle])
+    b = torch.cat([s[j + 1], middle, b2])
     root = bisect(lambda v: level(i, leaf, v) > 0, a, b)
+    # Two stable sorts order by line first and by place on each line.
     by_place = torch.argsort(root, stable=True)
     by_line = by_place[torch.argsort(i[by_place], stable=True)]
     return i[by_line], root[by_line], leaf[by_line]
@@ -253,15 +288,22 @@ def _close_pairs(level, value: Tensor, s: Tensor) -> tuple[Tensor, ...]:
     positive = value > 0
     dips &= (positive[:, 1:-1] == positive[:, :-2]) & (positive[:, 1:-1] == positive[:, 2:])
     i, j, leaf = dips.nonzero(as_tuple=True)
+    a = s[j]
+    b = s[j + 2]
+    if len(i) == 0:
+        return i, leaf, a, a, b
     side = torch.where(positive[i, j + 1, leaf], 1.0, -1.0)
-    a, b = s[j], s[j + 2]
-    low, high = a, b
-    for _ in range(TERNARY_STEPS if len(i) else 0):
-        left, right = low + (high - low) / 3, high - (high - low) / 3
+    low = a
+    high = b
+    for _ in range(TERNARY_STEPS):
+        third = (high - low) / 3
+        left = low + third
+        right = high - third
         closer = side * level(i, leaf, left) < side * level(i, leaf, right)
-        low, high = torch.where(closer, low, left), torch.where(closer, right, high)
+        low = torch.where(closer, low, left)
+        high = torch.where(closer, right, high)
     middle = (low + high) / 2
-    crossed = (level(i, leaf, middle) > 0) != (side > 0) if len(i) else dips.new_zeros(0)
+    crossed = (level(i, leaf, middle) > 0) != (side > 0)
     return i[crossed], leaf[crossed], a[crossed], middle[crossed], b[crossed]
 
 
@@ -274,7 +316,9 @@ def _intervals(levels, inside, box, lines) -> tuple[Tensor, Tensor, Tensor, Tens
     label = torch.cat([torch.full((len(lines),), -1), leaf])
     by_place = torch.argsort(start, stable=True)
     order = by_place[torch.argsort(line[by_place], stable=True)]
-    line, start, label = line[order], start[order], label[order]
+    line = line[order]
+    start = start[order]
+    label = label[order]
     stop = torch.cat([start[1:], box[1, -1:]])
     last = torch.ones_like(line, dtype=torch.bool)
     last[:-1] = line[1:] != line[:-1]
@@ -289,15 +333,18 @@ def _signature(levels, inside, box, lines) -> Tensor:
     first = torch.searchsorted(line, torch.arange(len(lines)))
     position = torch.arange(len(line)) - first[line]
     letter = (label + 2) * 2 + is_inside
+    # A hash: sums of polynomials in letter and place, with primes as factors, tell the short sequences of a line
+    # apart at a fixed size, where the sequences themselves differ in length.
     code = letter * (position + 1) * 7919 + letter * letter * (position + 3) * 104729
     return torch.zeros(len(lines), dtype=torch.long).index_add_(0, line, code)
 
 
 def _along_lines(levels, inside, box, order, lines, weight) -> Rule:
     line, start, stop, keep, _ = _intervals(levels, inside, box, lines)
-    line, start, stop = line[keep], start[keep], stop[keep]
+    line = line[keep]
+    length = (stop - start)[keep, None]
     s, w = gauss_legendre(order, 0.0, 1.0)
-    node = start[:, None] + (stop - start)[:, None] * s
-    weights = weight[line][:, None] * (stop - start)[:, None] * w
+    node = start[keep, None] + length * s
+    weights = weight[line][:, None] * length * w
     points = torch.cat([lines[line].repeat_interleave(order, dim=0), node.reshape(-1, 1)], dim=1)
     return Rule(points, weights.reshape(-1))

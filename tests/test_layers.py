@@ -1,6 +1,7 @@
-"""The rooms of the package: imports point downhill, in the order of the table."""
+"""The rooms of the package: imports point downhill, in the order of the table, and never in a circle."""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,14 @@ def test_a_room_imports_only_from_those_below(path):
     assert mine in FLOOR_OF, f"{mine} has no floor; add it to the table"
     for other in {room_of(module) for module in imported(path)} - {mine}:
         assert (mine, other) in KNOWN or FLOOR_OF[other] < FLOOR_OF[mine], f"{mine} → {other}"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {module: set(imported(path)) - {module} for module, path in MODULES.items()}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
 
 
 def test_few_files_lie_in_the_hall():

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from pdesolve.errors import UsageError
 from pdesolve.geometry.domain import Domain
-from pdesolve.geometry.moved import Motion, rotating, scaling, translation
+from pdesolve.geometry.motion import Motion, rotating, scaling, translation
 from pdesolve.geometry.place import Boundary, Filtered, Joined, Point
 from pdesolve.geometry.spacetime import Cylinder, TimeInterval
 from pdesolve.patches.mixture import rotate_indices, rotation_key
@@ -30,7 +30,8 @@ from pdesolve.statement.conditions import (
     Piecewise,
     Robin,
 )
-from pdesolve.statement.problem import Problem, has_signature, signature
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.signatures import has_signature, signature
 
 AXIS = (1.0, 1.0, 1.0)  # of rotations in space
 
@@ -120,7 +121,7 @@ class Change:
         Surfaces are matched by their number: the image of a domain has the images of its surfaces, in order.
         """
         if isinstance(place, Boundary):
-            image = self.domain(place.source)
+            image = self.domain(cast(Domain, place.source))
             if place.faces is None:
                 return Boundary(image, None, place.label)
             pairs = zip(place.source.surfaces, image.surfaces, strict=True)

@@ -14,9 +14,9 @@ from pdesolve.checks.terms import Sample
 from pdesolve.errors import PdesolveError, PostponedError, ProblemError
 from pdesolve.references.cache import postponed
 from pdesolve.statement.calculus import Frame, MultiIndex
+from pdesolve.statement.periodic import PeriodicAxis
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import Slot
-from pdesolve.statement.seams import Seam
 
 TOLERANCE = 1e-6  # of the largest term; a wrong coefficient is larger, rounding far smaller
 FLOOR = 1e-2
@@ -233,7 +233,7 @@ def _size_anywhere(
 
 def _check_periodic(
     problem: Problem,
-    seam: Seam,
+    seam: PeriodicAxis,
     interior: Tensor,
     slots: Sequence[Slot],
     size_of: dict[Slot, float],

@@ -1,7 +1,10 @@
 """Domains, their boundary pieces and places on them."""
 
-from pdesolve.geometry.domain import Domain, coordinate_names
-from pdesolve.geometry.place import Boundary, BoundaryRule, Piece, Place, Point, named_coordinates
+from pdesolve.geometry.coordinates import coordinate_names, named_coordinates
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.moved import Moved
+from pdesolve.geometry.piece import Piece
+from pdesolve.geometry.place import Boundary, BoundaryRule, Place, Point
 from pdesolve.geometry.set_operations import Difference, Intersection, Union
 from pdesolve.geometry.shapes.ball import Ball, Disk
 from pdesolve.geometry.shapes.box import Box, Interval, Rectangle
@@ -34,6 +37,7 @@ __all__ = [
     "Extrusion",
     "Intersection",
     "Interval",
+    "Moved",
     "Piece",
     "Place",
     "PlaneMesh",

@@ -5,47 +5,42 @@ from collections.abc import Callable
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.place import Boundary, Piece, assemble
-from pdesolve.geometry.surfaces import Surface
+from pdesolve.geometry.coordinates import coordinate_names
+from pdesolve.geometry.motion import Motion, rotating, scaling, translation
+from pdesolve.geometry.piece import Piece, assemble
+from pdesolve.geometry.place import Boundary
+from pdesolve.geometry.rules import samplers
+from pdesolve.geometry.surface import Surface
 from pdesolve.quadrature import Rule
 
-if TYPE_CHECKING:
-    from pdesolve.geometry.moved import Motion
-    from pdesolve.geometry.spacetime import Cylinder, TimeInterval
+Made = TypeVar("Made", bound=type)
+Product = TypeVar("Product", covariant=True)
+# What `-`, `|`, `&` and `moved` make of domains, entered by the modules in which the results are defined: these
+# know `Domain`, so it cannot know them.
+OPERATIONS: dict[str, Callable[..., "Domain"]] = {}
 
 
-def coordinate_names(dimension: int) -> tuple[str, ...]:
-    """Return the names of space coordinates: x; x, y; x, y, z; and x1 … xd from four dimensions on."""
-    return ("x", "y", "z")[:dimension] if dimension <= 3 else tuple(f"x{i + 1}" for i in range(dimension))
+def operation(symbol: str) -> Callable[[Made], Made]:
+    """Enter a class of domains as the one that an operator makes."""
+
+    def enter(made: Made) -> Made:
+        OPERATIONS[symbol] = made
+        return made
+
+    return enter
 
 
-def numbers(values, what: str) -> tuple[float, ...]:
-    """Return a sequence of finite numbers (or one number) as a tuple of floats.
+class Multiplier(Protocol[Product]):
+    """What a domain can be multiplied by: a `TimeInterval`."""
 
-    Raises:
-        ProblemError: something in it is no number, or not finite.
-    """
-    try:
-        tensor = torch.as_tensor(values, dtype=torch.float64).reshape(-1)
-    except (TypeError, ValueError, RuntimeError):
-        message = f"{what} received {values!r}, expected numbers such as (0, 0)."
-        raise ProblemError(message) from None
-    if not torch.isfinite(tensor).all():
-        message = f"{what} received {values!r}, expected finite numbers."
-        raise ProblemError(message)
-    return tuple(tensor.tolist())
-
-
-def short(values) -> str:
-    """Write numbers as the user would: (0, 0.5)."""
-    body = ", ".join(f"{v:g}" for v in values)
-    return f"({body},)" if len(values) == 1 else f"({body})"
+    def times_space(self, space: "Domain") -> Product:
+        """Return the product of a domain in space with this."""
 
 
 class Domain(ABC):
@@ -105,6 +100,16 @@ class Domain(ABC):
     def dimension(self) -> int:
         """Number of coordinates d, time included."""
         return self.bounds.shape[1]
+
+    @property
+    def in_space(self) -> "Domain":
+        """The domain in space: itself, unless it is a space–time cylinder."""
+        return self
+
+    @property
+    def time_ends(self) -> tuple[Surface, ...]:
+        """Surfaces at the first and last time; none without time."""
+        return ()
 
     @property
     def space_dimension(self) -> int:
@@ -183,41 +188,37 @@ class Domain(ABC):
         Raises:
             UsageError: no such sampler, or n is not positive.
         """
-        from pdesolve.geometry.rules.samplers import sample
+        return samplers.sample(self, n, sampler, seed)
 
-        return sample(self, n, sampler, seed)
+    def boundary_fitted(self, n: int) -> Tensor:
+        """Return about n points of a uniform grid, none of them much nearer to the boundary than half its spacing."""
+        return samplers.fitted_grid(self, n)
 
     def __sub__(self, other: "Domain") -> "Domain":
-        from pdesolve.geometry.set_operations import Difference
-
-        return Difference(self, _checked(self, other, "-"))
+        return self._combined("-", other)
 
     def __or__(self, other: "Domain") -> "Domain":
-        from pdesolve.geometry.set_operations import Union
-
-        return Union(self, _checked(self, other, "|"))
+        return self._combined("|", other)
 
     def __and__(self, other: "Domain") -> "Domain":
-        from pdesolve.geometry.set_operations import Intersection
+        return self._combined("&", other)
 
-        return Intersection(self, _checked(self, other, "&"))
+    def _combined(self, symbol: str, other: "Domain") -> "Domain":
+        if not isinstance(other, Domain):
+            message = f"{self} {symbol} {other!r} was written, expected another domain on the right."
+            raise ProblemError(message)
+        return OPERATIONS[symbol](self, other)
 
-    def moved(self, motion: "Motion") -> "Domain":
+    def moved(self, motion: Motion) -> "Domain":
         """Return the image of the domain under a rotation, translation and scaling."""
-        from pdesolve.geometry.moved import Moved
-
-        return Moved(self, motion)
+        return OPERATIONS["moved"](self, motion)
 
     def translated(self, offset) -> "Domain":
         """Return the domain moved by a vector, such as `disk.translated((1, 0))`."""
-        from pdesolve.geometry.moved import translation
-
         return self.moved(translation(self, offset))
 
     def scaled(self, factor: float, about=None) -> "Domain":
         """Return the domain scaled by a factor about a point (default: the origin)."""
-        from pdesolve.geometry.moved import scaling
-
         return self.moved(scaling(self, factor, about))
 
     def rotated(self, angle: float, about=None, axis="z") -> "Domain":
@@ -225,17 +226,13 @@ class Domain(ABC):
 
         In space it turns about the axis through that point: "x", "y", "z" or a vector.
         """
-        from pdesolve.geometry.moved import rotating
-
         return self.moved(rotating(self, angle, about, axis))
 
-    def __mul__(self, time: "TimeInterval") -> "Cylinder":
-        from pdesolve.geometry.spacetime import Cylinder, TimeInterval
-
-        if not isinstance(time, TimeInterval):
+    def __mul__(self, time: Multiplier[Product]) -> Product:
+        if not hasattr(time, "times_space"):
             message = f"{self} * {time!r} was written, expected {self} * TimeInterval(t0, t1)."
             raise ProblemError(message)
-        return Cylinder(self, time)
+        return time.times_space(self)
 
     def __reduce__(self):
         # Only the defining numbers travel; what was cached is computed again.
@@ -243,10 +240,3 @@ class Domain(ABC):
 
     def __str__(self) -> str:
         return repr(self)
-
-
-def _checked(domain: Domain, other, symbol: str) -> Domain:
-    if not isinstance(other, Domain):
-        message = f"{domain} {symbol} {other!r} was written, expected another domain on the right."
-        raise ProblemError(message)
-    return other

@@ -96,11 +96,12 @@ class Path(ABC):
         found = [self.point(table)]
         for axis in (0, 1):
             i = (velocity[1:, axis] * velocity[:-1, axis] < 0).nonzero()[:, 0]
-            turn = bisect(
-                lambda t, axis=axis: self.velocity(t)[:, axis] > 0, table[i].clone(), table[i + 1].clone()
-            )
-            found.append(self.point(turn))
+            found.append(self.point(self._turn(axis, table[i], table[i + 1])))
         return torch.cat(found)
+
+    def _turn(self, axis: int, before: Tensor, behind: Tensor) -> Tensor:
+        """Return the parameters at which the velocity along an axis changes its sign."""
+        return bisect(lambda t: self.velocity(t)[:, axis] > 0, before, behind)
 
 
 @dataclass(frozen=True)

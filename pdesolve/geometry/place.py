@@ -1,24 +1,19 @@
-"""Pieces of a boundary, and places: what the argument `on=` of a condition accepts."""
+"""Places: what the argument `on=` of a condition accepts."""
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
+from pdesolve.geometry.coordinates import named_coordinates, numbers
+from pdesolve.geometry.piece import CLOSED, PROBE, Piece, assemble
 from pdesolve.geometry.rules import boundary_rule
-from pdesolve.geometry.surfaces import Surface
-
-if TYPE_CHECKING:
-    from pdesolve.geometry.domain import Domain
-
-PROBE = 1e-9  # distance from the boundary, relative to the domain, at which both sides are examined
-CLOSED = 1e-2  # of that distance, the tolerance that makes corners belong to the pieces that meet there
+from pdesolve.geometry.surface import DomainLike, Surface
 
 
 class BoundaryRule(NamedTuple):
@@ -31,134 +26,6 @@ class BoundaryRule(NamedTuple):
     normals: Tensor
     weights: Tensor
     piece_index: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """A smooth piece of the boundary of `domain`: a map [0,1]^{d-1} → ℝ^d and where it really is boundary.
-
-    Attributes:
-        surface: the untrimmed surface it lies in.
-        domain: the final domain; normals point out of it.
-        hidden_by: earlier pieces in the same plane or sphere; where they overlap, only they count.
-        filters: points (n, d) → booleans (n,), all of which must hold.
-    """
-
-    surface: Surface
-    domain: "Domain"
-    hidden_by: tuple["Piece", ...] = ()
-    filters: tuple[Callable[[Tensor], Tensor], ...] = ()
-
-    @property
-    def name(self) -> str:
-        """What the shape it comes from calls it: "left", "edge 3", "circle"."""
-        return self.surface.name
-
-    @property
-    def owner(self) -> tuple[Any, str]:
-        """(shape, name): equal for pieces that come from the same part of the same shape."""
-        return self.surface.owner
-
-    @property
-    def plane(self) -> tuple[int, float] | None:
-        """(axis, value) if it lies in an axis-aligned hyperplane."""
-        return self.surface.plane
-
-    @property
-    def dimension(self) -> int:
-        """Number of coordinates d; it has d - 1 parameters."""
-        return self.surface.dimension
-
-    @cached_property
-    def trimmed(self) -> bool:
-        """Whether some of the surface may not be boundary of the domain."""
-        return self.domain.trims(self.surface)
-
-    def map(self, parameters: Tensor) -> Tensor:
-        """Return the points (n, d) of parameters (n, d-1) in the unit cube."""
-        return self.surface.map(parameters)
-
-    def area(self, parameters: Tensor) -> Tensor:
-        """Return the area element (n,)."""
-        return self.surface.area(parameters)
-
-    def normal(self, parameters: Tensor) -> Tensor:
-        """Return unit normals (n, d) that point out of the domain."""
-        return self.normal_at(self.surface.map(parameters))
-
-    def normal_at(self, x: Tensor) -> Tensor:
-        """Return unit normals (n, d) out of the domain at points x (n, d) of the piece."""
-        normal = self.surface.normal_at(x)
-        if not self.trimmed:
-            return normal
-        before, behind = self._sides(x, normal)
-        return torch.where((before & ~behind)[:, None], -normal, normal)
-
-    def active(self, x: Tensor) -> Tensor:
-        """Tell which points x (n, d) of the surface are boundary of the domain and pass the filters.
-
-        A point is boundary if exactly one of x ± εn is in the closed domain. Corners at the end of a seam
-        between two shapes are undecided: there both may be.
-        """
-        mask = torch.ones(len(x), dtype=torch.bool)
-        if self.trimmed:
-            before, behind = self._sides(x, self.surface.normal_at(x))
-            mask = before != behind
-        for piece in self.hidden_by:
-            mask &= ~piece.claims(x)
-        for accept in self.filters:
-            mask &= accept(x)
-        return mask
-
-    def claims(self, x: Tensor) -> Tensor:
-        """Tell which points x (n, d) of its carrier lie on its surface and pass its filters."""
-        mask = self.surface.covers(x)
-        for accept in self.filters:
-            mask &= accept(x)
-        return mask
-
-    def _sides(self, x: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
-        """Tell whether x + εn and x - εn are in the closed domain."""
-        extent = self.domain.bounds[1] - self.domain.bounds[0]
-        step = PROBE * (normal * extent).norm(dim=1)
-        level = self.domain.level
-        move = step[:, None] * normal
-        return level(x + move) <= CLOSED * step, level(x - move) <= CLOSED * step
-
-    @cached_property
-    def intervals(self) -> Tensor:
-        """Parameter intervals (e, 2) of a curve that are boundary and smooth (one parameter only)."""
-        return boundary_rule.active_intervals(self)
-
-    @cached_property
-    def is_empty(self) -> bool:
-        """Whether no part of it is boundary."""
-        return boundary_rule.is_empty(self)
-
-    def rule(self, order: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return points (n, d), outward normals (n, d) and weights (n,)."""
-        points, weights = boundary_rule.piece_rule(self, order)
-        return points, self.normal_at(points), weights
-
-
-def assemble(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
-    """Let earlier pieces hide later ones where they overlap, and drop those without any boundary."""
-    kept: list[Piece] = []
-    for piece in pieces:
-        rivals = tuple(p for p in kept if p.surface.coincides(piece.surface))
-        piece = replace(piece, hidden_by=rivals)
-        if not piece.is_empty:
-            kept.append(piece)
-    return tuple(kept)
-
-
-def named_coordinates(x: Tensor, coordinates: tuple[str, ...]) -> dict[str, Tensor]:
-    """Return the columns of x (n, d) by name; from four space dimensions on `x` is the matrix of all."""
-    columns = dict(zip(coordinates, x.unbind(dim=1), strict=True))
-    space = [name for name in coordinates if name != "t"]
-    if len(space) >= 4:
-        columns["x"] = x[:, : len(space)]
-    return columns
 
 
 @dataclass(frozen=True)
@@ -209,19 +76,19 @@ class Place(ABC):
         """A readable name."""
 
     @abstractmethod
-    def pieces_on(self, domain: "Domain") -> tuple[Piece, ...]:
+    def pieces_on(self, domain: DomainLike) -> tuple[Piece, ...]:
         """Return the pieces of the domain's boundary that belong to this place; none if it meets none."""
 
-    def rule(self, domain: "Domain", order: int) -> BoundaryRule:
+    def rule(self, domain: DomainLike, order: int) -> BoundaryRule:
         """Return a quadrature rule on the part of the domain's boundary that belongs to this place."""
         return join_rules([piece.rule(order) for piece in self.pieces_on(domain)], domain.dimension)
 
-    def sample(self, domain: "Domain", n: int, seed: int = 0) -> BoundaryRule:
+    def sample(self, domain: DomainLike, n: int, seed: int = 0) -> BoundaryRule:
         """Return about n points of equal weight: evenly spaced by arc length on curves, Sobol on surfaces."""
         pieces = self.pieces_on(domain)
         return join_rules(boundary_rule.spread(pieces, n, seed), domain.dimension)
 
-    def meets(self, domain: "Domain") -> bool:
+    def meets(self, domain: DomainLike) -> bool:
         """Tell whether any part of the domain's boundary belongs to this place."""
         return bool(self.pieces_on(domain))
 
@@ -252,7 +119,7 @@ def join_rules(parts: list[tuple[Tensor, Tensor, Tensor]], dimension: int) -> Bo
 class Boundary(Place):
     """The boundary of `source`, or those of its surfaces that are named in `faces`."""
 
-    source: "Domain"
+    source: DomainLike
     faces: tuple[str, ...] | None = None
     label: str = "boundary"
 
@@ -261,17 +128,17 @@ class Boundary(Place):
         """Such as "Rectangle((0, 0), (1, 1)).left"."""
         return f"{self.source}.{self.label}"
 
-    def pieces_on(self, domain: "Domain") -> tuple[Piece, ...]:
+    def pieces_on(self, domain: DomainLike) -> tuple[Piece, ...]:
         """Select by owner; where `source` is a set operation, only what is boundary of it as well."""
         owners = {s.owner for s in self.source.surfaces if self.faces is None or s.name in self.faces}
         if self.faces is None:
-            owners -= {s.owner for s in getattr(self.source, "time_ends", ())}
+            owners -= {s.owner for s in self.source.time_ends}
         chosen = [s for s in domain.surfaces if s.owner in owners]
         return assemble(Piece(s, domain, filters=self._belongs(s, domain)) for s in chosen)
 
-    def _belongs(self, surface: Surface, domain: "Domain") -> tuple[Callable[[Tensor], Tensor], ...]:
+    def _belongs(self, surface: Surface, domain: DomainLike) -> tuple[Callable[[Tensor], Tensor], ...]:
         own = {s.owner: s for s in self.source.surfaces}[surface.owner]
-        if self.source in (domain, getattr(domain, "space", None)) or not self.source.trims(own):
+        if self.source in (domain, domain.in_space) or not self.source.trims(own):
             return ()
         piece = Piece(own, self.source)
         return (lambda x: piece.active(x[:, : self.source.dimension]),)
@@ -293,15 +160,15 @@ class Filtered(Place):
             f"{self.place.name} where {function}({', '.join(inspect.signature(self.predicate).parameters)})"
         )
 
-    def _filter(self, domain: "Domain") -> Filter:
+    def _filter(self, domain: DomainLike) -> Filter:
         return Filter(self.predicate, domain.coordinates)
 
-    def pieces_on(self, domain: "Domain") -> tuple[Piece, ...]:
+    def pieces_on(self, domain: DomainLike) -> tuple[Piece, ...]:
         """Return the pieces of the place, with the predicate in `active`."""
         test = self._filter(domain)
         return assemble(replace(p, filters=(*p.filters, test)) for p in self.place.pieces_on(domain))
 
-    def rule(self, domain: "Domain", order: int) -> BoundaryRule:
+    def rule(self, domain: DomainLike, order: int) -> BoundaryRule:
         """Filter the rule of a point; on curves and surfaces the pieces carry the filter already."""
         if not self.place.pieces_on(domain):
             rule = self.place.rule(domain, order)
@@ -321,11 +188,11 @@ class Joined(Place):
         """Their names, joined."""
         return " | ".join(place.name for place in self.places)
 
-    def pieces_on(self, domain: "Domain") -> tuple[Piece, ...]:
+    def pieces_on(self, domain: DomainLike) -> tuple[Piece, ...]:
         """Return the pieces of all places, every point of the boundary in one of them only."""
         return assemble(piece for place in self.places for piece in place.pieces_on(domain))
 
-    def rule(self, domain: "Domain", order: int) -> BoundaryRule:
+    def rule(self, domain: DomainLike, order: int) -> BoundaryRule:
         """Return the rule of the pieces, then the points."""
         parts = [piece.rule(order) for piece in self.pieces_on(domain)]
         parts += [place.rule(domain, order)[:3] for place in self.places if not place.pieces_on(domain)]
@@ -335,7 +202,7 @@ class Joined(Place):
         """Filter each of the places."""
         return Joined(tuple(place.where(predicate) for place in self.places))
 
-    def meets(self, domain: "Domain") -> bool:
+    def meets(self, domain: DomainLike) -> bool:
         """Tell whether any of the places meets the domain."""
         return any(place.meets(domain) for place in self.places)
 
@@ -350,8 +217,6 @@ class Point(Place):
     """
 
     def __init__(self, coordinates):
-        from pdesolve.geometry.domain import numbers
-
         self.coordinates = numbers(coordinates, "Point")
 
     def __eq__(self, other: object) -> bool:
@@ -368,12 +233,12 @@ class Point(Place):
         """Such as "point (0, 0)"."""
         return f"point ({', '.join(f'{c:g}' for c in self.coordinates)})"
 
-    def pieces_on(self, domain: "Domain") -> tuple[Piece, ...]:
+    def pieces_on(self, domain: DomainLike) -> tuple[Piece, ...]:
         """Return none: a point is no piece of a boundary; use `rule`."""
         del domain
         return ()
 
-    def rule(self, domain: "Domain", order: int) -> BoundaryRule:
+    def rule(self, domain: DomainLike, order: int) -> BoundaryRule:
         """Return the point, or its line through time; nothing if the closed domain does not contain it.
 
         Raises:
@@ -387,14 +252,14 @@ class Point(Place):
             raise ProblemError(message)
         points, weights = domain.rule_through(self.coordinates, order)
         keep = domain.contains(points, CLOSED * PROBE * float((domain.bounds[1] - domain.bounds[0]).norm()))
-        points, weights = points[keep], weights[keep]
-        return join_rules([(points, torch.zeros_like(points), weights)], domain.dimension)
+        kept = points[keep]
+        return join_rules([(kept, torch.zeros_like(kept), weights[keep])], domain.dimension)
 
-    def sample(self, domain: "Domain", n: int, seed: int = 0) -> BoundaryRule:
+    def sample(self, domain: DomainLike, n: int, seed: int = 0) -> BoundaryRule:
         """Return the rule of n points in time."""
         del seed
         return self.rule(domain, n)
 
-    def meets(self, domain: "Domain") -> bool:
+    def meets(self, domain: DomainLike) -> bool:
         """Tell whether the closed domain contains the point."""
         return len(self.rule(domain, 1).weights) > 0

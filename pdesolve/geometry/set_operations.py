@@ -2,34 +2,36 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.domain import Domain
-from pdesolve.geometry.moved import Motion
+from pdesolve.geometry.domain import Domain, operation
+from pdesolve.geometry.frames import frame
+from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.rules.boundary_rule import sobol_size
 from pdesolve.geometry.rules.critical import critical_values
 from pdesolve.geometry.rules.planar_rule import planar_rule
-from pdesolve.geometry.shapes.polygon import frame
-from pdesolve.geometry.surfaces import SAME, Surface
+from pdesolve.geometry.surface import SAME, Surface
 from pdesolve.quadrature import Rule, cut_rule, distinct, gauss_legendre, sobol
 
 SAMPLES = 4096  # Sobol points that look for an inside
 MEASURE_ORDER = 24
 
 
+@dataclass(frozen=True, repr=False)
 class SetOperation(Domain):
     """A domain made of two others; its boundary lies in theirs and is trimmed point by point."""
 
     left: Domain
     right: Domain
-    symbol: str
+    symbol: ClassVar[str]
 
     def _check(self) -> None:
         for part in (self.left, self.right):
-            if hasattr(part, "time"):
+            if part.in_space is not part:
                 message = (
                     f"a space–time cylinder took part in {self}; combine the domains in space first, "
                     f"then multiply: (a - b) * TimeInterval(0, 1)."
@@ -137,11 +139,12 @@ class SetOperation(Domain):
     def _interval_rule(self, order: int) -> Rule:
         ends = torch.cat([leaf.bounds[:, 0] for leaf in self.leaves])
         ends = distinct(ends, 1e-12 * float(self.bounds[1] - self.bounds[0]))
-        a, b = ends[:-1], ends[1:]
-        keep = self.contains(((a + b) / 2)[:, None], self.rounding)
-        a, length = a[keep, None], (b - a)[keep, None]
+        middle = (ends[:-1] + ends[1:]) / 2
+        keep = self.contains(middle[:, None], self.rounding)
+        start = ends[:-1][keep, None]
+        length = ends.diff()[keep, None]
         s, w = gauss_legendre(order, 0.0, 1.0)
-        return Rule((a + length * s).reshape(-1, 1), (length * w).reshape(-1))
+        return Rule((start + length * s).reshape(-1, 1), (length * w).reshape(-1))
 
 
 def _tangent(surface: Surface) -> tuple[float, float]:
@@ -149,6 +152,7 @@ def _tangent(surface: Surface) -> tuple[float, float]:
     return -ny, nx
 
 
+@operation("-")
 @dataclass(frozen=True, repr=False)
 class Difference(SetOperation):
     """left - right = {x in left : x not in the closure of right}."""
@@ -170,6 +174,7 @@ class Difference(SetOperation):
         return torch.maximum(self.left.level(x), -self.right.level(x))
 
 
+@operation("|")
 @dataclass(frozen=True, repr=False)
 class Union(SetOperation):
     """left | right: the inside of the closure of both, so that a shared face disappears."""
@@ -192,6 +197,7 @@ class Union(SetOperation):
         return torch.minimum(self.left.level(x), self.right.level(x))
 
 
+@operation("&")
 @dataclass(frozen=True, repr=False)
 class Intersection(SetOperation):
     """left & right = {x in left and in right}."""

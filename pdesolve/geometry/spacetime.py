@@ -1,7 +1,7 @@
 """Time intervals and space–time cylinders."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.domain import Domain, numbers
-from pdesolve.geometry.moved import Motion
-from pdesolve.geometry.place import Boundary, Piece
+from pdesolve.geometry.coordinates import numbers
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.motion import Motion
+from pdesolve.geometry.piece import Piece
+from pdesolve.geometry.place import Boundary
 from pdesolve.geometry.shapes.box import AxisAligned
-from pdesolve.geometry.surfaces import Surface
+from pdesolve.geometry.surface import PieceLike, Surface
 from pdesolve.quadrature import Rule, gauss_legendre
 
 PROBES = 16  # nodes on each axis that decide whether a predicate leaves anything of a lateral piece
@@ -42,6 +44,10 @@ class TimeInterval:
     def __repr__(self) -> str:
         return f"TimeInterval({self.t0:g}, {self.t1:g})"
 
+    def times_space(self, space: Domain) -> "Cylinder":
+        """Return the space–time cylinder over a domain in space."""
+        return Cylinder(space, self)
+
     def __mul__(self, other):
         message = f"{self} * {other!r} was written, expected space * {self}: space first, then time."
         raise ProblemError(message)
@@ -62,11 +68,11 @@ class Lateral(Surface):
 
     base: Surface
     time: TimeInterval
+    owner: tuple[Any, str] = field(init=False, compare=False)
 
-    @property
-    def owner(self) -> tuple[Any, str]:
-        """Owner of the space surface, so that a place of the space domain selects it."""
-        return self.base.owner
+    def __post_init__(self):
+        # The owner of the space surface, so that a place of the space domain selects it.
+        object.__setattr__(self, "owner", self.base.owner)
 
     @property
     def dimension(self) -> int:
@@ -109,7 +115,7 @@ class Lateral(Surface):
         """As in space, at all times."""
         return self.base.covers(x[:, :-1])
 
-    def rule(self, piece: Piece, order: int) -> Rule:
+    def rule(self, piece: PieceLike, order: int) -> Rule:
         """Rule of the space piece times Gauss in time; predicates that mention t only select points."""
         x, _, w = self.in_space(piece).rule(order)
         points, weights = times_time(Rule(x, w), self.time, order)
@@ -121,18 +127,18 @@ class Lateral(Surface):
                 keep &= ~other.claims(points)
         return Rule(points[keep], weights[keep])
 
-    def in_space(self, piece: Piece) -> Piece:
+    def in_space(self, piece: PieceLike) -> Piece:
         """Return the space piece of a lateral piece, with those of its filters that do not mention t."""
         steady = (p for p in piece.hidden_by if not any(map(_mentions_time, p.filters)))
         filters = (f for f in piece.filters if not _mentions_time(f))
         return Piece(
             self.base,
-            piece.domain.space,
-            tuple(p.surface.in_space(p) for p in steady),
+            piece.domain.in_space,
+            tuple(p.surface.in_space(p) for p in steady if isinstance(p.surface, Lateral)),
             tuple(_frozen(f, self.time) for f in filters),
         )
 
-    def is_empty(self, piece: Piece) -> bool:
+    def is_empty(self, piece: PieceLike) -> bool:
         """Tell whether no part of the lateral piece is boundary."""
         return self.in_space(piece).is_empty or len(self.rule(piece, PROBES).weights) == 0
 
@@ -153,11 +159,10 @@ class TimeEnd(Surface):
     space: Domain
     time: TimeInterval
     last: bool
+    owner: tuple[Any, str] = field(init=False, compare=False)
 
-    @property
-    def owner(self) -> tuple[Any, str]:
-        """The space domain and "initial" or "final"."""
-        return self.space, "final" if self.last else "initial"
+    def __post_init__(self):
+        object.__setattr__(self, "owner", (self.space, "final" if self.last else "initial"))
 
     @property
     def dimension(self) -> int:
@@ -190,7 +195,7 @@ class TimeEnd(Surface):
         """Return the hyperplane of this time."""
         return "plane", (*(0.0,) * self.space.dimension, 1.0, self.plane[1])
 
-    def rule(self, piece: Piece, order: int) -> Rule:
+    def rule(self, piece: PieceLike, order: int) -> Rule:
         """Rule of the space domain at this time; predicates select points."""
         x, w = self.space.rule(order)
         points = torch.cat([x, torch.full_like(x[:, :1], self.plane[1])], dim=1)
@@ -241,6 +246,11 @@ class Cylinder(Domain):
         """Bounding box in space and time, (2, d)."""
         t = torch.tensor([[self.time.t0], [self.time.t1]], dtype=torch.float64)
         return torch.cat([self.space.bounds, t], dim=1)
+
+    @property
+    def in_space(self) -> Domain:
+        """The space domain."""
+        return self.space
 
     @property
     def space_dimension(self) -> int:
@@ -317,6 +327,13 @@ class Cylinder(Domain):
     def rule_through(self, point: tuple[float, ...], order: int) -> Rule:
         """Return Gauss points in time at one point of space."""
         return times_time(self.space.rule_through(point, order), self.time, order)
+
+    def boundary_fitted(self, n: int) -> Tensor:
+        """Boundary-fitted in space times evenly spaced in time: lengths and times have no common unit."""
+        steps = max(1, round(n ** (1 / self.dimension)))
+        x = self.space.boundary_fitted(max(1, round(n / steps)))
+        t = self.time.t0 + self.time.length * (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
+        return torch.cat([x.repeat(steps, 1), t.repeat_interleave(len(x))[:, None]], dim=1)
 
     @property
     def measure(self) -> float:

@@ -1,11 +1,10 @@
-"""Smooth untrimmed hypersurfaces: the faces, edges, curves and spheres that bound the shapes.
+"""The smooth untrimmed hypersurfaces that bound the shapes: faces, edges, spheres and curves.
 
 Each maps parameters (n, d-1) in the unit cube to points (n, d). The normal, a function of the point, is
 the outward one of the shape it bounds.
 """
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,88 +12,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.geometry.paths import EllipticArc, Path
-from pdesolve.quadrature import Rule
-
-SAME = 1e-10  # relative distance below which two carriers (planes, spheres) are the same
-
-
-class Surface(ABC):
-    """One smooth hypersurface; `owner` = (shape, name) is equal exactly for the same part of equal shapes."""
-
-    owner: tuple[Any, str]
-    dimension: int
-    plane: tuple[int, float] | None = None
-    continuous: bool = True  # the map; if not, predicates only select points of `whole_rule`
-    breaks: tuple[float, ...] = (0.0, 1.0)  # of the first parameter: no panel of a rule spans these
-
-    @property
-    def name(self) -> str:
-        """What the shape calls this part of its boundary."""
-        return self.owner[1]
-
-    @property
-    def periodic(self) -> tuple[bool, ...]:
-        """Tell for each parameter whether the surface closes upon itself."""
-        return (False,) * (self.dimension - 1)
-
-    @abstractmethod
-    def map(self, parameters: Tensor) -> Tensor:
-        """Return the points (n, d) of the parameters (n, d-1)."""
-
-    @abstractmethod
-    def normal_at(self, x: Tensor) -> Tensor:
-        """Return the shape's unit outward normals (n, d) at points x (n, d) of the surface."""
-
-    @abstractmethod
-    def area(self, parameters: Tensor) -> Tensor:
-        """Return the area element (n,): area of the image of a unit of parameter volume."""
-
-    def carrier(self) -> tuple[str, tuple[float, ...]]:
-        """Return the set it lies in: a plane (normal, offset), a sphere (centre, radius), or else itself.
-
-        Itself is said by the coordinates of some of its points: two surfaces of other kinds can coincide
-        only if they are the same.
-        """
-        axis = torch.linspace(0, 1, 7, dtype=torch.float64)
-        grid = torch.cartesian_prod(*[axis] * (self.dimension - 1)).reshape(-1, self.dimension - 1)
-        return type(self).__name__, tuple(self.map(grid).reshape(-1).tolist())
-
-    def distance(self, x: Tensor) -> Tensor:
-        """Return the distances (n,) of points x (n, d) from the plane, sphere or curve in which it lies."""
-        kind, values = self.carrier()
-        if kind in ("plane", "sphere"):
-            numbers = x.new_tensor(values)
-            centre, size = numbers[:-1], numbers[-1]
-            return ((x @ centre if kind == "plane" else (x - centre).norm(dim=1)) - size).abs()
-        return (x - self.nearest(x)[0]).norm(dim=1)
-
-    def whole_rule(self, order: int) -> Rule | None:
-        """Return a rule on all of it that is boundary of its shape, if it has a better one than its parameters."""
-        del order
-        return None
-
-    def foot(self, x: Tensor) -> Tensor:
-        """Return the parameters (n,) of the nearest points of a plane curve to points x (n, 2)."""
-        message = f"{type(self).__name__} is no plane curve"
-        raise NotImplementedError(message)
-
-    def nearest(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the nearest points of a plane curve to points x (n, 2), and the normals there."""
-        point = self.map(self.foot(x)[:, None])
-        return point, self.normal_at(point)
-
-    def covers(self, x: Tensor) -> Tensor:
-        """Tell which points x (n, d) of its carrier it contains, ends included."""
-        return torch.ones(len(x), dtype=torch.bool)
-
-    def coincides(self, other: "Surface") -> bool:
-        """Tell whether both lie in the same plane or sphere, so that they may overlap."""
-        (kind, a), (other_kind, b) = self.carrier(), other.carrier()
-        if kind != other_kind or len(a) != len(b):
-            return False
-        tolerance = SAME * max(1.0, *map(abs, a)) if kind == "plane" else SAME * max(map(abs, a))
-        signs = (1, -1) if kind == "plane" else (1,)
-        return any(all(abs(p - s * q) <= tolerance for p, q in zip(a, b, strict=True)) for s in signs)
+from pdesolve.geometry.surface import SAME, Surface
 
 
 @dataclass(frozen=True)
@@ -115,7 +33,8 @@ class Face(Surface):
     @property
     def value(self) -> float:
         """The coordinate that all its points share."""
-        return (self.upper if self.upper_side else self.lower)[self.axis]
+        corner = self.upper if self.upper_side else self.lower
+        return corner[self.axis]
 
     @property
     def plane(self) -> tuple[int, float]:
@@ -148,7 +67,7 @@ class Face(Surface):
 
     def carrier(self) -> tuple[str, tuple[float, ...]]:
         """Return the plane x_axis = value."""
-        return "plane", (*(1.0 if i == self.axis else 0.0 for i in range(self.dimension)), self.value)
+        return "plane", (*(float(i == self.axis) for i in range(self.dimension)), self.value)
 
     def foot(self, x: Tensor) -> Tensor:
         """Project on the line and keep to the edge (in the plane)."""
@@ -182,7 +101,8 @@ class Segment(Surface):
     @property
     def tangent(self) -> tuple[float, float]:
         """Unit vector from start to stop."""
-        return tuple((b - a) / self.length for a, b in zip(self.start, self.stop, strict=True))
+        (ax, ay), (bx, by) = self.start, self.stop
+        return (bx - ax) / self.length, (by - ay) / self.length
 
     @property
     def plane(self) -> tuple[int, float] | None:
@@ -194,7 +114,8 @@ class Segment(Surface):
 
     def map(self, parameters: Tensor) -> Tensor:
         """X = (1 - s) start + s stop."""
-        start, stop = parameters.new_tensor(self.start), parameters.new_tensor(self.stop)
+        start = parameters.new_tensor(self.start)
+        stop = parameters.new_tensor(self.stop)
         return (1 - parameters) * start + parameters * stop
 
     @property
@@ -217,7 +138,8 @@ class Segment(Surface):
 
     def foot(self, x: Tensor) -> Tensor:
         """Project on the line and keep to the edge."""
-        start, along = x.new_tensor(self.start), x.new_tensor(self.stop) - x.new_tensor(self.start)
+        start = x.new_tensor(self.start)
+        along = x.new_tensor(self.stop) - start
         return ((x - start) @ along / (along @ along)).clamp(0, 1)
 
     def covers(self, x: Tensor) -> Tensor:
@@ -263,7 +185,8 @@ class Sphere(Surface):
             x[:, d - 1 - i] = radius * theta.cos()
             radius = radius * theta.sin()
         phi = 2 * torch.pi * parameters[:, -1]
-        x[:, 0], x[:, 1] = radius * phi.cos(), radius * phi.sin()
+        x[:, 0] = radius * phi.cos()
+        x[:, 1] = radius * phi.sin()
         return x + x.new_tensor(self.centre)
 
     def normal_at(self, x: Tensor) -> Tensor:
@@ -300,7 +223,7 @@ class Curve(Surface):
     dimension: int = 2
 
     @property
-    def breaks(self) -> tuple[float, ...]:  # type: ignore[override]
+    def breaks(self) -> tuple[float, ...]:
         """Those of the path."""
         return self.path.breaks
 
@@ -354,6 +277,6 @@ def extremes(surface: Surface) -> Tensor:
     if isinstance(surface, Curve):
         return surface.path.extremes
     if isinstance(surface, Sphere):
-        centre, radius = torch.tensor(surface.centre, dtype=torch.float64), surface.radius
-        return torch.stack([centre - radius, centre + radius])
+        centre = torch.tensor(surface.centre, dtype=torch.float64)
+        return torch.stack([centre - surface.radius, centre + surface.radius])
     return surface.map(torch.tensor([[0.0], [1.0]], dtype=torch.float64))

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from pdesolve.errors import UsageError
-from pdesolve.output.mesh import OutputMesh
+from pdesolve.output.cells import OutputMesh
 
 if TYPE_CHECKING:
     from pdesolve.solution.solution import Solution

@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from pdesolve.errors import SolveError, UsageError
-from pdesolve.output.mesh import OutputMesh
+from pdesolve.output.cells import OutputMesh
 
 _CELLS = {2: 2, 3: 4}  # Gmsh's numbers of triangles and tetrahedra
 _SAME = 1e-9  # relative difference of the measures before and after

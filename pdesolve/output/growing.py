@@ -11,7 +11,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from pdesolve.output.mesh import OutputMesh, output_mesh, times
+from pdesolve.output.cells import OutputMesh
+from pdesolve.output.mesh import output_mesh, times
 from pdesolve.output.vtk import step_name, write_collection, write_step
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.solution.solution import Solution
@@ -77,5 +78,5 @@ class GrowingSeries:
         """One slab as a solution, of the problem without what it is compared with."""
         problem = copy.copy(self.problem)
         problem.exact = problem.reference = None
-        mixture = PartitionedMixture.from_state(slab, subdomains_of(problem))
+        mixture = PartitionedMixture.from_state(dict(slab), subdomains_of(problem))
         return Solution(problem, mixture, "gmnm", 0.0, "under way", False)

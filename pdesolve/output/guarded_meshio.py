@@ -30,8 +30,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pdesolve.errors import SolveError, UsageError
+from pdesolve.output.cells import CORNERS
 from pdesolve.output.files import replacing
-from pdesolve.output.mesh import CORNERS
 
 _XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pdesolve.output.mesh import OutputMesh
+from pdesolve.output.cells import OutputMesh
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

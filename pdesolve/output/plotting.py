@@ -15,9 +15,10 @@ from scipy.spatial import cKDTree
 from pdesolve.errors import UsageError
 from pdesolve.geometry.domain import Domain
 from pdesolve.output import panels
+from pdesolve.output.cells import OutputMesh, grid
 from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_time
 from pdesolve.output.files import replacing
-from pdesolve.output.mesh import OutputMesh, grid, is_cylinder, output_mesh, space_of, spacetime_mesh
+from pdesolve.output.mesh import is_cylinder, output_mesh, space_of, spacetime_mesh
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pdesolve.output.cells import OutputMesh
 from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_time, without_unknown_exact
 from pdesolve.output.files import replacing
 from pdesolve.output.guarded_meshio import checked_array
-from pdesolve.output.mesh import DEFAULT_POINTS, OutputMesh, is_cylinder, output_mesh
+from pdesolve.output.mesh import DEFAULT_POINTS, is_cylinder, output_mesh
 from pdesolve.output.vtk import checked_time, moments_of
 
 if TYPE_CHECKING:

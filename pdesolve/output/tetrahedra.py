@@ -11,7 +11,7 @@ from scipy.spatial import Delaunay, cKDTree
 
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.place import Piece
-from pdesolve.output.mesh import OutputMesh, corners_of
+from pdesolve.output.cells import OutputMesh, corners_of
 from pdesolve.output.triangulation import centred, inside
 
 _OVERSAMPLE = 4  # candidates on a surface per spacing and direction

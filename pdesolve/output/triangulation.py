@@ -13,7 +13,7 @@ from scipy.spatial import Delaunay, cKDTree
 
 from pdesolve.geometry.domain import Domain
 from pdesolve.output.boundary_curves import boundary_polygon
-from pdesolve.output.mesh import OutputMesh, corners_of
+from pdesolve.output.cells import OutputMesh, corners_of
 
 _CLEARANCE = (
     0.6  # Interior points keep this many spacings from the boundary: > 1/2, so no segment is crowded.

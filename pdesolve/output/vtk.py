@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 
 from pdesolve.errors import UsageError
 from pdesolve.geometry.domain import Domain
+from pdesolve.output.cells import OutputMesh
 from pdesolve.output.fields import mesh_fields
 from pdesolve.output.files import replacing
 from pdesolve.output.guarded_meshio import write_mesh
-from pdesolve.output.mesh import OutputMesh, is_cylinder, output_mesh, spacetime_mesh, times
+from pdesolve.output.mesh import is_cylinder, output_mesh, spacetime_mesh, times
 
 if TYPE_CHECKING:
     from pdesolve.solution.solution import Solution

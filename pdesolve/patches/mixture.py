@@ -88,7 +88,7 @@ class PartitionedMixture:
         """The patch that serves each point (n, d) in grid coordinates; -1 outside all cells."""
         y = y.detach().cpu()
         part = part_of(self.subdomains, y @ self.rotation.cpu().T) if len(self.subdomains) > 1 else None
-        cell = self.partition.locate(y.numpy(), part)
+        cell = self.partition.locate_closed(y.numpy(), part)
         return np.where(cell >= 0, self.host[cell], -1)
 
     def jet(self, x: Tensor, indices: Sequence[MultiIndex]) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import ArrayLike
 
 MAX_LEVEL = 26
+SLACK = 1e-9  # of the whole box: points that are farther outside are in no cell
 SLIVER = 1e-9  # of the whole box: cells that share less of a seam do not meet there
 
 
@@ -143,7 +144,7 @@ class Partition:
             x = points[:, i]
             root[:, i] = np.clip(np.searchsorted(b, x, side="right") - 1, 0, len(b) - 2)
             fraction[:, i] = (x - b[root[:, i]]) / (b[root[:, i] + 1] - b[root[:, i]])
-            slack = 1e-9 * (b[-1] - b[0])
+            slack = SLACK * (b[-1] - b[0])
             outside |= (x < b[0] - slack) | (x > b[-1] + slack)
         found = np.full(n, -1, dtype=np.int64)
         open_points = np.flatnonzero(~outside)
@@ -157,6 +158,21 @@ class Partition:
             hit = keys[place] == key
             found[open_points[hit]] = cells[place[hit]]
             open_points = open_points[~hit]
+        return found
+
+    def locate_closed(self, points: np.ndarray, part: np.ndarray | None = None) -> np.ndarray:
+        """As `locate`, with cells that contain their upper faces where no other cell begins there.
+
+        A point on a face belongs to the cell above it. Where the domain ends at the face there is no such cell: on
+        re-entrant edges, and to rounding on any boundary. There, the cells a slack away in all directions are asked.
+        """
+        found = self.locate(points, part)
+        slack = np.array([SLACK * (b[-1] - b[0]) for b in self.breaks])
+        for direction in itertools.product((0.0, -1.0, 1.0), repeat=self.dimension):
+            lost = np.flatnonzero(found < 0)
+            if not len(lost):
+                break
+            found[lost] = self.locate(points[lost] + direction * slack, None if part is None else part[lost])
         return found
 
     def keep(self, cells: np.ndarray) -> Partition:

@@ -81,7 +81,8 @@ def _save(path: Path, arrays: Arrays) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            np.savez(file, **arrays)
+            named: dict[str, Any] = dict(arrays)
+            np.savez(file, **named)
         temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

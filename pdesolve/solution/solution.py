@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -18,16 +15,15 @@ from torch import Tensor
 from pdesolve.errors import UsageError
 from pdesolve.marching.expansion import MarchedMixture
 from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.solution.coordinates import at_coordinates
+from pdesolve.solution.files import read_solution, write_solution
 from pdesolve.solution.measures import error_rule, integral_rule, relative_l2
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import compile_term, sample_points
-from pdesolve.statement.subdomains import subdomains_of
-from pdesolve.trained.exact_values import ExactValues
 
-FORMAT = "pdesolve solution 1"
-CHUNK = 65_536
-_MIXTURES = {cls.__name__: cls for cls in (PartitionedMixture, MarchedMixture)}  # of frozen coefficients
+CHUNK = 65_536  # points at once: a jet of some derivatives then takes some megabytes
+RESIDUALS = 200_000  # points at which the residual is measured, of more: their mean is known to 1/√200,000 = 0.2 % then
 
 
 @dataclass(eq=False)
@@ -84,11 +80,10 @@ class Solution:
         with torch.no_grad():
             for part in torch.split(points, CHUNK):
                 found.append(self.approximator.jet(part.to(target), indices).cpu())
-        empty = torch.zeros(0, len(self.unknowns), len(indices), dtype=target.dtype)
-        return torch.cat(found) if found else empty
+        return torch.cat(found)
 
     def _parameter(self) -> Tensor:
-        if isinstance(self.approximator, tuple(_MIXTURES.values())):
+        if isinstance(self.approximator, (PartitionedMixture, MarchedMixture)):
             return self.approximator.coefficients
         return next(iter(self.approximator.parameters()))
 
@@ -102,7 +97,7 @@ class Solution:
         Returns:
             An array, tensor or number; for a system a dict of them by name.
         """
-        return self._call(coordinates, self.evaluate, self.unknowns)
+        return at_coordinates(self.problem.domain, self.evaluate, coordinates, self.unknowns)
 
     def derivative(self, *axes: str, unknown: str | None = None) -> Any:
         """A partial derivative as a function: `solution.derivative("x", unknown="u")(x, y)`."""
@@ -113,30 +108,11 @@ class Solution:
                 raise UsageError(message)
         index = tuple(axes.count(name) for name in names)
         place = self._index(unknown)
-        return lambda *c: self._call(c, lambda p: self.jet(p, (index,))[:, place], ("derivative",))
 
-    def _call(self, coordinates: tuple, function: Any, names: Sequence[str]) -> Any:
-        d = self.problem.domain.dimension
-        if len(coordinates) != d:
-            names_of = ", ".join(self.problem.coordinates)
-            message = f"received {len(coordinates)} coordinates, expected {d}: {names_of}"
-            raise UsageError(message)
-        device = next((c.device for c in coordinates if isinstance(c, Tensor)), None)
-        as_number = all(isinstance(c, (int, float)) for c in coordinates)
-        tensors = _broadcast(coordinates)
-        points = torch.stack([c.reshape(-1) for c in tensors], dim=1)
-        slack = 1e-12 * float((self.problem.domain.bounds[1] - self.problem.domain.bounds[0]).max())
-        inside = self.problem.domain.contains(points, slack)
-        values = torch.full((len(points), len(names)), torch.nan, dtype=torch.float64)
-        values[inside] = function(points[inside]).to(torch.float64)
-        results = [column.reshape(tensors[0].shape) for column in values.unbind(1)]
-        if as_number:
-            results = [float(r) for r in results]
-        elif device is None:
-            results = [r.numpy() for r in results]
-        else:
-            results = [r.to(device) for r in results]
-        return results[0] if len(names) == 1 else dict(zip(names, results, strict=True))
+        def values(points: Tensor) -> Tensor:
+            return self.jet(points, (index,))[:, place]
+
+        return lambda *c: at_coordinates(self.problem.domain, values, c, ("derivative",))
 
     def _index(self, unknown: str | None) -> int:
         if unknown is None and len(self.unknowns) == 1:
@@ -172,18 +148,23 @@ class Solution:
             return None
         last = float(self.approximator.times[-1])
         time = self.problem.domain.time
-        return last if time.t1 - last > 1e-9 * time.length else None
+        if time.t1 - last > 1e-9 * time.length:  # a march adds up its steps, and rounding with them
+            return last
+        return None
 
     @cached_property
     def _errors(self) -> tuple[list[float], list[float]] | None:
+        if not self.complete:
+            return None
         points, weights = self._rule
-        exact = self.exact_values(points) if self.complete else None
+        exact = self.exact_values(points)
         if exact is None:
             return None
-        e = self.evaluate(points).to(exact) - exact
-        seen = torch.isfinite(exact) | ~torch.isfinite(exact).any(0)  # a reference may be known in part only
-        e, exact = torch.where(seen, e, 0.0), torch.where(seen, exact, 0.0)
-        return relative_l2(e, exact, weights), e.abs().amax(0).tolist()
+        # A reference may be known in part only: it counts there. Known nowhere, it must not make the error zero.
+        seen = torch.isfinite(exact) | ~torch.isfinite(exact).any(0)
+        exact = torch.where(seen, exact, 0.0)
+        error = torch.where(seen, self.evaluate(points).to(exact) - exact, 0.0)
+        return relative_l2(error, exact, weights), error.abs().amax(0).tolist()
 
     def relative_l2_error(self, unknown: str | None = None) -> float | None:
         """‖u - u*‖/‖u*‖ against `exact` or `reference`; of a system the largest, unless one is named."""
@@ -197,7 +178,9 @@ class Solution:
         if self._errors is None:
             return None
         values = self._errors[kind]
-        return _largest(values) if unknown is None else values[self._index(unknown)]
+        if unknown is None:
+            return _largest(values)
+        return values[self._index(unknown)]
 
     @property
     def estimated_error(self) -> float | None:
@@ -207,7 +190,7 @@ class Solution:
     @property
     def degrees_of_freedom(self) -> int:
         """Unknown coefficients, or trainable parameters."""
-        if isinstance(self.approximator, tuple(_MIXTURES.values())):
+        if isinstance(self.approximator, (PartitionedMixture, MarchedMixture)):
             return len(self.approximator.coefficients)
         return sum(p.numel() for p in self.approximator.parameters())
 
@@ -225,7 +208,8 @@ class Solution:
         operator = self._equation
         wanted = tuple(dict.fromkeys([*(tuple(index) for index in indices), *(a for _, a in operator.slots)]))
         parameters = {k: torch.tensor(v, dtype=torch.float64) for k, v in self.parameters.items()}
-        derivatives, found = [], []
+        derivatives: list[Tensor] = []
+        found: list[Tensor] = []
         for part in torch.split(points, CHUNK):
             jets = self.jet(part, wanted)
             columns = [jets[:, u, wanted.index(a)] for u, a in operator.slots]
@@ -237,9 +221,10 @@ class Solution:
     def measure_residual(self) -> float:
         """Root mean square of the equation's residual over the domain."""
         points, weights = self._rule
-        if len(points) > 200_000:
-            chosen = torch.linspace(0, len(points) - 1, 200_000).long()
-            points, weights = points[chosen], weights[chosen]
+        if len(points) > RESIDUALS:
+            chosen = torch.linspace(0, len(points) - 1, RESIDUALS).long()
+            points = points[chosen]
+            weights = weights[chosen]
         r = self.residual(points)
         return float(((r**2).mean(1) * weights).sum().div(weights.sum()).sqrt())
 
@@ -277,9 +262,7 @@ class Solution:
             "tol": self.tol,
             "status": self.status,
             "converged": self.converged,
-            "relative_l2_error": _finite(self.relative_l2_error()),
-            "max_error": _finite(self.max_error()),
-            "estimated_error": _finite(self.estimated_error),
+            **self._accuracy(None, self.estimated_error),
             "residual_rms": _finite(self.residual_rms),
             "degrees_of_freedom": self.degrees_of_freedom,
             "seconds": self.seconds,
@@ -288,13 +271,10 @@ class Solution:
             "device": self.device,
         }
         if len(self.unknowns) > 1:
+            estimates = self.estimates or (None,) * len(self.unknowns)
             found["unknowns"] = {
-                name: {
-                    "relative_l2_error": _finite(self.relative_l2_error(name)),
-                    "max_error": _finite(self.max_error(name)),
-                    "estimated_error": _finite(self.estimates[i] if self.estimates else None),
-                }
-                for i, name in enumerate(self.unknowns)
+                name: self._accuracy(name, estimate)
+                for name, estimate in zip(self.unknowns, estimates, strict=True)
             }
         if self.parameters:
             found["parameters"] = dict(self.parameters)
@@ -304,41 +284,26 @@ class Solution:
             found |= {"uncertainty": dict(self.uncertainty), "noise": list(self.noise)}
         return found
 
+    def _accuracy(self, unknown: str | None, estimate: float | None) -> dict[str, float | None]:
+        """What is known of the error of one unknown, or of the worst."""
+        return {
+            "relative_l2_error": _finite(self.relative_l2_error(unknown)),
+            "max_error": _finite(self.max_error(unknown)),
+            "estimated_error": _finite(estimate),
+        }
+
     def save(self, directory: str | Path) -> Path:
-        """Write `solution.pt` and a copy of the problem file; loading gives the same numbers to the bit.
+        """Write `solution.pt` and copies of the problem file and its data; loading gives the same numbers to the bit.
 
         Returns:
             The path of `solution.pt`.
         """
-        directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        source = self.problem.source_path
-        if source is not None and Path(source).resolve() != (directory / "problem.py").resolve():
-            shutil.copyfile(source, directory / "problem.py")
-        for file in self.problem.domain.files:  # meshes that the problem file reads
-            if file.resolve() != (directory / file.name).resolve():
-                shutil.copyfile(file, directory / file.name)
-        saved = [f.name for f in fields(self) if f.name not in ("problem", "approximator")]
-        state = {name: getattr(self, name) for name in saved}
-        state |= {
-            "format": FORMAT,
-            "problem": self.problem.name,
-            "constants": dict(self.problem.constants),
-            "approximator": _approximator_state(self.approximator),
+        provenance = {
+            part.name: getattr(self, part.name)
+            for part in fields(self)
+            if part.name not in ("problem", "approximator")
         }
-        path = directory / "solution.pt"
-        content = io.BytesIO()  # torch hides the reason why a file cannot be written
-        torch.save(state, content)
-        temporary = path.with_suffix(".tmp")
-        try:
-            temporary.write_bytes(content.getvalue())
-            temporary.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            error.filename = str(path)
-            raise
-        return path
+        return write_solution(Path(directory), self.problem, self.approximator, provenance)
 
     @classmethod
     def load(cls, directory: str | Path, problem: Problem | None = None) -> Solution:
@@ -351,69 +316,18 @@ class Solution:
         Raises:
             UsageError: there is no solution, or the file is damaged or foreign.
         """
-        from pdesolve.statement.loading import load_problem
-
-        directory = Path(directory)
-        path = directory / "solution.pt"
-        if not path.is_file():
-            message = f"{directory} holds no solution.pt; expected the directory of a finished run"
-            raise UsageError(message)
-        try:
-            state = torch.load(path, weights_only=True, map_location="cpu")
-            known = state.pop("format") == FORMAT
-        except Exception as error:
-            kind = type(error).__name__
-            message = f"{path} is damaged or no solution of pdesolve ({kind}); run solve again"
-            raise UsageError(message) from None
-        if not known:
-            message = f"{path} was written by another version of pdesolve; run solve again"
-            raise UsageError(message)
-        name, constants = state.pop("problem"), state.pop("constants")
-        if problem is None:
-            problem = load_problem(directory / "problem.py", constants or None)
-            problem.name = name
-        approximator = _approximator_from(state.pop("approximator"), problem)
-        return cls(problem=problem, approximator=approximator, **state)
-
-
-def _broadcast(coordinates: Sequence[Any]) -> tuple[Tensor, ...]:
-    try:
-        tensors = [torch.as_tensor(c, dtype=torch.float64).detach().cpu() for c in coordinates]
-        return torch.broadcast_tensors(*tensors)
-    except (RuntimeError, TypeError, ValueError) as error:
-        message = f"the coordinates are no numbers or arrays of one shape: {error}"
-        raise UsageError(message) from None
+        problem, approximator, provenance = read_solution(Path(directory), problem)
+        return cls(problem=problem, approximator=approximator, **provenance)
 
 
 def _largest(values: Sequence[float]) -> float:
-    """The largest, or NaN where there is one."""
-    return math.nan if any(map(math.isnan, values)) else max(values)
+    """The largest, or NaN where there is one: `max` alone would pass over it."""
+    if any(map(math.isnan, values)):
+        return math.nan
+    return max(values)
 
 
 def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _approximator_state(approximator: Any) -> dict[str, Any]:
-    if isinstance(approximator, tuple(_MIXTURES.values())):
-        return {"kind": type(approximator).__name__, "state": approximator.state()}
-    return {
-        "kind": type(approximator).__name__,
-        "config": approximator.config(),
-        "state": dict(approximator.state_dict()),
-    }
-
-
-def _approximator_from(saved: dict[str, Any], problem: Problem) -> Any:
-    import pdesolve.approximators as known
-
-    if saved["kind"] in _MIXTURES:
-        return _MIXTURES[saved["kind"]].from_state(saved["state"], subdomains_of(problem))
-    if saved["kind"] == "Lifting":
-        inner = saved["config"]
-        module = ExactValues.of(problem).around(getattr(known, inner["kind"])(**inner["config"]))
-    else:
-        module = getattr(known, saved["kind"])(**saved["config"])
-    module.to(next(iter(saved["state"].values())).dtype)
-    module.load_state_dict(saved["state"])
-    return module
+    if value is None or not math.isfinite(value):
+        return None
+    return value

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,17 +19,119 @@ from torch import Tensor
 
 from pdesolve.errors import ProblemError
 
-if TYPE_CHECKING:
-    from pdesolve.statement.calculus import Frame
-
 MultiIndex = tuple[int, ...]
 Combination = dict[tuple[str, MultiIndex], float]  # Σ c D^α u, by (u, α)
 
-ACTIVE: ContextVar[Frame | None] = ContextVar("active frame", default=None)
+
+class Evaluation(Protocol):
+    """What a field knows of the evaluation it belongs to; `Frame` is the one there is."""
+
+    names: tuple[str, ...]
+    space_names: tuple[str, ...]
+    coordinates: dict[str, Tensor]
+
+    @property
+    def normal(self) -> Vector:
+        """Outward unit normal, on a boundary only."""
+
+    def full(self, value: float) -> Tensor:
+        """A constant (n,) on the device of the points."""
+
+    def taylor(self, name: str, index: MultiIndex) -> Tensor:
+        """D^index of an unknown as its Taylor polynomial at the points; (n,)."""
+
+    def differentiate(self, field: Field, axis: str) -> Field:
+        """∂/∂axis of a field."""
+
+
+ACTIVE: ContextVar[Evaluation | None] = ContextVar("active frame", default=None)
 
 
 class DerivativeError(ProblemError, AttributeError):
     """A derivative was asked for that the coordinates do not allow."""
+
+
+def torch_call(func: Callable, args: tuple, kwargs: dict) -> Any:
+    """Apply a torch function to the tensors inside fields; wrap what comes back."""
+    fields: list[Field] = []
+
+    def unwrap(value: Any) -> Any:
+        if isinstance(value, Field):
+            fields.append(value)
+            return value.tensor
+        if isinstance(value, (np.ndarray, np.generic)):
+            return torch.as_tensor(value)
+        if isinstance(value, (list, tuple)):
+            return type(value)(unwrap(item) for item in value)
+        return value
+
+    result = func(*unwrap(tuple(args)), **{key: unwrap(value) for key, value in kwargs.items()})
+    frame = fields[0].frame
+    nesting = max(field.nesting for field in fields)
+
+    def wrap(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return Field(value, frame, nesting=nesting)
+        # Exactly these: a named tuple, such as that of `torch.max`, takes its parts one by one.
+        if type(value) in (list, tuple):
+            return type(value)(map(wrap, value))
+        return value
+
+    return wrap(result)
+
+
+def _scaled(a: Combination, factor: Any) -> Combination | None:
+    """`factor * a` for a number; None for anything else (a coefficient that may vary)."""
+    if isinstance(factor, bool) or not isinstance(factor, (int, float)):
+        return None
+    return {key: factor * value for key, value in a.items()}
+
+
+def _divided(a: Combination, divisor: Any) -> Combination | None:
+    return _scaled(a, 1 / divisor) if isinstance(divisor, (int, float)) and divisor else None
+
+
+def _added(a: Combination, other: Any, sign: float = 1.0) -> Combination | None:
+    """`a + sign * other`; what cancels keeps its place with the factor 0."""
+    if not isinstance(other, Field) or other.combination is None:
+        return None
+    both = {**dict.fromkeys(other.combination, 0.0), **a}
+    return {key: value + sign * other.combination.get(key, 0.0) for key, value in both.items()}
+
+
+_COMBINE: dict[str, Callable[..., Combination | None]] = {
+    "__neg__": lambda a: _scaled(a, -1.0),
+    "__mul__": _scaled,
+    "__rmul__": _scaled,
+    "__truediv__": _divided,
+    "__add__": _added,
+    "__sub__": lambda a, other: _added(a, other, -1.0),
+}
+
+
+def _operator(name: str) -> Callable:
+    method = getattr(Tensor, name)
+    combine = _COMBINE.get(name)
+
+    def apply(self: Any, *others: Any) -> Any:
+        if any(isinstance(other, Vector) for other in others):
+            return NotImplemented
+        if combine is not None and self.combination is not None:
+            combination = combine(self.combination, *others)
+            if combination is not None:
+                return Field(None, self.frame, combination)
+        return torch_call(method, (self, *others), {})
+
+    return apply
+
+
+def active(what: str) -> Evaluation:
+    """The evaluation in which an equation is being written down, for the operator `what`."""
+    evaluation = ACTIVE.get()
+    if evaluation is None:
+        message = f"{what}(…) works inside equations, conditions and exact solutions while they are evaluated"
+        raise ProblemError(message)
+    return evaluation
 
 
 class Field:
@@ -47,11 +149,13 @@ class Field:
     def __init__(
         self,
         tensor: Tensor | None,
-        frame: Frame,
+        frame: Evaluation,
         combination: Combination | None = None,
         nesting: int = 0,
     ):
-        self._tensor, self.frame, self.nesting = tensor, frame, nesting
+        self._tensor = tensor
+        self.frame = frame
+        self.nesting = nesting
         self.combination = combination  # known as Σ c D^α u, else None
 
     @property
@@ -119,87 +223,38 @@ class Field:
     def __repr__(self) -> str:
         return f"Field(shape={tuple(self.tensor.shape)}, coordinates={', '.join(self.frame.names)})"
 
+    def __pos__(self) -> Field:
+        return self
+
     __hash__ = object.__hash__
+    __neg__ = _operator("__neg__")
+    __abs__ = _operator("__abs__")
+    __invert__ = _operator("__invert__")
+    __add__ = _operator("__add__")
+    __radd__ = _operator("__radd__")
+    __sub__ = _operator("__sub__")
+    __rsub__ = _operator("__rsub__")
+    __mul__ = _operator("__mul__")
+    __rmul__ = _operator("__rmul__")
+    __truediv__ = _operator("__truediv__")
+    __rtruediv__ = _operator("__rtruediv__")
+    __pow__ = _operator("__pow__")
+    __rpow__ = _operator("__rpow__")
+    __mod__ = _operator("__mod__")
+    __lt__ = _operator("__lt__")
+    __le__ = _operator("__le__")
+    __gt__ = _operator("__gt__")
+    __ge__ = _operator("__ge__")
+    __and__ = _operator("__and__")
+    __or__ = _operator("__or__")
+    __xor__ = _operator("__xor__")
+    __eq__ = _operator("__eq__")  # type: ignore[assignment]  # one truth value for each point, as torch
+    __ne__ = _operator("__ne__")  # type: ignore[assignment]
 
 
 def _no_derivative(name: str, names: Sequence[str]) -> None:
     message = f"no derivative '{name}': the coordinates are {', '.join(names)}"
     raise DerivativeError(message)
-
-
-def torch_call(func: Callable, args: tuple, kwargs: dict) -> Any:
-    """Apply a torch function to the tensors inside fields; wrap what comes back."""
-    frames: list[Field] = []
-
-    def unwrap(value: Any) -> Any:
-        if isinstance(value, Field):
-            frames.append(value)
-            return value.tensor
-        if isinstance(value, (np.ndarray, np.generic)):
-            return torch.as_tensor(value)
-        if isinstance(value, (list, tuple)):
-            return type(value)(unwrap(item) for item in value)
-        return value
-
-    result = func(*unwrap(tuple(args)), **{key: unwrap(value) for key, value in kwargs.items()})
-    frame, nesting = frames[0].frame, max(field.nesting for field in frames)
-
-    def wrap(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return Field(value, frame, nesting=nesting)
-        return type(value)(map(wrap, value)) if type(value) in (list, tuple) else value
-
-    return wrap(result)
-
-
-def _operator(name: str) -> Callable:
-    method, combine = getattr(Tensor, name), _COMBINE.get(name)
-
-    def apply(self: Any, *others: Any) -> Any:
-        if any(isinstance(other, Vector) for other in others):
-            return NotImplemented
-        if combine is not None and self.combination is not None:
-            combination = combine(self.combination, *others)
-            if combination is not None:
-                return Field(None, self.frame, combination)
-        return torch_call(method, (self, *others), {})
-
-    return apply
-
-
-def _scaled(a: Combination, factor: Any) -> Combination | None:
-    """`factor * a` for a number; None for anything else (a coefficient that may vary)."""
-    if isinstance(factor, bool) or not isinstance(factor, (int, float)):
-        return None
-    return {key: factor * value for key, value in a.items()}
-
-
-def _divided(a: Combination, divisor: Any) -> Combination | None:
-    return _scaled(a, 1 / divisor) if isinstance(divisor, (int, float)) and divisor else None
-
-
-def _added(a: Combination, other: Any, sign: float = 1.0) -> Combination | None:
-    """`a + sign * other`; what cancels keeps its place with the factor 0."""
-    if not isinstance(other, Field) or other.combination is None:
-        return None
-    both = {**dict.fromkeys(other.combination, 0.0), **a}
-    return {key: value + sign * other.combination.get(key, 0.0) for key, value in both.items()}
-
-
-_COMBINE: dict[str, Callable[..., Combination | None]] = {
-    "__neg__": lambda a: _scaled(a, -1.0),
-    "__mul__": _scaled,
-    "__rmul__": _scaled,
-    "__truediv__": _divided,
-    "__add__": _added,
-    "__sub__": lambda a, other: _added(a, other, -1.0),
-}
-
-
-_BINARY = "add sub mul truediv pow radd rsub rmul rtruediv rpow mod lt le gt ge eq ne and or xor".split()
-for _name in [*_BINARY, "neg", "abs", "invert"]:
-    setattr(Field, f"__{_name}__", _operator(f"__{_name}__"))
-Field.__pos__ = lambda self: self  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=4096)
@@ -217,6 +272,18 @@ def split_subscripts(name: str, names: tuple[str, ...]) -> tuple[str, ...] | Non
     return tuple(re.findall(pattern, name))
 
 
+def _vector_operator(name: str) -> Callable:
+    swap = name.startswith("r")
+    func = getattr(operator, name.removeprefix("r"))
+
+    def apply(self: Vector, other: Any) -> Vector:
+        if swap:
+            return Vector.__torch_function__(func, (), (other, self))
+        return Vector.__torch_function__(func, (), (self, other))
+
+    return apply
+
+
 class Vector:
     """A vector of fields: adds, scales, dots with `@`, has components `.x`, `.y`, … and a divergence."""
 
@@ -224,7 +291,7 @@ class Vector:
 
     def __init__(self, components: Iterable[Any], names: Sequence[str] = ()):
         self.components = tuple(components)
-        self.names = tuple(names) or tuple(active_frame("vector").space_names[: len(self.components)])
+        self.names = tuple(names) or tuple(active("vector").space_names[: len(self.components)])
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and name in self.names[: len(self.components)]:
@@ -270,20 +337,13 @@ class Vector:
     def __neg__(self) -> Vector:
         return self * -1.0
 
-
-def _vector_operator(name: str) -> Callable:
-    swap = name.startswith("r")
-    func = getattr(operator, name[1:] if swap else name)
-
-    def apply(self: Vector, other: Any) -> Vector:
-        args = (other, self) if swap else (self, other)
-        return Vector.__torch_function__(func, (), args)
-
-    return apply
-
-
-for _name in "add sub mul truediv radd rsub rmul".split():
-    setattr(Vector, f"__{_name}__", _vector_operator(_name))
+    __add__ = _vector_operator("add")
+    __sub__ = _vector_operator("sub")
+    __mul__ = _vector_operator("mul")
+    __truediv__ = _vector_operator("truediv")
+    __radd__ = _vector_operator("radd")
+    __rsub__ = _vector_operator("rsub")
+    __rmul__ = _vector_operator("rmul")
 
 
 def sum_of(terms: Iterable[Any]) -> Any:
@@ -292,12 +352,3 @@ def sum_of(terms: Iterable[Any]) -> Any:
     for term in rest:
         first = first + term
     return first
-
-
-def active_frame(what: str) -> Frame:
-    """The frame of the equation being evaluated."""
-    frame = ACTIVE.get()
-    if frame is None:
-        message = f"{what}(…) works inside equations, conditions and exact solutions while they are evaluated"
-        raise ProblemError(message)
-    return frame

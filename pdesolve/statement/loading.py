@@ -18,6 +18,7 @@ import torch
 import pdesolve
 from pdesolve.errors import PdesolveError, ProblemError, UsageError
 from pdesolve.statement.problem import Problem
+from pdesolve.statement.reading import files_beside, files_opened
 
 
 def load_problem(path: str | Path, params: Mapping[str, float] | None = None) -> Problem:
@@ -30,17 +31,20 @@ def load_problem(path: str | Path, params: Mapping[str, float] | None = None) ->
         params: constants of the problem to override, name → number.
 
     Returns:
-        The problem, with `name` the stem of the file and `source_path` its path.
+        The problem, with `name` the stem of the file, `source_path` its path, and `files` what it reads.
 
     Raises:
         UsageError: there is no such file, or it is no Python file.
         ProblemError: the file fails, or defines no problem; the sentence names file, line and cause.
     """
     path = _existing(Path(path))
-    problem = _find_problem(_run(path), path)
+    with files_opened() as opened:
+        problem = _find_problem(_run(path), path)
     if params:
         problem = problem.with_constants(_numbers(params))
-    problem.name, problem.source_path = path.stem, path.resolve()
+    problem.name = path.stem
+    problem.source_path = path.resolve()
+    problem.files = files_beside(path, opened)
     return problem
 
 
@@ -100,7 +104,8 @@ def _run(path: Path) -> ModuleType:
 @contextlib.contextmanager
 def _surroundings(path: Path, module: ModuleType) -> Iterator[None]:
     """Double precision, prints to standard error, and modules beside the file can be imported."""
-    dtype, folder = torch.get_default_dtype(), str(path.resolve().parent)
+    dtype = torch.get_default_dtype()
+    folder = str(path.resolve().parent)
     torch.set_default_dtype(torch.float64)
     known_folder = folder in sys.path
     if not known_folder:

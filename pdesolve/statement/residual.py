@@ -6,7 +6,7 @@ diagonal per derivative:  J = Σ_s diag(∂F/∂u_s) · ∂u_s/∂θ,  with slot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from pdesolve.errors import ProblemError
 from pdesolve.statement.calculus import Frame, MultiIndex
-from pdesolve.statement.problem import Problem, Term
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.term import Term
 
 Slot = tuple[int, MultiIndex]  # which unknown, which derivative
 
@@ -85,7 +86,7 @@ class ResidualOperator:
             r = self.residual(points, jets.detach(), normals, leaves)
             rows = []
             for i in range(r.shape[1]):
-                found = [None] * len(leaves)
+                found: Sequence[Tensor | None] = [None] * len(leaves)
                 if r.requires_grad:
                     found = torch.autograd.grad(
                         r[:, i].sum(), list(leaves.values()), retain_graph=True, allow_unused=True

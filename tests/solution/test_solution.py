@@ -2,13 +2,27 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from pdesolve import MLP, Dirichlet, Interval, Neumann, Point, Problem, Rectangle, Solution, laplace, solve
+from pdesolve import (
+    MLP,
+    Dirichlet,
+    Interval,
+    Neumann,
+    Point,
+    Polygon,
+    Problem,
+    Rectangle,
+    Sector,
+    Solution,
+    laplace,
+    solve,
+)
 from pdesolve.errors import UsageError
 from pdesolve.statement.loading import load_problem
 
@@ -77,6 +91,27 @@ def test_outside_the_domain_is_nan_and_the_boundary_is_inside(poisson, disk):
     angle = np.linspace(0, 2 * np.pi, 50)
     assert np.isfinite(disk(np.cos(angle), np.sin(angle))).all()
     assert math.isnan(disk(0.8, 0.8))
+
+
+L_SHAPES = {
+    "difference": lambda: Rectangle((-1, -1), (1, 1)) - Rectangle((0, -1), (1, 0)),
+    "union": lambda: Rectangle((-1, -1), (0, 1)) | Rectangle((0, 0), (1, 1)),
+    "polygon": lambda: Polygon([(-1, -1), (0, -1), (0, 0), (1, 0), (1, 1), (-1, 1)]),
+    "sector": lambda: Sector((0, 0), 1, 0, 1.5 * math.pi),
+}
+
+
+@pytest.mark.parametrize("shape", L_SHAPES)
+def test_the_closed_boundary_has_values_also_on_re_entrant_edges(shape):
+    domain = L_SHAPES[shape]()
+    problem = Problem(domain, lambda u: laplace(u), [Dirichlet(lambda x, y: x - y, on=domain.boundary)])
+    solution = solve(problem, tol=1e-6)
+    corners = [(0.0, -1.0), (0.0, 0.0), (1.0, 0.0), (0.0, -0.25), (0.25, 0.0)]
+    points = torch.cat([domain.boundary.rule(domain, 12).points, torch.tensor(corners).double()])
+    x, y = points[domain.contains(points, 1e-12)].numpy().T
+    assert len(x) >= 24
+    assert np.allclose(solution(x, y), x - y, atol=1e-5)
+    assert np.allclose(solution.derivative("x")(x, y), 1.0, atol=1e-3)
 
 
 def test_a_system_gives_a_dict(system):
@@ -287,6 +322,76 @@ def test_overridden_constants_are_remembered(tmp_path):
     end = torch.ones(1, 1, dtype=torch.float64)
     assert (loaded.problem.name, loaded.problem.constants) == ("decay", {"rate": 2.0})
     assert torch.equal(loaded.residual(end), solution.residual(end))
+
+
+READS = """
+import json
+from pathlib import Path
+import numpy as np
+from pdesolve import Dirichlet, Interval, Problem
+from shapes_of_mine import line
+from pieces.rates import factor
+
+rate = float(np.load(Path(__file__).parent / "rate.npy")) * json.loads({given}.read_text())["scale"]
+problem = Problem(line, lambda u: u.x + factor * rate * u, [Dirichlet(1, on=line.left)])
+"""
+
+
+@pytest.mark.parametrize("given", ['Path("more/scale.json")', '(Path(__file__).parent / "more/scale.json")'])
+def test_a_solution_loads_where_its_problem_reads_files_and_modules_beside_it(tmp_path, monkeypatch, given):
+    monkeypatch.delitem(sys.modules, "shapes_of_mine", raising=False)
+    folder = tmp_path / "mine"
+    (folder / "more").mkdir(parents=True)
+    (folder / "pieces").mkdir()
+    np.save(folder / "rate.npy", 2.0)
+    (folder / "more" / "scale.json").write_text('{"scale": 0.5}')
+    (folder / "shapes_of_mine.py").write_text("from pdesolve import Interval\nline = Interval(0, 1)\n")
+    (folder / "pieces" / "rates.py").write_text("factor = 1.0\n")
+    (folder / "decay.py").write_text(READS.format(given=given))
+    monkeypatch.chdir(folder)
+    solution = solve(load_problem(Path("decay.py")), tol=1e-6)
+    solution.save(tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    folder.rename(tmp_path / "elsewhere")
+    for name in ("shapes_of_mine", "pieces", "pieces.rates"):
+        monkeypatch.delitem(sys.modules, name)
+    same(solution, Solution.load(tmp_path / "run"))
+
+
+def test_files_that_a_problem_writes_or_reads_elsewhere_are_not_copied(tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there.txt").write_text("1")
+    code = (
+        DECAY
+        + f"""
+from pathlib import Path
+Path(__file__).with_name("log.txt").write_text("begun")
+open({str(tmp_path / "there.txt")!r}).read()
+"""
+    )
+    (tmp_path / "here" / "decay.py").write_text(code)
+    assert load_problem(tmp_path / "here" / "decay.py").files == {}
+
+
+def test_flipped_bits_do_not_load(poisson, tmp_path):
+    path = poisson.save(tmp_path)
+    saved = path.read_bytes()
+    coefficients = poisson.approximator.coefficients.numpy()
+    start = saved.index(coefficients[:16].tobytes())
+    for place in (start, start + coefficients.nbytes // 2, start + coefficients.nbytes - 1):
+        spoiled = bytearray(saved)
+        spoiled[place] ^= 1
+        path.write_bytes(spoiled)
+        with pytest.raises(UsageError, match="damaged"):
+            Solution.load(tmp_path)
+
+
+def test_solutions_saved_without_a_checksum_still_load(poisson, tmp_path):
+    path = poisson.save(tmp_path)
+    state = torch.load(path, weights_only=True)
+    del state["checksum"]
+    torch.save(state, path)
+    same(poisson, Solution.load(tmp_path))
 
 
 def test_a_problem_without_a_file_is_given_when_loading(tmp_path):

@@ -1,16 +1,13 @@
 """Quadrature and sampling on the trimmed pieces of a boundary."""
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from pdesolve.quadrature import bisect, cut_rule, distinct, gauss_legendre, sobol, tensor_rule
-
-if TYPE_CHECKING:
-    from pdesolve.geometry.place import Piece
+from pdesolve.geometry.surface import PieceLike
+from pdesolve.quadrature import Rule, around, bisect, cut_rule, distinct, gauss_legendre, sobol, tensor_rule
 
 GRID = 65  # first samples of a level along a curve
 REFINEMENTS = 24  # halvings of the intervals that may hold a root
@@ -25,25 +22,25 @@ WITNESSES = (0.2113, 0.5571, 0.8137)  # where an interval is tested for being bo
 ROUNDING = 1e-12  # levels below this, relative to the domain, are zero
 
 
-def is_plain(piece: "Piece") -> bool:
+def is_plain(piece: PieceLike) -> bool:
     """Tell whether the whole surface is boundary: not trimmed, hidden or filtered."""
     return not (piece.trimmed or piece.hidden_by or piece.filters)
 
 
-def is_empty(piece: "Piece") -> bool:
+def is_empty(piece: PieceLike) -> bool:
     """Tell whether no part of the piece is boundary (by sampling, from two parameters on)."""
     if is_plain(piece):
         return False
     if piece.dimension == 2:
         return len(piece.intervals) == 0
-    if hasattr(piece.surface, "is_empty"):
-        return piece.surface.is_empty(piece)
-    return not bool(
-        piece.active(piece.map(sobol(CANDIDATES if piece.dimension > 1 else 1, piece.dimension - 1))).any()
-    )
+    told = piece.surface.is_empty(piece)
+    if told is not None:
+        return told
+    candidates = CANDIDATES if piece.dimension > 1 else 1
+    return not bool(piece.active(piece.map(sobol(candidates, piece.dimension - 1))).any())
 
 
-def active_intervals(piece: "Piece") -> Tensor:
+def active_intervals(piece: PieceLike) -> Tensor:
     """Split a curve at every trim point and return the parameter intervals (e, 2) that are boundary."""
     surface = piece.surface
     ends = torch.tensor(surface.breaks, dtype=torch.float64)
@@ -62,7 +59,7 @@ def active_intervals(piece: "Piece") -> Tensor:
     return intervals[votes >= 2]
 
 
-def level_changes(piece: "Piece", level: Callable[[Tensor], Tensor]) -> Tensor:
+def level_changes(piece: PieceLike, level: Callable[[Tensor], Tensor]) -> Tensor:
     """Return the parameters where a level along a curve changes between negative, zero and positive.
 
     Levels have Lipschitz constant 1, so an interval whose end values exceed its length in sum holds no
@@ -81,7 +78,8 @@ def level_changes(piece: "Piece", level: Callable[[Tensor], Tensor]) -> Tensor:
         value = along(t)
         return torch.where(value.abs() <= zero, 0.0, value.sign())
 
-    at_a, at_b = state(a), state(b)
+    at_a = state(a)
+    at_b = state(b)
     through = at_a * at_b < 0
     grazing = (at_a != at_b) & ~through
     left = at_a[grazing]
@@ -93,7 +91,7 @@ def level_changes(piece: "Piece", level: Callable[[Tensor], Tensor]) -> Tensor:
     )
 
 
-def _zero(piece: "Piece") -> float:
+def _zero(piece: PieceLike) -> float:
     """Size of levels that are rounding errors where another surface lies in the same plane or sphere.
 
     There they are zero all along, not only at a point; without such a surface no level is taken for zero.
@@ -102,7 +100,7 @@ def _zero(piece: "Piece") -> float:
     return ROUNDING * size if any(s.coincides(piece.surface) for s in _others(piece)) else 0.0
 
 
-def _others(piece: "Piece"):
+def _others(piece: PieceLike):
     return (s for s in piece.domain.surfaces if s.owner != piece.owner)
 
 
@@ -110,20 +108,24 @@ def _near_roots(along: Callable[[Tensor], Tensor], speed: float) -> tuple[Tensor
     """Return short intervals a, b (e,) of the parameter that hold all roots of a level along a curve."""
     t = torch.linspace(0, 1, GRID, dtype=torch.float64)
     value = along(t)
-    a, b, at_a, at_b = t[:-1], t[1:], value[:-1], value[1:]
+    ends = torch.stack([t[:-1], t[1:]])  # (2, e)
+    at = torch.stack([value[:-1], value[1:]])
     for step in range(REFINEMENTS):
-        near = at_a.abs() + at_b.abs() <= speed * (b - a)
-        a, b, at_a, at_b = a[near], b[near], at_a[near], at_b[near]
-        if len(a) == 0 or (step >= FEWEST_REFINEMENTS and len(a) > MANY):
+        # A level of Lipschitz constant `speed` along the curve that has a root in between is no larger.
+        near = at.abs().sum(dim=0) <= speed * (ends[1] - ends[0])
+        ends = ends[:, near]
+        at = at[:, near]
+        count = ends.shape[1]
+        if count == 0 or (step >= FEWEST_REFINEMENTS and count > MANY):
             break
-        middle = (a + b) / 2
+        middle = ends.sum(dim=0) / 2
         between = along(middle)
-        a, b = torch.cat([a, middle]), torch.cat([middle, b])
-        at_a, at_b = torch.cat([at_a, between]), torch.cat([between, at_b])
-    return a, b
+        ends = torch.cat([torch.stack([ends[0], middle]), torch.stack([middle, ends[1]])], dim=1)
+        at = torch.cat([torch.stack([at[0], between]), torch.stack([between, at[1]])], dim=1)
+    return ends[0], ends[1]
 
 
-def flag_changes(piece: "Piece", flag: Callable[[Tensor], Tensor]) -> Tensor:
+def flag_changes(piece: PieceLike, flag: Callable[[Tensor], Tensor]) -> Tensor:
     """Return the parameters where a predicate of the points changes along a curve."""
 
     def along(t: Tensor) -> Tensor:
@@ -135,30 +137,48 @@ def flag_changes(piece: "Piece", flag: Callable[[Tensor], Tensor]) -> Tensor:
     return bisect(along, t[i], t[i + 1])
 
 
-def piece_rule(piece: "Piece", order: int) -> tuple[Tensor, Tensor]:
+def piece_rule(piece: PieceLike, order: int) -> Rule:
     """Return points (n, d) and weights (n,) of ∫ f dS over the active part of a piece."""
     if piece.dimension == 1:
         return _point_rule(piece)
-    if piece.dimension >= 3 and hasattr(piece.surface, "rule"):
-        return piece.surface.rule(piece, order)
-    own = len(piece.domain.leaves) == 1 and not (piece.hidden_by or piece.filters)
-    if piece.dimension == 3 and (own or not piece.surface.continuous):
-        whole = piece.surface.whole_rule(order)
-        if whole is not None:
-            keep = slice(None) if own else piece.active(whole.points)
-            return whole.points[keep], whole.weights[keep]
-    if piece.dimension == 2 and not (is_plain(piece) and piece.surface.periodic[0]):
-        parameters, weights = _curve_rule(piece.intervals, order)
-    elif piece.dimension > 3:
-        parameters = sobol(sobol_size(order), piece.dimension - 1)
-        weights = torch.full((len(parameters),), 1 / len(parameters), dtype=torch.float64)
-        keep = piece.active(piece.map(parameters))
-        parameters, weights = parameters[keep], weights[keep]
-    elif is_plain(piece):
-        parameters, weights = tensor_rule(*(_axis(closed, order) for closed in piece.surface.periodic))
-    else:
-        parameters, weights = _trimmed_rule(piece, order)
-    return piece.map(parameters), weights * piece.area(parameters)
+    own = _own_rule(piece, order) if piece.dimension >= 3 else None
+    if own is not None:
+        return own
+    parameters, weights = _parameter_rule(piece, order)
+    return Rule(piece.map(parameters), weights * piece.area(parameters))
+
+
+def _own_rule(piece: PieceLike, order: int) -> Rule | None:
+    """Return the rule that the surface itself knows, if it serves for this piece."""
+    rule = piece.surface.rule(piece, order)
+    if rule is not None or piece.dimension > 3:
+        return rule
+    alone = len(piece.domain.leaves) == 1 and not (piece.hidden_by or piece.filters)
+    # Cutting a rule short of some of its points costs its order. A map that jumps leaves no other way.
+    whole = piece.surface.whole_rule(order) if alone or not piece.surface.continuous else None
+    if whole is None or alone:
+        return whole
+    keep = piece.active(whole.points)
+    return Rule(whole.points[keep], whole.weights[keep])
+
+
+def _parameter_rule(piece: PieceLike, order: int) -> tuple[Tensor, Tensor]:
+    """Return parameters (n, d-1) and weights (n,) of an integral over those that are boundary."""
+    plain = is_plain(piece)
+    if piece.dimension == 2 and not (plain and piece.surface.periodic[0]):
+        return _curve_rule(piece.intervals, order)
+    if piece.dimension > 3:
+        return _scattered_rule(piece, order)
+    if plain:
+        return tensor_rule(*(_axis(closed, order) for closed in piece.surface.periodic))
+    return _trimmed_rule(piece, order)
+
+
+def _scattered_rule(piece: PieceLike, order: int) -> tuple[Tensor, Tensor]:
+    """Equal weights on those Sobol points of the parameter cube that are boundary."""
+    parameters = sobol(sobol_size(order), piece.dimension - 1)
+    parameters = parameters[piece.active(piece.map(parameters))]
+    return parameters, torch.full((len(parameters),), 1 / sobol_size(order), dtype=torch.float64)
 
 
 def sobol_size(order: int) -> int:
@@ -166,18 +186,17 @@ def sobol_size(order: int) -> int:
     return 2 ** min(17, max(6, (order**3 - 1).bit_length()))
 
 
-def _point_rule(piece: "Piece") -> tuple[Tensor, Tensor]:
+def _point_rule(piece: PieceLike) -> Rule:
     x = piece.map(torch.zeros(1, 0, dtype=torch.float64))
     x = x[piece.active(x)]
-    return x, torch.ones(len(x), dtype=torch.float64)
+    return Rule(x, torch.ones(len(x), dtype=torch.float64))
 
 
 def _axis(closed: bool, order: int) -> tuple[Tensor, Tensor]:
     """Gauss on an interval, equally spaced points on a closed curve: spectrally accurate, both."""
     if not closed:
         return gauss_legendre(order, 0.0, 1.0)
-    n = 4 * order
-    return (torch.arange(n, dtype=torch.float64) + 0.5) / n, torch.full((n,), 1 / n, dtype=torch.float64)
+    return around(4 * order)
 
 
 def _curve_rule(intervals: Tensor, order: int) -> tuple[Tensor, Tensor]:
@@ -186,7 +205,7 @@ def _curve_rule(intervals: Tensor, order: int) -> tuple[Tensor, Tensor]:
     return (intervals[:, :1] + length * s).reshape(-1, 1), (length * w).reshape(-1)
 
 
-def _trimmed_rule(piece: "Piece", order: int) -> tuple[Tensor, Tensor]:
+def _trimmed_rule(piece: PieceLike, order: int) -> tuple[Tensor, Tensor]:
     """Apply the height-function rule to the active part of the parameter square."""
     cuts = piece.domain.cuts(piece.surface)
     zero = _zero(piece)
@@ -199,38 +218,38 @@ def _trimmed_rule(piece: "Piece", order: int) -> tuple[Tensor, Tensor]:
         return torch.where(found.abs() <= zero, 0.0, found) if zero else found
 
     parts = [
-        cut_rule(levels, lambda p: piece.active(piece.map(p)), torch.stack([low, high]), order)
-        for low, high in _squares(piece)
+        cut_rule(levels, lambda p: piece.active(piece.map(p)), square, order) for square in _squares(piece)
     ]
     points, weights = (torch.cat(column) for column in zip(*parts, strict=True))
     return points, weights
 
 
-def _squares(piece: "Piece") -> list[tuple[Tensor, Tensor]]:
-    """Return corners of parts of the parameter square: a closed parameter in four, the first at its breaks.
+def _squares(piece: PieceLike) -> list[Tensor]:
+    """Return corners (2, 2) of parts of the parameter square: a closed parameter in four, the first at its breaks.
 
     The rule on a sphere needs no parts: symmetric shapes would be cut at their very rims.
     """
     if piece.surface.carrier()[0] in ("sphere", "plane"):
-        return [(torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64))]
-    ends = []
-    for i, closed in enumerate(piece.surface.periodic):
-        breaks = torch.tensor(piece.surface.breaks if i == 0 else (0.0, 1.0), dtype=torch.float64)
-        parts = torch.tensor(UNEVEN if closed else (0.0, 1.0), dtype=torch.float64)
-        ends.append(parts if closed or len(breaks) > FEW else breaks)
-    low, high = (torch.cartesian_prod(*(part(e) for e in ends)) for part in (_but_last, _but_first))
-    return list(zip(low, high, strict=True))
+        return [torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)]
+    ends = [
+        _panel_ends(closed, piece.surface.breaks if i == 0 else (0.0, 1.0))
+        for i, closed in enumerate(piece.surface.periodic)
+    ]
+    low = torch.cartesian_prod(*(e[:-1] for e in ends))
+    high = torch.cartesian_prod(*(e[1:] for e in ends))
+    return list(torch.stack([low, high], dim=1))
 
 
-def _but_last(ends: Tensor) -> Tensor:
-    return ends[:-1]
+def _panel_ends(closed: bool, breaks: tuple[float, ...]) -> Tensor:
+    """Where one parameter is divided: a closed one off its symmetric places, at few breaks, else nowhere."""
+    if closed:
+        return torch.tensor(UNEVEN, dtype=torch.float64)
+    # A spline through many points would make a panel for each pair of them.
+    few = breaks if len(breaks) <= FEW else (0.0, 1.0)
+    return torch.tensor(few, dtype=torch.float64)
 
 
-def _but_first(ends: Tensor) -> Tensor:
-    return ends[1:]
-
-
-def spread(pieces: tuple["Piece", ...], n: int, seed: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+def spread(pieces: Sequence[PieceLike], n: int, seed: int) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Return points, outward normals and equal weights for each piece, about n points in all."""
     if not pieces:
         return []
@@ -243,7 +262,7 @@ def spread(pieces: tuple["Piece", ...], n: int, seed: int) -> list[tuple[Tensor,
     return [(x, piece.normal_at(x), w) for piece, (x, w) in zip(pieces, parts, strict=True)]
 
 
-def _spread_on_curves(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
+def _spread_on_curves(pieces, n, seed) -> list[Rule]:
     """Place points at equal distances along all active intervals, one after another, from a random start."""
     generator = torch.Generator().manual_seed(seed)
     shift = torch.rand((), generator=generator, dtype=torch.float64)
@@ -256,10 +275,10 @@ def _spread_on_curves(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
     e = torch.searchsorted(end, s).clamp(max=len(end) - 1)
     t = intervals[e, 0] + (s - end[e] + length[e]) / speed[e]
     points = [piece.map(t[owner[e] == i][:, None]) for i, piece in enumerate(pieces)]
-    return [(x, torch.full((len(x),), float(end[-1]) / n, dtype=torch.float64)) for x in points]
+    return [Rule(x, torch.full((len(x),), float(end[-1]) / n, dtype=torch.float64)) for x in points]
 
 
-def _steps(piece: "Piece") -> tuple[Tensor, Tensor]:
+def _steps(piece: PieceLike) -> tuple[Tensor, Tensor]:
     """Split the intervals (e, 2) of a curve so that its speed hardly changes in one; also their lengths (e,)."""
     count = 1 if piece.surface.plane else max(1, STEPS // len(piece.intervals))
     share = torch.linspace(0, 1, count + 1, dtype=torch.float64)
@@ -271,7 +290,7 @@ def _steps(piece: "Piece") -> tuple[Tensor, Tensor]:
     return steps, width[:, 0] * (speed @ w)
 
 
-def _spread_on_surfaces(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
+def _spread_on_surfaces(pieces, n, seed) -> list[Rule]:
     """Sobol points in the parameters, thinned to uniform density; as many on each piece as it has area."""
     drawn = [_uniform_on_surface(piece, 4 * n + CANDIDATES, seed + i) for i, piece in enumerate(pieces)]
     total = sum(measure for _, measure in drawn)
@@ -282,14 +301,16 @@ def _spread_on_surfaces(pieces, n, seed) -> list[tuple[Tensor, Tensor]]:
             more = math.ceil(1.2 * (4 * n + CANDIDATES) * count / max(len(x), 1))
             x, _ = _uniform_on_surface(pieces[i], more, seed + i)
         count = min(count, len(x))
-        parts.append((x[:count], torch.full((count,), measure / max(count, 1), dtype=torch.float64)))
+        parts.append(Rule(x[:count], torch.full((count,), measure / max(count, 1), dtype=torch.float64)))
     return parts
 
 
 def _uniform_on_surface(piece, candidates: int, seed: int) -> tuple[Tensor, float]:
     draw = sobol(candidates, piece.dimension, seed)
-    parameters, lot = draw[:, :-1], draw[:, -1]
-    x, area = piece.map(parameters), piece.area(parameters)
+    parameters = draw[:, :-1]
+    lot = draw[:, -1]
+    x = piece.map(parameters)
+    area = piece.area(parameters)
     active = piece.active(x)
     measure = float((area * active).mean())
     return x[active & (lot * area.max() <= area)], measure

@@ -2,14 +2,12 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from pdesolve.geometry.domain import Domain
-    from pdesolve.geometry.surfaces import Surface
+from pdesolve.geometry.surface import DomainLike, Surface
 
 MOST_PLANES = 24  # whose common points are computed
 SLICES = 6
@@ -27,7 +25,7 @@ class Circle(NamedTuple):
     axis: Tensor
 
 
-def critical_values(domain: "Domain") -> Tensor:
+def critical_values(domain: DomainLike) -> Tensor:
     """Return first coordinates at which the slices of a 3-D domain bounded by planes and spheres change.
 
     These are the bounds of the simple shapes, the extreme points of the circles in which two of the
@@ -67,7 +65,7 @@ def _vertices(planes: list[tuple[float, ...]]) -> list[Tensor]:
     return list(torch.linalg.solve(normals[good], offsets[good]))
 
 
-def _turning_values(surface: "Surface") -> Tensor:
+def _turning_values(surface: Surface) -> Tensor:
     """Return the first coordinates (n,) of points of a surface whose normal is along that axis.
 
     They are the zeros among the local minima of n_y² + n_z² on a grid of parameters, refined on ever smaller

@@ -1,20 +1,15 @@
 """Interior quadrature of plane domains by strips between the arcs of their boundary."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
+from pdesolve.geometry.surface import DomainLike, PieceLike
 from pdesolve.quadrature import BISECTIONS, Rule, bisect, clustered_gauss, distinct, gauss_legendre
-
-if TYPE_CHECKING:
-    from pdesolve.geometry.domain import Domain
-    from pdesolve.geometry.place import Piece
 
 TURNING_GRID = 129
 
 
-def planar_rule(domain: "Domain", order: int) -> Rule:
+def planar_rule(domain: DomainLike, order: int) -> Rule:
     """Return a rule on a plane domain whose boundary pieces are known: the height-function rule, exactly.
 
     In the frame (u, v) of `domain.rotation` every piece is split into arcs monotone in u. Between two
@@ -57,7 +52,7 @@ def _between(domain, frame, u, w, v, middle, order) -> Rule:
     return Rule(points.reshape(-1, 2) @ frame.T, weights.reshape(-1))
 
 
-def _monotone(piece: "Piece", frame: Tensor) -> list[Tensor]:
+def _monotone(piece: PieceLike, frame: Tensor) -> list[Tensor]:
     """Split the active intervals of a piece where its tangent is vertical; drop vertical arcs."""
 
     def leans(t: Tensor) -> Tensor:
@@ -75,7 +70,7 @@ def _monotone(piece: "Piece", frame: Tensor) -> list[Tensor]:
     return arcs
 
 
-def _graph(piece: "Piece", ends: Tensor, frame: Tensor, u: Tensor) -> Tensor:
+def _graph(piece: PieceLike, ends: Tensor, frame: Tensor, u: Tensor) -> Tensor:
     """Return v on a monotone arc at abscissae u (n,), by bisection in the parameter."""
     rising = (piece.map(ends[:, None]) @ frame)[:, 0].diff() > 0
     a, b = ends[0].expand_as(u), ends[1].expand_as(u)

@@ -1,21 +1,18 @@
 """Points inside a domain: random, low-discrepancy and on grids."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from pdesolve.errors import SolveError, UsageError
+from pdesolve.geometry.surface import DomainLike
 from pdesolve.quadrature import chebyshev, gauss_legendre, sobol
-
-if TYPE_CHECKING:
-    from pdesolve.geometry.domain import Domain
 
 ROUNDS = 30  # doublings of the number of candidates before a rejection sampler gives up
 
 
-def sample(domain: "Domain", n: int, sampler: str, seed: int) -> Tensor:
+def sample(domain: DomainLike, n: int, sampler: str, seed: int) -> Tensor:
     """Return points (n', d) strictly inside the domain; see `Domain.sample`."""
     if int(n) != n or n < 1:
         message = f"sample received n = {n!r}, expected a whole number of points, at least 1."
@@ -26,12 +23,12 @@ def sample(domain: "Domain", n: int, sampler: str, seed: int) -> Tensor:
     return SAMPLERS[sampler](domain, int(n), seed)
 
 
-def _to_box(domain: "Domain", unit: Tensor) -> Tensor:
+def _to_box(domain: DomainLike, unit: Tensor) -> Tensor:
     lower, upper = domain.bounds
     return lower + (upper - lower) * unit
 
 
-def _reject(domain: "Domain", n: int, draw: Callable[[int], Tensor]) -> Tensor:
+def _reject(domain: DomainLike, n: int, draw: Callable[[int], Tensor]) -> Tensor:
     """Keep the first n of ever more candidates in the unit cube that fall inside."""
     count = n
     for _ in range(ROUNDS):
@@ -44,7 +41,7 @@ def _reject(domain: "Domain", n: int, draw: Callable[[int], Tensor]) -> Tensor:
     raise SolveError(message)
 
 
-def _uniform(domain: "Domain", n: int, seed: int) -> Tensor:
+def _uniform(domain: DomainLike, n: int, seed: int) -> Tensor:
     def draw(count: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         return torch.rand(count, domain.dimension, generator=generator, dtype=torch.float64)
@@ -52,11 +49,11 @@ def _uniform(domain: "Domain", n: int, seed: int) -> Tensor:
     return _reject(domain, n, draw)
 
 
-def _sobol(domain: "Domain", n: int, seed: int) -> Tensor:
+def _sobol(domain: DomainLike, n: int, seed: int) -> Tensor:
     return _reject(domain, n, lambda count: sobol(count, domain.dimension, seed))
 
 
-def _grid(domain: "Domain", n: int, axis: Callable[[int], Tensor]) -> Tensor:
+def _grid(domain: DomainLike, n: int, axis: Callable[[int], Tensor]) -> Tensor:
     """Return the part inside of a tensor grid on the bounding box that has about n points inside."""
     lower, upper = domain.bounds
     extent = upper - lower
@@ -67,23 +64,26 @@ def _grid(domain: "Domain", n: int, axis: Callable[[int], Tensor]) -> Tensor:
     return x[domain.level(x) < 0]
 
 
-def _gauss(domain: "Domain", n: int, seed: int) -> Tensor:
+def _gauss(domain: DomainLike, n: int, seed: int) -> Tensor:
     del seed
     return _grid(domain, n, lambda count: gauss_legendre(count, 0.0, 1.0)[0])
 
 
-def _chebyshev(domain: "Domain", n: int, seed: int) -> Tensor:
+def _chebyshev(domain: DomainLike, n: int, seed: int) -> Tensor:
     del seed
     return _grid(domain, n, lambda count: chebyshev(count, 0.0, 1.0)[0])
 
 
-def _boundary_fitted(domain: "Domain", n: int, seed: int) -> Tensor:
+def _boundary_fitted(domain: DomainLike, n: int, seed: int) -> Tensor:
+    del seed
+    return domain.boundary_fitted(n)
+
+
+def fitted_grid(domain: DomainLike, n: int) -> Tensor:
     """Uniform grid of spacing h = (measure / n)^{1/d} without points nearer than h/2 to the boundary.
 
     Points on the boundary itself come from `Place.sample`.
     """
-    if hasattr(domain, "time"):
-        return _boundary_fitted_in_time(domain, n, seed)
     lower, upper = domain.bounds
     extent = upper - lower
     h = (domain.measure / n) ** (1 / domain.dimension)
@@ -98,15 +98,7 @@ def _boundary_fitted(domain: "Domain", n: int, seed: int) -> Tensor:
     return fitted if len(fitted) else x[level < 0]
 
 
-def _boundary_fitted_in_time(domain: "Domain", n: int, seed: int) -> Tensor:
-    """Boundary-fitted in space times evenly spaced in time: lengths and times have no common unit."""
-    steps = max(1, round(n ** (1 / domain.dimension)))
-    x = _boundary_fitted(domain.space, max(1, round(n / steps)), seed)
-    t = domain.time.t0 + domain.time.length * (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
-    return torch.cat([x.repeat(steps, 1), t.repeat_interleave(len(x))[:, None]], dim=1)
-
-
-SAMPLERS: dict[str, Callable[["Domain", int, int], Tensor]] = {
+SAMPLERS: dict[str, Callable[[DomainLike, int, int], Tensor]] = {
     "uniform": _uniform,
     "sobol": _sobol,
     "gauss": _gauss,

@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.domain import Domain, numbers, short
-from pdesolve.geometry.moved import Motion
+from pdesolve.geometry.coordinates import numbers, short
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.rules.boundary_rule import sobol_size
 from pdesolve.geometry.surfaces import Sphere
 from pdesolve.quadrature import Rule, gauss_legendre, sobol, tensor_rule
 
 
+@dataclass(frozen=True, repr=False)
 class Round(Domain):
     """{x : |x - centre| < radius}; subclasses are its names in two and in more dimensions."""
 
@@ -23,7 +25,8 @@ class Round(Domain):
 
     def _set(self) -> None:
         what = type(self).__name__
-        centre, radius = numbers(self.centre, what), numbers(self.radius, what)
+        centre = numbers(self.centre, what)
+        radius = numbers(self.radius, what)
         if len(radius) != 1 or not radius[0] > 0:
             message = f"{what} received the radius {self.radius!r}, expected one number above zero."
             raise ProblemError(message)
@@ -41,7 +44,9 @@ class Round(Domain):
 
     def level(self, x: Tensor) -> Tensor:
         """Return the signed distance |x - centre| - radius."""
-        square = sum((x[:, i] - c) ** 2 for i, c in enumerate(self.centre))
+        square = torch.zeros_like(x[:, 0])
+        for i, c in enumerate(self.centre):
+            square = square + (x[:, i] - c) ** 2
         return square.sqrt() - self.radius
 
     @cached_property

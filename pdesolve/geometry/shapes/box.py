@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.domain import Domain, coordinate_names, numbers, short
-from pdesolve.geometry.moved import Motion
+from pdesolve.geometry.coordinates import coordinate_names, numbers, short
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.place import Boundary
 from pdesolve.geometry.rules.boundary_rule import sobol_size
 from pdesolve.geometry.surfaces import Face
@@ -26,7 +27,8 @@ class AxisAligned(Domain):
 
     def _set(self, lower, upper) -> None:
         what = type(self).__name__
-        lower, upper = numbers(lower, what), numbers(upper, what)
+        lower = numbers(lower, what)
+        upper = numbers(upper, what)
         if len(lower) != len(upper) or not lower:
             message = (
                 f"{what} received a lower corner with {len(lower)} and an upper corner with {len(upper)} "
@@ -50,21 +52,20 @@ class AxisAligned(Domain):
 
     def level(self, x: Tensor) -> Tensor:
         """max_i |x_i - c_i| - h_i, with centre c and half widths h."""
-        level = None
-        for i, (a, b) in enumerate(zip(self.lower, self.upper, strict=True)):
-            distance = torch.maximum(a - x[:, i], x[:, i] - b)
-            level = distance if level is None else torch.maximum(level, distance)
-        return level
+        faces = enumerate(zip(self.lower, self.upper, strict=True))
+        return reduce(torch.maximum, (torch.maximum(a - x[:, i], x[:, i] - b) for i, (a, b) in faces))
 
     @cached_property
     def surfaces(self) -> tuple[Face, ...]:
         """Two faces for each axis, lower one first."""
         names = coordinate_names(len(self.lower))
         faces = []
-        for axis, side in ((i, s) for i in range(len(self.lower)) for s in (0, 1)):
-            value = (self.lower, self.upper)[side][axis]
-            name = FACES[axis][side] if len(self.lower) <= 3 else f"{names[axis]} = {value:g}"
-            faces.append(Face((self, name), axis, side == 1, self.lower, self.upper))
+        for axis, coordinate in enumerate(names):
+            ends = (self.lower[axis], self.upper[axis])
+            # Left and right, bottom and top, back and front: there are no such words beyond three dimensions.
+            labels = FACES[axis] if len(names) <= 3 else tuple(f"{coordinate} = {end:g}" for end in ends)
+            for upper_side, label in zip((False, True), labels, strict=True):
+                faces.append(Face((self, label), axis, upper_side, self.lower, self.upper))
         return tuple(faces)
 
     @property
@@ -86,8 +87,11 @@ class AxisAligned(Domain):
         """Return the image: of the same kind unless it is turned."""
         if motion.turns:
             return super().moved(motion)
-        ends = motion.of(self.lower, self.upper)
-        return type(self)(*(end[0] for end in ends)) if isinstance(self, Interval) else type(self)(*ends)
+        return self._between(*motion.of(self.lower, self.upper))
+
+    def _between(self, lower: tuple[float, ...], upper: tuple[float, ...]) -> Domain:
+        """Return the box of the same kind with other corners."""
+        raise NotImplementedError
 
     @property
     def measure(self) -> float:
@@ -139,6 +143,9 @@ class Interval(AxisAligned):
     def __repr__(self) -> str:
         return f"Interval({self.a:g}, {self.b:g})"
 
+    def _between(self, lower: tuple[float, ...], upper: tuple[float, ...]) -> Domain:
+        return Interval(lower[0], upper[0])
+
 
 @dataclass(frozen=True, repr=False)
 class Rectangle(_WithBottom):
@@ -166,6 +173,9 @@ class Rectangle(_WithBottom):
     def __repr__(self) -> str:
         return f"Rectangle({short(self.lower)}, {short(self.upper)})"
 
+    def _between(self, lower: tuple[float, ...], upper: tuple[float, ...]) -> Domain:
+        return Rectangle((lower[0], lower[1]), (upper[0], upper[1]))
+
 
 @dataclass(frozen=True, repr=False)
 class Box(_WithBottom):
@@ -188,6 +198,9 @@ class Box(_WithBottom):
 
     def __repr__(self) -> str:
         return f"Box({short(self.lower)}, {short(self.upper)})"
+
+    def _between(self, lower: tuple[float, ...], upper: tuple[float, ...]) -> Domain:
+        return Box(lower, upper)
 
     @property
     def back(self) -> Boundary:

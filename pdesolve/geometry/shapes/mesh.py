@@ -18,7 +18,8 @@ from pdesolve.geometry.paths import Polyline
 from pdesolve.geometry.place import Boundary
 from pdesolve.geometry.shapes.mesh_data import MeshData, find, read
 from pdesolve.geometry.shapes.region import Region
-from pdesolve.geometry.surfaces import Curve, Segment, Surface
+from pdesolve.geometry.surface import Surface
+from pdesolve.geometry.surfaces import Curve, Segment
 from pdesolve.quadrature import Rule, gauss_legendre, tensor_rule
 
 LONG = 0.05  # of the boundary's size: straight runs longer than this are edges of their own
@@ -52,11 +53,10 @@ def load_mesh(path: str | Path) -> Domain:
     return PlaneMesh(data) if data.dimension == 2 else SolidMesh(data)
 
 
-class _Groups:
+class _Groups(Domain):
     """Parts by the names of groups, each of one or more surfaces."""
 
     data: MeshData
-    surfaces: tuple[Surface, ...]
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ class _Groups:
                 )
                 raise ProblemError(message)
         chosen = tuple(s.name for s in self.surfaces if s.name.rpartition(" ")[0] in names)
-        return Boundary(self, chosen, " and ".join(names))  # type: ignore[arg-type]
+        return Boundary(self, chosen, " and ".join(names))
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -312,19 +312,25 @@ def _consistent(points, facets, what: str):
 
 def _check_closed(facets, what: str) -> None:
     """Every ridge must be run through once in each direction."""
-    d = facets.shape[1]
-    if d == 2:
-        out, back = np.bincount(facets[:, 0]), np.bincount(facets[:, 1], minlength=len(facets))
-        n = max(len(out), len(back))
-        bad = int((np.bincount(facets[:, 0], minlength=n) != np.bincount(facets[:, 1], minlength=n)).sum())
-    else:
-        edges = np.concatenate([facets[:, [0, 1]], facets[:, [1, 2]], facets[:, [2, 0]]])
-        n = int(facets.max()) + 1
-        forth, back = edges @ (n, 1), edges[:, ::-1] @ (n, 1)
-        bad = len(np.setxor1d(forth, back)) + len(forth) - len(np.unique(forth))
+    bad = _open_vertices(facets) if facets.shape[1] == 2 else _open_edges(facets)
     if bad:
         message = (
             f"{what} has a surface that is not closed or not oriented alike: {bad} edges do not join two triangles "
             f"in one sense; repair it first."
         )
         raise ProblemError(message)
+
+
+def _open_vertices(edges) -> int:
+    """How many vertices do not begin as many edges as they end."""
+    n = int(edges.max(initial=-1)) + 1
+    return int((np.bincount(edges[:, 0], minlength=n) != np.bincount(edges[:, 1], minlength=n)).sum())
+
+
+def _open_edges(triangles) -> int:
+    """How many edges are not run through once in each direction, those run through twice in one counted too."""
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    n = int(triangles.max()) + 1
+    forth = edges @ (n, 1)
+    back = edges[:, ::-1] @ (n, 1)
+    return len(np.setxor1d(forth, back)) + len(forth) - len(np.unique(forth))

@@ -1,7 +1,6 @@
 """Polygons without self-intersections, in either orientation, and with holes."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,8 +8,10 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.domain import Domain, numbers
-from pdesolve.geometry.moved import Motion
+from pdesolve.geometry.coordinates import numbers
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.frames import frame
+from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.place import Boundary
 from pdesolve.geometry.rules.planar_rule import planar_rule
 from pdesolve.geometry.surfaces import Segment
@@ -131,27 +132,6 @@ class Polygon(Domain):
         return planar_rule(self, order)
 
 
-def frame(edges: Iterable[tuple[tuple[float, float], float]]) -> Tensor:
-    """Return the rotation (2, 2) whose columns lie, modulo 90°, along most of the edges (tangent, length)."""
-    bins: list[list[float]] = []  # angle, total length
-    for (tx, ty), length in edges:
-        angle = math.atan2(ty, tx) % (math.pi / 2)
-        for entry in bins:
-            gap = abs(entry[0] - angle)
-            if min(gap, math.pi / 2 - gap) < 1e-9:
-                entry[1] += length
-                break
-        else:
-            bins.append([angle, length])
-    longest = max((length for _, length in bins), default=0.0)
-    # Of equally long directions the first counts, so that the frame does not hang on rounding errors.
-    angle = next((angle for angle, length in bins if length >= (1 - 1e-9) * longest), 0.0)
-    if min(angle, math.pi / 2 - angle) < 1e-9:
-        return torch.eye(2, dtype=torch.float64)
-    c, s = math.cos(angle), math.sin(angle)
-    return torch.tensor([[c, -s], [s, c]], dtype=torch.float64)
-
-
 def _vertices(values) -> tuple[tuple[float, float], ...]:
     rows = [numbers(v, "Polygon") for v in values]
     if any(len(row) != 2 for row in rows):
@@ -162,7 +142,7 @@ def _vertices(values) -> tuple[tuple[float, float], ...]:
     if len(rows) < 3:
         message = f"Polygon received {len(rows)} different vertices, expected at least 3."
         raise ProblemError(message)
-    return tuple(rows)
+    return tuple((x, y) for x, y in rows)
 
 
 def _check_holes(vertices, holes) -> None:

@@ -12,13 +12,16 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.domain import Domain, numbers, short
-from pdesolve.geometry.moved import Motion
+from pdesolve.geometry.coordinates import numbers, short
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.frames import frame
+from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.paths import EllipticArc, PolarCurve, SplinePath, check_simple
 from pdesolve.geometry.place import Boundary
 from pdesolve.geometry.rules.planar_rule import planar_rule
-from pdesolve.geometry.shapes.polygon import Polygon, frame
-from pdesolve.geometry.surfaces import Curve, Segment, Surface, extremes
+from pdesolve.geometry.shapes.polygon import Polygon
+from pdesolve.geometry.surface import Surface
+from pdesolve.geometry.surfaces import Curve, Segment, extremes
 from pdesolve.quadrature import Rule, gauss_legendre
 
 CHUNK = 65536  # points at once

@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.domain import Domain, numbers
-from pdesolve.geometry.place import Boundary, Piece, Place
+from pdesolve.geometry.coordinates import numbers
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.piece import Piece
+from pdesolve.geometry.place import Boundary, Place
 from pdesolve.geometry.set_operations import SetOperation
 from pdesolve.geometry.shapes.ball import Disk
 from pdesolve.geometry.shapes.box import AxisAligned, Rectangle
 from pdesolve.geometry.shapes.polygon import Polygon
-from pdesolve.geometry.surfaces import SAME, Surface
+from pdesolve.geometry.surface import SAME, Surface
 from pdesolve.quadrature import Rule, bisect, gauss_legendre, tensor_rule
 
 AROUND = 129  # samples of a profile curve that tell where it crosses the axis
@@ -39,7 +41,7 @@ class Swept(Surface):
     dimension: int = 3
 
     @property
-    def breaks(self) -> tuple[float, ...]:  # type: ignore[override]
+    def breaks(self) -> tuple[float, ...]:
         """Those of the curve within the part."""
         width = self.stop - self.start
         inner = [(b - self.start) / width for b in self.curve.breaks if self.start < b < self.stop]
@@ -79,7 +81,7 @@ class Wall(Swept):
     high: float = 1.0
 
     @property
-    def plane(self) -> tuple[int, float] | None:  # type: ignore[override]
+    def plane(self) -> tuple[int, float] | None:
         """That of the curve."""
         return self.curve.plane
 
@@ -132,7 +134,7 @@ class Cap(Surface):
     dimension: int = 3
 
     @property
-    def plane(self) -> tuple[int, float]:  # type: ignore[override]
+    def plane(self) -> tuple[int, float]:
         """The plane z = height."""
         return 2, self.height
 
@@ -172,7 +174,7 @@ class Revolved(Swept):
     """A curve (r, z) turned about the z axis; the second parameter is the share of a turn."""
 
     @property
-    def plane(self) -> tuple[int, float] | None:  # type: ignore[override]
+    def plane(self) -> tuple[int, float] | None:
         """The plane z = const of a line at a right angle to the axis."""
         plane = self.curve.plane
         return (2, plane[1]) if plane is not None and plane[0] == 1 else None
@@ -256,7 +258,7 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _check_plane(domain, what: str) -> None:
-    if not isinstance(domain, Domain) or hasattr(domain, "time") or domain.dimension != 2:
+    if not isinstance(domain, Domain) or domain.in_space is not domain or domain.dimension != 2:
         message = f"{what} received {domain}, expected a plane domain such as Disk((0, 0), 1)."
         raise ProblemError(message)
 

@@ -1,4 +1,4 @@
-"""Seams of periodic axes: what happens at one end continues at the other, possibly displaced, possibly with a jump.
+"""Periodic axes: what happens at one end continues at the other, possibly displaced, possibly with a jump.
 
     u(x + L e + s) = u(x) + g,   ∂ᵏu/∂nᵏ the same at both for k ≥ 1,
 
@@ -26,7 +26,7 @@ INSIDE = 1e-6  # of the domain: how far inside the ends they are compared
 
 
 @dataclass(frozen=True)
-class Seam:
+class PeriodicAxis:
     """The two ends of a periodic axis.
 
     Attributes:
@@ -66,56 +66,73 @@ class Seam:
         }
 
 
-def find_seams(
+def find_periodic_axes(
     conditions: Sequence[Any], domain: Domain, coordinates: Sequence[str], unknowns: Sequence[str]
-) -> tuple[Seam, ...]:
+) -> tuple[PeriodicAxis, ...]:
     """The seams that the `Periodic` conditions state, one for each periodic axis.
 
     Raises:
         ProblemError: an axis is none, is periodic for some unknowns only, or has ends that do not fit on each other.
     """
-    periodic = [c for c in conditions if isinstance(c, Periodic)]
-    stated = {
-        axis: [c for c in periodic if c.axis == axis] for axis in dict.fromkeys(c.axis for c in periodic)
-    }
+    stated: dict[str, list[Periodic]] = {}
+    for condition in conditions:
+        if isinstance(condition, Periodic):
+            stated.setdefault(condition.axis, []).append(condition)
+    spatial = [c for c in coordinates if c != "t"]
     for axis in stated:
-        if axis not in (spatial := [c for c in coordinates if c != "t"]):
+        if axis not in spatial:
             message = f"Periodic('{axis}'): the space coordinates are {', '.join(spatial)}"
             raise ProblemError(message)
-    seams = tuple(
-        _seam(axis, mine, tuple(stated), domain, coordinates, unknowns) for axis, mine in stated.items()
+    found = tuple(
+        _periodic_axis(axis, mine, tuple(stated), domain, coordinates, unknowns)
+        for axis, mine in stated.items()
     )
-    shifted = [s.axis for s in seams if any(s.shift)]
-    for seam in seams:
-        for i, s in enumerate(seam.shift):
-            if s and i in shifted:
-                message = (
-                    f"Periodic('{coordinates[seam.axis]}') is shifted along {coordinates[i]}, which is shifted itself: "
-                    "two cells would overlap; shift one of the axes only"
-                )
-                raise ProblemError(message)
-        _check_ends(seam, domain, coordinates)
-    return seams
+    _check_shifts(found, coordinates)
+    for one in found:
+        _check_ends(one, domain, coordinates)
+    return found
 
 
-def _seam(
+def _periodic_axis(
     axis: str,
     mine: Sequence[Periodic],
     all_axes: Sequence[str],
     domain: Domain,
     coordinates: Sequence[str],
     unknowns: Sequence[str],
-) -> Seam:
-    number, bounds = coordinates.index(axis), domain.bounds.tolist()
-    lower, upper = bounds[0][number], bounds[1][number]
-    planes = {piece.plane for piece in domain.pieces if piece.plane}
-    if not all(any(a == number and math.isclose(v, e) for a, v in planes) for e in (lower, upper)):
+) -> PeriodicAxis:
+    _check_flat(axis, domain, coordinates)
+    _check_unknowns(axis, mine, unknowns)
+    shift = _shift(axis, mine, coordinates)
+    number = coordinates.index(axis)
+    start, stop = domain.bounds.tolist()
+    periodic = [name in all_axes and name != axis for name in coordinates]
+    return PeriodicAxis(
+        number,
+        start[number],
+        stop[number],
+        tuple(float(shift.get(name, 0.0)) for name in coordinates),
+        tuple(float(wraps) * (b - a) for wraps, a, b in zip(periodic, start, stop, strict=True)),
+        tuple(start),
+        _jumps(axis, mine, unknowns),
+    )
+
+
+def _check_flat(axis: str, domain: Domain, coordinates: Sequence[str]) -> None:
+    """Both ends of the axis must have flat boundary at a right angle to it."""
+    number = coordinates.index(axis)
+    lower, upper = domain.bounds[:, number].tolist()
+    values = [piece.plane[1] for piece in domain.pieces if piece.plane and piece.plane[0] == number]
+    if not all(any(math.isclose(value, end) for value in values) for end in (lower, upper)):
         message = (
             f"Periodic('{axis}') needs two opposite flat ends, at {axis} = {lower:g} and {upper:g}; "
             "this domain has none there"
         )
         raise ProblemError(message)
-    _check_unknowns(axis, mine, unknowns)
+
+
+def _shift(axis: str, mine: Sequence[Periodic], coordinates: Sequence[str]) -> dict[str, float]:
+    """How far the upper end is displaced along other axes, the same for all unknowns."""
     shift = dict(mine[0].shift)
     if any(dict(c.shift) != shift for c in mine):
         message = (
@@ -123,34 +140,47 @@ def _seam(
         )
         raise ProblemError(message)
     others = [c for c in coordinates if c not in (axis, "t")]
-    if unknown_axes := [name for name in shift if name not in others]:
+    strange = [name for name in shift if name not in others]
+    if strange:
         message = (
-            f"Periodic('{axis}') has a shift along '{unknown_axes[0]}'; it may be shifted along "
+            f"Periodic('{axis}') has a shift along '{strange[0]}'; it may be shifted along "
             f"{', '.join(others) or 'nothing, since there is no other axis'}"
         )
         raise ProblemError(message)
-    jumps = {name: c.jump for c in mine for name in ([c.unknown] if c.unknown else unknowns)}
+    return shift
+
+
+def _jumps(axis: str, mine: Sequence[Periodic], unknowns: Sequence[str]) -> dict[str, Any]:
+    """The jump of each unknown; a condition that names none speaks of all, and can give a system no jump."""
     if len(unknowns) > 1 and any(c.unknown is None and c.jump != 0 for c in mine):
         message = (
             f"Periodic('{axis}') has a jump and does not say of which unknown; write one for each of "
             f"{', '.join(unknowns)}, e.g. Periodic('{axis}', unknown='{unknowns[0]}', jump=…)"
         )
         raise ProblemError(message)
-    lengths = (domain.bounds[1] - domain.bounds[0]).tolist()
-    return Seam(
-        number,
-        lower,
-        upper,
-        tuple(float(shift.get(c, 0.0)) for c in coordinates),
-        tuple(lengths[i] if c in all_axes and c != axis else 0.0 for i, c in enumerate(coordinates)),
-        tuple(bounds[0]),
-        jumps,
-    )
+    jumps: dict[str, Any] = {}
+    for condition in mine:
+        jumps.update(dict.fromkeys([condition.unknown] if condition.unknown else unknowns, condition.jump))
+    return jumps
+
+
+def _check_shifts(found: Sequence[PeriodicAxis], coordinates: Sequence[str]) -> None:
+    """An axis cannot be shifted along one that is shifted itself: where both wrap, two cells would overlap."""
+    shifted = [one.axis for one in found if any(one.shift)]
+    for one in found:
+        for i, s in enumerate(one.shift):
+            if s and i in shifted:
+                message = (
+                    f"Periodic('{coordinates[one.axis]}') is shifted along {coordinates[i]}, which is shifted itself: "
+                    "two cells would overlap; shift one of the axes only"
+                )
+                raise ProblemError(message)
 
 
 def _check_unknowns(axis: str, mine: Sequence[Periodic], unknowns: Sequence[str]) -> None:
     named = [c.unknown for c in mine if c.unknown is not None]
-    if strangers := [name for name in named if name not in unknowns]:
+    strangers = [name for name in named if name not in unknowns]
+    if strangers:
         message = (
             f"Periodic has unknown='{strangers[0]}'; the unknowns of the equation are {', '.join(unknowns)}"
         )
@@ -164,7 +194,7 @@ def _check_unknowns(axis: str, mine: Sequence[Periodic], unknowns: Sequence[str]
         raise ProblemError(message)
 
 
-def _check_ends(seam: Seam, domain: Domain, coordinates: Sequence[str]) -> None:
+def _check_ends(seam: PeriodicAxis, domain: Domain, coordinates: Sequence[str]) -> None:
     """Just inside of one end there is domain where there is domain just inside of the other."""
     step = torch.zeros(domain.dimension, dtype=torch.float64)
     step[seam.axis] = INSIDE * (seam.upper - seam.lower)
@@ -172,7 +202,8 @@ def _check_ends(seam: Seam, domain: Domain, coordinates: Sequence[str]) -> None:
     alone = domain.contains(start + step) != domain.contains(stop - step)
     if bool(alone.any()):
         name = coordinates[seam.axis]
-        a, b = (", ".join(f"{v:.4g}" for v in x[alone][0].tolist()) for x in (start, stop))
+        a = _written(start[alone][0])
+        b = _written(stop[alone][0])
         loose = [coordinates[i] for i, s in enumerate(seam.shift) if s and not seam.periods[i]]
         hint = f"; make {', '.join(loose)} periodic, too, or move the end" if loose else ""
         message = (
@@ -180,3 +211,7 @@ def _check_ends(seam: Seam, domain: Domain, coordinates: Sequence[str]) -> None:
             f"other: of ({a}) and its partner ({b}) only one is in the domain{hint}"
         )
         raise ProblemError(message)
+
+
+def _written(point: Tensor) -> str:
+    return ", ".join(f"{value:.4g}" for value in point.tolist())

@@ -1,0 +1,151 @@
+"""What a saved solution consists of: `solution.pt`, and copies of the problem file and of what it reads."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import pdesolve.approximators as known_approximators
+from pdesolve.errors import ProblemError, UsageError
+from pdesolve.marching.expansion import MarchedMixture
+from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.runs.checksum import checksum
+from pdesolve.statement.loading import load_problem
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.subdomains import subdomains_of
+from pdesolve.trained.exact_values import ExactValues
+
+FORMAT = "pdesolve solution 1"
+FILE = "solution.pt"
+PROBLEM = "problem.py"
+
+
+def write_solution(
+    directory: Path, problem: Problem, approximator: Any, provenance: Mapping[str, Any]
+) -> Path:
+    """Write a solution and copies of all files of its problem; return the path of `solution.pt`.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    _copy_files(problem, directory)
+    state = {
+        **provenance,
+        "format": FORMAT,
+        "problem": problem.name,
+        "constants": dict(problem.constants),
+        "approximator": _approximator_state(approximator),
+    }
+    state["checksum"] = checksum(state)
+    content = io.BytesIO()  # torch hides the reason why a file cannot be written
+    torch.save(state, content)
+    path = directory / FILE
+    temporary = path.with_suffix(".tmp")
+    try:
+        temporary.write_bytes(content.getvalue())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        error.filename = str(path)
+        raise
+    return path
+
+
+def _copy_files(problem: Problem, directory: Path) -> None:
+    copies = {file.name: file for file in problem.domain.files}  # meshes, which are found by their name alone
+    copies |= problem.files
+    # A problem file of the name of a result would be lost, were data copied over it.
+    copies = {place: file for place, file in copies.items() if place not in (FILE, PROBLEM)}
+    if problem.source_path is not None:
+        copies[PROBLEM] = Path(problem.source_path)
+    for place, file in copies.items():
+        target = directory / place
+        if file.resolve() != target.resolve():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+
+
+def read_solution(directory: Path, problem: Problem | None) -> tuple[Problem, Any, dict[str, Any]]:
+    """Read what `write_solution` wrote: problem, approximator and provenance.
+
+    Args:
+        directory: that of the run.
+        problem: the problem, where no problem file was saved beside the solution.
+
+    Raises:
+        UsageError: there is no solution, or the file is damaged or foreign.
+        ProblemError: the problem file does not run any more.
+    """
+    state = _read_state(directory)
+    name = state.pop("problem")
+    constants = state.pop("constants")
+    if problem is None:
+        problem = _load_copy(directory, constants)
+        problem.name = name
+    return problem, _approximator_from(state.pop("approximator"), problem), state
+
+
+def _read_state(directory: Path) -> dict[str, Any]:
+    path = directory / FILE
+    if not path.is_file():
+        message = f"{directory} holds no {FILE}; expected the directory of a finished run"
+        raise UsageError(message)
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        known = state["format"] == FORMAT
+    except Exception as error:
+        kind = type(error).__name__
+        message = f"{path} is damaged or no solution of pdesolve ({kind}); run solve again"
+        raise UsageError(message) from None
+    if not known:
+        message = f"{path} was written by another version of pdesolve; run solve again"
+        raise UsageError(message)
+    expected = state.pop("checksum", None)  # solutions saved by earlier versions have none
+    if expected not in (None, checksum(state)):
+        message = f"{path} is damaged: its numbers are not those that were saved; run solve again"
+        raise UsageError(message)
+    del state["format"]
+    return state
+
+
+def _load_copy(directory: Path, constants: Mapping[str, float]) -> Problem:
+    """Load the copy of the problem file, which may read data relative to its own folder or to the current one."""
+    copy = (directory / PROBLEM).resolve()
+    if not copy.is_file():
+        return load_problem(directory / PROBLEM)  # says that there is none
+    try:
+        # The folder of the copy first: there, the data are those that were solved with.
+        with contextlib.chdir(directory):
+            return load_problem(copy, constants or None)
+    except ProblemError:
+        return load_problem(copy, constants or None)
+
+
+def _approximator_state(approximator: Any) -> dict[str, Any]:
+    kind = type(approximator).__name__
+    if isinstance(approximator, (PartitionedMixture, MarchedMixture)):
+        return {"kind": kind, "state": approximator.state()}
+    return {"kind": kind, "config": approximator.config(), "state": dict(approximator.state_dict())}
+
+
+def _approximator_from(saved: dict[str, Any], problem: Problem) -> Any:
+    for kind in (PartitionedMixture, MarchedMixture):
+        if saved["kind"] == kind.__name__:
+            return kind.from_state(saved["state"], subdomains_of(problem))
+    if saved["kind"] == "Lifting":
+        inner = saved["config"]
+        network = getattr(known_approximators, inner["kind"])(**inner["config"])
+        module = ExactValues.of(problem).around(network)
+    else:
+        module = getattr(known_approximators, saved["kind"])(**saved["config"])
+    module.to(next(iter(saved["state"].values())).dtype)
+    module.load_state_dict(saved["state"])
+    return module

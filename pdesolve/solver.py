@@ -17,7 +17,8 @@ from pdesolve.runs.wording import named
 from pdesolve.solution.solution import Solution
 from pdesolve.statement.problem import Problem
 
-MOST_DIMENSIONS = 3  # of a domain that method gmnm covers with patches
+# Of a domain that method gmnm covers with patches
+MOST_DIMENSIONS = 3
 
 
 @dataclass(frozen=True)

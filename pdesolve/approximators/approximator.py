@@ -44,7 +44,8 @@ class TrainableApproximator(torch.nn.Module, ABC):
 
     inputs: int
     outputs: int
-    points_per_chunk = 512  # working sets of this many points stay in cache; callers may loop in such chunks
+    # Working sets of this many points stay in cache; callers may loop in such chunks
+    points_per_chunk = 512
 
     @abstractmethod
     def jet(self, x: Tensor, indices: Iterable[Index]) -> Tensor:

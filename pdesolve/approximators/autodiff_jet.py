@@ -81,7 +81,8 @@ def _nested_derivatives(value: Tensor, x: Tensor, indices: tuple[Index, ...]) ->
         if axis is None:
             return value
         lower = derivative(lowered(index, axis))
-        if not lower.requires_grad:  # a polynomial that has run out of derivatives
+        # A polynomial that has run out of derivatives
+        if not lower.requires_grad:
             return torch.zeros_like(value)
         return gradient(lowered(index, axis))[:, axis]
 

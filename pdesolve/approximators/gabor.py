@@ -7,9 +7,12 @@ from torch import Tensor
 
 from pdesolve.approximators.nested import NestedNetwork, uniform
 
-LAYERS = 2  # filters; one alone is a mixture of Gaussians times sines
-ALPHA = 6.0  # shape of the distribution of the precisions, as in the authors' code
-FREQUENCY = 2.0  # of the first sines; the authors' 256 is for images of many pixels
+# Filters; one alone is a mixture of Gaussians times sines
+LAYERS = 2
+# Shape of the distribution of the precisions, as in the authors' code
+ALPHA = 6.0
+# Of the first sines; the authors' 256 is for images of many pixels
+FREQUENCY = 2.0
 
 
 class GaborNet(NestedNetwork):

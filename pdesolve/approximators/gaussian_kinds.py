@@ -25,7 +25,8 @@ from pdesolve.approximators.gaussian_moments import (
 from pdesolve.approximators.multi_index import Index, Indices, lower_closure, lowered
 
 Parameters = Mapping[str, Tensor]
-NARROWEST = -40.0  # log of a width below the spacing of floating-point numbers
+# Log of a width below the spacing of floating-point numbers
+NARROWEST = -40.0
 
 
 class Components(ABC):
@@ -204,7 +205,8 @@ class _RidgeComponents(Components):
             if order:
                 slopes = {alpha: self._power_slopes(alpha) for alpha in alphas}
                 turns = turns + self._combined(weights, alphas, slopes) * self.f[order][..., None]
-        assert isinstance(rise, Tensor)  # there is at least one derivative
+        # There is at least one derivative
+        assert isinstance(rise, Tensor)
         return {"directions": self.x[:, None, :] * rise[..., None] + turns, "offsets": -rise}
 
     def gradient(self, weights: Derivatives) -> dict[str, Tensor]:
@@ -224,7 +226,8 @@ class _RidgeComponents(Components):
     def _combined(weights: Derivatives, alphas: list[Index], tables: Mapping[Index, Tensor]) -> Tensor:
         """Σ_α w_α (n, k) or (n, 1) times tables (k, …): (n, k, …)."""
         shape = (-1, weights[alphas[0]].shape[1], *[1] * (tables[alphas[0]].ndim - 1))
-        if weights[alphas[0]].shape[1] == 1:  # one product of matrices for all derivatives
+        # One product of matrices for all derivatives
+        if weights[alphas[0]].shape[1] == 1:
             w = torch.cat([weights[alpha] for alpha in alphas], dim=1)
             table = torch.stack([tables[alpha].flatten() for alpha in alphas])
             return (w @ table).reshape(-1, *tables[alphas[0]].shape)

@@ -22,7 +22,8 @@ from torch import Tensor
 from pdesolve.approximators.multi_index import Index, Indices, lower_closure, lowered, value_index
 
 Derivatives = dict[Index, Tensor]
-Precision = Callable[[int, int], Tensor | None]  # (i, j) ↦ P_ij as (k,), None where it is zero
+# (i, j) ↦ P_ij as (k,), None where it is zero
+Precision = Callable[[int, int], Tensor | None]
 
 
 def gaussian_derivatives(g: Tensor, v: list[Tensor], precision: Precision, indices: Indices) -> Derivatives:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from pdesolve.approximators.nested import NestedNetwork, uniform
 
-WIDTH = 1.5  # of a Gaussian, in spacings of as many centres on a grid
+# Of a Gaussian, in spacings of as many centres on a grid
+WIDTH = 1.5
 
 
 class GaussianNetwork(NestedNetwork):

@@ -14,7 +14,8 @@ from pdesolve.approximators.univariate import Tanh
 from pdesolve.errors import UsageError
 
 BASES = ("spline", "chebyshev", "gaussian")
-DEGREES = {"spline": 3}  # where none is given; cubic as in Liu et al. 2024, and 5 for the others
+# Where none is given; cubic as in Liu et al. 2024, and 5 for the others
+DEGREES = {"spline": 3}
 Edges = SplineBasis | ChebyshevBasis | GaussianBasis
 
 
@@ -116,7 +117,8 @@ def _initialise(linear: torch.nn.Linear, fan_in: int, functions: Edges, generato
         noise[..., 0] *= sqrt(2 / (fan_in + fan_out))
         noise[..., 1:] *= 0.3 / sqrt(fan_in)
     elif isinstance(functions, GaussianBasis):
-        noise[..., 0] *= 1 / sqrt(3 * fan_in)  # the variance of torch.nn.Linear's default
+        # The variance of torch.nn.Linear's default
+        noise[..., 0] *= 1 / sqrt(3 * fan_in)
         noise[..., 1:] *= 0.1
     else:
         noise /= sqrt(fan_in) * torch.arange(1, functions.size + 1)

@@ -13,7 +13,8 @@ from pdesolve.approximators.multi_index import Index, Indices, binomial, lower_c
 from pdesolve.errors import UsageError
 
 ScalarField = Callable[[Tensor], Tensor]
-Face = tuple[int, int]  # axis and end, 0 the lower and 1 the upper
+# Axis and end, 0 the lower and 1 the upper
+Face = tuple[int, int]
 
 
 class Lifting(TrainableApproximator):
@@ -212,6 +213,7 @@ def field_jet(field: Callable[[Tensor], Tensor], x: Tensor, indices: Indices) ->
     with torch.enable_grad():
         points = x.detach().clone().requires_grad_()
         values = field(points)
-        if not values.requires_grad:  # constant, but its derivatives are still zero
+        # Constant, but its derivatives are still zero
+        if not values.requires_grad:
             values = values + 0 * points[:, :1]
         return nested_jet(values, points, indices).detach()

@@ -90,7 +90,8 @@ def compose_adjoint(
         int, Tensor
     ] = {}  # ⟨ȳ_α, f^(k+1)⟩ B_{α,k} for a plain f: Σ_α ȳ_α B_{α,k}, times f^(k+1) at the end
     value = next(iter(rule))
-    for alpha in (alpha for alpha in rule if alpha in cotangent):  # lower orders first: fewer temporaries
+    # Lower orders first: fewer temporaries
+    for alpha in (alpha for alpha in rule if alpha in cotangent):
         y_bar = cotangent[alpha]
         polynomials = bell[alpha]
         if not polynomials:

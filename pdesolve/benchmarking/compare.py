@@ -10,9 +10,12 @@ from pdesolve.benchmarking.records import Record
 from pdesolve.benchmarking.statistics import Row, rows
 from pdesolve.benchmarking.tables import Table, number
 
-FACTOR = 3.0  # between medians over seeds: several times their usual scatter
-NEGLIGIBLE = 1e-13  # errors at rounding level differ by chance
-SHORTEST = 1.0  # seconds below which times say nothing
+# Between medians over seeds: several times their usual scatter
+FACTOR = 3.0
+# Errors at rounding level differ by chance
+NEGLIGIBLE = 1e-13
+# Seconds below which times say nothing
+SHORTEST = 1.0
 
 
 @dataclass(frozen=True)

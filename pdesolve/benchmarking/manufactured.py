@@ -11,7 +11,8 @@ from torch import Tensor
 
 from pdesolve.statement.calculus import Field, Frame, MultiIndex, active_frame
 
-Operator = Callable[..., Any]  # unknowns and coordinates ↦ a field, or a tuple of them
+# Unknowns and coordinates ↦ a field, or a tuple of them
+Operator = Callable[..., Any]
 
 
 def with_arguments(function: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:

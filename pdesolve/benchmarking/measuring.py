@@ -19,10 +19,12 @@ from pdesolve.runs.monitor import Monitor, State, made
 from pdesolve.solution.solution import Solution
 from pdesolve.statement.problem import Problem
 
-FIRST = 0.05  # seconds before the second copy, and between copies relative to the time passed
+# Seconds before the second copy, and between copies relative to the time passed
+FIRST = 0.05
 GROWTH = 1.25
 POINTS = 4096
-PICTURE = 48  # points along each side of a picture of the error
+# Points along each side of a picture of the error
+PICTURE = 48
 
 
 @dataclass

@@ -19,7 +19,8 @@ from pdesolve.benchmarking.records import Record, read_record, write_record
 from pdesolve.benchmarking.worker import blank
 from pdesolve.errors import UsageError
 
-PAUSE = 0.05  # seconds between looks at a process
+# Seconds between looks at a process
+PAUSE = 0.05
 Show = Callable[[Record], None]
 
 

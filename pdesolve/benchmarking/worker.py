@@ -186,6 +186,7 @@ def limit_memory(mebibytes: int) -> None:
 
 def run(case: Case, target: Path) -> None:
     """Solve a case within its memory and write its record to the file named."""
-    if not case.device.startswith("cuda"):  # CUDA reserves address space beyond any limit
+    # CUDA reserves address space beyond any limit
+    if not case.device.startswith("cuda"):
         limit_memory(case.memory)
     write_record(target.parent, execute(case), target.stem)

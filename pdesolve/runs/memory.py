@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 # Names and numbers of `mallopt` (malloc.h of the GNU C library).
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
-UNKNOWN = 8e9  # bytes, where the system does not say what is free: a modest machine
+# Bytes, where the system does not say what is free: a modest machine
+UNKNOWN = 8e9
 
 
 def keep_freed_memory() -> bool:

@@ -132,7 +132,8 @@ class RunDirectory:
         import torch
 
         content = {"format": FORMAT, "identity": fingerprint(self.identity), "state": plain(state)}
-        buffer = io.BytesIO()  # torch hides the reason why a file cannot be written
+        # Torch hides the reason why a file cannot be written
+        buffer = io.BytesIO()
         torch.save(content, buffer)
         self.write("checkpoint.pt", lambda file: file.write(buffer.getvalue()))
 

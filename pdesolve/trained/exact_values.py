@@ -37,9 +37,12 @@ from pdesolve.statement.term import Term
 from pdesolve.trained.rows import Group, Linearised
 
 SAMPLES = 2048
-ON_CARRIER = 1e-9  # of the domain: distance of points that lie in the plane or sphere of a part
-AGREE = 1e-10  # difference of values that are the same, relative to the largest
-Shape = Callable[[Tensor], Tensor]  # points (n, d) ↦ (n,), differentiable
+# Of the domain: distance of points that lie in the plane or sphere of a part
+ON_CARRIER = 1e-9
+# Difference of values that are the same, relative to the largest
+AGREE = 1e-10
+# Points (n, d) ↦ (n,), differentiable
+Shape = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -346,7 +349,8 @@ def _trimmed(piece: Piece, interior: Tensor) -> Shape | None:
 
     def shape(x: Tensor) -> Tensor:
         f, t = distances(x)
-        near = t > 0  # there in a form whose derivatives exist on the edge
+        # There in a form whose derivatives exist on the edge
+        near = t > 0
         high = torch.where(near, t, 1.0)
         low = torch.where(near, -1.0, t)
         g = torch.where(near, 1.0, f)

@@ -17,10 +17,13 @@ from pdesolve.least_squares.dense.stopping import half_square
 from pdesolve.least_squares.dense.variable_projection import SeparableProblem
 from pdesolve.trained.mixture import SeparableMixture
 
-SHARES = (0.1, 0.03, 0.01)  # of the components, tried one after the other
-CANDIDATES = 8  # for each component that is exchanged
+# Of the components, tried one after the other
+SHARES = (0.1, 0.03, 0.01)
+# For each component that is exchanged
+CANDIDATES = 8
 LEAST_CANDIDATES = 100
-VISIBLE = 1e-6  # of a column must be left beside the others; below, the rest is rounding
+# Of a column must be left beside the others; below, the rest is rounding
+VISIBLE = 1e-6
 
 
 def exchange(

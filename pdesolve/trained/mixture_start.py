@@ -22,8 +22,10 @@ from pdesolve.trained.mixture import SeparableMixture
 from pdesolve.trained.rows import Group, affine_function
 from pdesolve.trained.sampling import GRID_DIMENSIONS, Sampling, Statement, start_parameters
 
-MARGIN = 0.15  # centres reach this part of an axis beyond the domain, where Gaussians still help
-WIDTHS = (1.0, 1.5, 2.0, 3.0, 4.5)  # in spacings of as many centres on a grid
+# Centres reach this part of an axis beyond the domain, where Gaussians still help
+MARGIN = 0.15
+# In spacings of as many centres on a grid
+WIDTHS = (1.0, 1.5, 2.0, 3.0, 4.5)
 RIDGE_WIDTHS = (
     0.5,
     1.0,
@@ -33,8 +35,10 @@ RIDGE_WIDTHS = (
     16.0,
     32.0,
 )  # in lengths of the domain: one projection crosses all of it
-RATIOS = (1, 2, 4)  # components along one axis relative to another
-ROWS_PER_UNKNOWN = 3.0  # of a fit of coefficients; fewer could be met between the points
+# Components along one axis relative to another
+RATIOS = (1, 2, 4)
+# Of a fit of coefficients; fewer could be met between the points
+ROWS_PER_UNKNOWN = 3.0
 
 
 def best_start(
@@ -62,7 +66,8 @@ def best_start(
         sampler = "gauss"
     else:
         sampler = "sobol"
-    most = size / (problem.domain.dimension + 2)  # components, of the smallest kind
+    # Components, of the smallest kind
+    most = size / (problem.domain.dimension + 2)
     sampling = Sampling(max(60, round(ROWS_PER_UNKNOWN * most)), sampler=sampler, value_weight=value_weight)
     groups = statement.sample(sampling, seed)
     parameters = start_parameters(problem, statement.dtype, statement.device)
@@ -122,7 +127,8 @@ def _random(problem: Problem, size: int, seed: int) -> Iterator[GaussianMixture]
     if d > GRID_DIMENSIONS:
         names = ("ridge",)
     for kind, components in _kinds(d, u, size, names):
-        one = components ** (1 / d) / (1 + 2 * MARGIN)  # the width factor of one length of the domain
+        # The width factor of one length of the domain
+        one = components ** (1 / d) / (1 + 2 * MARGIN)
         widths: Iterable[float] = WIDTHS
         if kind == "ridge":
             widths = [one * width for width in RIDGE_WIDTHS]

@@ -26,7 +26,8 @@ from pdesolve.approximators import (
 from pdesolve.approximators.taylor_network import TaylorNetwork
 from pdesolve.errors import UsageError
 
-Build = Callable[..., TrainableApproximator]  # (inputs, outputs, width, lower=, upper=, seed=, dtype=)
+# (inputs, outputs, width, lower=, upper=, seed=, dtype=)
+Build = Callable[..., TrainableApproximator]
 WIDEST = 4096
 
 
@@ -124,7 +125,8 @@ def build_network(
     def size(width: int) -> int:
         return sum(p.numel() for p in build(inputs, outputs, width, **common).parameters())
 
-    low = 1  # size(low) < parameters ≤ size(high), where sizes reach that far
+    # size(low) < parameters ≤ size(high), where sizes reach that far
+    low = 1
     high = 2
     while size(high) < parameters and high < WIDEST:
         low = high

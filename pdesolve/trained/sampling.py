@@ -19,7 +19,8 @@ from pdesolve.trained.exact_values import ExactValues
 from pdesolve.trained.rows import Group, affine_function, operator_function
 from pdesolve.trained.scaling import row_scale, slot_scales, unknown_sizes
 
-GRID_DIMENSIONS = 3  # beyond, grids have too few points per axis: quasi-random places instead
+# Beyond, grids have too few points per axis: quasi-random places instead
+GRID_DIMENSIONS = 3
 MOST_BOUNDARY = (
     2  # times the interior points; in ten dimensions an even density would ask for ten times as many
 )

@@ -11,7 +11,8 @@ from pdesolve.runs.monitor import Monitor
 from pdesolve.trained.sampling import Statement
 from pdesolve.trained.settings import Budget
 
-SAFETY = 0.1  # rows are scaled so that their root mean square is about the relative error, see `scaling`
+# Rows are scaled so that their root mean square is about the relative error, see `scaling`
+SAFETY = 0.1
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,14 @@ from pdesolve.trained.train_network import (
 from pdesolve.training.registry import MINIMISERS
 
 PARAMETERS = 400
-ROWS_PER_PARAMETER = 3.0  # for all alike; `train_network` says what fewer cost
-REDRAW = 10  # iterations of Levenberg-Marquardt at the same points
-DENSE = 800  # parameters above which a sketch of the normal matrix takes its place
-LARGEST = 6000  # parameters of Levenberg-Marquardt, whose Jacobian then takes about a gigabyte
+# For all alike; `train_network` says what fewer cost
+ROWS_PER_PARAMETER = 3.0
+# Iterations of Levenberg-Marquardt at the same points
+REDRAW = 10
+# Parameters above which a sketch of the normal matrix takes its place
+DENSE = 800
+# Parameters of Levenberg-Marquardt, whose Jacobian then takes about a gigabyte
+LARGEST = 6000
 
 OPTIMISERS = {
     "lm": "Levenberg-Marquardt on all parameters",

@@ -129,7 +129,8 @@ def lm_settings(task: Task) -> LevenbergMarquardtSettings:
     window = 50
     if task.monitor.time_limit is not None:
         most = UNLIMITED
-        window = 0  # it may stall for hundreds of iterations and then go on
+        # It may stall for hundreds of iterations and then go on
+        window = 0
     return LevenbergMarquardtSettings(
         iterations=task.budget.iterations or most,
         loss_tolerance=task.loss_tolerance,

@@ -59,7 +59,8 @@ def train_network(task: Task, method: str) -> Answer:
     recipe = RECIPES[method]
     budget = task.budget
     name = budget.optimiser or recipe.optimiser
-    minimiser(name)  # a wrong name is refused before anything is computed
+    # A wrong name is refused before anything is computed
+    minimiser(name)
     network = network_of(task, recipe.build, recipe.parameters)
     points = budget.points or rows_for(network, POINTS_PER_PARAMETER)
     stages = [("adam", budget.adam_iterations or recipe.adam), (name, budget.iterations or recipe.iterations)]

@@ -56,7 +56,8 @@ class _LBFGS:
         direction = -inverse_hessian_product(s, y, point.gradient)
         found = strong_wolfe(evaluate, point, direction, first_length(len(s), point), self.settings.wolfe)
         if not found.success and len(s):
-            s = s[:0]  # forget, and search along the gradient once
+            # Forget, and search along the gradient once
+            s = s[:0]
             y = y[:0]
             found = strong_wolfe(
                 evaluate, point, -point.gradient, first_length(0, point), self.settings.wolfe

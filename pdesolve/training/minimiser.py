@@ -190,7 +190,8 @@ def _first_state(optimiser, evaluate, theta0, monitor, settings) -> _State:
         first = saved["first_gradient"]
         mark = saved["mark_loss"]
         if settings.on_iteration is not None:
-            settings.on_iteration(iteration)  # the points of this iteration; loss and gradient are saved
+            # The points of this iteration; loss and gradient are saved
+            settings.on_iteration(iteration)
         return _State(iteration, point, best, saved["memory"], first, mark)
     if settings.on_iteration is not None:
         settings.on_iteration(0)

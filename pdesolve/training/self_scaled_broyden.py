@@ -24,7 +24,8 @@ from pdesolve.training.minimiser import (
     settings_from,
 )
 
-LARGEST = 12_000  # parameters: the inverse Hessian then holds 1.1 GB in float64
+# Parameters: the inverse Hessian then holds 1.1 GB in float64
+LARGEST = 12_000
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def scaling(c: Curvature, update: str, p: int) -> tuple[float, float]:
         raise UsageError(message)
     a = c.b * c.h - 1  # ≥ 0 by Cauchy–Schwarz
     if a <= 1e-14:
-        return shrink, 1.0  # Hy ∥ s: every member of the family gives the same matrix
+        # Hy ∥ s: every member of the family gives the same matrix
+        return shrink, 1.0
     ρ = min(1.0, c.h * (1 - math.sqrt(a / (1 + a))))
     θ = max((ρ - 1) / a, min(1 / ρ, (1 - c.b) / c.b))
     σ = 1 + a * θ
@@ -147,7 +149,8 @@ class _Broyden:
             first = expected_length(point, direction, memory["loss_before"])
         found = strong_wolfe(evaluate, point, direction, first, wolfe)
         if not found.success and not fresh:
-            H.zero_().fill_diagonal_(1.0)  # forget, and search along the gradient once
+            # Forget, and search along the gradient once
+            H.zero_().fill_diagonal_(1.0)
             direction = -point.gradient
             fresh = True
             found = strong_wolfe(evaluate, point, direction, first_length(0, point), wolfe)

@@ -23,7 +23,8 @@ from pdesolve.least_squares.dense.stopping import (
 )
 from pdesolve.runs.monitor import Monitor
 
-DEAD = 1e-8  # norm of a column beside the largest at which it holds only rounding
+# Norm of a column beside the largest at which it holds only rounding
+DEAD = 1e-8
 
 
 @dataclass(frozen=True)
@@ -320,7 +321,8 @@ def _search_damping(residual, J, problem, state, loss, settings) -> tuple[_Trial
         if not enough:
             break
         if raised > 2.0 or trial.gain < 0.5 or λ <= smallest:
-            break  # it had to be raised, or the model is not trusted further out
+            # It had to be raised, or the model is not trusted further out
+            break
         λ = max(λ / 9, smallest)
     if best is not None:
         next_damping = max(update_damping(best.damping, best.gain), smallest)
@@ -371,7 +373,8 @@ def _linear_model(J, r, loss, state, settings) -> tuple[Linearisation, float]:
     """The decomposition, and the cosine max_j |J_jᵀ r| / (|J_j| |r|) that follows from Jᵀr."""
     norms = column_norms(J)
     state.scale = torch.maximum(settings.scale_memory * state.scale, norms)  # Moré 1978, §3
-    if settings.scale_memory < 1:  # a column that has died would send its parameter to infinity
+    # A column that has died would send its parameter to infinity
+    if settings.scale_memory < 1:
         state.scale = state.scale.clamp_min(DEAD * float(state.scale.max()))
     if settings.linearised is not None:
         problem = settings.linearised(J, r, state.scale)

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-SHARE = 1 / 8  # columns of the sketch per parameter
-TOLERANCE = 1e-2  # of the residual of the normal equations: an inexact Newton step
+# Columns of the sketch per parameter
+SHARE = 1 / 8
+# Of the residual of the normal equations: an inexact Newton step
+TOLERANCE = 1e-2
 ITERATIONS = 40
 
 
@@ -133,7 +135,8 @@ def nystroem(J: Tensor, scale: Tensor, columns: int) -> Sketch:
     Y = Y + shift * omega
     core = omega.T @ Y
     L, failed = torch.linalg.cholesky_ex((core + core.T) / 2)
-    if bool(failed):  # rounding beyond the shift: take a larger one
+    # Rounding beyond the shift: take a larger one
+    if bool(failed):
         core.diagonal().add_(float(torch.finfo(J.dtype).eps ** 0.75 * core.diagonal().max()))
         L = torch.linalg.cholesky((core + core.T) / 2)
     B = torch.linalg.solve_triangular(L, Y.T, upper=False).T

@@ -45,7 +45,8 @@ class _Projection:
 
     alpha: Tensor
     U: Tensor  # (m, rank)
-    weighted: Tensor  # D⁻¹ V S⁻¹, (l + k·u, rank); Φ⁺ = D⁻¹ V S⁻¹ Uᵀ
+    # D⁻¹ V S⁻¹, (l + k·u, rank); Φ⁺ = D⁻¹ V S⁻¹ Uᵀ
+    weighted: Tensor
     c: Tensor  # (l + k·u,)
     residual: Tensor  # (m,)
     components: int  # k

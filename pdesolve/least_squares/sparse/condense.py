@@ -21,7 +21,8 @@ from pdesolve.least_squares.sparse.numbering import Numbering
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks, shared
 from pdesolve.runs.deadline import check_deadline
 
-POOR = 1e-4  # singular value, of columns of norm one, below which a Gram matrix has lost half of the digits
+# Singular value, of columns of norm one, below which a Gram matrix has lost half of the digits
+POOR = 1e-4
 # Column scales that agree to so many digits are those of patches that are alike: they come from the same matrices, and
 # differ by the rounding of their sums only.
 SCALE_DIGITS = 1e8
@@ -166,7 +167,8 @@ def condense(rows: PatchRows, numbering: Numbering, shift: float) -> Condensed |
         grams[i] = couplings[i] = rows.scale.new_zeros(0)  # they are as large as the factor
         for patches, factors in _alike(kind, mine, repeated):
             place[patches, 0] = len(batches)
-            place[patches, 1] = np.arange(len(patches)) % len(factors)  # one factor for all, or one for each
+            # One factor for all, or one for each
+            place[patches, 1] = np.arange(len(patches)) % len(factors)
             columns = rows.layout.of(torch.from_numpy(patches)).to(lower.device)
             unknowns = torch.from_numpy(numbering.rows_of(patches)).to(lower.device)
             own: slice | np.ndarray = factors

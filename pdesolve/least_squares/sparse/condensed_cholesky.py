@@ -21,9 +21,12 @@ from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 from pdesolve.runs.memory import available_memory
 from pdesolve.runs.wording import named
 
-FIRST_SHIFT = 1e-14  # added to the diagonal, which is one: the level of rounding
-LARGEST_SHIFT = 1e-4  # beyond it the factor would be that of another matrix
-ROOM = 0.8  # of the free memory that a factor may take: the rows of the next step need some, too
+# Added to the diagonal, which is one: the level of rounding
+FIRST_SHIFT = 1e-14
+# Beyond it the factor would be that of another matrix
+LARGEST_SHIFT = 1e-4
+# Of the free memory that a factor may take: the rows of the next step need some, too
+ROOM = 0.8
 
 
 class CondensedCholesky:

@@ -9,7 +9,8 @@ import numpy as np
 
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks
 
-LEAF_COLUMNS = 160  # parts with fewer columns inside are one dense front: below it, overhead outweighs flops
+# Parts with fewer columns inside are one dense front: below it, overhead outweighs flops
+LEAF_COLUMNS = 160
 
 
 @dataclass

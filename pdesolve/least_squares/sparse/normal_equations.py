@@ -22,8 +22,10 @@ from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 from pdesolve.runs.deadline import check_deadline
 
-PATIENCE = 2  # steps without halving: where the factor lost small singular values, energies fall unevenly
-USEFUL = 0.05  # energy of the error over that before, at most, after a step with the factor of other rows
+# Steps without halving: where the factor lost small singular values, energies fall unevenly
+PATIENCE = 2
+# Energy of the error over that before, at most, after a step with the factor of other rows
+USEFUL = 0.05
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Factors:
         """The latest one whose rows touch the same columns in the same way."""
         sparse = [block for block in rows if isinstance(block, RowBlocks)]
         if len(sparse) < len(rows):
-            return None  # a bordered factor is not kept: what it costs is the sparse one below it
+            # A bordered factor is not kept: what it costs is the sparse one below it
+            return None
         for found in reversed(self.kept):
             if isinstance(found.factor, CondensedCholesky) and found.factor.resembles(layout, sparse):
                 return found

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-MANY_COLUMNS = 256  # of a matrix whose Gram matrix is made in parts
+# Of a matrix whose Gram matrix is made in parts
+MANY_COLUMNS = 256
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class RowBlocks:
 
     groups: tuple[Tensor, ...]
     matrices: tuple[Tensor, ...]
-    columns: tuple[Tensor, ...]  # (b, k_i) column numbers, on the device of the matrices
+    # (b, k_i) column numbers, on the device of the matrices
+    columns: tuple[Tensor, ...]
     values: Tensor | None = None
 
     @classmethod

@@ -87,31 +87,43 @@ class GmnmSettings(Settings):
         Raises:
             UsageError: naming the setting and why it does not apply.
         """
-        if self.slabs is not None and from_data:
-            message = (
-                f"{named('slabs')}={self.slabs}: what is identified from data is solved on all times at once; leave "
-                "it out"
-            )
-        elif self.slabs is not None and not evolves:
-            message = (
-                f"{named('slabs')}={self.slabs}: slabs are for evolutions, which are solved slab by slab in time; this "
-                "problem is not one: leave it out"
-            )
-        elif self.continuation is not None and from_data:
-            message = (
+        sentence = (
+            self._against_slabs(evolves, from_data)
+            or self._against_continuation(evolves, from_data)
+            or self._against_orders()
+        )
+        if sentence:
+            raise UsageError(sentence)
+
+    def _against_slabs(self, evolves: bool, from_data: bool) -> str | None:
+        given = f"{named('slabs')}={self.slabs}"
+        if self.slabs is None:
+            return None
+        if from_data:
+            return f"{given}: what is identified from data is solved on all times at once; leave it out"
+        if evolves:
+            return None
+        return (
+            f"{given}: slabs are for evolutions, which are solved slab by slab in time; this problem is not one: "
+            "leave it out"
+        )
+
+    def _against_continuation(self, evolves: bool, from_data: bool) -> str | None:
+        if self.continuation is None:
+            return None
+        if from_data:
+            return (
                 "continuation does not go together with data= yet; leave it out, and start near with guess= and "
                 "parameters="
             )
-        elif self.continuation is not None and evolves:
-            message = "continuation is for steady problems; an evolution is followed in time: leave it out"
-        elif self.order is not None and self.max_order is not None and self.max_order < self.order:
-            message = (
-                f"{named('max_order')}={self.max_order} is below the first order, {self.order}; expected at least "
-                "that much"
-            )
-        else:
-            return
-        raise UsageError(message)
+        if evolves:
+            return "continuation is for steady problems; an evolution is followed in time: leave it out"
+        return None
+
+    def _against_orders(self) -> str | None:
+        if self.order is None or self.max_order is None or self.order <= self.max_order:
+            return None
+        return f"{named('max_order')}={self.max_order} is below the first order, {self.order}; expected at least that much"
 
 
 def _imported(place: str) -> Any:

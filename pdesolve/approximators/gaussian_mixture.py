@@ -330,10 +330,7 @@ class GaussianMixture(TrainableApproximator):
         for o, weights in enumerate(terms):
             if not weights:
                 continue
-            if diagonal:
-                row = o
-            else:
-                row = 0
+            row = o * diagonal
             if shared is None or shared[0] is not weights:
                 shared = (weights, table.rows(weights))
             for name, derivative in shared[1].items():
@@ -352,29 +349,31 @@ class GaussianMixture(TrainableApproximator):
         upper = torch.tensor(self._upper).double()
         centres = lower + (upper - lower) * torch.rand(k, d, generator=generator, dtype=torch.float64)
         widths = self._width_factor * (upper - lower) * k ** (-1 / d)
-        values = self._initial_shape(centres, widths, generator)
+        values = _initial_shape(self.kind, self.rank or 1, centres, widths, generator)
         noise = torch.randn(k, self.outputs, generator=generator, dtype=torch.float64)
         values["coefficients"] = noise / sqrt(k)
         if self.skipping:
             values["skip"] = torch.zeros(1 + d, self.outputs, dtype=torch.float64)
         return values
 
-    def _initial_shape(
-        self, centres: Tensor, widths: Tensor, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        k, d = centres.shape
-        if self.kind == "isotropic":
-            return {"centres": centres, "log_widths": widths.log().mean().expand(k).clone()}
-        if self.kind == "diagonal":
-            return {"centres": centres, "log_widths": widths.log().expand(k, d).clone()}
-        if self.kind == "full":
-            return {"centres": centres, "projections": torch.diag(1 / widths).expand(k, d, d).clone()}
-        rows = self.rank or 1
-        normals = torch.randn(k, rows, d, generator=generator, dtype=torch.float64)
-        frames = torch.linalg.qr(normals.transpose(1, 2)).Q.transpose(1, 2) / widths
-        if self.kind == "low-rank":
-            return {"centres": centres, "projections": frames}
-        return {"directions": frames[:, 0], "offsets": (frames[:, 0] * centres).sum(-1)}
+
+def _initial_shape(
+    kind: str, rows: int, centres: Tensor, widths: Tensor, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Parameters of Gaussians of a kind around centres (k, d), of widths (d,) along the axes."""
+    k, d = centres.shape
+    if kind == "isotropic":
+        return {"centres": centres, "log_widths": widths.log().mean().expand(k).clone()}
+    if kind == "diagonal":
+        return {"centres": centres, "log_widths": widths.log().expand(k, d).clone()}
+    if kind == "full":
+        return {"centres": centres, "projections": torch.diag(1 / widths).expand(k, d, d).clone()}
+    normals = torch.randn(k, rows, d, generator=generator, dtype=torch.float64)
+    # Orthonormal rows: every one narrows the Gaussian along a direction of its own.
+    frames = torch.linalg.qr(normals.transpose(1, 2)).Q.transpose(1, 2) / widths
+    if kind == "low-rank":
+        return {"centres": centres, "projections": frames}
+    return {"directions": frames[:, 0], "offsets": (frames[:, 0] * centres).sum(-1)}
 
 
 def _grid_axis(start: float, end: float, count: int) -> tuple[Tensor, float]:

@@ -161,28 +161,33 @@ def box_extension(
         lower: Lower corner a.
         upper: Upper corner b.
     """
-    if isinstance(value, Mapping):
-        faces = value
-    else:
-        faces = {face: value for face in product(range(len(lower)), (0, 1))}
+    faces = value
+    if not isinstance(faces, Mapping):
+        faces = dict.fromkeys(product(range(len(lower)), (0, 1)), faces)
     ends = {axis: [end for end in (0, 1) if (axis, end) in faces] for axis in range(len(lower))}
     axes = [axis for axis in ends if ends[axis]]
     subsets = [subset for size in range(1, len(axes) + 1) for subset in combinations(axes, size)]
+
+    # Axes that are projected together, each with the end it is projected to.
+    projections = [
+        tuple(zip(subset, chosen, strict=True))
+        for subset in subsets
+        for chosen in product(*(ends[axis] for axis in subset))
+    ]
 
     def extension(x: Tensor) -> Tensor:
         corners = [torch.as_tensor(corner).to(x) for corner in (lower, upper)]
         fraction = (x - corners[0]) / (corners[1] - corners[0])
         shares = (1 - fraction, fraction)  # of the two ends
         total = torch.zeros_like(x[:, 0])
-        for subset in subsets:
-            for chosen in product(*(ends[axis] for axis in subset)):
-                columns = list(x.unbind(-1))
-                weight = torch.full_like(x[:, 0], (-1.0) ** (len(subset) + 1))
-                for axis, end in zip(subset, chosen, strict=True):
-                    columns[axis] = corners[end][axis].expand(len(x))
-                    if len(ends[axis]) == 2:
-                        weight = weight * shares[end][:, axis]
-                total = total + weight * faces[subset[0], chosen[0]](torch.stack(columns, dim=-1))
+        for projection in projections:
+            columns = list(x.unbind(-1))
+            weight = torch.full_like(x[:, 0], (-1.0) ** (len(projection) + 1))
+            for axis, end in projection:
+                columns[axis] = corners[end][axis].expand(len(x))
+                if len(ends[axis]) == 2:
+                    weight = weight * shares[end][:, axis]
+            total = total + weight * faces[projection[0]](torch.stack(columns, dim=-1))
         return total
 
     return extension

@@ -86,9 +86,8 @@ def compose_adjoint(
     ``compose`` needs.
     """
     h_bar: Jet = {}
-    orders: dict[
-        int, Tensor
-    ] = {}  # ⟨ȳ_α, f^(k+1)⟩ B_{α,k} for a plain f: Σ_α ȳ_α B_{α,k}, times f^(k+1) at the end
+    # For a plain f: Σ_α ȳ_α B_{α,k}, so that f^(k+1) is multiplied with once, at the end.
+    orders: dict[int, Tensor] = {}
     value = next(iter(rule))
     # Lower orders first: fewer temporaries
     for alpha in (alpha for alpha in rule if alpha in cotangent):
@@ -102,14 +101,17 @@ def compose_adjoint(
             elif b is not None:
                 _add(orders, k, y_bar, b)
             live = [term for term in rule[alpha][k] if _may_vary(term[1], h)]
-            if not live:
-                continue
-            weight = _contract(y_bar, f[k + 1], expands)
-            for multiplicity, parts in live:
-                _add_monomial_derivatives(h_bar, weight, multiplicity, parts, h)
+            if live:
+                _add_polynomial_derivatives(h_bar, _contract(y_bar, f[k + 1], expands), live, h)
     for k, total in orders.items():
         _add(h_bar, value, total, f[k + 2])
     return h_bar
+
+
+def _add_polynomial_derivatives(h_bar: Jet, weight: Tensor, terms: list, h: Jet) -> None:
+    """Add weight · ∂B/∂h_β for B, a sum of monomials with multiplicities."""
+    for multiplicity, parts in terms:
+        _add_monomial_derivatives(h_bar, weight, multiplicity, parts, h)
 
 
 def _may_vary(parts: tuple, h: Jet) -> bool:

@@ -190,7 +190,6 @@ class Change:
     def condition(self, condition: Any) -> Any:
         """A condition on the image of its place."""
         u = self.to.value
-        per_length = 1 / self.to.length
         if isinstance(condition, Periodic):
             if self.motion.turns:
                 message = f"{condition!r} ties opposite sides along an axis; such a problem cannot be turned"
@@ -204,6 +203,11 @@ class Change:
         if isinstance(condition, Initial):
             factor = u / self.to.time**condition.order
             return replace(condition, value=self.of_coordinates(condition.value, factor))
+        return self._condition_on_boundary(condition)
+
+    def _condition_on_boundary(self, condition: Any) -> Any:
+        u = self.to.value
+        per_length = 1 / self.to.length
         on = self.place(condition.on)
         if isinstance(condition, Dirichlet):
             return replace(condition, on=on, value=self.of_coordinates(condition.value, u))

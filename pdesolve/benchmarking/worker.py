@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pdesolve.benchmarking.case import Case, problem_sha256
 from pdesolve.benchmarking.records import FORMAT, Record, write_record
@@ -15,6 +15,10 @@ from pdesolve.errors import PdesolveError, UsageError
 from pdesolve.runs.memory import is_out_of_memory
 from pdesolve.runs.versions import machine, peak_memory_mb, versions
 
+if TYPE_CHECKING:
+    from pdesolve.solution.solution import Solution
+
+CLOCKS = {"cpu": time.process_time, "wall": time.perf_counter}
 MEASURES = "status relative_l2_error max_error estimated_error residual_rms seconds converged".split()
 
 
@@ -110,7 +114,7 @@ def _solve(case: Case, record: Record) -> None:
     problem = load_problem(case.problem)
     remember_references(problem, record["problem_sha256"])
     spec = case.method
-    monitor = RecordingMonitor(clock=time.process_time if case.clock == "cpu" else time.perf_counter)
+    monitor = RecordingMonitor(clock=CLOCKS[case.clock])
     wall = time.perf_counter()
     cpu = time.process_time()
     solution = solve(
@@ -131,24 +135,23 @@ def _solve(case: Case, record: Record) -> None:
     record["parameters"] = summary["degrees_of_freedom"]
     record["evaluations"] = monitor.evaluations or None
     record["resolved"] = {**monitor.resolved, "approximator": _configuration(solution.approximator)}
-    error = solution.relative_l2_error()
-    finite = math.isfinite(solution.residual_rms) and (error is None or math.isfinite(error))
-    if finite:
-        record["outcome"] = "finished"
-    else:
-        record["outcome"] = "not finite"
-    if error is None and (
-        problem.exact or problem.reference
-    ):  # a march that was stopped before the last time
-        record["outcome"] = "incomplete"
+    record["outcome"] = _ending(solution)
     if case.field and record["outcome"] == "finished":
         record["picture"] = error_picture(solution)
     record["history"] = error_history(problem, monitor) or _estimates(solution.history, summary)
     steps = [row["iteration"] for row in record["history"] if row.get("iteration") is not None]
-    if steps:
-        record["iterations"] = steps[-1]
-    else:
-        record["iterations"] = None
+    record["iterations"] = next(reversed(steps), None)
+
+
+def _ending(solution: Solution) -> str:
+    """How a run that returned a solution ended."""
+    error = solution.relative_l2_error()
+    if error is None and (solution.problem.exact or solution.problem.reference):
+        # A march that was stopped before the last time
+        return "incomplete"
+    if not math.isfinite(solution.residual_rms) or not math.isfinite(error or 0.0):
+        return "not finite"
+    return "finished"
 
 
 def _configuration(approximator: Any) -> Mapping[str, Any] | None:

@@ -16,7 +16,7 @@ they may be the solution itself. What is lifted are Dirichlet conditions on piec
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -265,18 +265,11 @@ def _parts(problem: Problem, terms: Sequence[Term], interior: Tensor) -> tuple[P
         for piece in term.place.pieces_on(domain):
             carrier = Carrier.of(piece)
             points = piece.rule(8)[0]
-            if carrier is None:
-                shape = None
-            else:
-                shape = _positive(carrier.distance, interior)
-            if shape is not None:
-                rest = boundary[shape(boundary).abs() < ON_CARRIER * size]
-                alone = bool((piece.claims(rest) & piece.active(rest)).all())
-                if alone and (face := _face(piece, domain.bounds)) is not None:
-                    faces[face] = shape, value, points
-                    continue
-                if not alone:
-                    shape = None
+            shape = _alone_on(carrier, piece, interior, boundary, size)
+            face = _face(piece, domain.bounds)
+            if shape is not None and face is not None:
+                faces[face] = (shape, value, points)
+                continue
             shape = shape or _trimmed(piece, interior)
             if carrier is None or shape is None:
                 message = (
@@ -286,12 +279,31 @@ def _parts(problem: Problem, terms: Sequence[Term], interior: Tensor) -> tuple[P
                 raise UsageError(message)
             found.append(Part(shape, _continued(value, carrier, points, interior), points, term.name))
     if faces:
-        shapes, values, points = zip(*faces.values(), strict=True)
-        lower, upper = domain.bounds.tolist()
-        extension = box_extension(dict(zip(faces, values, strict=True)), lower, upper)
-        owner = ", ".join(term.name for term in terms)
-        found.append(Part(lambda x: math.prod(f(x) for f in shapes), extension, torch.cat(points), owner))  # type: ignore[arg-type, return-value]
+        found.append(_box(faces, domain.bounds, ", ".join(term.name for term in terms)))
     return tuple(found)
+
+
+def _alone_on(
+    carrier: Carrier | None, piece: Piece, interior: Tensor, boundary: Tensor, size: float
+) -> Shape | None:
+    """The distance from a carrier that has the domain on one side, and nothing else of the boundary in it."""
+    if carrier is None:
+        return None
+    shape = _positive(carrier.distance, interior)
+    if shape is None:
+        return None
+    rest = boundary[shape(boundary).abs() < ON_CARRIER * size]
+    if bool((piece.claims(rest) & piece.active(rest)).all()):
+        return shape
+    return None
+
+
+def _box(faces: Mapping[tuple[int, int], tuple[Shape, Shape, Tensor]], bounds: Tensor, owner: str) -> Part:
+    """Faces of the bounding box, (axis, end) ↦ distance, values and points, as one part."""
+    shapes, values, points = zip(*faces.values(), strict=True)
+    lower, upper = bounds.tolist()
+    extension = box_extension(dict(zip(faces, values, strict=True)), lower, upper)
+    return Part(lambda x: math.prod(f(x) for f in shapes), extension, torch.cat(points), owner)  # type: ignore[arg-type, return-value]
 
 
 def _positive(shape: Shape, interior: Tensor) -> Shape | None:

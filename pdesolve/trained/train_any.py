@@ -33,6 +33,8 @@ DENSE = 800
 # Parameters of Levenberg-Marquardt, whose Jacobian then takes about a gigabyte
 LARGEST = 6000
 
+# Of Adam, as for the networks with names of their own in `train_network`.
+LEARNING_RATE = 5e-3
 OPTIMISERS = {
     "lm": "Levenberg-Marquardt on all parameters",
     "vp": "variable projection: Levenberg-Marquardt on what is not linear (mixtures, linear problems)",
@@ -61,18 +63,22 @@ def train_any(task: Task) -> Answer:
         return _project(task, name, network, points)
     if optimiser == "lm":
         return _damp(task, network, points)
-    recipe = Recipe(build, PARAMETERS, learning_rate=budget.learning_rate or 5e-3)
-    adam = budget.adam_iterations or recipe.adam
-    most = budget.iterations or recipe.iterations
-    if not budget.iterations and task.monitor.time_limit is not None:
-        most = UNLIMITED
+    recipe = Recipe(build, PARAMETERS, learning_rate=budget.learning_rate or LEARNING_RATE)
+    return minimise(task, network, points, _stages(task, recipe, optimiser), recipe)
+
+
+def _stages(task: Task, recipe: Recipe, optimiser: str) -> Sequence[tuple[str, int]]:
+    """Optimisers with their most iterations, one after the other."""
     assert optimiser in MINIMISERS
-    stages: Sequence[tuple[str, int]]
+    budget = task.budget
+    most = recipe.iterations
+    if task.monitor.time_limit is not None:
+        # The time decides.
+        most = UNLIMITED
+    most = budget.iterations or most
     if optimiser == "adam":
-        stages = [("adam", most)]
-    else:
-        stages = [("adam", adam), (optimiser, most)]
-    return minimise(task, network, points, stages, recipe)
+        return [("adam", most)]
+    return [("adam", budget.adam_iterations or recipe.adam), (optimiser, most)]
 
 
 def check_optimiser(name: str) -> None:

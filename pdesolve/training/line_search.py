@@ -137,15 +137,15 @@ class _Search:
             if s.slope >= 0:
                 return s, last
             if self.left <= 0 or t >= self.constants.longest:
-                if s.f < self.zero.f:
-                    return s
-                return None
-            grown = _cubic_minimiser(last, s)
+                return self.if_lower(s)
+            t = _longer(t, _cubic_minimiser(last, s))
             last = s
-            if math.isfinite(grown):
-                t = min(max(grown, 2 * t), 10 * t)
-            else:
-                t = 4 * t
+
+    def if_lower(self, s: _Sample) -> _Sample | None:
+        """A sample at which f is at least lower than at the start."""
+        if s.f < self.zero.f:
+            return s
+        return None
 
     def zoom(self, low: _Sample, high: _Sample) -> _Sample | None:
         """Shrink [low, high]; low always satisfies the first condition (or is the origin)."""
@@ -159,9 +159,7 @@ class _Search:
             if s.slope * (high.t - low.t) >= 0:
                 high = low
             low = s
-        if low.f < self.zero.f:
-            return low
-        return None
+        return self.if_lower(low)
 
 
 def _inside(low: _Sample, high: _Sample) -> float:
@@ -174,6 +172,13 @@ def _inside(low: _Sample, high: _Sample) -> float:
     if not math.isfinite(t):
         return 0.5 * (low.t + high.t)
     return min(max(t, ends[0] + margin), ends[1] - margin)
+
+
+def _longer(t: float, grown: float) -> float:
+    """The next length: where the cubic through the last two has its minimum, two to ten times as long."""
+    if math.isfinite(grown):
+        return min(max(grown, 2 * t), 10 * t)
+    return 4 * t
 
 
 def _cubic_minimiser(a: _Sample, b: _Sample) -> float:

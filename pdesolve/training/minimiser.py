@@ -155,29 +155,37 @@ def run(
     state = _first_state(optimiser, evaluate, theta0, monitor, settings)
     if not state.point.finite:
         return _result(state, "failed at the start: loss or gradient is not finite there; change the seed.")
-    converged = False
     while True:
-        if settings.on_iteration is not None and settings.on_iteration(state.iteration):
-            state.point = state.best = evaluate(state.point.theta)
-            if not state.point.finite:
-                status = _not_finite(state)
-                break
-        status, converged = _stop(state, monitor, settings)
-        if status:
+        _resample(state, evaluate, settings)
+        if not state.point.finite:
+            end = (_not_finite(state), False)
+            break
+        end = _stop(state, monitor, settings)
+        if end[0]:
             break
         step = optimiser.step(state.point, state.memory, evaluate)
-        if step.trouble or not step.point.finite:
-            if step.point.finite:
-                status = step.trouble
-            else:
-                status = _not_finite(state)
+        end = (_trouble(state, step), False)
+        if end[0]:
             break
         _advance(state, step)
         if state.iteration % settings.record_every == 0 or state.iteration == settings.iterations:
             monitor.record(**_row(optimiser, state))
         monitor.checkpoint(_saved(optimiser, state))
     monitor.checkpoint(_saved(optimiser, state), force=True)
-    return _result(state, status, converged)
+    return _result(state, *end)
+
+
+def _resample(state: _State, evaluate: Callable[[Tensor], Point], settings: Settings) -> None:
+    """Evaluate again where the function has changed since: fresh points."""
+    if settings.on_iteration is not None and settings.on_iteration(state.iteration):
+        state.point = state.best = evaluate(state.point.theta)
+
+
+def _trouble(state: _State, step: Step) -> str:
+    """Why a step is not taken, or nothing."""
+    if not step.point.finite:
+        return _not_finite(state)
+    return step.trouble
 
 
 def _first_state(optimiser, evaluate, theta0, monitor, settings) -> _State:

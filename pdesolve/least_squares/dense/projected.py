@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pdesolve.least_squares.dense.levenberg_marquardt import NormalProblem, decompose
+from pdesolve.least_squares.dense.damped import NormalProblem, decompose
 from pdesolve.least_squares.dense.linear import ColumnSpace, column_space
 from pdesolve.least_squares.dense.stopping import half_square
 

@@ -113,27 +113,39 @@ class NormalEquations:
         self._use(near or self._factorise())
 
     def _factorise(self) -> Preconditioner:
+        origin = None
         if self.factors is not None:
             self.factors.make_room()
+            origin = self.factors.origin
+        scale = self._scale_of_columns()
         dense = [block for block in self.rows if isinstance(block, DenseRows)]
         sparse = [block for block in self.rows if isinstance(block, RowBlocks)]
         sparse += [block for border in dense for block in border.confined]
-        norms = sparse[0].matrices[0].new_zeros(self.layout.total)
+        factor = self._sparse_factor(sparse, scale)
+        if dense:
+            factor = Bordered(factor, dense, scale)
+        return Preconditioner(scale, factor, origin)
+
+    def _scale_of_columns(self) -> Tensor:
+        """D (p,), the reciprocal norms of the columns; of those that hold only rounding, that of rounding."""
+        # A DenseRows is never alone: what it is confined to stands among the other rows.
+        first = next(block for block in self.rows if isinstance(block, RowBlocks))
+        norms = first.matrices[0].new_zeros(self.layout.total)
         for block in self.rows:
             block.add_squared_norms(norms)
         norms = norms.sqrt()
         floor = torch.finfo(norms.dtype).eps * norms.max()
-        scale = 1 / norms.clamp_min(floor)
+        return 1 / norms.clamp_min(floor)
+
+    def _sparse_factor(self, rows: list[RowBlocks], scale: Tensor) -> Factor:
         try:
-            factor: Factor = CondensedCholesky(self.layout, self.centres, sparse, scale)
+            return CondensedCholesky(self.layout, self.centres, rows, scale)
         except OutOfMemoryError:
             if self.factors is None or not self.factors.kept:
                 raise
-            self.factors.kept.clear()
-            factor = CondensedCholesky(self.layout, self.centres, sparse, scale)
-        if dense:
-            factor = Bordered(factor, dense, scale)
-        return Preconditioner(scale, factor, self.factors.origin if self.factors is not None else None)
+        # Factors are kept to save time; where room is short, they go first.
+        self.factors.kept.clear()
+        return CondensedCholesky(self.layout, self.centres, rows, scale)
 
     def _use(self, chosen: Preconditioner) -> None:
         self.scale = chosen.scale

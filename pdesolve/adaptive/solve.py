@@ -145,7 +145,7 @@ class Solver:
 
     def run(self) -> AdaptiveResult:
         """The loop: solve, predict, then refine or verify."""
-        with self.monitor.enforce(first=True):
+        with self.monitor.enforce(ready=lambda: False):
             current = self.solve(*self.start(), None)
         try:
             with self.monitor.enforce():

@@ -197,7 +197,6 @@ class March:
         """March, and again more carefully where the accumulated error passed the tolerance."""
         progress = self._resumed() or self._beginning()
         try:
-            # A first slab is owed even where the time is over.
             with self.monitor.enforce(ready=lambda: bool(progress.slabs)):
                 while not isinstance(result := self._march(progress), AdaptiveResult):
                     progress = result

@@ -88,12 +88,12 @@ class Monitor:
         return f"the time limit of {self.time_limit:g} s passed; raise {named('time_limit')}"
 
     @contextmanager
-    def enforce(self, first: bool = False, ready: Callable[[], bool] | None = None) -> Iterator[None]:
+    def enforce(self, ready: Callable[[], bool] = lambda: True) -> Iterator[None]:
         """Keep limits while the block runs: of time, heard by `check_deadline` in what it calls, and of memory.
 
         Args:
-            first: whether nothing is known yet that could be returned; the time may then be a little longer.
-            ready: the time is limited only once this is true; None: from the beginning.
+            ready: whether something is known that could be returned; as long as there is nothing, the time may be a
+                little longer.
 
         Raises:
             OutOfTimeError: the time limit has passed.
@@ -101,11 +101,9 @@ class Monitor:
         """
 
         def why_over() -> str | None:
-            if ready is not None and not ready():
-                return None
-            if first:
-                return self._why_over_without_result()
-            return self.why_over()
+            if ready():
+                return self.why_over()
+            return self._why_over_without_result()
 
         with enforced(why_over), memory_watched():
             yield

@@ -44,7 +44,7 @@ def test_running_out_of_time_is_no_failure_of_a_solve():
 def test_a_first_step_has_a_grace_and_no_longer():
     seconds = [0.0]
     monitor = Monitor(time_limit=10.0, clock=lambda: seconds[0])
-    with monitor.enforce(first=True):
+    with monitor.enforce(ready=lambda: False):
         seconds[0] = 11.0
         check_deadline()
         seconds[0] = 10.0 + OVERRUN

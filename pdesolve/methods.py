@@ -123,7 +123,8 @@ class GmnmSettings(Settings):
     def _against_orders(self) -> str | None:
         if self.order is None or self.max_order is None or self.order <= self.max_order:
             return None
-        return f"{named('max_order')}={self.max_order} is below the first order, {self.order}; expected at least that much"
+        given = f"{named('max_order')}={self.max_order}"
+        return f"{given} is below the first order, {self.order}; expected at least that much"
 
 
 def _imported(place: str) -> Any:

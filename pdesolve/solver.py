@@ -73,6 +73,7 @@ def solve(
     if time_limit is not None:
         monitor.time_limit = time_limit
     run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, configured)
+    # Methods draw from generators of their own; this one is for modules and functions of the user.
     torch.manual_seed(seed)
     answer: Answer = chosen.run(problem, run)
     solution = Solution(
@@ -92,6 +93,7 @@ def solve(
         **vars(answer.findings),
     )
     solution.residual_rms = solution.measure_residual()
+    # A method without estimate is judged at the end; the error never decides when it stops.
     if not chosen.certifies:
         error = solution.relative_l2_error()
         solution.converged = error is not None and error <= tol

@@ -33,6 +33,7 @@ class GaborNet(NestedNetwork):
         parameter = torch.nn.Parameter
         self.centres = parameter(uniform(generator, LAYERS, k, d))
         shape = torch.full((LAYERS, k), ALPHA / LAYERS, dtype=torch.float64)
+        # A precision near zero, which the gamma distribution allows, is an envelope without end.
         precision = torch._standard_gamma(shape, generator=generator).clamp_min(1e-2)
         self.log_precisions = parameter(precision.log())
         slopes = uniform(generator, LAYERS, k, d) / sqrt(d)

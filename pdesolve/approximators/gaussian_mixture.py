@@ -330,6 +330,7 @@ class GaussianMixture(TrainableApproximator):
         for o, weights in enumerate(terms):
             if not weights:
                 continue
+            # Without the diagonal, all outputs are summed in one row.
             row = o * diagonal
             if shared is None or shared[0] is not weights:
                 shared = (weights, table.rows(weights))
@@ -351,6 +352,7 @@ class GaussianMixture(TrainableApproximator):
         widths = self._width_factor * (upper - lower) * k ** (-1 / d)
         values = _initial_shape(self.kind, self.rank or 1, centres, widths, generator)
         noise = torch.randn(k, self.outputs, generator=generator, dtype=torch.float64)
+        # A sum of k independent ones then has a variance that does not grow with k.
         values["coefficients"] = noise / sqrt(k)
         if self.skipping:
             values["skip"] = torch.zeros(1 + d, self.outputs, dtype=torch.float64)

@@ -115,6 +115,7 @@ def _initialise(linear: torch.nn.Linear, fan_in: int, functions: Edges, generato
     noise = torch.randn(fan_out, fan_in, functions.size, generator=generator, dtype=torch.float64)
     if isinstance(functions, SplineBasis):
         noise[..., 0] *= sqrt(2 / (fan_in + fan_out))
+        # Small beside SiLU, whose weights are drawn as by Glorot & Bengio 2010: training begins near a plain network.
         noise[..., 1:] *= 0.3 / sqrt(fan_in)
     elif isinstance(functions, GaussianBasis):
         # The variance of torch.nn.Linear's default

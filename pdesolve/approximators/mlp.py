@@ -114,5 +114,6 @@ def _fourier_map(inputs: int, features: int, scale: float, generator: torch.Gene
     """x̂ ↦ (2πBx̂ + π/2, 2πBx̂), whose sines are the features."""
     frequencies = torch.randn(features, inputs, generator=generator, dtype=torch.float64)
     weight = 2 * pi * scale * frequencies.repeat(2, 1)
+    # A cosine is a sine a quarter of a turn further on, so that one activation serves for both.
     bias = torch.tensor([pi / 2, 0.0], dtype=torch.float64).repeat_interleave(features)
     return FixedLinear(weight, bias)

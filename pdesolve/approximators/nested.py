@@ -64,6 +64,7 @@ class NestedNetwork(TrainableApproximator):
         # Drawn in float64 whatever the dtype, so that both start at the same point.
         generator = torch.Generator().manual_seed(seed)
         self.initialise(generator)
+        # Outputs begin with variance one, whatever the width (LeCun et al. 1998).
         self.weight = torch.nn.Parameter(normal(generator, outputs, self.size()) / self.size() ** 0.5)
         self.bias = torch.nn.Parameter(torch.zeros(outputs, dtype=torch.float64))
         self.to(dtype)

@@ -53,6 +53,7 @@ class Case:
     seed: int = 0
     budget: float = 60.0
     memory: int = 4096
+    # Small, so that methods are compared by what they reach within the budget.
     tol: float = 1e-10
     dtype: str = "float64"
     device: str = "cpu"

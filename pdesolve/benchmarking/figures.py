@@ -15,6 +15,7 @@ from pdesolve.benchmarking.statistics import Row, curve, quantile
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Times at which the quartiles of several runs are compared, equidistant on the logarithmic axis.
 PLACES = 80
 _MARKERS = "osD^vPX*<>hd"
 

@@ -21,7 +21,9 @@ from pdesolve.statement.problem import Problem
 
 # Seconds before the second copy, and between copies relative to the time passed
 FIRST = 0.05
+# Copies at times that grow geometrically: as many per decade of time, whatever the length of the run.
 GROWTH = 1.25
+# Of a Sobol sequence: a power of two, at which it is balanced.
 POINTS = 4096
 # Points along each side of a picture of the error
 PICTURE = 48

@@ -13,8 +13,10 @@ from pdesolve.statement.calculus import as_field, normal_derivative
 from pdesolve.statement.conditions import Dirichlet, Neumann, Robin
 from pdesolve.statement.problem import Problem
 
+# Numbers without a relation to the domains of the problems: no symmetry or grid line is met by chance.
 SHIFT = (0.137, -0.071, 0.053)
 ANGLE = math.radians(17)
+# Not a power of two, with which all roundings would stay the same.
 FACTOR = 1.3
 
 

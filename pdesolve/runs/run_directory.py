@@ -107,6 +107,7 @@ class RunDirectory:
             with temporary.open("wb") as file:
                 writer(file)
                 file.flush()
+                # Renaming an unflushed file may leave an empty one after a power failure.
                 os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException as error:

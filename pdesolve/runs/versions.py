@@ -41,6 +41,7 @@ def peak_memory_mb() -> float | None:
         import resource
     except ImportError:  # Windows
         return None
+    # Linux counts in KiB, macOS in bytes.
     if sys.platform == "darwin":
         unit = 2**20
     else:

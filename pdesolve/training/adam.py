@@ -34,6 +34,7 @@ class AdamSettings(Settings):
         epsilon: keeps the division finite.
     """
 
+    # The four values of Kingma & Ba 2015, Algorithm 1.
     learning_rate: float = 1e-3
     decay: float = 0.9
     decay_every: int = 1000

@@ -20,6 +20,7 @@ class WolfeConstants:
     f(t) ≤ f(0) + c₁ t f'(0)   and   |f'(t)| ≤ c₂ |f'(0)|,   0 < c₁ < c₂ < 1.
     """
 
+    # As for quasi-Newton methods in Nocedal & Wright 2006, §3.1.
     c1: float = 1e-4
     c2: float = 0.9
     evaluations: int = 30
@@ -149,6 +150,7 @@ class _Search:
 
     def zoom(self, low: _Sample, high: _Sample) -> _Sample | None:
         """Shrink [low, high]; low always satisfies the first condition (or is the origin)."""
+        # An interval of some ε of its place holds no further floating-point number worth trying.
         while self.left > 0 and abs(high.t - low.t) > 1e-14 * max(low.t, high.t):
             s = self.sample(_inside(low, high))
             if not self.decreases(s) or s.f > low.f:
@@ -165,9 +167,11 @@ class _Search:
 def _inside(low: _Sample, high: _Sample) -> float:
     """The cubic minimiser, kept away from the ends by a tenth; the middle where there is none."""
     if not high.finite:
+        # Where f is not finite there is no model; stay near the end that is good.
         return low.t + 0.2 * (high.t - low.t)
     t = _cubic_minimiser(low, high)
     ends = sorted((low.t, high.t))
+    # A minimum of the cubic at an end would leave the interval as long as it is.
     margin = 0.1 * (ends[1] - ends[0])
     if not math.isfinite(t):
         return 0.5 * (low.t + high.t)

@@ -134,6 +134,7 @@ class _Stop:
         self.monitor.checkpoint(_saved(state))
         tolerances = self.settings.tolerances
         reached = tolerances.met_at(1.0, loss, state.initial_loss)
+        # A solution at the origin has no size to compare a step with; the smallest number keeps the quotient defined.
         size = step.length * _norm(step.direction) / max(_norm(step.after.c), 1e-300)
         reached = reached or tolerances.met_by(size, 1 - loss / step.before.merit)
         if reached is None:
@@ -143,6 +144,7 @@ class _Stop:
     def stuck(self, point: Point[Tensor], slope: float) -> tuple[str, bool]:
         """Tell a stationary point (a promised decrease below the tolerance) from a failed line search."""
         loss = point.merit
+        # A full step promises to lower ½ |r|² by half of the slope; less than some ε of it cannot be seen.
         if -slope <= max(self.settings.tolerances.loss, 1e-14) * 2 * loss:
             promised = max(-slope, 0.0) / 2
             return f"converged: the step promises to lower the loss by only {promised:.1e}.", True

@@ -204,6 +204,7 @@ def update_damping(damping: float, gain: float) -> float:
 def _search_damping(residual, J, problem, state, loss, settings) -> _Trial | _End:
     """The step of the best damping near the last: up until the loss falls, then down while that helps."""
     largest = problem.largest_damping()
+    # A Jacobian that vanishes has no singular value to go by.
     smallest = max(problem.smallest_damping(), 1e-300)
     λ = state.damping
     if λ < 0:
@@ -272,6 +273,7 @@ def _try(residual, J, problem, theta, loss, settings, damping) -> _Trial:
 
 
 def _accepted(trial: _Trial, loss: float) -> bool:
+    # As MINPACK accepts steps: from 1e-4 of what the model promises on.
     return trial.loss < loss and trial.gain > 1e-4
 
 
@@ -280,6 +282,7 @@ def _acceleration(residual, J, problem, theta, δ, damping, limit) -> Tensor:
 
     r_δδ is the second derivative of r along δ, from one more residual: (2/h)((r(θ+hδ) - r(θ))/h - Jδ).
     """
+    # Of the step, as in arXiv:1201.5885; a much smaller one would be lost in rounding.
     h = 0.1
     curvature = (2 / h) * ((residual(theta + h * δ) - residual(theta)) / h - J @ δ)
     if not all_finite(curvature):
@@ -358,6 +361,7 @@ def _limit(state: _State, loss: float, monitor: Monitor, settings: LevenbergMarq
 
 
 def _no_decrease(problem, loss, saw_infinite, iteration, settings) -> _End:
+    # With the least damping the model promises most: if that is nothing, no damping helps.
     promised = problem.predicted_decrease(problem.smallest_damping())
     if promised <= max(settings.tolerances.loss, 1e-14) * loss:
         return _End(

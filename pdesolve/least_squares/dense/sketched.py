@@ -17,6 +17,7 @@ from torch import Tensor
 SHARE = 1 / 8
 # Of the residual of the normal equations: an inexact Newton step
 TOLERANCE = 1e-2
+# A step that is not accurate by then is a direction of descent all the same.
 ITERATIONS = 40
 
 
@@ -131,6 +132,7 @@ def nystroem(J: Tensor, scale: Tensor, columns: int) -> Sketch:
     noise = torch.randn(p, columns, generator=torch.Generator().manual_seed(p), dtype=torch.float64)
     omega = torch.linalg.qr(noise.to(J)).Q
     Y = _gram(J, scale, omega)
+    # So that the core stays positive definite beside rounding; taken off the eigenvalues at the end.
     shift = torch.finfo(J.dtype).eps * p**0.5 * torch.linalg.matrix_norm(Y)
     Y = Y + shift * omega
     core = omega.T @ Y

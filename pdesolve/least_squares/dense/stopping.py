@@ -41,6 +41,7 @@ class Tolerances:
     xtol, ftol, gtol).
     """
 
+    # Tighter than SciPy's 1e-8: solutions of equations are wanted to more digits than fits to data.
     gradient: float = 1e-10
     step: float = 1e-12
     loss: float = 1e-10

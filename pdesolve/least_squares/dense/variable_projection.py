@@ -166,6 +166,7 @@ class SeparableProblem:
         return Q, self.target - Q @ (Q.T @ self.target)
 
     def _project(self, alpha: Tensor) -> _Projection:
+        # Residual and Jacobian are asked for at the same α, one after the other.
         if self._last is None or not torch.equal(self._last.alpha, alpha):
             self._last = self._decompose(alpha.detach().clone())
         return self._last

@@ -89,6 +89,7 @@ class Bordered:
                     signs.append(-1.0)
         V = torch.stack(columns, dim=1) * scale[:, None]
         self.W = factor.solve(V)
+        # Indefinite: E was added to M for no other reason than to be taken off again here.
         self.small = torch.linalg.lu_factor(torch.diag(V.new_tensor(signs)) + V.T @ self.W)
 
     @property

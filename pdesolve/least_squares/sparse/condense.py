@@ -190,8 +190,10 @@ def _kinds(rows: PatchRows, numbering: Numbering) -> np.ndarray:
     for j, side in enumerate(sides):
         patches = side.patches
         b = len(patches)
+        # A patch that a block touches twice sums two of its matrices, and is like no other.
         if (b == 1 or shared(side.matrix)) and len(np.unique(patches)) == b:
             column = columns.setdefault((side.weight, side.number, *_fingerprint(side.matrix[0])), j)
+            # That matrix was seen at the same patches already: twice the same rows are not once.
             if signature[patches, column].any():
                 column = j
             signature[patches, column] = side.starts(numbering) + 1
@@ -346,6 +348,7 @@ def _improved(lower: Tensor, patches: np.ndarray, rows: PatchRows) -> Tensor:
         scaled = side.scaled(torch.from_numpy(here).to(lower.device), rows.scale)
         whitened = torch.linalg.solve_triangular(first[at].mT, scaled, upper=True, left=False)
         gram.index_add_(0, at, torch.bmm(whitened.mT, whitened), alpha=side.weight)
+    # Where even these rows are dependent, the first factor is what there is.
     second, info = torch.linalg.cholesky_ex(gram)
     if not bool(info.any()):
         lower[torch.from_numpy(poor).to(lower.device)] = first @ second
@@ -355,6 +358,7 @@ def _improved(lower: Tensor, patches: np.ndarray, rows: PatchRows) -> Tensor:
 def _smallest(lower: Tensor) -> Tensor:
     """Smallest eigenvalue of L Lᵀ (b,), by three steps of inverse iteration."""
     x = torch.ones_like(lower[..., :1])
+    # Three steps give the order of magnitude, which is all that is asked.
     for _ in range(3):
         x = torch.cholesky_solve(x / x.norm(dim=1, keepdim=True), lower)
     return 1 / x.norm(dim=1)[:, 0]

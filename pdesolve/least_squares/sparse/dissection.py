@@ -102,6 +102,7 @@ def _halve(
         side[patches] = np.where(low, 1, 2)
         ends = side[faces.pairs[inner]]
         crossing = faces.sizes[inner[ends[:, 0] != ends[:, 1]]].sum()
+        # A short cut is no gain where the halves are unequal: the larger one is cut once more.
         balance = low.mean()
         cost = crossing / max(min(balance, 1 - balance), 1e-3)
         if best is None or cost < best[0]:

@@ -117,6 +117,7 @@ class _Workspace:
         n = int(start[-1])
         self.local[faces] = start[:-1]
         matrix = self.numbers[: n**2].view(n, n).zero_()
+        # Each auxiliary unknown ν has two rows with ν/√2: together they put one on the diagonal.
         matrix.diagonal()[:k] += 1 + shift
         for patch in front.patches.tolist():
             product, mine = self._contribution(patch)
@@ -140,6 +141,7 @@ class _Workspace:
         if len(batch.patches) == len(batch.side):
             return lower_gram(side[None, :, place])[0], faces[order]
         if i not in self.common:
+            # Patches that are alike contribute the same product, their faces in another order.
             self.common[i] = side.mT @ side
         return self.common[i][place[:, None], place], faces[order]
 

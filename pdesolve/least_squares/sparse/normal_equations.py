@@ -193,6 +193,7 @@ class NormalEquations:
             s = self.scale * self.apply_transposed(r)
             z = self.factor.solve(s)
             gained = float(s @ z)
+            # With the factor of other rows as long as each step lowers the error to a quarter: then a new one pays.
             if not self.own and gained > max(USEFUL * previous, tolerance**2 * size):
                 return self._afresh(LinearSolve(self.scale * x, steps, 0, size), r, max_steps, tolerance)
             if gained < 0.5 * best:
@@ -205,6 +206,7 @@ class NormalEquations:
             direction = z + (gained / previous) * direction
             image = self.apply(self.scale * direction)
             curvature = float(sum((q * q).sum() for q in image))
+            # A direction that A maps to nothing, or to what is not a number, leads nowhere.
             if not curvature > 0:
                 break
             alpha = gained / curvature

@@ -23,9 +23,11 @@ from pdesolve.benchmarking.statistics import Row, by_problem, quantile, rows
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITES = ("fitting", "poisson", "time")
-README, PAGE = ROOT / "README.md", ROOT / "docs" / "comparison.md"
+README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "comparison.md"
 DRAWN = {"franke": "comparison_fitting.png", "poisson_2d": "comparison.png"}
-BEGIN, END = "<!-- {}: python benchmarks/comparison.py -->", "<!-- end of {} -->"
+BEGIN = "<!-- {}: python benchmarks/comparison.py -->"
+END = "<!-- end of {} -->"
 FAMILIES = {"mixture": "gmnm-", "perceptron": "mlp-", "KAN": "kan-", "others": ("gabor", "gm-layer")}
 HOME_GAME = "peaks"  # three Gaussians
 FACTORS = {
@@ -74,7 +76,8 @@ def _ratio(one: Row | None, other: Row | None) -> float:
 
 def verdict(records: Sequence[Record]) -> str:
     """How often the best mixture wins against the best of each other family, and by how much, however it falls."""
-    groups, parts = by_problem(records).values(), []
+    groups = by_problem(records).values()
+    parts = []
     for family in ("perceptron", "KAN"):
         ratios = [_ratio(best_of(group, family), best_of(group, "mixture")) for group in groups]
         known = [ratio for ratio in ratios if math.isfinite(ratio)]
@@ -87,7 +90,9 @@ def verdict(records: Sequence[Record]) -> str:
 
 def _mean(values: Sequence[float]) -> float:
     """The geometric mean; NaN of nothing."""
-    return math.exp(sum(map(math.log, values)) / len(values)) if values else math.nan
+    if values:
+        return math.exp(sum(map(math.log, values)) / len(values))
+    return math.nan
 
 
 def factors(records: Sequence[Record]) -> tables.Table:
@@ -141,7 +146,8 @@ def _turned(table: tables.Table) -> str:
 def replace_part(path: Path, name: str, text: str) -> None:
     """Replace what stands between the two marks of a part."""
     content = path.read_text("utf-8")
-    begin, end = BEGIN.format(name), END.format(name)
+    begin = BEGIN.format(name)
+    end = END.format(name)
     head, found, rest = content.partition(begin)
     _, closing, tail = rest.partition(end)
     if not (found and closing):
@@ -157,7 +163,10 @@ def write(suites: Mapping[str, Sequence[Record]]) -> None:
         replace_part(PAGE, name, text)
     for records in suites.values():
         for problem, group in by_problem(records).items():
-            picture = figures.convergence(group) if problem in DRAWN else None
+            if problem in DRAWN:
+                picture = figures.convergence(group)
+            else:
+                picture = None
             if picture is not None:
                 (ROOT / "docs" / DRAWN[problem]).write_bytes(picture)
 

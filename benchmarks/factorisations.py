@@ -224,7 +224,10 @@ def peak_memory() -> float:
 def measure(path: Path, method: str, threads: int) -> dict[str, float] | str:
     """One run of `worker` in a process of its own, or why there is no result."""
     threading = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    preload = {"LD_PRELOAD": mkl()} if method == "CHOLMOD" else {}
+    if method == "CHOLMOD":
+        preload = {"LD_PRELOAD": mkl()}
+    else:
+        preload = {}
     command = [sys.executable, __file__, "--worker", str(path), method]
     environment = {**os.environ, **threading, **preload}
     try:
@@ -257,8 +260,12 @@ def table(record: dict[str, Any]) -> str:
     for name, matrix in record["matrices"].items():
         ours = matrix["rows"][OURS]
         for method, row in matrix["rows"].items():
-            form = 0.0 if method == OURS else matrix["form"]
-            both, mine = row["factor"] + row["solve"], ours["factor"] + ours["solve"]
+            if method == OURS:
+                form = 0.0
+            else:
+                form = matrix["form"]
+            both = row["factor"] + row["solve"]
+            mine = ours["factor"] + ours["solve"]
             cells = [
                 name,
                 f"{matrix['unknowns']:,}",
@@ -325,7 +332,10 @@ def main() -> None:
             failed: dict[str, str] = {}
             for _ in range(options.rounds):
                 for method, runs in found.items():
-                    run = measure(path, method, options.threads) if method not in failed else failed[method]
+                    if method not in failed:
+                        run = measure(path, method, options.threads)
+                    else:
+                        run = failed[method]
                     if isinstance(run, str):
                         failed[method] = run
                     else:

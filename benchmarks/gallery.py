@@ -170,7 +170,9 @@ def main() -> int:
         draw_sheet(files, SHEET)
         RECORD.parent.mkdir(exist_ok=True)
         RECORD.write_text(json.dumps({"date": date.today().isoformat(), "rows": rows}, indent=1) + "\n")
-    return 0 if met == len(rows) else 1
+    if met == len(rows):
+        return 0
+    return 1
 
 
 if __name__ == "__main__":

@@ -50,7 +50,10 @@ def main() -> None:
         command = [sys.executable, __file__, str(cells)]
         answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         unknowns, seconds, memory, evaluation = (float(number) for number in answer)
-        grown = math.log(seconds / before[1]) / math.log(unknowns / before[0]) if before else math.nan
+        if before:
+            grown = math.log(seconds / before[1]) / math.log(unknowns / before[0])
+        else:
+            grown = math.nan
         print(f"{unknowns:9.0f} {seconds:8.2f} {grown:8.2f} {memory:8.0f} {evaluation:13.2f}")
         before = unknowns, seconds
 

@@ -64,8 +64,12 @@ def fields(name: str, tol: float, seeds: int) -> float:
         solution = solve(problem, tol=tol)
         seconds = time.process_time() - start
         errors.append(solution.relative_l2_error("a"))
-        spread, u = solution.uncertainty["a"], solution.relative_l2_error("u")
-        mark = "" if solution.converged else f"  {solution.status}"
+        spread = solution.uncertainty["a"]
+        u = solution.relative_l2_error("u")
+        if solution.converged:
+            mark = ""
+        else:
+            mark = f"  {solution.status}"
         print(f"{seed:4d} {errors[-1]:10.2%} {spread:10.2%} {u:10.2%} {seconds:6.1f}{mark}")
     print(f"median {np.median(errors):.2%}, largest {max(errors):.2%}\n")
     return max(errors)

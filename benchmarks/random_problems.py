@@ -84,29 +84,36 @@ def _interval(draw: Random) -> Domain:
 
 
 def _rectangle(draw: Random) -> Domain:
-    x, y = draw.uniform(-1, 1), draw.uniform(-1, 1)
+    x = draw.uniform(-1, 1)
+    y = draw.uniform(-1, 1)
     return Rectangle((x, y), (x + draw.uniform(0.5, 2), y + draw.uniform(0.5, 2)))
 
 
 def _around(draw: Random, corners: int) -> list[tuple[float, float]]:
     """Vertices of a polygon around a centre, at angles that are not too close."""
-    x, y, turn = draw.uniform(-1, 1), draw.uniform(-1, 1), draw.uniform(0, 2 * math.pi)
+    x = draw.uniform(-1, 1)
+    y = draw.uniform(-1, 1)
+    turn = draw.uniform(0, 2 * math.pi)
     vertices = []
     for k in range(corners):
-        r, angle = draw.uniform(0.6, 1.2), turn + 2 * math.pi * (k + draw.uniform(-0.25, 0.25)) / corners
+        r = draw.uniform(0.6, 1.2)
+        angle = turn + 2 * math.pi * (k + draw.uniform(-0.25, 0.25)) / corners
         vertices.append((x + r * math.cos(angle), y + r * math.sin(angle)))
     return vertices
 
 
 def _convex(draw: Random, corners: int) -> list[tuple[float, float]]:
     """Vertices on an ellipse."""
-    a, b, turn = draw.uniform(0.7, 1.2), draw.uniform(0.5, 1), draw.uniform(0, 2 * math.pi)
+    a = draw.uniform(0.7, 1.2)
+    b = draw.uniform(0.5, 1)
+    turn = draw.uniform(0, 2 * math.pi)
     angles = [turn + 2 * math.pi * (k + draw.uniform(-0.2, 0.2)) / corners for k in range(corners)]
     return [(a * math.cos(t), b * math.sin(t)) for t in angles]
 
 
 def _star(draw: Random) -> Domain:
-    lobes, depth = draw.randint(2, 5), draw.uniform(0.05, 0.2)
+    lobes = draw.randint(2, 5)
+    depth = draw.uniform(0.05, 0.2)
     return StarShaped(lambda theta: 1 + depth * cos(lobes * theta))
 
 
@@ -161,11 +168,16 @@ def random_domain(draw: Random, evolves: bool, small: bool = False) -> Domain:
     A small one has at most two coordinates.
     """
     if evolves:
-        space = _interval(draw) if draw.random() < 0.8 or small else _rectangle(draw)
+        if draw.random() < 0.8 or small:
+            space = _interval(draw)
+        else:
+            space = _rectangle(draw)
         start = draw.choice([0.0, 0.0, 1.5])
         return space * TimeInterval(start, start + draw.uniform(0.2, 1.5))
     kind = draw.random()
-    return _interval(draw) if kind < 0.2 else draw.choice(PLANE if kind < 0.93 or small else SOLID)(draw)
+    if kind < 0.2:
+        return _interval(draw)
+    return draw.choice(PLANE if kind < 0.93 or small else SOLID)(draw)
 
 
 # ---------------------------------------------------------------- exact solutions
@@ -177,18 +189,21 @@ def random_function(draw: Random, domain: Domain, periodic: int | None = None) -
     `periodic` is an axis along which it is periodic.
     """
     lower, upper = domain.bounds.tolist()
-    d, size = len(lower), [b - a for a, b in zip(*domain.bounds.tolist(), strict=True)]
+    d = len(lower)
+    size = [b - a for a, b in zip(*domain.bounds.tolist(), strict=True)]
 
     def one() -> Function:
-        kind, amplitude = (
-            draw.choice(["wave", "wave", "exponential", "gaussian", "rational"]),
-            draw.uniform(0.3, 2),
-        )
+        kind = draw.choice(["wave", "wave", "exponential", "gaussian", "rational"])
+        amplitude = draw.uniform(0.3, 2)
         sign = draw.choice([-1, 1])
         rates = [draw.uniform(-1, 1) * 2 * math.pi / s for s in size]
         centre = [draw.uniform(a, b) for a, b in zip(lower, upper, strict=True)]
-        width, phase = [s * draw.uniform(0.15, 0.6) for s in size], draw.uniform(0, 6)
-        turns = 2 * math.pi * draw.randint(1, 2) / size[periodic] if periodic is not None else 0.0
+        width = [s * draw.uniform(0.15, 0.6) for s in size]
+        phase = draw.uniform(0, 6)
+        if periodic is not None:
+            turns = 2 * math.pi * draw.randint(1, 2) / size[periodic]
+        else:
+            turns = 0.0
 
         def distance(i: int, x: Tensor) -> Tensor:
             if (
@@ -200,18 +215,28 @@ def random_function(draw: Random, domain: Domain, periodic: int | None = None) -
         def function(*x: Tensor) -> Tensor:
             if kind in ("gaussian", "rational"):
                 r2 = sum(distance(i, x[i]) ** 2 for i in range(d))
-                value = exp(-r2) if kind == "gaussian" else 1 / (1 + r2)
+                if kind == "gaussian":
+                    value = exp(-r2)
+                else:
+                    value = 1 / (1 + r2)
             else:
                 rest = [rates[i] * (x[i] - centre[i]) for i in range(d) if i != periodic]
-                inner = sum(rest) if rest else torch.zeros_like(x[0])
-                value = sin(inner + phase) if kind == "wave" else exp(0.4 * inner)
+                if rest:
+                    inner = sum(rest)
+                else:
+                    inner = torch.zeros_like(x[0])
+                if kind == "wave":
+                    value = sin(inner + phase)
+                else:
+                    value = exp(0.4 * inner)
                 if periodic is not None:
                     value = value * sin(turns * x[periodic] + phase)
             return sign * amplitude * value
 
         return function
 
-    parts, constant = [one() for _ in range(draw.randint(1, 3))], draw.choice([0.0, draw.uniform(-1, 1)])
+    parts = [one() for _ in range(draw.randint(1, 3))]
+    constant = draw.choice([0.0, draw.uniform(-1, 1)])
     return lambda *x: constant + sum(part(*x) for part in parts)
 
 
@@ -220,7 +245,8 @@ def random_function(draw: Random, domain: Domain, periodic: int | None = None) -
 
 def _coefficient(draw: Random, domain: Domain) -> Callable[..., Any]:
     """A coefficient of x between 0.2 and 3.2."""
-    scale, spread = draw.uniform(0.5, 2), draw.uniform(0.1, 0.6)
+    scale = draw.uniform(0.5, 2)
+    spread = draw.uniform(0.1, 0.6)
     rate = 2 * math.pi / float((domain.bounds[1] - domain.bounds[0])[0])
     phase = draw.uniform(0, 6)
     return lambda x: scale * (1 + spread * sin(rate * x + phase))
@@ -228,7 +254,8 @@ def _coefficient(draw: Random, domain: Domain) -> Callable[..., Any]:
 
 def steady_equation(draw: Random, domain: Domain, periodic: bool) -> Equation:
     """One of eleven kinds of steady equations, uniquely solvable with the conditions that it names."""
-    k, c = _coefficient(draw, domain), draw.uniform(0.2, 3)
+    k = _coefficient(draw, domain)
+    c = draw.uniform(0.2, 3)
     size = (domain.bounds[1] - domain.bounds[0]).tolist()
     b = [draw.uniform(-3, 3) for _ in size]
     least = math.pi**2 * sum(
@@ -270,7 +297,9 @@ def steady_equation(draw: Random, domain: Domain, periodic: bool) -> Equation:
 
 def evolution_equation(draw: Random, domain: Domain) -> Equation:
     """One of seven kinds of evolutions."""
-    k, c, speed = draw.uniform(0.05, 1), draw.uniform(0.1, 2), draw.choice([-1, 1]) * draw.uniform(0.3, 2)
+    k = draw.uniform(0.05, 1)
+    c = draw.uniform(0.1, 2)
+    speed = draw.choice([-1, 1]) * draw.uniform(0.3, 2)
     kinds = [
         Equation("heat", lambda u: u.t - k * laplace(u), order_in_time=1, conditions="coercive"),
         Equation(
@@ -308,23 +337,32 @@ def random_problem(draw: Random, small: bool = False) -> tuple[Problem, float]:
     """A problem with its exact solution, and a tolerance; a small one has at most two coordinates."""
     evolves = draw.random() < 0.3
     domain = random_domain(draw, evolves, small)
-    space = domain.space if evolves else domain
-    axis = (
-        draw.randrange(space.dimension)
-        if isinstance(space, (Interval, Rectangle)) and draw.random() < 0.2
-        else None
-    )
+    if evolves:
+        space = domain.space
+    else:
+        space = domain
+    if isinstance(space, (Interval, Rectangle)) and draw.random() < 0.2:
+        axis = draw.randrange(space.dimension)
+    else:
+        axis = None
     if evolves:
         equation = evolution_equation(draw, domain)
     else:
         equation = steady_equation(draw, domain, axis is not None)
     exact = {name: random_function(draw, domain, axis) for name in equation.unknowns}
     by_name = {name: _of_coordinates(function, domain.coordinates) for name, function in exact.items()}
-    conditions: list[Any] = [] if axis is None else [Periodic(domain.coordinates[axis])]
+    conditions: list[Any]
+    if axis is None:
+        conditions = []
+    else:
+        conditions = [Periodic(domain.coordinates[axis])]
     for name in equation.unknowns:
         conditions += _on_boundary(draw, domain, equation, name, exact[name], axis)
         for order in range(equation.order_in_time):
-            value = by_name[name] if order == 0 else _in_time(exact[name], domain.coordinates)
+            if order == 0:
+                value = by_name[name]
+            else:
+                value = _in_time(exact[name], domain.coordinates)
             conditions.append(Initial(value, unknown=name, order=order))
     problem = Problem(
         domain,
@@ -353,25 +391,31 @@ def _on_boundary(
     draw: Random, domain: Domain, equation: Equation, unknown: str, exact: Function, periodic: int | None
 ) -> list[Any]:
     """A condition on every part of the boundary, as the equation allows."""
-    names, space = domain.coordinates, getattr(domain, "space", domain)
+    names = domain.coordinates
+    space = getattr(domain, "space", domain)
     pieces = [p for p in space.pieces if periodic is None or p.plane is None or p.plane[0] != periodic]
     value = _of_coordinates(exact, names)
     if equation.conditions.startswith("inflow"):
         side = equation.conditions.split()[1]
-        return [] if periodic is not None else [Dirichlet(value, on=getattr(space, side), unknown=unknown)]
+        if periodic is not None:
+            return []
+        return [Dirichlet(value, on=getattr(space, side), unknown=unknown)]
     allowed = {"dirichlet": "D", "neumann": "DN"}.get(equation.conditions, "DNR")
     kinds = [draw.choice(allowed) for _ in pieces]
     fixed = "D" in kinds or "R" in kinds or not pieces
     if equation.conditions == "any" and not fixed and draw.random() < 0.5:
-        kinds[0], fixed = "D", True
+        kinds[0] = "D"
+        fixed = True
     found: list[Any] = []
     for piece, kind in zip(pieces, kinds, strict=True):
-        on, d = piece.owner[0].part(piece.name), space.dimension
+        on = piece.owner[0].part(piece.name)
+        d = space.dimension
 
         def normal_at(x: Tensor, piece: Any = piece, d: int = d) -> Tensor:
             return piece.normal_at(x[:, :d])
 
-        slope, a = normal_slope(exact, normal_at, d), draw.uniform(0.3, 3)
+        slope = normal_slope(exact, normal_at, d)
+        a = draw.uniform(0.3, 3)
         if kind == "D":
             found.append(Dirichlet(value, on=on, unknown=unknown))
         elif kind == "N":
@@ -416,9 +460,13 @@ def measure(number: int, seed: int, limit: float) -> dict[str, Any]:
 
 def outcome(solution: Any) -> dict[str, Any]:
     """Error, estimate, and what the certificate is worth."""
-    error, estimate = solution.relative_l2_error(), solution.estimated_error
+    error = solution.relative_l2_error()
+    estimate = solution.estimated_error
     finite = error is not None and math.isfinite(error)
-    kind = "certified" if solution.converged else "not certified"
+    if solution.converged:
+        kind = "certified"
+    else:
+        kind = "not certified"
     if solution.converged and not finite:
         kind = "silent NaN"
     elif solution.converged and error > MISSED * solution.tol:

@@ -27,7 +27,9 @@ def references(name: str) -> list[Reference]:
     known = {id(o) for o in gc.get_objects() if type(o) in KINDS}
     problem = load_problem(FOLDER / f"{name}.py")
     made = [o for o in gc.get_objects() if type(o) in KINDS and id(o) not in known]
-    return made if problem.reference else []
+    if problem.reference:
+        return made
+    return []
 
 
 def line(name: str, reference: Reference) -> str:
@@ -35,11 +37,13 @@ def line(name: str, reference: Reference) -> str:
     begin = time.perf_counter()
     if isinstance(reference, LinesReference):
         times, _, points = reference.computed["values"].shape
-        steps, errors = "", [reference.accuracy()]
+        steps = ""
+        errors = [reference.accuracy()]
     else:
         c = reference.computed
         times, _, points = c.values.shape
-        steps, errors = (times - 1) * c.steps, [c.in_space, c.in_time, c.between_times]
+        steps = (times - 1) * c.steps
+        errors = [c.in_space, c.in_time, c.between_times]
     found = [f"{v:.1e}" for v in errors] + [""] * (3 - len(errors))
     seconds = f"{time.perf_counter() - begin:.1f}"
     row = [name, points, times - 1, steps, *found, f"{reference.wanted:.1e}", seconds]

@@ -55,7 +55,10 @@ def measure(found: Sequence[Network], only: str = "") -> list[Record]:
     """Make the records anew; only those of networks whose name has these letters, where some are given."""
     chosen = [network for network in found if only in network["name"]]
     names = {network["name"] for network in chosen}
-    kept = [r for r in read_records(RECORDS) if r["method"] not in names] if only else []
+    if only:
+        kept = [r for r in read_records(RECORDS) if r["method"] not in names]
+    else:
+        kept = []
     with tempfile.TemporaryDirectory() as folder:
         records = run_all(
             cases(chosen),
@@ -73,7 +76,10 @@ def published_error(network: Network) -> float:
     problem = load_problem(FOLDER / network["problem"])
     assert problem.exact is not None
     values = problem.values(problem.exact, problem.domain.sample(100_000))
-    error = network["figure"] ** 0.5 if network["measure"] == "mse" else network["figure"]
+    if network["measure"] == "mse":
+        error = network["figure"] ** 0.5
+    else:
+        error = network["figure"]
     return error / float(values.square().mean().sqrt())
 
 
@@ -85,9 +91,11 @@ def table(found: Sequence[Network], records: Sequence[Record]) -> tables.Table:
         if "figure" not in network:
             lines.append((0.0, (network["name"], "", "", "", "not reproduced", "", "", network["missing"])))
             continue
-        paper, here = published_error(network), quantile([error_of(record) for record in own], 0.5)
+        paper = published_error(network)
+        here = quantile([error_of(record) for record in own], 0.5)
         factor = f"{tables.number(here / paper)}"
-        factor = factor if here <= FACTOR * paper else f"**{factor}**"
+        if not here <= FACTOR * paper:
+            factor = f"**{factor}**"
         spent = f"{tables.number(quantile([r['seconds'] for r in own], 0.5))} s of a core"
         line = (
             network["name"],
@@ -109,8 +117,12 @@ def main() -> None:
     parser.add_argument(
         "--only", default="", metavar="NAME", help="measure the networks with NAME in their name"
     )
-    found, options = networks(), parser.parse_args()
-    records = read_records(RECORDS) if options.table else measure(found, options.only)
+    found = networks()
+    options = parser.parse_args()
+    if options.table:
+        records = read_records(RECORDS)
+    else:
+        records = measure(found, options.only)
     print(tables.markdown(table(found, records)))
 
 

@@ -20,7 +20,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 RECORD = ROOT / "benchmarks" / "records" / "scaling.json"
-LENGTH, TIME, VALUE = 1e3, 1e-3, 1e6
+LENGTH = 1e3
+TIME = 1e-3
+VALUE = 1e6
 FACTOR = 3.0  # between the relative errors
 ROUNDING = 1e-11  # below which errors are alike
 
@@ -91,7 +93,8 @@ def main() -> int:
     known = {path.stem: path for path in sorted((ROOT / "problems").glob("*.py"))}
     if unknown := [name for name in options.names if name not in known]:
         parser.error(f"no problem {', '.join(unknown)}; there are {', '.join(known)}")
-    rows, left_out = [], []
+    rows = []
+    left_out = []
     for name in options.names or known:
         row = measure(known[name], options.tol, options.time_limit)
         if row is None:
@@ -105,7 +108,9 @@ def main() -> int:
     )
     if not options.names:
         RECORD.write_text(json.dumps({"date": date.today().isoformat(), "rows": rows}, indent=1) + "\n")
-    return 0 if all(r["alike"] for r in rows) else 1
+    if all(r["alike"] for r in rows):
+        return 0
+    return 1
 
 
 if __name__ == "__main__":

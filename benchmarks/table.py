@@ -7,8 +7,6 @@ the record and puts the table into the README. With names (and --tol) it measure
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -17,10 +15,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pdesolve.runs.versions import machine
+
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = ROOT / "benchmarks" / "records" / "table.json"
 README = ROOT / "README.md"
-BEGIN, END = "<!-- table: python benchmarks/table.py -->", "<!-- end of table -->"
+BEGIN = "<!-- table: python benchmarks/table.py -->"
+END = "<!-- end of table -->"
 SUITE = (
     ("poisson_1d", 1e-6),
     ("poisson_2d", 1e-6),
@@ -50,14 +51,6 @@ def measure(name: str, tol: float, limit: float) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key != "output"}
 
 
-def machine() -> str:
-    """Processor and number of cores."""
-    cpus = Path("/proc/cpuinfo")
-    lines = cpus.read_text().splitlines() if cpus.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-
-
 def table(rows: Iterable[Row]) -> str:
     """The rows in Markdown."""
     cells = [HEADER, ("---", *["---:"] * (len(HEADER) - 1)), *map(_cells, rows)]
@@ -66,9 +59,19 @@ def table(rows: Iterable[Row]) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     error, estimate = (_scientific(row[key]) for key in ("relative_l2_error", "estimated_error"))
-    dof, seconds = row["degrees_of_freedom"], row["seconds"]
-    size = "" if dof is None else f"{dof:,}"
-    time = "" if seconds is None else f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
+    dof = row["degrees_of_freedom"]
+    seconds = row["seconds"]
+    if dof is None:
+        size = ""
+    else:
+        size = f"{dof:,}"
+    if seconds is None:
+        time = ""
+    else:
+        if seconds < 10:
+            time = f"{seconds:.2g}"
+        else:
+            time = f"{seconds:.0f}"
     name = f"[{row['problem']}](problems/{row['problem']}.py)"
     return name, _scientific(row["tol"], 0), error, estimate, size, time, str(row["exit_code"])
 
@@ -82,7 +85,8 @@ def _scientific(value: float | None, digits: int = 1) -> str:
 
 def report(record: Mapping[str, Any]) -> str:
     """The table of a record, and where and when it was measured."""
-    torch, day = record["rows"][0]["versions"]["torch"], record["date"]
+    torch = record["rows"][0]["versions"]["torch"]
+    day = record["date"]
     place = f"{record['machine']} shared with other work, torch {torch}, float64, {day}"
     return f"{table(record['rows'])}\n\nMeasured on {place} (record: benchmarks/records/table.json)."
 

@@ -102,26 +102,38 @@ def problem_of(name: str) -> Problem:
     problem = load_problem(next(PROBLEMS.rglob(f"{base}.py")))
     if variant == ["faster"]:
         return faster(problem, FIXED.get(base))
-    return VARIANTS[variant[0]](problem) if variant else problem
+    if variant:
+        return VARIANTS[variant[0]](problem)
+    return problem
 
 
 def measure(name: str, tol: float, limit: float) -> tuple[str, ...]:
     """Error, its ratio to the tolerance, estimate, unknowns, CPU seconds and how the run ended, as text."""
-    problem, clock = problem_of(name), Clock(limit)
+    problem = problem_of(name)
+    clock = Clock(limit)
     try:
         solution = solve(problem, tol=tol, monitor=clock)
     except PdesolveError as stop:
         return "–", "–", "–", "–", f"{clock.seconds:.1f}", str(stop)
     seconds = clock.seconds
+    verdict = solution.status
+    if solution.converged:
+        verdict = "certified"
     error = solution.relative_l2_error()
     return (
-        "–" if error is None else f"{error:.1e}",
-        "–" if error is None else f"{error / tol:.2g}",
-        f"{solution.estimated_error:.1e}" if solution.estimated_error is not None else "–",
+        _shown(error, ".1e"),
+        _shown(error and error / tol, ".2g"),
+        _shown(solution.estimated_error, ".1e"),
         str(solution.degrees_of_freedom),
         f"{seconds:.1f}",
-        "certified" if solution.converged else solution.status,
+        verdict,
     )
+
+
+def _shown(value: float | None, form: str) -> str:
+    if value is None:
+        return "–"
+    return format(value, form)
 
 
 def main() -> None:
@@ -142,7 +154,10 @@ def main() -> None:
         names = [line.split()[0] for line in EVOLUTIONS.strip().splitlines()]
         rows = [(name, tol, 12.0) for name in names if problem_of(name).exact for tol in (1e-4, 1e-7)]
     else:
-        text = STEADY if chosen.variants else STEADY + EVOLUTIONS
+        if chosen.variants:
+            text = STEADY
+        else:
+            text = STEADY + EVOLUTIONS
         lines = [line.split() for line in text.strip().splitlines() if line]
         rows = [(name, float(tol), float(seconds)) for name, tol, seconds in lines]
     if chosen.names:
@@ -154,7 +169,8 @@ def main() -> None:
             for row, variant in pairs
             if variant != "faster" or row[0] not in SCALE_FREE
         ]
-    table, measured = Table(*COLUMNS), []
+    table = Table(*COLUMNS)
+    measured = []
     console = Console(width=150)
     for name, tol, seconds in rows:
         found = measure(name, tol, 10 * seconds)

@@ -28,7 +28,9 @@ from pdesolve.trained.networks import SHAPES, build_network, builder
 
 FOLDER = Path(__file__).resolve().parent
 TUNED = FOLDER / "tuned.toml"
-DRAWS, SEED, APART = 8, 100, 0.08
+DRAWS = 8
+SEED = 100
+APART = 0.08
 PROBLEMS = {"fitting": ("franke", "oscillatory"), "poisson": ("poisson_2d", "poisson_5d")}
 FAMILIES = {"fitting": ("gmnm", "mlp", "kan", "gabor"), "poisson": ("gmnm", "mlp", "kan")}
 Settings = dict[str, Any]
@@ -43,7 +45,8 @@ def _one_of(*choices: Any) -> Callable[[random.Random], Any]:
 
 
 PAPERS = {"gmnm": "gmnm-full", "mlp": "mlp-tanh", "kan": "kan-spline", "gabor": "gabor"}
-OPTIMISER, RATE = _one_of("lbfgs", "ssbroyden", "lm"), _log_uniform(1e-3, 3e-2)
+OPTIMISER = _one_of("lbfgs", "ssbroyden", "lm")
+RATE = _log_uniform(1e-3, 3e-2)
 SPACES: Mapping[str, Mapping[str, Callable[[random.Random], Any]]] = {
     "gmnm": {
         "approximator": _one_of("gmnm-isotropic", "gmnm-diagonal", "gmnm-full", "gmnm-ridge"),
@@ -72,7 +75,8 @@ SPACES: Mapping[str, Mapping[str, Callable[[random.Random], Any]]] = {
 
 def draws(family: str, problems: list[str], parameters: int) -> list[Settings]:
     """The paper's shape, then settings drawn at random, all of the right size on all problems."""
-    draw, found = random.Random(f"{family} {SEED}"), [{"approximator": PAPERS[family], "optimiser": "lm"}]
+    draw = random.Random(f"{family} {SEED}")
+    found = [{"approximator": PAPERS[family], "optimiser": "lm"}]
     while len(found) < DRAWS:
         settings = {key: choose(draw) for key, choose in SPACES[family].items()}
         shape = {key: settings[key] for key in SHAPES.get(settings["approximator"], ()) if key in settings}
@@ -115,7 +119,10 @@ def _scores(suite: Suite) -> dict[str, float]:
     scores: dict[str, float] = {}
     for record in records:
         error = error_of(record)
-        logarithm = math.log10(max(error, 1e-16)) if math.isfinite(error) else math.inf
+        if math.isfinite(error):
+            logarithm = math.log10(max(error, 1e-16))
+        else:
+            logarithm = math.inf
         scores[record["method"]] = scores.get(record["method"], 0.0) + logarithm / len(suite.problems)
     return scores
 
@@ -141,7 +148,9 @@ def write(tables: Mapping[str, Mapping[str, Settings]]) -> None:
 
 
 def _toml(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value)
 
 
 def main() -> None:
@@ -150,7 +159,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("suites", nargs="+", choices=list(PROBLEMS))
-    known = tomllib.loads(TUNED.read_text("utf-8")) if TUNED.is_file() else {}
+    if TUNED.is_file():
+        known = tomllib.loads(TUNED.read_text("utf-8"))
+    else:
+        known = {}
     parser.add_argument("--families", nargs="+", choices=list(SPACES), help="only these; the others stay")
     options = parser.parse_args()
     write(known)  # the suites name it

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,8 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
+
+from pdesolve.runs.versions import machine as machine
 
 if TYPE_CHECKING:  # numpy reads the number of threads when it is loaded: not before `set_threads`
     import numpy as np
@@ -37,7 +38,9 @@ Method = Callable[[int], Any]
 
 def clock() -> float:
     """Seconds of the processor, or, with several threads, of the clock."""
-    return process_time() if os.environ.get("OMP_NUM_THREADS") == "1" else perf_counter()
+    if os.environ.get("OMP_NUM_THREADS") == "1":
+        return process_time()
+    return perf_counter()
 
 
 @dataclass
@@ -69,7 +72,8 @@ class Entry:
     def run(self) -> Any:
         """Solve once and keep the times."""
         gc.collect()  # what earlier evaluations left, seconds of it, is no part of this solve
-        begin, wall = clock(), perf_counter()
+        begin = clock()
+        wall = perf_counter()
         solution = self.solve()
         self.seconds.append(clock() - begin)
         self.wall.append(perf_counter() - wall)
@@ -109,7 +113,8 @@ def measure(
         for size in range(sizes.get(name, MOST_SIZES)):
             entry = Entry(name, size, partial(solve, size))
             solution = entry.run()
-            entry.unknowns, entry.met = solution.unknowns, getattr(solution, "met", True)
+            entry.unknowns = solution.unknowns
+            entry.met = getattr(solution, "met", True)
             entry.error = float(np.linalg.norm(solution(points) - exact) / np.linalg.norm(exact))
             entries.append(entry)
             if not entry.met:
@@ -128,14 +133,6 @@ def repeat(entries: Sequence[Entry]) -> None:
     for _ in range(REPEATS):
         for entry in filter(Entry.wants_more, entries):
             entry.run()
-
-
-def machine() -> str:
-    """Processor and number of cores."""
-    cpus = Path("/proc/cpuinfo")
-    lines = cpus.read_text().splitlines() if cpus.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
 
 
 def commit() -> str | None:
@@ -198,8 +195,13 @@ def table(case: str, rows: Sequence[Row]) -> str:
 def _cell(seconds: float, ours: float) -> str:
     if seconds == inf:
         return "–"
-    time = f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    return time if ours == inf else f"{time} ({seconds / ours:.2g})"
+    if seconds < 10:
+        time = f"{seconds:.2g} s"
+    else:
+        time = f"{seconds:.0f} s"
+    if ours == inf:
+        return time
+    return f"{time} ({seconds / ours:.2g})"
 
 
 def _power(value: float) -> str:
@@ -245,8 +247,12 @@ def draw(record: Mapping[str, Any], path: Path, families: Mapping[str, str]) -> 
     for axis, (name, case) in zip(axes, cases.items(), strict=False):
         for method in methods_of(case["rows"]):
             mine = envelope([row for row in case["rows"] if row["method"] == method and 0 < row["error"] < 1])
-            style = {"lw": 2.2, "marker": "o", "ms": 4, "zorder": 3} if method == OURS else {"lw": 1.1}
-            style |= {"ls": "--"} if "fixed" in method or "SuperLU" in method else {}
+            if method == OURS:
+                style = {"lw": 2.2, "marker": "o", "ms": 4, "zorder": 3}
+            else:
+                style = {"lw": 1.1}
+            if "fixed" in method or "SuperLU" in method:
+                style |= {"ls": "--"}
             (lines[method],) = axis.loglog(
                 [row["seconds"] for row in mine],
                 [row["error"] for row in mine],

@@ -27,5 +27,12 @@ class OutOfMemoryError(SolveError):
     """The next step would need more memory than the machine has; what was reached before is kept."""
 
 
+class OutOfTimeError(PdesolveError):
+    """The time limit passed, or the user asked to stop, in the middle of a step; what was reached before is kept.
+
+    No `SolveError`: a line search that halves its step where a solve fails must not take this for a failure.
+    """
+
+
 class PostponedError(PdesolveError):
     """A reference solution takes long to compute, and now is not the time (`check` must be quick)."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from pdesolve.errors import UsageError
 from pdesolve.methods import METHODS, Method
+from pdesolve.runs.answer import Answer, Findings
 from pdesolve.runs.monitor import Monitor
+from pdesolve.runs.settings import did_you_mean
+from pdesolve.runs.wording import named
 from pdesolve.solution.solution import Solution
 from pdesolve.statement.problem import Problem
 
-MOST_DIMENSIONS = 3  # of a domain that method gmnm covers with patches
+# Of a domain that method gmnm covers with patches
+MOST_DIMENSIONS = 3
 
 
 @dataclass(frozen=True)
@@ -27,21 +31,7 @@ class Run:
     dtype: torch.dtype
     device: str
     monitor: Monitor
-    settings: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a method returns."""
-
-    approximator: Any
-    status: str
-    converged: bool
-    estimates: tuple[float, ...] | None = None
-    parameters: dict[str, float] = field(default_factory=dict)
-    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    uncertainty: dict[str, float] = field(default_factory=dict)
-    noise: tuple[float, ...] = ()
+    settings: Any
 
 
 def solve(
@@ -76,96 +66,85 @@ def solve(
         UsageError: an argument is not what it should be.
         SolveError: the run failed.
     """
-    chosen = _method(method, settings)
+    chosen = _method(method)
+    configured = chosen.configured(settings)
     _check_numbers(tol, seed, time_limit)
     monitor = monitor or Monitor(time_limit=time_limit)
     if time_limit is not None:
         monitor.time_limit = time_limit
-    run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, settings)
+    run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, configured)
+    # Methods draw from generators of their own; this one is for modules and functions of the user.
     torch.manual_seed(seed)
-    outcome: Outcome = chosen.run(problem, run)
+    answer: Answer = chosen.run(problem, run)
     solution = Solution(
         problem,
-        outcome.approximator,
+        answer.expansion,
         method,
         tol,
-        outcome.status,
-        outcome.converged,
-        outcome.estimates,
+        answer.status,
+        answer.converged,
+        answer.estimates,
         monitor.history,
         monitor.seconds,
         seed,
         dtype,
         run.device,
         settings,
-        parameters=outcome.parameters,
-        intervals=outcome.intervals,
-        uncertainty=outcome.uncertainty,
-        noise=outcome.noise,
+        **vars(answer.findings),
     )
     solution.residual_rms = solution.measure_residual()
+    # A method without estimate is judged at the end; the error never decides when it stops.
     if not chosen.certifies:
         error = solution.relative_l2_error()
         solution.converged = error is not None and error <= tol
     return solution
 
 
-def run_gmnm(problem: Problem, run: Run) -> Outcome:
+def run_gmnm(problem: Problem, run: Run) -> Answer:
     """Partitioned Gaussian mixture by adaptive least squares, slab by slab where values evolve in time.
 
     Raises:
-        UsageError: the problem states something that this method would have to ignore.
+        UsageError: the problem states something that this method would have to ignore, or so does a setting.
     """
     from pdesolve.adaptive.continuation import continued
     from pdesolve.adaptive.solve import solve_adaptively
-    from pdesolve.inverse.solve import IdentifiedResult, solve_inverse
+    from pdesolve.inverse.solve import solve_inverse
     from pdesolve.marching.march import can_march, march
 
     _refuse_what_gmnm_cannot(problem)
-    settings = dict(run.settings)
-    constant = settings.pop("continuation", None)
-    for key, value in settings.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            message = f"{key}={value!r}; expected a positive whole number"
-            raise UsageError(message)
-    if constant is not None:
-        if problem.data:
-            message = (
-                "continuation does not go together with data= yet; leave it out, and start near with guess= and "
-                "parameters="
-            )
-            raise UsageError(message)
-        if can_march(problem):
-            message = "continuation is for steady problems; an evolution is followed in time: leave it out"
-            raise UsageError(message)
-        near, mixture = continued(problem, str(constant), run.monitor, run.device)
-        result = solve_adaptively(near, run.tol, run.monitor, run.device, mixture, **settings)
-    elif problem.data:
-        result = solve_inverse(problem, run.tol, run.monitor, run.device, **settings)
-    else:
-        strategy = march if can_march(problem) else solve_adaptively
-        result = strategy(problem, run.tol, run.monitor, run.device, **settings)
-    outcome = Outcome(result.mixture, result.status, result.converged, result.estimates)
-    if isinstance(result, IdentifiedResult):
-        found = result.findings
-        return replace(
-            outcome,
-            parameters=found.parameters,
-            intervals=found.intervals,
-            uncertainty=found.uncertainty,
-            noise=found.noise,
-        )
-    return outcome
+    evolves = can_march(problem)
+    from_data = bool(problem.data)
+    run.settings.require_applicable(evolves, from_data)
+    settings = run.settings.of_discretisation
+    if run.settings.continuation is not None:
+        near, mixture = continued(problem, run.settings.continuation, run.monitor, run.device)
+        return _answer(solve_adaptively(near, run.tol, run.monitor, run.device, mixture, **settings))
+    strategy: Any = solve_adaptively
+    if from_data:
+        strategy = solve_inverse
+    elif evolves:
+        strategy = march
+    return _answer(strategy(problem, run.tol, run.monitor, run.device, **settings))
 
 
-def run_trained(problem: Problem, run: Run) -> Outcome:
-    """A trained approximator: gmnm-trained, pinn or kan."""
-    from pdesolve.trained import solve_trained
+def _answer(result: Any) -> Answer:
+    """What the solvers of the patches return, as an answer."""
+    if isinstance(result, Answer):
+        return result
+    found = getattr(result, "findings", None)
+    findings = Findings()
+    if found is not None:
+        findings = Findings(found.parameters, found.intervals, found.uncertainty, found.noise)
+    return Answer(result.mixture, result.estimates, result.converged, result.status, findings)
 
-    trained = solve_trained(
-        problem, run.method, run.settings, run.monitor, run.seed, run.dtype, run.device, run.tol
+
+def run_trained(problem: Problem, run: Run) -> Answer:
+    """A trained approximator: gmnm-trained, pinn, kan or network."""
+    from pdesolve.trained.solve import solve_trained
+
+    return solve_trained(
+        problem, run.method, run.settings.given, run.monitor, run.seed, run.dtype, run.device, run.tol
     )
-    return Outcome(*trained)
 
 
 def _refuse_what_gmnm_cannot(problem: Problem) -> None:
@@ -179,23 +158,20 @@ def _refuse_what_gmnm_cannot(problem: Problem) -> None:
     elif d > MOST_DIMENSIONS:
         message = (
             f"method gmnm covers the domain with patches, in at most {MOST_DIMENSIONS} dimensions; this one "
-            f"has {d}: use --method pinn"
+            f"has {d}: use {named('method', 'pinn')}"
         )
     else:
         return
     raise UsageError(message)
 
 
-def _method(name: str, settings: dict[str, Any]) -> Method:
+def _method(name: str) -> Method:
     if name not in METHODS:
-        message = f"there is no method '{name}'; the methods are {', '.join(METHODS)}"
+        message = (
+            f"there is no method '{name}'; the methods are {', '.join(METHODS)}{did_you_mean(name, METHODS)}"
+        )
         raise UsageError(message)
-    method = METHODS[name]
-    for key in settings:
-        if key not in method.settings:
-            message = f"method {name} has no setting '{key}'; its settings are {', '.join(method.settings)}"
-            raise UsageError(message)
-    return method
+    return METHODS[name]
 
 
 def _check_numbers(tol: float, seed: int, time_limit: float | None) -> None:
@@ -216,17 +192,21 @@ def _dtype(name: str, method: Method) -> torch.dtype:
         message = f"dtype={name!r}; expected float64 or float32"
         raise UsageError(message)
     if method.certifies and name != "float64":
-        message = f"method {method.name} works to tolerance in float64 only; leave --dtype out"
+        message = f"method {method.name} works to tolerance in float64 only; leave {named('dtype')} out"
         raise UsageError(message)
     return known[name]
 
 
 def _device(name: str, method: Method) -> str:
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() and not method.certifies else "cpu"
+        if torch.cuda.is_available() and not method.certifies:
+            return "cuda"
+        return "cpu"
     if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
-        message = f"device={name!r} is not available here; expected auto, cpu" + (
-            " or cuda" if torch.cuda.is_available() else " (this torch sees no CUDA device)"
-        )
+        message = f"device={name!r} is not available here; expected auto, cpu"
+        if torch.cuda.is_available():
+            message += " or cuda"
+        else:
+            message += " (this torch sees no CUDA device)"
         raise UsageError(message)
     return name

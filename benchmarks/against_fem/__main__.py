@@ -62,7 +62,10 @@ def main() -> None:
         parser.error(f"there is no case {unknown[0]!r}; the cases are {', '.join(CASES)}")
     set_threads(options.threads)
     sources = commit()
-    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"cases": {}}
+    if RECORD.exists():
+        record = json.loads(RECORD.read_text())
+    else:
+        record = {"cases": {}}
     for name in [] if options.report else options.cases or CASES:
         record["cases"][name] = measure_case(CASES[name], options.threads, options.limit) | {
             "commit": sources

@@ -59,7 +59,10 @@ def multiscale(x: Any, y: Any, lib: ModuleType) -> Any:
 
 def corner(x: Any, y: Any, lib: ModuleType) -> Any:
     """r^⅔ sin ⅔θ about the re-entrant corner."""
-    atan2 = lib.arctan2 if hasattr(lib, "arctan2") else lib.atan2
+    if hasattr(lib, "arctan2"):
+        atan2 = lib.arctan2
+    else:
+        atan2 = lib.atan2
     return (x * x + y * y) ** (1 / 3) * lib.sin(2 / 3 * (3 * pi / 4 - atan2(x + y, y - x)))
 
 

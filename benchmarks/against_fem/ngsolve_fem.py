@@ -55,7 +55,10 @@ def _solve(case: Case, order: int, size: int) -> Solution:
     mesh = make_mesh(case, order, size)
     space = H1(mesh, order=order, dirichlet=".*")
     u, v = space.TnT()
-    integrand = grad(u) * grad(v) + case.reaction * u * v if case.reaction else grad(u) * grad(v)
+    if case.reaction:
+        integrand = grad(u) * grad(v) + case.reaction * u * v
+    else:
+        integrand = grad(u) * grad(v)
     form = BilinearForm(space, symmetric=True, condense=True)
     form += integrand * dx
     form.Assemble()

@@ -72,10 +72,12 @@ class Solution:
 
 def reference_coordinates(mesh: skfem.Mesh, cells: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Where in the reference triangle (2, n) the points (n, 2) of given cells come from, by Newton's method."""
-    element, dofs = mesh.elem(), mesh.dofs.element_dofs[:, cells]
+    element = mesh.elem()
+    dofs = mesh.dofs.element_dofs[:, cells]
     local = np.full((2, len(points)), 1 / 3)
     for _ in range(1 if mesh.affine else NEWTON_STEPS):
-        place, jacobian = np.zeros((2, len(points))), np.zeros((2, 2, len(points)))
+        place = np.zeros((2, len(points)))
+        jacobian = np.zeros((2, 2, len(points)))
         for i, dof in enumerate(dofs):
             phi, dphi = element.lbasis(local, i)
             place += mesh.doflocs[:, dof] * phi
@@ -93,7 +95,8 @@ def solve(case: Case, order: int, size: int, pardiso: bool = True) -> Solution:
     mesh = make_mesh(case, order, size)
     basis = skfem.Basis(mesh, ELEMENTS[order](), intorder=2 * order)
     load = skfem.LinearForm(lambda v, w: case.source(w.x[0], w.x[1], np) * v)
-    matrix, right = stiffness.assemble(basis, reaction=case.reaction), load.assemble(basis)
+    matrix = stiffness.assemble(basis, reaction=case.reaction)
+    right = load.assemble(basis)
     boundary = basis.get_dofs()
     x, y = basis.doflocs[:, boundary.flatten()]
     values = np.zeros(basis.N)
@@ -109,7 +112,8 @@ def _pardiso() -> PyPardisoSolver:
 
 def by_pardiso(matrix: Any, right: np.ndarray) -> np.ndarray:
     """Factor, solve, forget."""
-    solver, upper = _pardiso(), triu(matrix, format="csr")
+    solver = _pardiso()
+    upper = triu(matrix, format="csr")
     upper.sort_indices()
     solver.factorize(upper)
     result = solver.solve(upper, right)
@@ -148,7 +152,8 @@ def graded_lshape(order: int, size: int) -> skfem.Mesh:
 
     The error of the smallest triangles goes with their width to the power 4/3, elsewhere to order + 1.
     """
-    mesh, uniform = skfem.MeshTri1.init_lshaped().scaled((1.0, -1.0)), size // 2
+    mesh = skfem.MeshTri1.init_lshaped().scaled((1.0, -1.0))
+    uniform = size // 2
     for _ in range(round(0.75 * (order + 1) * (1 + size / 2)) - uniform):
         vertex = int((mesh.p**2).sum(0).argmin())
         mesh = mesh.refined(np.flatnonzero((mesh.t == vertex).any(0)))
@@ -165,7 +170,8 @@ def gmsh_mesh(case: Case, width: float) -> skfem.MeshTri1:
         gmsh.option.setNumber("Mesh.MeshSizeMax", width)
         gmsh.option.setNumber("Mesh.MeshSizeMin", width)
         occ = gmsh.model.occ
-        (ax, ay), (bx, by) = np.min(case.polygon, 0), np.max(case.polygon, 0)
+        (ax, ay) = np.min(case.polygon, 0)
+        (bx, by) = np.max(case.polygon, 0)
         plate = occ.addRectangle(ax, ay, 0, bx - ax, by - ay)
         discs = [(2, occ.addDisk(x, y, 0, radius, radius)) for x, y, radius in case.holes]
         occ.cut([(2, plate)], discs)
@@ -192,7 +198,8 @@ def curve(case: Case, straight: skfem.MeshTri1, order: int) -> skfem.Mesh:
     if order == 1:
         return straight
     mesh = CURVED[order].from_mesh(straight)
-    doflocs, places = mesh.doflocs.copy(), mesh.elem.doflocs
+    doflocs = mesh.doflocs.copy()
+    places = mesh.elem.doflocs
     barycentric = np.stack([1 - places.sum(1), places[:, 0], places[:, 1]])
     facets = straight.boundary_facets()
     facets = facets[on_a_hole(case, *straight.p[:, straight.facets[:, facets]].mean(1))]
@@ -200,7 +207,8 @@ def curve(case: Case, straight: skfem.MeshTri1, order: int) -> skfem.Mesh:
     for facet, cell in zip(facets.tolist(), cells.tolist(), strict=True):
         corners = straight.t[:, cell].tolist()
         a, b = straight.facets[:, facet].tolist()
-        of_a, of_b = barycentric[corners.index(a)], barycentric[corners.index(b)]
+        of_a = barycentric[corners.index(a)]
+        of_b = barycentric[corners.index(b)]
         moved = np.flatnonzero(of_a * of_b > 0)
         s = (1 + of_b[moved] - of_a[moved]) / 2
         d = way_to_arc(case, straight.p[:, a], straight.p[:, b], s)

@@ -24,7 +24,7 @@ from pdesolve.adaptive.estimation import (
     predict,
     unmet,
 )
-from pdesolve.errors import OutOfMemoryError, SolveError
+from pdesolve.errors import OutOfMemoryError, OutOfTimeError, SolveError
 from pdesolve.least_squares.sparse.normal_equations import Factors
 from pdesolve.patches.compiled import Statement
 from pdesolve.patches.cover import Frame, Patches
@@ -146,11 +146,13 @@ class Solver:
 
     def run(self) -> AdaptiveResult:
         """The loop: solve, predict, then refine or verify."""
-        current = self.solve(*self.start(), None)
+        with self.monitor.enforce(ready=lambda: False):
+            current = self.solve(*self.start(), None)
         try:
-            while not isinstance(result := self._advance(current), AdaptiveResult):
-                current, self.before = result, current
-        except (KeyboardInterrupt, OutOfMemoryError, NonlinearFailure) as stop:
+            with self.monitor.enforce():
+                while not isinstance(result := self._advance(current), AdaptiveResult):
+                    current, self.before = result, current
+        except (KeyboardInterrupt, OutOfMemoryError, OutOfTimeError, NonlinearFailure) as stop:
             why = "interrupted" if isinstance(stop, KeyboardInterrupt) else str(stop)
             return self._give_up(current, why)
         return result

@@ -44,7 +44,8 @@ class TrainableApproximator(torch.nn.Module, ABC):
 
     inputs: int
     outputs: int
-    points_per_chunk = 512  # working sets of this many points stay in cache; callers may loop in such chunks
+    # Working sets of this many points stay in cache; callers may loop in such chunks
+    points_per_chunk = 512
 
     @abstractmethod
     def jet(self, x: Tensor, indices: Iterable[Index]) -> Tensor:
@@ -69,7 +70,8 @@ class TrainableApproximator(torch.nn.Module, ABC):
             indices: the derivatives, a of them.
             weights: (n, m, u, a).
         """
-        indices, size = tuple(indices), self.points_per_chunk
+        indices = tuple(indices)
+        size = self.points_per_chunk
         parts = [
             torch.einsum("nmua,nuap->nmp", w, self.jet_jacobian(points, indices).detach())
             for points, w in zip(x.split(size), weights.split(size), strict=True)
@@ -163,11 +165,21 @@ def as_dtype(dtype: torch.dtype | str) -> torch.dtype:
     Raises:
         UsageError: If it is neither float32 nor float64.
     """
-    result = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if isinstance(dtype, str):
+        result = getattr(torch, dtype, None)
+    else:
+        result = dtype
     if result not in (torch.float32, torch.float64):
         message = f"received dtype {dtype!r}, expected float64 (the default) or float32."
         raise UsageError(message)
     return result
+
+
+def as_floats(values: Iterable[float] | None) -> list[float] | None:
+    """Numbers as JSON holds them; None stays None."""
+    if values is None:
+        return None
+    return [float(value) for value in values]
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -33,9 +33,14 @@ class AutodiffJet(TrainableApproximator):
         x, indices = self._checked(x, indices)
         keep_graph = torch.is_grad_enabled()
         with torch.enable_grad():
-            points = x if x.requires_grad else x.detach().clone().requires_grad_()
+            if x.requires_grad:
+                points = x
+            else:
+                points = x.detach().clone().requires_grad_()
             jet = nested_jet(self.module(points), points, indices)
-        return jet if keep_graph else jet.detach()
+        if keep_graph:
+            return jet
+        return jet.detach()
 
     def jet_jacobian(self, x: Tensor, indices: Iterable[Index]) -> Tensor:
         """∂(D^α u_θ)/∂θ as (n, u, a, p) by nested ``torch.func`` transforms."""
@@ -76,7 +81,8 @@ def _nested_derivatives(value: Tensor, x: Tensor, indices: tuple[Index, ...]) ->
         if axis is None:
             return value
         lower = derivative(lowered(index, axis))
-        if not lower.requires_grad:  # a polynomial that has run out of derivatives
+        # A polynomial that has run out of derivatives
+        if not lower.requires_grad:
             return torch.zeros_like(value)
         return gradient(lowered(index, axis))[:, axis]
 

@@ -7,9 +7,12 @@ from torch import Tensor
 
 from pdesolve.approximators.nested import NestedNetwork, uniform
 
-LAYERS = 2  # filters; one alone is a mixture of Gaussians times sines
-ALPHA = 6.0  # shape of the distribution of the precisions, as in the authors' code
-FREQUENCY = 2.0  # of the first sines; the authors' 256 is for images of many pixels
+# Filters; one alone is a mixture of Gaussians times sines
+LAYERS = 2
+# Shape of the distribution of the precisions, as in the authors' code
+ALPHA = 6.0
+# Of the first sines; the authors' 256 is for images of many pixels
+FREQUENCY = 2.0
 
 
 class GaborNet(NestedNetwork):
@@ -25,9 +28,12 @@ class GaborNet(NestedNetwork):
 
     def initialise(self, generator: torch.Generator) -> None:
         """Filters and the linear maps between them."""
-        k, d, parameter = self.width, self.inputs, torch.nn.Parameter
+        k = self.width
+        d = self.inputs
+        parameter = torch.nn.Parameter
         self.centres = parameter(uniform(generator, LAYERS, k, d))
         shape = torch.full((LAYERS, k), ALPHA / LAYERS, dtype=torch.float64)
+        # A precision near zero, which the gamma distribution allows, is an envelope without end.
         precision = torch._standard_gamma(shape, generator=generator).clamp_min(1e-2)
         self.log_precisions = parameter(precision.log())
         slopes = uniform(generator, LAYERS, k, d) / sqrt(d)

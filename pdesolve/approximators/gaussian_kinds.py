@@ -25,7 +25,8 @@ from pdesolve.approximators.gaussian_moments import (
 from pdesolve.approximators.multi_index import Index, Indices, lower_closure, lowered
 
 Parameters = Mapping[str, Tensor]
-NARROWEST = -40.0  # log of a width below the spacing of floating-point numbers
+# Log of a width below the spacing of floating-point numbers
+NARROWEST = -40.0
 
 
 class Components(ABC):
@@ -104,7 +105,8 @@ class _AxisAlignedComponents(Components):
 
     def _named(self, centres: list[Tensor], widths: list[Tensor]) -> dict[str, Tensor]:
         log_widths = torch.stack(widths, dim=-1)
-        log_widths = log_widths.sum(-1) if self.isotropic else log_widths
+        if self.isotropic:
+            log_widths = log_widths.sum(-1)
         return {"centres": torch.stack(centres, dim=-1), "log_widths": log_widths}
 
 
@@ -176,7 +178,8 @@ class Ridge(Kind):
 
 class _RidgeComponents(Components):
     def __init__(self, parameters: Parameters, x: Tensor, indices: Indices):
-        self.x, self.directions = x, parameters["directions"]
+        self.x = x
+        self.directions = parameters["directions"]
         self.y = torch.nn.functional.linear(x, self.directions, -parameters["offsets"])
         self.f = [torch.exp(-0.5 * self.y * self.y)]
         for _ in range(max(sum(alpha) for alpha in indices)):
@@ -202,7 +205,8 @@ class _RidgeComponents(Components):
             if order:
                 slopes = {alpha: self._power_slopes(alpha) for alpha in alphas}
                 turns = turns + self._combined(weights, alphas, slopes) * self.f[order][..., None]
-        assert isinstance(rise, Tensor)  # there is at least one derivative
+        # There is at least one derivative
+        assert isinstance(rise, Tensor)
         return {"directions": self.x[:, None, :] * rise[..., None] + turns, "offsets": -rise}
 
     def gradient(self, weights: Derivatives) -> dict[str, Tensor]:
@@ -222,7 +226,8 @@ class _RidgeComponents(Components):
     def _combined(weights: Derivatives, alphas: list[Index], tables: Mapping[Index, Tensor]) -> Tensor:
         """Σ_α w_α (n, k) or (n, 1) times tables (k, …): (n, k, …)."""
         shape = (-1, weights[alphas[0]].shape[1], *[1] * (tables[alphas[0]].ndim - 1))
-        if weights[alphas[0]].shape[1] == 1:  # one product of matrices for all derivatives
+        # One product of matrices for all derivatives
+        if weights[alphas[0]].shape[1] == 1:
             w = torch.cat([weights[alpha] for alpha in alphas], dim=1)
             table = torch.stack([tables[alpha].flatten() for alpha in alphas])
             return (w @ table).reshape(-1, *tables[alphas[0]].shape)
@@ -247,7 +252,9 @@ class _RidgeComponents(Components):
 
     def _power(self, beta: Index) -> Tensor:
         factors = [self.directions[:, i] ** order for i, order in enumerate(beta) if order]
-        return prod(factors[1:], start=factors[0]) if factors else torch.ones_like(self.directions[:, 0])
+        if factors:
+            return prod(factors[1:], start=factors[0])
+        return torch.ones_like(self.directions[:, 0])
 
 
 KINDS: dict[str, Kind] = {
@@ -272,7 +279,9 @@ def _bounded(log_widths: Tensor) -> Tensor:
 
 def _columns(values: Tensor, d: int) -> list[Tensor]:
     """Per-axis columns (k,) of (k, d), or the same (k,) d times."""
-    return [values] * d if values.ndim == 1 else [values[:, i] for i in range(d)]
+    if values.ndim == 1:
+        return [values] * d
+    return [values[:, i] for i in range(d)]
 
 
 def _dot(a: list[Tensor], b: list[Tensor]) -> Tensor:

@@ -7,7 +7,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from pdesolve.approximators.approximator import Pullback, TrainableApproximator, as_dtype, dtype_name
+from pdesolve.approximators.approximator import (
+    Pullback,
+    TrainableApproximator,
+    as_dtype,
+    as_floats,
+    dtype_name,
+)
 from pdesolve.approximators.gaussian_kinds import KINDS, Components
 from pdesolve.approximators.multi_index import Index, unit_index, value_index
 from pdesolve.errors import UsageError
@@ -72,13 +78,18 @@ class GaussianMixture(TrainableApproximator):
         dtype: torch.dtype | str = torch.float64,
     ):
         super().__init__()
-        self.inputs, self.outputs, self.components = int(inputs), int(outputs), int(components)
-        self.kind, self.rank, self.skipping = kind, rank, bool(skip)
+        self.inputs = int(inputs)
+        self.outputs = int(outputs)
+        self.components = int(components)
+        self.kind = kind
+        self.rank = rank
+        self.skipping = bool(skip)
         _check_kind(kind, rank, self.inputs)
-        self._lower = [-1.0] * inputs if lower is None else [float(value) for value in lower]
-        self._upper = [1.0] * inputs if upper is None else [float(value) for value in upper]
+        self._lower = as_floats(lower) or [-1.0] * inputs
+        self._upper = as_floats(upper) or [1.0] * inputs
         _check_box(self._lower, self._upper, self.inputs)
-        self._width_factor, self._seed = float(width_factor), int(seed)
+        self._width_factor = float(width_factor)
+        self._seed = int(seed)
         for name, values in self._initial_values().items():
             self.register_parameter(name, torch.nn.Parameter(values.to(as_dtype(dtype))))
 
@@ -112,7 +123,10 @@ class GaussianMixture(TrainableApproximator):
             UsageError: If the kind has no centres to place.
         """
         d = len(lower)
-        counts = [int(per_axis)] * d if isinstance(per_axis, int) else [int(count) for count in per_axis]
+        if isinstance(per_axis, int):
+            counts = [int(per_axis)] * d
+        else:
+            counts = [int(count) for count in per_axis]
         if kind in ("ridge", "low-rank") or len(counts) != d or min(counts) < 1:
             message = (
                 f"received kind {kind!r} with {counts} centres per axis in {d} dimensions; expected "
@@ -120,7 +134,8 @@ class GaussianMixture(TrainableApproximator):
             )
             raise UsageError(message)
         mixture = cls(d, outputs, prod(counts), kind=kind, lower=lower, upper=upper, **settings)
-        axes, spacings = [], []
+        axes = []
+        spacings = []
         for low, high, count in zip(lower, upper, counts, strict=True):
             reach = margin * (high - low)
             axis, spacing = _grid_axis(low - reach, high + reach, count)
@@ -149,7 +164,9 @@ class GaussianMixture(TrainableApproximator):
         """u(x), (n, u)."""
         x = self._points(x)
         u = KINDS[self.kind].value(self._shape(), x) @ self.coefficients
-        return u + self.skip[0] + x @ self.skip[1:] if self.skipping else u
+        if self.skipping:
+            return u + self.skip[0] + x @ self.skip[1:]
+        return u
 
     def jet(self, x: Tensor, indices: Iterable[Index]) -> Tensor:
         """D^α u as (n, u, a), in closed form and plain torch operations."""
@@ -193,7 +210,9 @@ class GaussianMixture(TrainableApproximator):
     @property
     def linear_coefficients(self) -> Tensor:
         """(b, u): coefficients, then skip."""
-        return torch.cat([self.coefficients, self.skip]) if self.skipping else self.coefficients
+        if self.skipping:
+            return torch.cat([self.coefficients, self.skip])
+        return self.coefficients
 
     @torch.no_grad()
     def set_linear_coefficients(self, values: Tensor) -> None:
@@ -287,8 +306,14 @@ class GaussianMixture(TrainableApproximator):
         single = self.outputs == 1
         weights: dict[Index, Tensor] = {}
         for a, alpha in enumerate(indices):
-            weight = cotangent[:, :, a] if single else cotangent[:, :, a] @ self.coefficients.T
-            weights[alpha] = weights[alpha] + weight if alpha in weights else weight
+            if single:
+                weight = cotangent[:, :, a]
+            else:
+                weight = cotangent[:, :, a] @ self.coefficients.T
+            if alpha in weights:
+                weights[alpha] = weights[alpha] + weight
+            else:
+                weights[alpha] = weight
         gradients = table.gradient(weights)
         if not single:
             return gradients
@@ -305,7 +330,8 @@ class GaussianMixture(TrainableApproximator):
         for o, weights in enumerate(terms):
             if not weights:
                 continue
-            row = o if diagonal else 0
+            # Without the diagonal, all outputs are summed in one row.
+            row = o * diagonal
             if shared is None or shared[0] is not weights:
                 shared = (weights, table.rows(weights))
             for name, derivative in shared[1].items():
@@ -318,33 +344,38 @@ class GaussianMixture(TrainableApproximator):
     def _initial_values(self) -> dict[str, Tensor]:
         """Drawn in float64 whatever the dtype, so that both start at the same point."""
         generator = torch.Generator().manual_seed(self._seed)
-        k, d = self.components, self.inputs
-        lower, upper = torch.tensor(self._lower).double(), torch.tensor(self._upper).double()
+        k = self.components
+        d = self.inputs
+        lower = torch.tensor(self._lower).double()
+        upper = torch.tensor(self._upper).double()
         centres = lower + (upper - lower) * torch.rand(k, d, generator=generator, dtype=torch.float64)
         widths = self._width_factor * (upper - lower) * k ** (-1 / d)
-        values = self._initial_shape(centres, widths, generator)
+        values = _initial_shape(self.kind, self.rank or 1, centres, widths, generator)
         noise = torch.randn(k, self.outputs, generator=generator, dtype=torch.float64)
+        # A sum of k independent ones then has a variance that does not grow with k.
         values["coefficients"] = noise / sqrt(k)
         if self.skipping:
             values["skip"] = torch.zeros(1 + d, self.outputs, dtype=torch.float64)
         return values
 
-    def _initial_shape(
-        self, centres: Tensor, widths: Tensor, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        k, d = centres.shape
-        if self.kind == "isotropic":
-            return {"centres": centres, "log_widths": widths.log().mean().expand(k).clone()}
-        if self.kind == "diagonal":
-            return {"centres": centres, "log_widths": widths.log().expand(k, d).clone()}
-        if self.kind == "full":
-            return {"centres": centres, "projections": torch.diag(1 / widths).expand(k, d, d).clone()}
-        rows = self.rank or 1
-        normals = torch.randn(k, rows, d, generator=generator, dtype=torch.float64)
-        frames = torch.linalg.qr(normals.transpose(1, 2)).Q.transpose(1, 2) / widths
-        if self.kind == "low-rank":
-            return {"centres": centres, "projections": frames}
-        return {"directions": frames[:, 0], "offsets": (frames[:, 0] * centres).sum(-1)}
+
+def _initial_shape(
+    kind: str, rows: int, centres: Tensor, widths: Tensor, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Parameters of Gaussians of a kind around centres (k, d), of widths (d,) along the axes."""
+    k, d = centres.shape
+    if kind == "isotropic":
+        return {"centres": centres, "log_widths": widths.log().mean().expand(k).clone()}
+    if kind == "diagonal":
+        return {"centres": centres, "log_widths": widths.log().expand(k, d).clone()}
+    if kind == "full":
+        return {"centres": centres, "projections": torch.diag(1 / widths).expand(k, d, d).clone()}
+    normals = torch.randn(k, rows, d, generator=generator, dtype=torch.float64)
+    # Orthonormal rows: every one narrows the Gaussian along a direction of its own.
+    frames = torch.linalg.qr(normals.transpose(1, 2)).Q.transpose(1, 2) / widths
+    if kind == "low-rank":
+        return {"centres": centres, "projections": frames}
+    return {"directions": frames[:, 0], "offsets": (frames[:, 0] * centres).sum(-1)}
 
 
 def _grid_axis(start: float, end: float, count: int) -> tuple[Tensor, float]:
@@ -359,7 +390,10 @@ def _by_derivative(indices: tuple[Index, ...], weights: Tensor) -> dict[Index, T
     found: dict[Index, Tensor] = {}
     for a in torch.nonzero(weights.any(0)).flatten().tolist():
         column = weights[:, a, None]
-        found[indices[a]] = found[indices[a]] + column if indices[a] in found else column
+        if indices[a] in found:
+            found[indices[a]] = found[indices[a]] + column
+        else:
+            found[indices[a]] = column
     return found
 
 

@@ -22,7 +22,8 @@ from torch import Tensor
 from pdesolve.approximators.multi_index import Index, Indices, lower_closure, lowered, value_index
 
 Derivatives = dict[Index, Tensor]
-Precision = Callable[[int, int], Tensor | None]  # (i, j) ↦ P_ij as (k,), None where it is zero
+# (i, j) ↦ P_ij as (k,), None where it is zero
+Precision = Callable[[int, int], Tensor | None]
 
 
 def gaussian_derivatives(g: Tensor, v: list[Tensor], precision: Precision, indices: Indices) -> Derivatives:
@@ -41,7 +42,10 @@ def gaussian_derivatives(g: Tensor, v: list[Tensor], precision: Precision, indic
         alpha = lowered(beta, axis)
         value = negative[axis] * table[alpha]
         for j, order in enumerate(alpha):
-            p = precision(axis, j) if order else None
+            if order:
+                p = precision(axis, j)
+            else:
+                p = None
             if p is not None:
                 value = torch.addcmul(value, p, table[lowered(alpha, j)], value=-order)
         table[beta] = value
@@ -62,7 +66,9 @@ class WeightedMoments:
     """
 
     def __init__(self, table: Derivatives, xi: list[Tensor], weights: Derivatives):
-        self.table, self.xi, self.weights = table, xi, weights
+        self.table = table
+        self.xi = xi
+        self.weights = weights
         self.s = weighted_sum([(1, weight, table[alpha]) for alpha, weight in weights.items()])
         self.t = [self._lowered_sum(i) for i in range(len(xi))]
         self.b = [_add(x * self.s, t) for x, t in zip(xi, self.t, strict=True)]
@@ -89,17 +95,24 @@ class WeightedMoments:
             for alpha, factor in factors.items()
             if factor
         ]
-        return weighted_sum(terms) if terms else None
+        if terms:
+            return weighted_sum(terms)
+        return None
 
 
 def weighted_sum(terms: list[tuple[int, Tensor, Tensor]]) -> Tensor:
     """Σ factor · weight · derivative."""
     factor, weight, derivative = terms[0]
-    total = weight * derivative if factor == 1 else (factor * weight) * derivative
+    if factor == 1:
+        total = weight * derivative
+    else:
+        total = (factor * weight) * derivative
     for factor, weight, derivative in terms[1:]:
         total = torch.addcmul(total, weight, derivative, value=factor)
     return total
 
 
 def _add(a: Tensor, b: Tensor | None) -> Tensor:
-    return a if b is None else a + b
+    if b is None:
+        return a
+    return a + b

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from pdesolve.approximators.nested import NestedNetwork, uniform
 
-WIDTH = 1.5  # of a Gaussian, in spacings of as many centres on a grid
+# Of a Gaussian, in spacings of as many centres on a grid
+WIDTH = 1.5
 
 
 class GaussianNetwork(NestedNetwork):
@@ -21,7 +22,9 @@ class GaussianNetwork(NestedNetwork):
 
     def initialise(self, generator: torch.Generator) -> None:
         """Centres and widths of both Gaussian layers, and the map between them."""
-        k, d, parameter = self.width, self.inputs, torch.nn.Parameter
+        k = self.width
+        d = self.inputs
+        parameter = torch.nn.Parameter
         self.centres = parameter(uniform(generator, k, d))
         spacing = 2 * WIDTH * k ** (-1 / d)
         self.log_widths = parameter(torch.full((k, d), spacing, dtype=torch.float64).log())

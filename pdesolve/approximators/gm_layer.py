@@ -23,7 +23,8 @@ class GMLayer(NestedNetwork):
 
     def initialise(self, generator: torch.Generator) -> None:
         """Means and widths of the weights' mixture."""
-        k, d = self.width, self.inputs
+        k = self.width
+        d = self.inputs
         self.means = torch.nn.Parameter(normal(generator, k, d + 1))
         self.log_widths = torch.nn.Parameter(torch.full((k,), -0.5 * log(d + 1), dtype=torch.float64))
 

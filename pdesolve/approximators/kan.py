@@ -7,13 +7,15 @@ from typing import Any
 
 import torch
 
-from pdesolve.approximators.approximator import as_dtype, dtype_name
+from pdesolve.approximators.approximator import as_dtype, as_floats, dtype_name
 from pdesolve.approximators.spline_basis import ChebyshevBasis, GaussianBasis, SplineBasis
 from pdesolve.approximators.taylor_network import TaylorNetwork
 from pdesolve.approximators.univariate import Tanh
 from pdesolve.errors import UsageError
 
 BASES = ("spline", "chebyshev", "gaussian")
+# Where none is given; cubic as in Liu et al. 2024, and 5 for the others
+DEGREES = {"spline": 3}
 Edges = SplineBasis | ChebyshevBasis | GaussianBasis
 
 
@@ -62,7 +64,9 @@ class KAN(TaylorNetwork):
     ):
         dtype = as_dtype(dtype)
         super().__init__(inputs, outputs, lower, upper, dtype)
-        degree = (3 if basis == "spline" else 5) if degree is None else int(degree)
+        if degree is None:
+            degree = DEGREES.get(basis, 5)
+        degree = int(degree)
         _check(basis, grid, degree, hidden_range)
         self._settings = {
             "hidden": [int(width) for width in hidden],
@@ -70,17 +74,18 @@ class KAN(TaylorNetwork):
             "grid": int(grid),
             "degree": degree,
             "hidden_range": float(hidden_range),
-            "lower": None if lower is None else [float(value) for value in lower],
-            "upper": None if upper is None else [float(value) for value in upper],
+            "lower": as_floats(lower),
+            "upper": as_floats(upper),
             "seed": int(seed),
         }
         generator = torch.Generator().manual_seed(seed)
         for layer, (fan_in, fan_out) in enumerate(pairwise([inputs, *hidden, outputs])):
             if basis == "chebyshev" and layer:
                 self.steps.append(Tanh())
-            functions = _edge_functions(
-                basis, grid, degree, half_width=hidden_range if layer or basis == "gaussian" else 1.0
-            )
+            half_width = hidden_range
+            if layer == 0 and basis != "gaussian":
+                half_width = 1.0  # inputs are scaled to [-1, 1]
+            functions = _edge_functions(basis, grid, degree, half_width)
             linear = torch.nn.Linear(fan_in * functions.size, fan_out, bias=basis != "spline", dtype=dtype)
             _initialise(linear, fan_in, functions, generator)
             self.steps.extend([functions, linear])
@@ -98,7 +103,9 @@ class KAN(TaylorNetwork):
 def _edge_functions(basis: str, grid: int, degree: int, half_width: float) -> Edges:
     if basis == "gaussian":
         return GaussianBasis(grid, half_width)
-    return SplineBasis(grid, degree, half_width) if basis == "spline" else ChebyshevBasis(degree)
+    if basis == "spline":
+        return SplineBasis(grid, degree, half_width)
+    return ChebyshevBasis(degree)
 
 
 @torch.no_grad()
@@ -108,9 +115,11 @@ def _initialise(linear: torch.nn.Linear, fan_in: int, functions: Edges, generato
     noise = torch.randn(fan_out, fan_in, functions.size, generator=generator, dtype=torch.float64)
     if isinstance(functions, SplineBasis):
         noise[..., 0] *= sqrt(2 / (fan_in + fan_out))
+        # Small beside SiLU, whose weights are drawn as by Glorot & Bengio 2010: training begins near a plain network.
         noise[..., 1:] *= 0.3 / sqrt(fan_in)
     elif isinstance(functions, GaussianBasis):
-        noise[..., 0] *= 1 / sqrt(3 * fan_in)  # the variance of torch.nn.Linear's default
+        # The variance of torch.nn.Linear's default
+        noise[..., 0] *= 1 / sqrt(3 * fan_in)
         noise[..., 1:] *= 0.1
     else:
         noise /= sqrt(fan_in) * torch.arange(1, functions.size + 1)

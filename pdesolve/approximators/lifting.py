@@ -13,7 +13,8 @@ from pdesolve.approximators.multi_index import Index, Indices, binomial, lower_c
 from pdesolve.errors import UsageError
 
 ScalarField = Callable[[Tensor], Tensor]
-Face = tuple[int, int]  # axis and end, 0 the lower and 1 the upper
+# Axis and end, 0 the lower and 1 the upper
+Face = tuple[int, int]
 
 
 class Lifting(TrainableApproximator):
@@ -47,7 +48,8 @@ class Lifting(TrainableApproximator):
         self.approximator = approximator
         self.distance = distance
         self.extension = extension
-        self.inputs, self.outputs = approximator.inputs, approximator.outputs
+        self.inputs = approximator.inputs
+        self.outputs = approximator.outputs
         self.points_per_chunk = approximator.points_per_chunk
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,7 +103,8 @@ class Lifting(TrainableApproximator):
 
     def _distance(self, x: Tensor) -> Tensor:
         values = self.distance(x)
-        values = values[:, None] if values.ndim == 1 else values
+        if values.ndim == 1:
+            values = values[:, None]
         if values.shape not in ((len(x), 1), (len(x), self.outputs)):
             message = (
                 f"the distance returned shape {tuple(values.shape)}, expected ({len(x)},): one per point, or one per "
@@ -114,7 +117,8 @@ class Lifting(TrainableApproximator):
         if not callable(self.extension):
             return torch.as_tensor(self.extension).to(x).expand(len(x), self.outputs)
         values = self.extension(x)
-        values = values[:, None] if values.ndim == 1 else values
+        if values.ndim == 1:
+            values = values[:, None]
         if values.shape not in ((len(x), 1), (len(x), self.outputs)):
             message = (
                 f"the extension returned shape {tuple(values.shape)}, expected ({len(x)},) or "
@@ -157,26 +161,33 @@ def box_extension(
         lower: Lower corner a.
         upper: Upper corner b.
     """
-    faces = (
-        value if isinstance(value, Mapping) else {face: value for face in product(range(len(lower)), (0, 1))}
-    )
+    faces = value
+    if not isinstance(faces, Mapping):
+        faces = dict.fromkeys(product(range(len(lower)), (0, 1)), faces)
     ends = {axis: [end for end in (0, 1) if (axis, end) in faces] for axis in range(len(lower))}
     axes = [axis for axis in ends if ends[axis]]
     subsets = [subset for size in range(1, len(axes) + 1) for subset in combinations(axes, size)]
 
+    # Axes that are projected together, each with the end it is projected to.
+    projections = [
+        tuple(zip(subset, chosen, strict=True))
+        for subset in subsets
+        for chosen in product(*(ends[axis] for axis in subset))
+    ]
+
     def extension(x: Tensor) -> Tensor:
-        a, b = (torch.as_tensor(corner).to(x) for corner in (lower, upper))
-        fraction = (x - a) / (b - a)
+        corners = [torch.as_tensor(corner).to(x) for corner in (lower, upper)]
+        fraction = (x - corners[0]) / (corners[1] - corners[0])
+        shares = (1 - fraction, fraction)  # of the two ends
         total = torch.zeros_like(x[:, 0])
-        for subset in subsets:
-            for chosen in product(*(ends[axis] for axis in subset)):
-                columns = list(x.unbind(-1))
-                weight = torch.full_like(x[:, 0], (-1.0) ** (len(subset) + 1))
-                for axis, end in zip(subset, chosen, strict=True):
-                    columns[axis] = (b if end else a)[axis].expand(len(x))
-                    if len(ends[axis]) == 2:
-                        weight = weight * (fraction[:, axis] if end else 1 - fraction[:, axis])
-                total = total + weight * faces[subset[0], chosen[0]](torch.stack(columns, dim=-1))
+        for projection in projections:
+            columns = list(x.unbind(-1))
+            weight = torch.full_like(x[:, 0], (-1.0) ** (len(projection) + 1))
+            for axis, end in projection:
+                columns[axis] = corners[end][axis].expand(len(x))
+                if len(ends[axis]) == 2:
+                    weight = weight * shares[end][:, axis]
+            total = total + weight * faces[projection[0]](torch.stack(columns, dim=-1))
         return total
 
     return extension
@@ -207,6 +218,7 @@ def field_jet(field: Callable[[Tensor], Tensor], x: Tensor, indices: Indices) ->
     with torch.enable_grad():
         points = x.detach().clone().requires_grad_()
         values = field(points)
-        if not values.requires_grad:  # constant, but its derivatives are still zero
+        # Constant, but its derivatives are still zero
+        if not values.requires_grad:
             values = values + 0 * points[:, :1]
         return nested_jet(values, points, indices).detach()

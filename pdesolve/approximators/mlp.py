@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pdesolve.approximators.approximator import as_dtype, dtype_name
+from pdesolve.approximators.approximator import as_dtype, as_floats, dtype_name
 from pdesolve.approximators.taylor_network import FixedLinear, TaylorNetwork
 from pdesolve.approximators.univariate import Sine, Tanh
 from pdesolve.errors import UsageError
@@ -63,8 +63,8 @@ class MLP(TaylorNetwork):
         self._settings = {
             "hidden": [int(width) for width in hidden],
             "activation": activation,
-            "lower": None if lower is None else [float(value) for value in lower],
-            "upper": None if upper is None else [float(value) for value in upper],
+            "lower": as_floats(lower),
+            "upper": as_floats(upper),
             "frequency": float(frequency),
             "seed": int(seed),
             "features": int(features),
@@ -96,9 +96,13 @@ class MLP(TaylorNetwork):
         for position, layer in enumerate(layers):
             fan_out, fan_in = layer.weight.shape
             if activation == "tanh":
-                bound, bias_bound = sqrt(6 / (fan_in + fan_out)), 0.0
+                bound = sqrt(6 / (fan_in + fan_out))
+                bias_bound = 0.0
             else:
-                bound = frequency if position == 0 else sqrt(6 / fan_in)
+                if position == 0:
+                    bound = frequency
+                else:
+                    bound = sqrt(6 / fan_in)
                 bias_bound = 1 / sqrt(fan_in)
             # Drawn in float64 whatever the dtype, so that both start at the same point.
             for tensor, limit in ((layer.weight, bound), (layer.bias, bias_bound)):
@@ -110,5 +114,6 @@ def _fourier_map(inputs: int, features: int, scale: float, generator: torch.Gene
     """x̂ ↦ (2πBx̂ + π/2, 2πBx̂), whose sines are the features."""
     frequencies = torch.randn(features, inputs, generator=generator, dtype=torch.float64)
     weight = 2 * pi * scale * frequencies.repeat(2, 1)
+    # A cosine is a sine a quarter of a turn further on, so that one activation serves for both.
     bias = torch.tensor([pi / 2, 0.0], dtype=torch.float64).repeat_interleave(features)
     return FixedLinear(weight, bias)

@@ -85,7 +85,8 @@ def _set_partitions(elements: list[int]) -> Iterator[list[list[int]]]:
     if not elements:
         yield []
         return
-    first, rest = elements[0], elements[1:]
+    first = elements[0]
+    rest = elements[1:]
     for partition in _set_partitions(rest):
         yield [[first], *partition]
         for i, block in enumerate(partition):

@@ -9,6 +9,7 @@ from torch import Tensor
 from pdesolve.approximators.approximator import (
     TrainableApproximator,
     as_dtype,
+    as_floats,
     dtype_name,
     pointwise_jacobian,
 )
@@ -45,7 +46,9 @@ class NestedNetwork(TrainableApproximator):
     ):
         super().__init__()
         dtype = as_dtype(dtype)
-        self.inputs, self.outputs, self.width = inputs, outputs, width
+        self.inputs = inputs
+        self.outputs = outputs
+        self.width = width
         shift, scale = normalisation(inputs, lower, upper)
         self.register_buffer("shift", shift)
         self.register_buffer("scale", scale)
@@ -53,14 +56,15 @@ class NestedNetwork(TrainableApproximator):
             "inputs": inputs,
             "outputs": outputs,
             "width": width,
-            "lower": None if lower is None else [float(value) for value in lower],
-            "upper": None if upper is None else [float(value) for value in upper],
+            "lower": as_floats(lower),
+            "upper": as_floats(upper),
             "seed": int(seed),
             "dtype": dtype_name(dtype),
         }
         # Drawn in float64 whatever the dtype, so that both start at the same point.
         generator = torch.Generator().manual_seed(seed)
         self.initialise(generator)
+        # Outputs begin with variance one, whatever the width (LeCun et al. 1998).
         self.weight = torch.nn.Parameter(normal(generator, outputs, self.size()) / self.size() ** 0.5)
         self.bias = torch.nn.Parameter(torch.zeros(outputs, dtype=torch.float64))
         self.to(dtype)
@@ -88,9 +92,14 @@ class NestedNetwork(TrainableApproximator):
         x, indices = self._checked(x, indices)
         keep_graph = torch.is_grad_enabled()
         with torch.enable_grad():
-            points = x if x.requires_grad else x.detach().clone().requires_grad_()
+            if x.requires_grad:
+                points = x
+            else:
+                points = x.detach().clone().requires_grad_()
             jet = nested_jet(self(points), points, indices)
-        return jet if keep_graph else jet.detach()
+        if keep_graph:
+            return jet
+        return jet.detach()
 
     def jet_jacobian(self, x: Tensor, indices: Iterable[Index]) -> Tensor:
         """∂(D^α u_θ)/∂θ as (n, u, a, p) by nested ``torch.func`` transforms."""

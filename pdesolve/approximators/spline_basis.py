@@ -29,7 +29,9 @@ class SplineBasis(Univariate):
 
     def __init__(self, intervals: int = 5, degree: int = 3, half_width: float = 1.0):
         super().__init__()
-        self.intervals, self.degree, self.half_width = intervals, degree, half_width
+        self.intervals = intervals
+        self.degree = degree
+        self.half_width = half_width
 
     @property
     def size(self) -> int:
@@ -82,7 +84,8 @@ class GaussianBasis(Univariate):
 
     def __init__(self, count: int = 8, half_width: float = 2.0):
         super().__init__()
-        self.count, self.half_width = count, half_width
+        self.count = count
+        self.half_width = half_width
 
     @property
     def size(self) -> int:
@@ -91,12 +94,16 @@ class GaussianBasis(Univariate):
 
     def derivatives(self, h: Tensor, order: int) -> list[Tensor]:
         """SiLU, then the Gaussians, (n, w, b), and their derivatives."""
-        r, spacing = self.half_width, 2 * self.half_width / max(1, self.count - 1)
+        r = self.half_width
+        spacing = 2 * self.half_width / max(1, self.count - 1)
         y = (h.unsqueeze(-1) - torch.linspace(-r, r, self.count, dtype=h.dtype, device=h.device)) / spacing
         gaussians = [torch.exp(-y * y)]
         for k in range(order):
             value = (-2 / spacing) * y * gaussians[k]
-            lower = torch.add(value, gaussians[k - 1], alpha=-2 * k / spacing**2) if k else value
+            if k:
+                lower = torch.add(value, gaussians[k - 1], alpha=-2 * k / spacing**2)
+            else:
+                lower = value
             gaussians.append(lower)
         silu = silu_derivatives(h, order)
         return [torch.cat([s.unsqueeze(-1), g], dim=-1) for s, g in zip(silu, gaussians, strict=True)]
@@ -122,12 +129,15 @@ class ChebyshevBasis(Univariate):
 
     def derivatives(self, h: Tensor, order: int) -> list[Tensor]:
         """The polynomials, (n, w, b), and their derivatives."""
-        one, zero = torch.ones_like(h), torch.zeros_like(h)
+        one = torch.ones_like(h)
+        zero = torch.zeros_like(h)
         table: list[list[Tensor]] = []
         for k in range(order + 1):
-            row = [one if k == 0 else zero, h if k == 0 else one if k == 1 else zero]
+            row = list(((one, h), (zero, one), (zero, zero))[min(k, 2)])  # of 1 and of h
             for j in range(1, self.degree):
                 value = 2 * h * row[j] - row[j - 1]
-                row.append(torch.add(value, table[k - 1][j], alpha=2 * k) if k else value)
+                if k:
+                    value = torch.add(value, table[k - 1][j], alpha=2 * k)
+                row.append(value)
             table.append(row)
         return [torch.stack(row[1:], dim=-1) for row in table]

@@ -86,12 +86,13 @@ def compose_adjoint(
     ``compose`` needs.
     """
     h_bar: Jet = {}
-    orders: dict[
-        int, Tensor
-    ] = {}  # ⟨ȳ_α, f^(k+1)⟩ B_{α,k} for a plain f: Σ_α ȳ_α B_{α,k}, times f^(k+1) at the end
+    # For a plain f: Σ_α ȳ_α B_{α,k}, so that f^(k+1) is multiplied with once, at the end.
+    orders: dict[int, Tensor] = {}
     value = next(iter(rule))
-    for alpha in (alpha for alpha in rule if alpha in cotangent):  # lower orders first: fewer temporaries
-        y_bar, polynomials = cotangent[alpha], bell[alpha]
+    # Lower orders first: fewer temporaries
+    for alpha in (alpha for alpha in rule if alpha in cotangent):
+        y_bar = cotangent[alpha]
+        polynomials = bell[alpha]
         if not polynomials:
             _add(h_bar, value, _contract(y_bar, f[1], expands))
         for k, b in enumerate(polynomials):
@@ -100,14 +101,17 @@ def compose_adjoint(
             elif b is not None:
                 _add(orders, k, y_bar, b)
             live = [term for term in rule[alpha][k] if _may_vary(term[1], h)]
-            if not live:
-                continue
-            weight = _contract(y_bar, f[k + 1], expands)
-            for multiplicity, parts in live:
-                _add_monomial_derivatives(h_bar, weight, multiplicity, parts, h)
+            if live:
+                _add_polynomial_derivatives(h_bar, _contract(y_bar, f[k + 1], expands), live, h)
     for k, total in orders.items():
         _add(h_bar, value, total, f[k + 2])
     return h_bar
+
+
+def _add_polynomial_derivatives(h_bar: Jet, weight: Tensor, terms: list, h: Jet) -> None:
+    """Add weight · ∂B/∂h_β for B, a sum of monomials with multiplicities."""
+    for multiplicity, parts in terms:
+        _add_monomial_derivatives(h_bar, weight, multiplicity, parts, h)
 
 
 def _may_vary(parts: tuple, h: Jet) -> bool:
@@ -136,28 +140,47 @@ def _monomial_sum(monomials: tuple, h: Jet) -> Tensor | None:
         if total is None and multiplicity == 1 and len(parts) == 1:
             total = h[parts[0]]
             continue
-        product = h[parts[0]] if multiplicity == 1 else multiplicity * h[parts[0]]
+        if multiplicity == 1:
+            product = h[parts[0]]
+        else:
+            product = multiplicity * h[parts[0]]
         for part in parts[1:-1]:
             product = product * h[part]
-        last = h[parts[-1]] if len(parts) > 1 else None
+        if len(parts) > 1:
+            last = h[parts[-1]]
+        else:
+            last = None
         total = _accumulate(total, product, last)
     return total
 
 
 def _accumulate(total: Tensor | None, a: Tensor, b: Tensor | None) -> Tensor:
     if b is None:
-        return a if total is None else total + a
-    return a * b if total is None else torch.addcmul(total, a, b)
+        if total is None:
+            return a
+        return total + a
+    if total is None:
+        return a * b
+    return torch.addcmul(total, a, b)
 
 
 def _add(jet: dict, key: Hashable, a: Tensor, b: Tensor | None = None, scale: int = 1) -> None:
     """Adds scale · a · b to an entry, in place: every entry begins as a product of its own."""
     if key in jet:
-        _ = jet[key].add_(a, alpha=scale) if b is None else jet[key].addcmul_(a, b, value=scale)
+        if b is None:
+            _ = jet[key].add_(a, alpha=scale)
+        else:
+            _ = jet[key].addcmul_(a, b, value=scale)
     else:
-        a = a if scale == 1 else scale * a
-        jet[key] = a if b is None else a * b
+        if scale != 1:
+            a = scale * a
+        if b is None:
+            jet[key] = a
+        else:
+            jet[key] = a * b
 
 
 def _contract(y_bar: Tensor, f_k: Tensor, expands: bool) -> Tensor:
-    return (y_bar * f_k).sum(-1) if expands else y_bar * f_k
+    if expands:
+        return (y_bar * f_k).sum(-1)
+    return y_bar * f_k

@@ -57,7 +57,8 @@ class TaylorNetwork(TrainableApproximator):
         self, inputs: int, outputs: int, lower: Sequence | None, upper: Sequence | None, dtype: torch.dtype
     ):
         super().__init__()
-        self.inputs, self.outputs = inputs, outputs
+        self.inputs = inputs
+        self.outputs = outputs
         shift, scale = normalisation(inputs, lower, upper)
         self.register_buffer("shift", shift.to(dtype))
         self.register_buffer("scale", scale.to(dtype))
@@ -79,7 +80,9 @@ class TaylorNetwork(TrainableApproximator):
             self._stack(self._propagate(part, composition_rule(indices), indices), indices, len(part))
             for part in x.split(self.points_per_chunk)
         ]
-        return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+        if len(chunks) == 1:
+            return chunks[0]
+        return torch.cat(chunks)
 
     def jet_jacobian(self, x: Tensor, indices: Iterable[Index]) -> Tensor:
         """∂(D^α u_θ)/∂θ as (n, u, a, p): one batched adjoint sweep per derivative."""
@@ -126,7 +129,10 @@ class TaylorNetwork(TrainableApproximator):
         h = self._input_jet(x, rule)
         order = rule_order(rule)
         for position, step in enumerate(self.steps):
-            remaining = tuple(dict.fromkeys(wanted)) if position >= len(self.steps) - 2 else tuple(rule)
+            if position >= len(self.steps) - 2:
+                remaining = tuple(dict.fromkeys(wanted))
+            else:
+                remaining = tuple(rule)
             if isinstance(step, Univariate):
                 f = step.derivatives(h[value_index(self.inputs)], order + (tape is not None))
                 bell = bell_values(rule, remaining, h)
@@ -204,7 +210,9 @@ class TaylorNetwork(TrainableApproximator):
 
     def _linear_jacobians(self, step: torch.nn.Linear, h: Jet, cotangent: Jet) -> list[Tensor]:
         """Blocks (u, n, ·) of bias and weight, the last parameter first."""
-        batch = next(iter(cotangent.values())).shape[:2] if cotangent else (self.outputs, 1)
+        batch: tuple[int, ...] = (self.outputs, 1)
+        if cotangent:
+            batch = next(iter(cotangent.values())).shape[:2]
         blocks = []
         if step.bias is not None:
             zero = step.bias.new_zeros(*batch, len(step.bias))
@@ -228,20 +236,26 @@ def _weight_gradient(weight: Tensor, h: Jet, cotangent: Jet) -> Tensor:
     """Σ_n,key c_no h_ni as (o, i); a single row of h stands for all points."""
     gradient = torch.zeros_like(weight)
     for key, c in cotangent.items():
-        c = c if len(c) == len(h[key]) else c.sum(0, keepdim=True)
+        if len(c) != len(h[key]):
+            c = c.sum(0, keepdim=True)
         gradient.addmm_(c.T, h[key])
     return gradient
 
 
 def _column_sums(cotangent: Tensor | None, bias: Tensor) -> Tensor:
-    return torch.zeros_like(bias) if cotangent is None else cotangent.sum(0)
+    if cotangent is None:
+        return torch.zeros_like(bias)
+    return cotangent.sum(0)
 
 
 def _cotangents(indices: Sequence[Index], cotangent: Tensor) -> Jet:
     """Cotangents by derivative; a derivative asked for twice adds its two."""
     jet: Jet = {}
     for a, alpha in enumerate(indices):
-        jet[alpha] = jet[alpha] + cotangent[..., a] if alpha in jet else cotangent[..., a]
+        if alpha in jet:
+            jet[alpha] = jet[alpha] + cotangent[..., a]
+        else:
+            jet[alpha] = cotangent[..., a]
     return jet
 
 

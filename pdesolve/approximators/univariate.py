@@ -22,7 +22,9 @@ class Univariate(torch.nn.Module, ABC):
     def forward(self, h: Tensor) -> Tensor:
         """f(h); a basis is flattened to (n, w·b)."""
         value = self.derivatives(h, 0)[0]
-        return value.flatten(-2) if self.expands else value
+        if self.expands:
+            return value.flatten(-2)
+        return value
 
 
 class Tanh(Univariate):
@@ -56,7 +58,7 @@ def silu_derivatives(h: Tensor, order: int) -> list[Tensor]:
     sigma = [torch.sigmoid(h)]
     for k in range(order):
         sigma.append(sigma[k] + _leibniz_square(sigma, k, scale=-1.0))
-    return [h * sigma[k] if k == 0 else h * sigma[k] + k * sigma[k - 1] for k in range(order + 1)]
+    return [h * sigma[0], *(h * sigma[k] + k * sigma[k - 1] for k in range(1, order + 1))]
 
 
 def _leibniz_square(f: list[Tensor], k: int, scale: float) -> Tensor:

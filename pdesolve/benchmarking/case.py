@@ -53,6 +53,7 @@ class Case:
     seed: int = 0
     budget: float = 60.0
     memory: int = 4096
+    # Small, so that methods are compared by what they reach within the budget.
     tol: float = 1e-10
     dtype: str = "float64"
     device: str = "cpu"
@@ -78,10 +79,14 @@ class Case:
         spec = self.method
         words = ["pdesolve", "bench", self.problem, "--methods", spec.method, "--seeds", str(self.seed)]
         words += ["--budget", f"{self.budget:g}s", "--tol", f"{spec.tol or self.tol:g}"]
-        words += [] if self.clock == "wall" else ["--clock", self.clock]
-        words += [] if self.dtype == "float64" else ["--dtype", self.dtype]
-        words += [] if self.device == "cpu" else ["--device", self.device]
-        words += [] if self.threads == 1 else ["--threads", str(self.threads)]
+        if self.clock != "wall":
+            words += ["--clock", self.clock]
+        if self.dtype != "float64":
+            words += ["--dtype", self.dtype]
+        if self.device != "cpu":
+            words += ["--device", self.device]
+        if self.threads != 1:
+            words += ["--threads", str(self.threads)]
         for key, value in spec.settings.items():
             words += ["--set", f"{key}={value}"]
         return shlex.join(words)
@@ -91,7 +96,10 @@ class Case:
         """A short name of everything that decides the numbers, the text of the problem file included."""
         own = {**asdict(self), "problem": self.problem_name, "source": problem_sha256(self.problem)}
         module = str(self.method.settings.get("approximator", "")).rpartition(":")[0]
-        own["module"] = problem_sha256(module) if module else None
+        if module:
+            own["module"] = problem_sha256(module)
+        else:
+            own["module"] = None
         for unimportant in ("field", "grace"):
             del own[unimportant]
         return hashlib.sha256(json.dumps(own, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -10,9 +10,12 @@ from pdesolve.benchmarking.records import Record
 from pdesolve.benchmarking.statistics import Row, rows
 from pdesolve.benchmarking.tables import Table, number
 
-FACTOR = 3.0  # between medians over seeds: several times their usual scatter
-NEGLIGIBLE = 1e-13  # errors at rounding level differ by chance
-SHORTEST = 1.0  # seconds below which times say nothing
+# Between medians over seeds: several times their usual scatter
+FACTOR = 3.0
+# Errors at rounding level differ by chance
+NEGLIGIBLE = 1e-13
+# Seconds below which times say nothing
+SHORTEST = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,15 @@ def compare(
     after = {(row.problem, row.method): row for row in rows(second)}
     changes = []
     for key in dict.fromkeys([*before, *after]):
-        old, new = before.get(key), after.get(key)
+        old = before.get(key)
+        new = after.get(key)
         if old is None or new is None:
-            verdict, worse = ("new", False) if old is None else ("missing from the second set", True)
+            if old is None:
+                verdict = "new"
+                worse = False
+            else:
+                verdict = "missing from the second set"
+                worse = True
         else:
             verdict, worse = _verdict(old, new, factor, time_factor)
         errors = [None if row is None else row.error for row in (old, new)]
@@ -80,8 +89,11 @@ def _ratio(old: float, new: float) -> float:
     """The quotient new / old, 1 where both are infinite, unknown or negligible."""
     if math.isnan(old) or math.isnan(new) or old == new:
         return 1.0
-    old, new = max(old, NEGLIGIBLE), max(new, NEGLIGIBLE)
-    return new / old if math.isfinite(old) else 0.0
+    old = max(old, NEGLIGIBLE)
+    new = max(new, NEGLIGIBLE)
+    if math.isfinite(old):
+        return new / old
+    return 0.0
 
 
 def table(changes: Sequence[Change]) -> Table:

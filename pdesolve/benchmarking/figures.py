@@ -15,6 +15,7 @@ from pdesolve.benchmarking.statistics import Row, curve, quantile
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Times at which the quartiles of several runs are compared, equidistant on the logarithmic axis.
 PLACES = 80
 _MARKERS = "osD^vPX*<>hd"
 
@@ -44,7 +45,8 @@ def _draw_curve(axes: Any, row: Row, axis: str, number: int) -> None:
     at = [place for places in steps for place in places]
     if not at:
         return
-    colour, marker = f"C{number % 10}", _MARKERS[number % len(_MARKERS)]
+    colour = f"C{number % 10}"
+    marker = _MARKERS[number % len(_MARKERS)]
     if max(map(len, steps)) == 1:  # a method without a curve
         axes.plot([quantile(at, 0.5)], [row.error], marker, color=colour, markersize=6, label=row.method)
         return
@@ -72,7 +74,8 @@ def error_fields(records: Sequence[Record], title: str = "") -> bytes | None:
     grid = figure.subplots(lines, columns, squeeze=False)
     image = None
     for axes, record, field in zip(grid.flat, shown, fields, strict=False):
-        (left, bottom), (right, top) = record["picture"]["lower"], record["picture"]["upper"]
+        (left, bottom) = record["picture"]["lower"]
+        (right, top) = record["picture"]["upper"]
         extent = (left, right, bottom, top)
         image = axes.imshow(
             field, origin="lower", extent=extent, vmin=low, vmax=high, cmap="magma", aspect="auto"

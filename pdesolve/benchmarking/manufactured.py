@@ -11,7 +11,8 @@ from torch import Tensor
 
 from pdesolve.statement.calculus import Field, Frame, MultiIndex, active_frame
 
-Operator = Callable[..., Any]  # unknowns and coordinates ↦ a field, or a tuple of them
+# Unknowns and coordinates ↦ a field, or a tuple of them
+Operator = Callable[..., Any]
 
 
 def with_arguments(function: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
@@ -84,7 +85,10 @@ def _jets(exact: Mapping[str, Callable[..., Tensor]], points: Tensor) -> Callabl
                     (gradient,) = torch.autograd.grad(
                         below.sum(), leaves[axis], create_graph=True, allow_unused=True
                     )
-                found[name, index] = torch.zeros_like(points[:, 0]) if gradient is None else gradient
+                if gradient is None:
+                    found[name, index] = torch.zeros_like(points[:, 0])
+                else:
+                    found[name, index] = gradient
         return found[name, index]
 
     def jet(name: str, index: MultiIndex) -> Tensor:
@@ -101,7 +105,8 @@ def normal_slope(
 
     def slope(*columns: Tensor) -> Tensor:
         points = torch.stack([c.detach() for c in columns], dim=1)
-        jets, normals = _jets({"u": exact}, points), normal_at(points)
+        jets = _jets({"u": exact}, points)
+        normals = normal_at(points)
         d = points.shape[1]
         parts = [
             normals[:, i] * jets("u", tuple(int(j == i) for j in range(d))) for i in range(space_dimension)

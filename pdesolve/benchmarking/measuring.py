@@ -15,13 +15,18 @@ import torch
 from torch import Tensor
 
 from pdesolve.references.cache import cache_directory
-from pdesolve.runs.monitor import Monitor
+from pdesolve.runs.monitor import Monitor, State, made
 from pdesolve.solution.solution import Solution
 from pdesolve.statement.problem import Problem
 
-FIRST, GROWTH = 0.05, 1.25  # seconds before the second copy, and between copies relative to the time passed
+# Seconds before the second copy, and between copies relative to the time passed
+FIRST = 0.05
+# Copies at times that grow geometrically: as many per decade of time, whatever the length of the run.
+GROWTH = 1.25
+# Of a Sobol sequence: a power of two, at which it is balanced.
 POINTS = 4096
-PICTURE = 48  # points along each side of a picture of the error
+# Points along each side of a picture of the error
+PICTURE = 48
 
 
 @dataclass
@@ -31,20 +36,22 @@ class RecordingMonitor(Monitor):
     copies: list[dict[str, Any]] = field(default_factory=list)
     _due: float = 0.0
 
-    def checkpoint(self, state: dict[str, Any], force: bool = False) -> None:
+    def checkpoint(self, state: State, force: bool = False) -> None:
         """Keep a copy of the best θ so far when it is due; nothing is written to a file."""
         now = self.seconds
         if self.values_at is None or not (force or now >= self._due):
             return
         self._due = max(now + FIRST, GROWTH * now)
-        before, state = state.get("before", 0), state.get("stage_state", state)
+        whole: dict[str, Any] = made(state)
+        before = whole.get("before", 0)
+        stage: dict[str, Any] = whole.get("stage_state", whole)
         self.copies.append(
             {
                 "seconds": now,
-                "iteration": before + state["iteration"],
+                "iteration": before + stage["iteration"],
                 "evaluations": self.evaluations,
-                "loss": state.get("best_loss", state.get("loss")),
-                "theta": state.get("best_theta", state["theta"]).detach().clone(),
+                "loss": stage.get("best_loss", stage.get("loss")),
+                "theta": stage.get("best_theta", stage["theta"]).detach().clone(),
             }
         )
 
@@ -95,7 +102,10 @@ def error_history(problem: Problem, monitor: RecordingMonitor) -> list[dict[str,
     """
     x = problem.domain.sample(POINTS, sampler="sobol", seed=987_654)
     known = problem.exact or problem.reference
-    exact = problem.values(known, x) if known else None
+    if known:
+        exact = problem.values(known, x)
+    else:
+        exact = None
     rows = []
     for copy in monitor.copies:
         row = {key: _short(value) for key, value in copy.items() if key != "theta"}
@@ -117,7 +127,9 @@ def _relative(values: Tensor, exact: Tensor) -> float:
 
 def _short(value: Any) -> Any:
     """Four digits are enough for a curve."""
-    return float(f"{value:.4g}") if isinstance(value, float) and math.isfinite(value) else value
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.4g}")
+    return value
 
 
 def error_picture(solution: Solution) -> Mapping[str, Any] | None:

@@ -49,7 +49,9 @@ def read_record(path: Path) -> Record | None:
         record = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return record if isinstance(record, dict) and record.get("format") == FORMAT else None
+    if isinstance(record, dict) and record.get("format") == FORMAT:
+        return record
+    return None
 
 
 def read_records(directory: Path) -> list[Record]:
@@ -61,7 +63,10 @@ def read_records(directory: Path) -> list[Record]:
     Raises:
         UsageError: there are none.
     """
-    folder = directory / "records" if (directory / "records").is_dir() else directory
+    if (directory / "records").is_dir():
+        folder = directory / "records"
+    else:
+        folder = directory
     if directory.suffix == ".jsonl" and directory.is_file():
         found = [json.loads(line) for line in directory.read_text("utf-8").splitlines()]
     else:
@@ -79,7 +84,9 @@ def error_of(record: Mapping[str, Any]) -> float:
     if record["outcome"] != "finished":
         return math.inf
     error = record["relative_l2_error"]
-    return math.nan if error is None else float(error)
+    if error is None:
+        return math.nan
+    return float(error)
 
 
 def _finite(value: Any) -> Any:
@@ -88,5 +95,9 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
+        if math.isfinite(value):
+            return value
+        return None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return str(value)

@@ -103,8 +103,12 @@ def _busy(records: Sequence[Record]) -> str:
     shares = [
         r["cpu_seconds"] / r["wall_seconds"] for r in records if r.get("cpu_seconds") and r["threads"] == 1
     ]
-    load = f" Median load {number(quantile(loads, 0.5))} when the runs began." if loads else ""
-    return load + (f" A run had {quantile(shares, 0.5):.0%} of a core (median)." if shares else "")
+    sentences = ""
+    if loads:
+        sentences += f" Median load {number(quantile(loads, 0.5))} when the runs began."
+    if shares:
+        sentences += f" A run had {quantile(shares, 0.5):.0%} of a core (median)."
+    return sentences
 
 
 def _markdown(records: Sequence[Record], sections: Sequence[Section], title: str) -> str:
@@ -116,7 +120,8 @@ def _markdown(records: Sequence[Record], sections: Sequence[Section], title: str
     ]
     for section in sections:
         parts += [f"## {section.title}", tables.markdown(section.table)]
-        parts += [section.remark] if section.remark else []
+        if section.remark:
+            parts += [section.remark]
         parts += [f"![{name.removesuffix('.png')}]({name})" for name in section.pictures]
     failed = tables.failures(records)
     if failed:
@@ -131,7 +136,8 @@ def _page(records: Sequence[Record], sections: Sequence[Section], title: str) ->
     parts += ["<h2>Median errors</h2>", _html_table(tables.overview(records))]
     for section in sections:
         parts += [f"<h2>{html.escape(section.title)}</h2>", _html_table(section.table)]
-        parts += [f"<p>{html.escape(section.remark)}</p>"] if section.remark else []
+        if section.remark:
+            parts += [f"<p>{html.escape(section.remark)}</p>"]
         for name, png in section.pictures.items():
             data = base64.b64encode(png).decode()
             parts.append(f'<img alt="{html.escape(name)}" src="data:image/png;base64,{data}">')
@@ -158,4 +164,6 @@ def _html_table(table: tables.Table) -> str:
 
 def _html_cell(cell: str) -> str:
     bold = cell.startswith("**") and cell.endswith("**") and len(cell) > 4
-    return f"<td><b>{html.escape(cell[2:-2])}</b></td>" if bold else f"<td>{html.escape(cell)}</td>"
+    if bold:
+        return f"<td><b>{html.escape(cell[2:-2])}</b></td>"
+    return f"<td>{html.escape(cell)}</td>"

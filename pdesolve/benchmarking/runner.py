@@ -19,7 +19,8 @@ from pdesolve.benchmarking.records import Record, read_record, write_record
 from pdesolve.benchmarking.worker import blank
 from pdesolve.errors import UsageError
 
-PAUSE = 0.05  # seconds between looks at a process
+# Seconds between looks at a process
+PAUSE = 0.05
 Show = Callable[[Record], None]
 
 
@@ -38,13 +39,17 @@ def run_case(case: Case, stop: threading.Event | None = None, nursery: Nursery |
         with Nursery() as nursery:
             return run_case(case, stop, nursery)
     with tempfile.TemporaryDirectory(prefix="pdesolve-bench-") as folder:
-        target, log = Path(folder) / "record.json", Path(folder) / "log"
+        target = Path(folder) / "record.json"
+        log = Path(folder) / "log"
         pid = nursery.start(case, target, log)
         try:
             code, reason, peak, seconds = _watch(nursery, pid, case, stop)
         finally:
             nursery.kill()
-        record = read_record(target) if reason is None else None
+        if reason is None:
+            record = read_record(target)
+        else:
+            record = None
         if record is not None:
             return record
         return _failed(case, reason or _death(code, log), peak, seconds)
@@ -54,7 +59,8 @@ def _watch(
     nursery: Nursery, pid: int, case: Case, stop: threading.Event | None
 ) -> tuple[int, tuple[str, str] | None, float | None, float]:
     """Wait for the end; exit code, (outcome, sentence) where it had to be brought about, most memory, seconds."""
-    start, peak = time.monotonic(), None
+    start = time.monotonic()
+    peak = None
     while (code := nursery.poll()) is None:
         if stop is not None and stop.is_set():
             raise KeyboardInterrupt
@@ -84,9 +90,15 @@ def _resident_mb(pid: int) -> float | None:
 
 def _death(code: int, log: Path) -> tuple[str, str]:
     """How a process ended that left no record."""
-    printed = log.read_text("utf-8", errors="replace") if log.exists() else ""
+    if log.exists():
+        printed = log.read_text("utf-8", errors="replace")
+    else:
+        printed = ""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
-    cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    if code < 0:
+        cause = f"signal {signal.Signals(-code).name}"
+    else:
+        cause = f"exit code {code}"
     if lines and ("MemoryError" in lines[-1] or "allocate memory" in lines[-1]):
         return "out of memory", lines[-1][:500]
     return "crashed", f"ended with {cause}, without a record" + (f": {lines[-1][:400]}" if lines else "")
@@ -127,7 +139,8 @@ def run_all(
     """
     cases = list(cases)
     found = existing(cases, out, skip_existing)
-    stop, jobs = threading.Event(), max(1, jobs)
+    stop = threading.Event()
+    jobs = max(1, jobs)
     with ExitStack() as stack:
         nurseries: SimpleQueue[Nursery] = SimpleQueue()
         for _ in range(jobs):

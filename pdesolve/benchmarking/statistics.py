@@ -37,14 +37,16 @@ class Row:
     @property
     def error(self) -> float:
         """The median error; NaN where it is not known."""
-        return quantile(self.errors, 0.5) if self.known else math.nan
+        if self.known:
+            return quantile(self.errors, 0.5)
+        return math.nan
 
     @property
     def spread(self) -> tuple[float, float]:
         """The quartiles of the error."""
-        return (
-            (quantile(self.errors, 0.25), quantile(self.errors, 0.75)) if self.known else (math.nan, math.nan)
-        )
+        if self.known:
+            return (quantile(self.errors, 0.25), quantile(self.errors, 0.75))
+        return (math.nan, math.nan)
 
     @property
     def failures(self) -> int:
@@ -60,7 +62,9 @@ class Row:
     def median(self, key: str) -> float:
         """Median of a figure over the runs that have one; NaN where none has."""
         values = [float(r[key]) for r in self.records if r.get(key) is not None]
-        return quantile(values, 0.5) if values else math.nan
+        if values:
+            return quantile(values, 0.5)
+        return math.nan
 
 
 def rows(records: Iterable[Record]) -> list[Row]:
@@ -97,7 +101,9 @@ def quantile(values: Sequence[float], q: float) -> float:
     share = place - low
     if share == 0:
         return ordered[low]
-    return math.inf if math.isinf(ordered[low + 1]) else (1 - share) * ordered[low] + share * ordered[low + 1]
+    if math.isinf(ordered[low + 1]):
+        return math.inf
+    return (1 - share) * ordered[low] + share * ordered[low + 1]
 
 
 def curve(row: Row, axis: str, places: Sequence[float]) -> tuple[list[float], list[float], list[float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ METHOD_KEYS = ("label", "method", "settings", "tol")
 CLOCKS = ("wall", "cpu")
 UNITS = {"": 1.0, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 MEMORY_UNITS = {"": 1, "MB": 1, "MiB": 1, "GB": 1024, "GiB": 1024}
+# What a suite cannot do without, and where it comes from.
+NEEDED = {"problems": "name a suite or problem files", "methods": "--methods a,b or in the suite"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,10 @@ def read_suite(path: Path, quick: bool = False) -> dict[str, Any]:
     content = _read_toml(path, "a suite")
     shorter = content.pop("quick", None)
     if quick:
-        content |= shorter if shorter is not None else {"seeds": content.get("seeds", [0])[:1], "budget": 3}
+        if shorter is not None:
+            content |= shorter
+        else:
+            content |= {"seeds": content.get("seeds", [0])[:1], "budget": 3}
     for key in content:
         if key not in KEYS:
             message = f"{path} has a key {key!r}; a suite has {', '.join(KEYS)}"
@@ -112,17 +118,30 @@ def make_suite(content: Mapping[str, Any]) -> Suite:
     Raises:
         UsageError: something is missing or not what it should be.
     """
-    for key in ("problems", "methods"):
+    for key, hint in NEEDED.items():
         if not content.get(key):
-            hint = {"problems": "name a suite or problem files", "methods": "--methods a,b or in the suite"}[
-                key
-            ]
             message = f"there are no {key}: {hint}"
             raise UsageError(message)
     for file in content["problems"]:
         if not Path(file).is_file():
             message = f"there is no problem file {file}"
             raise UsageError(message)
+    methods = tuple(_method(entry) for entry in content["methods"])
+    for spec in methods:
+        _check_settings(spec)
+    _require_labels_of_their_own([spec.label for spec in methods])
+    return Suite(
+        content.get("title", "comparison"),
+        tuple(content["problems"]),
+        methods,
+        tuple(seeds(content.get("seeds", 0))),
+        _limits(content),
+        dict(content.get("settings", {})),
+    )
+
+
+def _limits(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What every run of a suite has in common."""
     limits = {key: content[key] for key in ("tol", "dtype", "device", "threads", "clock") if key in content}
     if limits.get("clock", "wall") not in CLOCKS:
         message = (
@@ -132,22 +151,14 @@ def make_suite(content: Mapping[str, Any]) -> Suite:
     for key, parse in (("budget", seconds), ("grace", seconds), ("memory", mebibytes)):
         if key in content:
             limits[key] = parse(content[key])
-    methods = tuple(_method(entry) for entry in content["methods"])
-    for spec in methods:
-        _check_settings(spec)
-    labels = [spec.label for spec in methods]
-    twice = {label for label in labels if labels.count(label) > 1}
+    return limits
+
+
+def _require_labels_of_their_own(labels: Sequence[str]) -> None:
+    twice = sorted(label for label, count in Counter(labels).items() if count > 1)
     if twice:
-        message = f"two methods are called {', '.join(sorted(twice))}: give them labels of their own"
+        message = f"two methods are called {', '.join(twice)}: give them labels of their own"
         raise UsageError(message)
-    return Suite(
-        content.get("title", "comparison"),
-        tuple(content["problems"]),
-        methods,
-        tuple(seeds(content.get("seeds", 0))),
-        limits,
-        dict(content.get("settings", {})),
-    )
 
 
 def _method(entry: str | Mapping[str, Any]) -> MethodSpec:

@@ -19,7 +19,9 @@ def number(value: float | None, digits: int = 1) -> str:
     if math.isinf(value):
         return "∞"
     if value == 0 or 1e-2 <= abs(value) < 1e4:
-        return f"{value:.2g}" if abs(value) < 100 else f"{value:,.0f}"
+        if abs(value) < 100:
+            return f"{value:.2g}"
+        return f"{value:,.0f}"
     mantissa, exponent = f"{value:.{digits}e}".split("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 
@@ -31,14 +33,24 @@ def problem_table(rows: Sequence[Row]) -> Table:
 
 def _cells(row: Row) -> tuple[str, ...]:
     low, high = row.spread
-    failed = f"{row.failures} of {len(row.records)}" + (f" ({row.outcomes})" if row.failures else "")
     parameters = row.median("parameters")
+    error = "unknown"
+    spread = ""
+    failed = "0"
+    size = ""
+    if row.known:
+        error = number(row.error)
+        spread = f"{number(low)} – {number(high)}"
+    if row.failures:
+        failed = f"{row.failures} of {len(row.records)} ({row.outcomes})"
+    if not math.isnan(parameters):
+        size = f"{parameters:,.0f}"
     return (
         row.method,
-        number(row.error) if row.known else "unknown",
-        f"{number(low)} – {number(high)}" if row.known else "",
-        failed if row.failures else "0",
-        "" if math.isnan(parameters) else f"{parameters:,.0f}",
+        error,
+        spread,
+        failed,
+        size,
         number(row.median("seconds")),
         number(row.median("evaluations")),
     )
@@ -60,8 +72,13 @@ def overview(records: Sequence[Record]) -> Table:
 def _overview_cell(row: Row | None, best: float | None) -> str:
     if row is None:
         return ""
-    text = number(row.error) if row.known else "unknown"
-    return f"**{text}**" if best is not None and row.error == best else text
+    if row.known:
+        text = number(row.error)
+    else:
+        text = "unknown"
+    if best is not None and row.error == best:
+        return f"**{text}**"
+    return text
 
 
 def markdown(table: Table) -> str:
@@ -95,7 +112,9 @@ def sizes_apart(rows: Sequence[Row], most: float = 0.05) -> str:
         for method, count in counts.items()
         if abs(count - middle) > most * middle  # NaN compares false
     ]
-    return f"Not of the size of the others ({middle:,.0f} ± {most:.0%}): {', '.join(apart)}." if apart else ""
+    if apart:
+        return f"Not of the size of the others ({middle:,.0f} ± {most:.0%}): {', '.join(apart)}."
+    return ""
 
 
 def failures(records: Sequence[Record]) -> list[str]:

@@ -110,7 +110,8 @@ class Change:
     def domain(self, domain: Domain) -> Domain:
         """The image of a domain."""
         if isinstance(domain, Cylinder):
-            t, scale = domain.time, self.to.time
+            t = domain.time
+            scale = self.to.time
             return self.domain(domain.space) * TimeInterval(scale * t.t0, scale * t.t1)
         return domain.moved(self.motion)
 
@@ -150,7 +151,9 @@ class Change:
         """Old coordinates by name, from all new ones; from four dimensions on `x` is the (n, d) tensor."""
         x = self.back(torch.stack([fields[name] for name in self.problem.coordinates], dim=1))
         old: dict[str, Any] = dict(zip(self.problem.coordinates, x.unbind(1), strict=True))
-        return {**old, "x": x[:, : len(self.motion.shift)]} if "x1" in old else old
+        if "x1" in old:
+            return {**old, "x": x[:, : len(self.motion.shift)]}
+        return old
 
     def of_coordinates(self, function: Any, factor: float = 1.0) -> Any:
         """`factor` times a value: a number, or a function that asks for coordinates and constants by name."""
@@ -161,7 +164,9 @@ class Change:
 
         def evaluate(**fields: Any) -> Any:
             value = by_name(function, {**fields, **self.coordinates(fields)}, self.problem)
-            return value if getattr(value, "dtype", None) == torch.bool else factor * value
+            if getattr(value, "dtype", None) == torch.bool:
+                return value
+            return factor * value
 
         return like(function, evaluate, self.problem.coordinates)
 
@@ -184,7 +189,7 @@ class Change:
 
     def condition(self, condition: Any) -> Any:
         """A condition on the image of its place."""
-        u, per_length = self.to.value, 1 / self.to.length
+        u = self.to.value
         if isinstance(condition, Periodic):
             if self.motion.turns:
                 message = f"{condition!r} ties opposite sides along an axis; such a problem cannot be turned"
@@ -198,6 +203,11 @@ class Change:
         if isinstance(condition, Initial):
             factor = u / self.to.time**condition.order
             return replace(condition, value=self.of_coordinates(condition.value, factor))
+        return self._condition_on_boundary(condition)
+
+    def _condition_on_boundary(self, condition: Any) -> Any:
+        u = self.to.value
+        per_length = 1 / self.to.length
         on = self.place(condition.on)
         if isinstance(condition, Dirichlet):
             return replace(condition, on=on, value=self.of_coordinates(condition.value, u))
@@ -216,7 +226,10 @@ class Change:
     def observation(self, observation: Observation) -> Observation:
         """Observations at the moved points."""
         points, values = observation.arrays
-        sigma = None if observation.sigma is None else observation.sigma * self.to.value
+        if observation.sigma is None:
+            sigma = None
+        else:
+            sigma = observation.sigma * self.to.value
         return replace(observation, points=self.points(points), values=values * self.to.value, sigma=sigma)
 
     def residual(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -237,7 +250,10 @@ class Change:
 
     def derivative(self, index: MultiIndex) -> list[tuple[MultiIndex, float]]:
         """D^α along the old axes as a combination of D^β along the new ones, [(β, factor), …]."""
-        factor = self.to.time ** index[-1] if "t" in self.problem.coordinates else 1.0
+        if "t" in self.problem.coordinates:
+            factor = self.to.time ** index[-1]
+        else:
+            factor = 1.0
         factor *= self.to.length ** sum(index[: len(self.motion.shift)])
         found, weights = rotate_indices((index,), rotation_key(self.matrix.T))
         if weights is None:
@@ -250,7 +266,9 @@ class Change:
         def jet(name: str, index: MultiIndex) -> Tensor | None:
             known = ((outer._jet(name, new), factor) for new, factor in self.derivative(index))  # type: ignore[misc]
             parts = [factor / self.to.value * value for value, factor in known if value is not None]
-            return sum_of(parts) if parts else None
+            if parts:
+                return sum_of(parts)
+            return None
 
         points = torch.stack([outer.coordinates[name].detach() for name in outer.names], dim=1)
         normals = outer._normals
@@ -263,7 +281,9 @@ def by_name(function: Callable[..., Any], known: Mapping[str, Any], problem: Pro
     """Call a function of coordinates and constants; a built-in such as torch.sin takes the first coordinate."""
     names = signature(function, "a function", problem.coordinates[:1])
     arguments = {name: known[name] for name in names if name in known}
-    return function(**arguments) if has_signature(function) else function(*arguments.values())
+    if has_signature(function):
+        return function(**arguments)
+    return function(*arguments.values())
 
 
 def like(
@@ -277,10 +297,12 @@ def like(
 
 def asking_for(names: Mapping[str, bool], evaluate: Callable[..., Any]) -> Callable[..., Any]:
     """`evaluate` with these arguments by name, each required or not."""
-    evaluate.__signature__ = Signature(  # type: ignore[attr-defined]
-        Parameter(name, Parameter.KEYWORD_ONLY, default=Parameter.empty if required else None)
+    defaults = {True: Parameter.empty, False: None}
+    parameters = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=defaults[required])
         for name, required in names.items()
-    )
+    ]
+    evaluate.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return evaluate
 
 
@@ -288,5 +310,10 @@ def _tensors(found: Any, factor: float) -> Any:
     """`factor` times what an equation returned, as tensors; what is no residual stays for the message about it."""
     if isinstance(found, (tuple, list)):
         return tuple(_tensors(part, factor) for part in found)
-    values = found.tensor if isinstance(found, Field) else found
-    return factor * values if isinstance(values, Tensor) else values
+    if isinstance(found, Field):
+        values = found.tensor
+    else:
+        values = found
+    if isinstance(values, Tensor):
+        return factor * values
+    return values

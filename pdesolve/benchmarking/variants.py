@@ -13,8 +13,10 @@ from pdesolve.statement.calculus import as_field, normal_derivative
 from pdesolve.statement.conditions import Dirichlet, Neumann, Robin
 from pdesolve.statement.problem import Problem
 
+# Numbers without a relation to the domains of the problems: no symmetry or grid line is met by chance.
 SHIFT = (0.137, -0.071, 0.053)
 ANGLE = math.radians(17)
+# Not a power of two, with which all roundings would stay the same.
 FACTOR = 1.3
 
 
@@ -41,7 +43,8 @@ def faster(problem: Problem, fixed: Sequence[float] | None = None) -> Problem:
     Raises:
         UsageError: the exact solution is known, and a condition is not Dirichlet, Neumann or Robin.
     """
-    fixed = problem.domain.bounds.mean(dim=0).tolist() if fixed is None else fixed
+    if fixed is None:
+        fixed = problem.domain.bounds.mean(dim=0).tolist()
     change = Change(problem, Transformation(FACTOR, shift=tuple((1 - FACTOR) * c for c in fixed)))
     conditions = problem.conditions
     return Problem(
@@ -68,7 +71,10 @@ def _of_exact(problem: Problem, change: Change, condition: Any) -> Any:
     exact = problem.exact[problem.unknown_of(condition)]  # type: ignore[index]
 
     def value(**fields: Any) -> Any:
-        u = by_name(exact, fields, problem) if callable(exact) else exact
+        if callable(exact):
+            u = by_name(exact, fields, problem)
+        else:
+            u = exact
         if isinstance(condition, Dirichlet):
             return u
         slope = normal_derivative(as_field(u))

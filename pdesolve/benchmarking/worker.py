@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-import platform
 import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pdesolve.benchmarking.case import Case, problem_sha256
 from pdesolve.benchmarking.records import FORMAT, Record, write_record
-from pdesolve.errors import PdesolveError
-from pdesolve.runs.versions import peak_memory_mb, versions
+from pdesolve.errors import PdesolveError, UsageError
+from pdesolve.runs.memory import is_out_of_memory
+from pdesolve.runs.versions import machine, peak_memory_mb, versions
 
+if TYPE_CHECKING:
+    from pdesolve.solution.solution import Solution
+
+CLOCKS = {"cpu": time.process_time, "wall": time.perf_counter}
 MEASURES = "status relative_l2_error max_error estimated_error residual_rms seconds converged".split()
 
 
@@ -61,16 +65,6 @@ def blank(case: Case) -> Record:
     }
 
 
-def machine() -> str:
-    """Processor and number of cores."""
-    import os
-
-    cpus = Path("/proc/cpuinfo")
-    lines = cpus.read_text().splitlines() if cpus.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-
-
 def load() -> float | None:
     """How many processes wanted a core during the last minute; None where the system does not say."""
     import os
@@ -86,19 +80,22 @@ def execute(case: Case) -> Record:
     record = blank(case)
     try:
         _solve(case, record)
-    except MemoryError as error:
-        record |= {"outcome": "out of memory", "status": str(error) or "out of memory"}
     except PdesolveError as error:
-        memory = type(error).__name__ == "OutOfMemoryError"
-        outcome = "out of memory" if memory else "refused" if error.exit_code == 2 else "crashed"
-        record |= {"outcome": outcome, "status": " ".join(str(error).split())}
+        record |= {"outcome": _outcome(error), "status": " ".join(str(error).split())}
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        memory = "allocate memory" in text or "OutOfMemory" in text or "out of memory" in text
-        record |= {"outcome": "out of memory" if memory else "crashed", "status": text[:500]}
+        record |= {"outcome": _outcome(error), "status": text[:500]}
         traceback.print_exc()
     record["peak_memory_mb"] = peak_memory_mb()
     return record
+
+
+def _outcome(error: Exception) -> str:
+    if is_out_of_memory(error):
+        return "out of memory"
+    if isinstance(error, PdesolveError) and error.exit_code == UsageError.exit_code:
+        return "refused"
+    return "crashed"
 
 
 def _solve(case: Case, record: Record) -> None:
@@ -117,8 +114,9 @@ def _solve(case: Case, record: Record) -> None:
     problem = load_problem(case.problem)
     remember_references(problem, record["problem_sha256"])
     spec = case.method
-    monitor = RecordingMonitor(clock=time.process_time if case.clock == "cpu" else time.perf_counter)
-    wall, cpu = time.perf_counter(), time.process_time()
+    monitor = RecordingMonitor(clock=CLOCKS[case.clock])
+    wall = time.perf_counter()
+    cpu = time.process_time()
     solution = solve(
         problem,
         spec.method,
@@ -137,18 +135,23 @@ def _solve(case: Case, record: Record) -> None:
     record["parameters"] = summary["degrees_of_freedom"]
     record["evaluations"] = monitor.evaluations or None
     record["resolved"] = {**monitor.resolved, "approximator": _configuration(solution.approximator)}
-    error = solution.relative_l2_error()
-    finite = math.isfinite(solution.residual_rms) and (error is None or math.isfinite(error))
-    record["outcome"] = "finished" if finite else "not finite"
-    if error is None and (
-        problem.exact or problem.reference
-    ):  # a march that was stopped before the last time
-        record["outcome"] = "incomplete"
+    record["outcome"] = _ending(solution)
     if case.field and record["outcome"] == "finished":
         record["picture"] = error_picture(solution)
     record["history"] = error_history(problem, monitor) or _estimates(solution.history, summary)
     steps = [row["iteration"] for row in record["history"] if row.get("iteration") is not None]
-    record["iterations"] = steps[-1] if steps else None
+    record["iterations"] = next(reversed(steps), None)
+
+
+def _ending(solution: Solution) -> str:
+    """How a run that returned a solution ended."""
+    error = solution.relative_l2_error()
+    if error is None and (solution.problem.exact or solution.problem.reference):
+        # A march that was stopped before the last time
+        return "incomplete"
+    if not math.isfinite(solution.residual_rms) or not math.isfinite(error or 0.0):
+        return "not finite"
+    return "finished"
 
 
 def _configuration(approximator: Any) -> Mapping[str, Any] | None:
@@ -186,6 +189,7 @@ def limit_memory(mebibytes: int) -> None:
 
 def run(case: Case, target: Path) -> None:
     """Solve a case within its memory and write its record to the file named."""
-    if not case.device.startswith("cuda"):  # CUDA reserves address space beyond any limit
+    # CUDA reserves address space beyond any limit
+    if not case.device.startswith("cuda"):
         limit_memory(case.memory)
     write_record(target.parent, execute(case), target.stem)

@@ -20,6 +20,8 @@ from pdesolve.cli.faults import Fault, report
 from pdesolve.cli.info import info
 from pdesolve.cli.listing import ls
 from pdesolve.cli.solve import solve
+from pdesolve.cli.wording import as_option
+from pdesolve.runs.wording import worded_by
 
 
 @click.group(
@@ -69,7 +71,7 @@ def _run(arguments: list[str]) -> int:
     _never_fail_to_print()
     record = blank_record()
     try:
-        with cli.make_context("pdesolve", arguments, obj=record) as context:
+        with worded_by(as_option), cli.make_context("pdesolve", arguments, obj=record) as context:
             code = cli.invoke(context)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0

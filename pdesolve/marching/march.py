@@ -30,7 +30,7 @@ from pdesolve.adaptive.estimation import (
     work,
 )
 from pdesolve.adaptive.solve import FINEST_TOLERANCE, SAFETY, AdaptiveResult, Solver
-from pdesolve.errors import OutOfMemoryError, SolveError
+from pdesolve.errors import OutOfMemoryError, OutOfTimeError, SolveError
 from pdesolve.geometry import TimeInterval
 from pdesolve.least_squares.sparse.normal_equations import Factors
 from pdesolve.marching.expansion import MarchedMixture
@@ -197,9 +197,10 @@ class March:
         """March, and again more carefully where the accumulated error passed the tolerance."""
         progress = self._resumed() or self._beginning()
         try:
-            while not isinstance(result := self._march(progress), AdaptiveResult):
-                progress = result
-        except OutOfMemoryError as short:
+            with self.monitor.enforce(ready=lambda: bool(progress.slabs)):
+                while not isinstance(result := self._march(progress), AdaptiveResult):
+                    progress = result
+        except (OutOfMemoryError, OutOfTimeError) as short:
             if not progress.slabs:
                 raise
             return self._stopped(progress, f"at t = {progress.ends[-1]:.6g}: {short}")

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pdesolve.runs.deadline import enforced
+from pdesolve.runs.memory import memory_watched
+from pdesolve.runs.wording import named
+
 Result = TypeVar("Result")
 State = dict[str, Any] | Callable[[], dict[str, Any]]
+
+# Seconds, or share of the limit if that is more, by which a first step that has nothing to fall back on may pass the
+# limit: limits are to be kept to within 2 s or 10 %, and what follows takes some of that.
+GRACE = 1.5
+GRACE_SHARE = 0.05
 
 
 @dataclass
@@ -71,10 +81,49 @@ class Monitor:
         """Whether the time limit has passed."""
         return self.time_limit is not None and self.seconds > self.time_limit
 
+    def why_over(self) -> str | None:
+        """The sentence for a limit that has passed, else None."""
+        if not self.out_of_time():
+            return None
+        return f"the time limit of {self.time_limit:g} s passed; raise {named('time_limit')}"
+
+    @contextmanager
+    def enforce(self, ready: Callable[[], bool] = lambda: True) -> Iterator[None]:
+        """Keep limits while the block runs: of time, heard by `check_deadline` in what it calls, and of memory.
+
+        Args:
+            ready: whether something is known that could be returned; as long as there is nothing, the time may be a
+                little longer.
+
+        Raises:
+            OutOfTimeError: the time limit has passed.
+            OutOfMemoryError: an allocation has failed.
+        """
+
+        def why_over() -> str | None:
+            if ready():
+                return self.why_over()
+            return self._why_over_without_result()
+
+        with enforced(why_over), memory_watched():
+            yield
+
+    def _why_over_without_result(self) -> str | None:
+        limit = self.time_limit
+        if limit is None or self.seconds <= limit + max(GRACE, GRACE_SHARE * limit):
+            return None
+        return f"the time limit of {limit:g} s passed before the first solution was there; raise {named('time_limit')}"
+
     def checkpoint(self, state: State, force: bool = False) -> None:
         """Hand over a resumable state, or what makes one, at most every `checkpoint_every` seconds unless forced."""
         due = self.seconds - self._last_checkpoint >= self.checkpoint_every
         if self.on_checkpoint is not None and (force or due):
             self._last_checkpoint = self.seconds
-            state = state() if callable(state) else state
-            self.on_checkpoint({"seconds": self.seconds, "history": self.history, **state})
+            self.on_checkpoint({"seconds": self.seconds, "history": self.history, **made(state)})
+
+
+def made(state: State) -> dict[str, Any]:
+    """A state, made now where it is a function that makes one."""
+    if callable(state):
+        return state()
+    return state

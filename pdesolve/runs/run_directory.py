@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pdesolve.errors import UsageError
+from pdesolve.runs.wording import named
 
 FORMAT = "pdesolve run 1"
 RESULTS = ("run.json", "problem.py", "history.jsonl", "checkpoint.pt", "summary.json", "solution.pt")
@@ -54,8 +55,8 @@ class RunDirectory:
         """
         if not self.resuming and not force and _occupied(self.path):
             message = (
-                f"{self.path} already exists and is not empty: choose another --out, continue its run with "
-                "--resume, or replace its results with --force"
+                f"{self.path} already exists and is not empty: choose another {named('out')}, continue its run with "
+                f"{named('resume')}, or replace its results with {named('force')}"
             )
             raise UsageError(message)
         self._spare_foreign_problem()
@@ -65,7 +66,9 @@ class RunDirectory:
         """Refuse to overwrite a problem file that no run has put there."""
         copy = self.path / "problem.py"
         if copy.is_file() and not (self.path / "run.json").exists() and copy.read_bytes() != self.source:
-            message = f"{copy} was not written by a run and would be overwritten: choose another --out"
+            message = (
+                f"{copy} was not written by a run and would be overwritten: choose another {named('out')}"
+            )
             raise UsageError(message)
 
     def abandon(self) -> None:
@@ -104,6 +107,7 @@ class RunDirectory:
             with temporary.open("wb") as file:
                 writer(file)
                 file.flush()
+                # Renaming an unflushed file may leave an empty one after a power failure.
                 os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException as error:
@@ -129,7 +133,8 @@ class RunDirectory:
         import torch
 
         content = {"format": FORMAT, "identity": fingerprint(self.identity), "state": plain(state)}
-        buffer = io.BytesIO()  # torch hides the reason why a file cannot be written
+        # Torch hides the reason why a file cannot be written
+        buffer = io.BytesIO()
         torch.save(content, buffer)
         self.write("checkpoint.pt", lambda file: file.write(buffer.getvalue()))
 
@@ -155,16 +160,16 @@ def read_run(path: Path) -> dict[str, Any]:
     """
     file = path / "run.json"
     if not file.is_file():
-        message = f"{path} holds no run.json, so there is no run to resume: leave --resume out to start one"
+        message = f"{path} holds no run.json, so there is no run to resume: leave {named('resume')} out to start one"
         raise UsageError(message)
     try:
         run = json.loads(file.read_text(encoding="utf-8"))
         known = run["format"] == FORMAT
     except (ValueError, KeyError, TypeError, OSError) as error:
-        message = f"{file} is damaged ({type(error).__name__}): start again with --force"
+        message = f"{file} is damaged ({type(error).__name__}): start again with {named('force')}"
         raise UsageError(message) from error
     if not known:
-        message = f"{file} was written by another version of pdesolve: start again with --force"
+        message = f"{file} was written by another version of pdesolve: start again with {named('force')}"
         raise UsageError(message)
     return run
 
@@ -183,7 +188,7 @@ def refuse_differences(path: Path, saved: Mapping[str, Any], now: Mapping[str, A
     if found:
         message = (
             f"cannot resume {path}: {'; '.join(found)}; go on with what the run was started with, or choose "
-            "another --out"
+            f"another {named('out')}"
         )
         raise UsageError(message)
 
@@ -193,12 +198,16 @@ def _difference(key: str, saved: Any, now: Any) -> str:
         return "the problem file has changed"
     if isinstance(saved, dict) and isinstance(now, dict):
         names = [name for name in {**saved, **now} if saved.get(name) != now.get(name)]
-        option = {"settings": "--set", "params": "--param"}[key]
+        option = {"settings": named, "params": _constant}[key]
         return ", ".join(
-            f"{option} {name} was {saved.get(name, 'not given')} and is {now.get(name, 'not given')}"
+            f"{option(name)} was {saved.get(name, 'not given')} and is {now.get(name, 'not given')}"
             for name in names
         )
     return f"{key} was {saved} and is {now}"
+
+
+def _constant(name: str) -> str:
+    return named("param", name)
 
 
 def newest_run(folder: Path, prefix: str) -> Path | None:
@@ -227,7 +236,9 @@ def json_ready(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        if math.isfinite(value):
+            return value
+        return None
     if hasattr(value, "tolist"):  # tensors and numpy arrays
         return json_ready(value.tolist())
     return str(value)
@@ -238,7 +249,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(plain(item) for item in value) if type(value) in (list, tuple) else list(value)
+        if type(value) in (list, tuple):
+            return type(value)(plain(item) for item in value)
+        return list(value)
     if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
         return value.item()
     return value
@@ -249,14 +262,17 @@ def _checkpoint_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]
 
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
-        state, owner = content["state"], content["identity"]
+        state = content["state"]
+        owner = content["identity"]
         readable = content["format"] == FORMAT and isinstance(state, dict)
     except Exception as error:
         kind = type(error).__name__
-        message = f"{path} is damaged or no checkpoint of pdesolve ({kind}): start again with --force"
+        message = (
+            f"{path} is damaged or no checkpoint of pdesolve ({kind}): start again with {named('force')}"
+        )
         raise UsageError(message) from error
     if not readable or owner != fingerprint(identity):
-        message = f"{path} belongs to another run than run.json beside it: start again with --force"
+        message = f"{path} belongs to another run than run.json beside it: start again with {named('force')}"
         raise UsageError(message)
     return state
 
@@ -269,7 +285,7 @@ def _occupied(path: Path) -> bool:
 
 
 def _unusable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot write to {path}: {error.strerror or error}; choose another --out")
+    return UsageError(f"cannot write to {path}: {error.strerror or error}; choose another {named('out')}")
 
 
 def _make(path: Path) -> tuple[Path, ...]:

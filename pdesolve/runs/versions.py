@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from importlib import metadata
+from pathlib import Path
 
 from pdesolve import __version__
 
@@ -22,11 +24,26 @@ def versions() -> dict[str, str]:
     return found
 
 
+def machine() -> str:
+    """Processor and number of cores."""
+    cpus = Path("/proc/cpuinfo")
+    lines: list[str] = []
+    if cpus.exists():
+        lines = cpus.read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = next(iter(names), platform.processor() or platform.machine())
+    return f"{name}, {os.cpu_count()} cores"
+
+
 def peak_memory_mb() -> float | None:
     """The most memory this process has held, in MiB; None where the system does not say."""
     try:
         import resource
     except ImportError:  # Windows
         return None
-    unit = 2**20 if sys.platform == "darwin" else 2**10
+    # Linux counts in KiB, macOS in bytes.
+    if sys.platform == "darwin":
+        unit = 2**20
+    else:
+        unit = 2**10
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)

@@ -16,7 +16,7 @@ they may be the solution itself. What is lifted are Dirichlet conditions on piec
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -37,9 +37,12 @@ from pdesolve.statement.term import Term
 from pdesolve.trained.rows import Group, Linearised
 
 SAMPLES = 2048
-ON_CARRIER = 1e-9  # of the domain: distance of points that lie in the plane or sphere of a part
-AGREE = 1e-10  # difference of values that are the same, relative to the largest
-Shape = Callable[[Tensor], Tensor]  # points (n, d) ↦ (n,), differentiable
+# Of the domain: distance of points that lie in the plane or sphere of a part
+ON_CARRIER = 1e-9
+# Difference of values that are the same, relative to the largest
+AGREE = 1e-10
+# Points (n, d) ↦ (n,), differentiable
+Shape = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,10 @@ class ExactValues:
         parts = tuple(
             _parts(problem, [t for t in terms if t.unknown == u], interior) for u in problem.unknowns
         )
-        products = [torch.stack([p.shape(interior) for p in some]).prod(0) for some in parts if some]
-        largest = iter([float(values.max()) for values in products])
         return cls(
             parts,
             tuple(_simplest(some, interior) for some in parts),
-            tuple(next(largest) if some else 1.0 for some in parts),
+            tuple(float(_product(some, interior).max()) for some in parts),
             frozenset(t.name for t in terms),
         )
 
@@ -108,15 +109,12 @@ class ExactValues:
 
     def distance(self, x: Tensor) -> Tensor:
         """D of every unknown, (n, u)."""
-        columns = [
-            torch.stack([p.shape(x) for p in parts]).prod(0) / size if parts else torch.ones_like(x[:, 0])
-            for parts, size in zip(self.parts, self.sizes, strict=True)
-        ]
+        columns = [_product(parts, x) / size for parts, size in zip(self.parts, self.sizes, strict=True)]
         return torch.stack(columns, dim=1)
 
     def extension(self, x: Tensor) -> Tensor:
         """The extension g of every unknown, (n, u)."""
-        columns = [_blend(parts, x) if parts else torch.zeros_like(x[:, 0]) for parts in self.extended]
+        columns = [_blend(parts, x) for parts in self.extended]
         return torch.stack(columns, dim=1)
 
     def of_group(self, group: Group) -> Group:
@@ -138,7 +136,8 @@ class ExactValues:
         """D^α g (n, s) of the slots, and what they take from the inner ones, (n, s, t)."""
         indices = tuple(dict.fromkeys(alpha for _, alpha in slots))
         closure = lower_closure(indices)
-        shift, rule = field_jet(self.extension, x, indices), product_rule(self.distance, x, indices)
+        shift = field_jet(self.extension, x, indices)
+        rule = product_rule(self.distance, x, indices)
         bad = ~(shift.isfinite().all(2).all(1) & rule.isfinite().flatten(1).all(1))
         if bool(bad.any()):
             where = ", ".join(f"{v:.4g}" for v in x[bad][0].tolist())
@@ -183,7 +182,16 @@ def _simplest(parts: tuple[Part, ...], interior: Tensor) -> tuple[Part, ...]:
     return parts
 
 
+def _product(parts: tuple[Part, ...], x: Tensor) -> Tensor:
+    """Π_i φ_i, (n,); 1 without parts."""
+    if not parts:
+        return torch.ones_like(x[:, 0])
+    return torch.stack([part.shape(x) for part in parts]).prod(0)
+
+
 def _blend(parts: tuple[Part, ...], x: Tensor) -> Tensor:
+    if not parts:
+        return torch.zeros_like(x[:, 0])
     if len(parts) == 1:
         return parts[0].extension(x)
     shapes = torch.stack([part.shape(x) for part in parts])  # (i, n)
@@ -223,7 +231,8 @@ class Carrier:
     def of(cls, piece: Piece) -> Carrier | None:
         """None for a piece of another kind."""
         kind, values = piece.surface.carrier()
-        vector, last = torch.tensor(values[:-1], dtype=torch.float64), values[-1]
+        vector = torch.tensor(values[:-1], dtype=torch.float64)
+        last = values[-1]
         if kind == "plane":
             height = lambda x: x @ vector.to(x) - last  # noqa: E731
             return cls(height, lambda x: x - height(x)[:, None] * vector.to(x))
@@ -246,22 +255,21 @@ class Carrier:
 
 def _parts(problem: Problem, terms: Sequence[Term], interior: Tensor) -> tuple[Part, ...]:
     """Parts of one unknown; whole faces of the bounding box together are one."""
-    domain, found = problem.domain, []
+    domain = problem.domain
+    found = []
     faces: dict[tuple[int, int], tuple[Shape, Shape, Tensor]] = {}
     size = float((domain.bounds[1] - domain.bounds[0]).norm())
     boundary = torch.cat([piece.rule(12)[0] for piece in domain.pieces])
     for term in terms:
         value = partial(_value, problem, term)
         for piece in term.place.pieces_on(domain):
-            carrier, points = Carrier.of(piece), piece.rule(8)[0]
-            shape = None if carrier is None else _positive(carrier.distance, interior)
-            if shape is not None:
-                rest = boundary[shape(boundary).abs() < ON_CARRIER * size]
-                alone = bool((piece.claims(rest) & piece.active(rest)).all())
-                if alone and (face := _face(piece, domain.bounds)) is not None:
-                    faces[face] = shape, value, points
-                    continue
-                shape = shape if alone else None
+            carrier = Carrier.of(piece)
+            points = piece.rule(8)[0]
+            shape = _alone_on(carrier, piece, interior, boundary, size)
+            face = _face(piece, domain.bounds)
+            if shape is not None and face is not None:
+                faces[face] = (shape, value, points)
+                continue
             shape = shape or _trimmed(piece, interior)
             if carrier is None or shape is None:
                 message = (
@@ -271,12 +279,31 @@ def _parts(problem: Problem, terms: Sequence[Term], interior: Tensor) -> tuple[P
                 raise UsageError(message)
             found.append(Part(shape, _continued(value, carrier, points, interior), points, term.name))
     if faces:
-        shapes, values, points = zip(*faces.values(), strict=True)
-        lower, upper = domain.bounds.tolist()
-        extension = box_extension(dict(zip(faces, values, strict=True)), lower, upper)
-        owner = ", ".join(term.name for term in terms)
-        found.append(Part(lambda x: math.prod(f(x) for f in shapes), extension, torch.cat(points), owner))  # type: ignore[arg-type, return-value]
+        found.append(_box(faces, domain.bounds, ", ".join(term.name for term in terms)))
     return tuple(found)
+
+
+def _alone_on(
+    carrier: Carrier | None, piece: Piece, interior: Tensor, boundary: Tensor, size: float
+) -> Shape | None:
+    """The distance from a carrier that has the domain on one side, and nothing else of the boundary in it."""
+    if carrier is None:
+        return None
+    shape = _positive(carrier.distance, interior)
+    if shape is None:
+        return None
+    rest = boundary[shape(boundary).abs() < ON_CARRIER * size]
+    if bool((piece.claims(rest) & piece.active(rest)).all()):
+        return shape
+    return None
+
+
+def _box(faces: Mapping[tuple[int, int], tuple[Shape, Shape, Tensor]], bounds: Tensor, owner: str) -> Part:
+    """Faces of the bounding box, (axis, end) ↦ distance, values and points, as one part."""
+    shapes, values, points = zip(*faces.values(), strict=True)
+    lower, upper = bounds.tolist()
+    extension = box_extension(dict(zip(faces, values, strict=True)), lower, upper)
+    return Part(lambda x: math.prod(f(x) for f in shapes), extension, torch.cat(points), owner)  # type: ignore[arg-type, return-value]
 
 
 def _positive(shape: Shape, interior: Tensor) -> Shape | None:
@@ -284,7 +311,9 @@ def _positive(shape: Shape, interior: Tensor) -> Shape | None:
     values = shape(interior)
     if bool((values > 0).all()):
         return shape
-    return (lambda x: -shape(x)) if bool((values < 0).all()) else None
+    if bool((values < 0).all()):
+        return lambda x: -shape(x)
+    return None
 
 
 def _face(piece: Piece, bounds: Tensor) -> tuple[int, int] | None:
@@ -293,12 +322,15 @@ def _face(piece: Piece, bounds: Tensor) -> tuple[int, int] | None:
         return None
     axis, value = piece.plane
     ends = [math.isclose(value, float(corner[axis]), abs_tol=1e-12) for corner in bounds]
-    return (axis, ends.index(True)) if any(ends) else None
+    if any(ends):
+        return (axis, ends.index(True))
+    return None
 
 
 def _continued(value: Shape, carrier: Carrier, points: Tensor, interior: Tensor) -> Shape:
     """The values at the nearest points of the carrier; around the centre of a sphere their mean."""
-    share, mean = carrier.share, float(value(points).mean())
+    share = carrier.share
+    mean = float(value(points).mean())
     if share is None or bool((carrier.distance(interior) > 0).all()):
         return lambda x: value(carrier.foot(x))
     return lambda x: mean + share(x) * (value(carrier.foot(x)) - mean)
@@ -310,9 +342,13 @@ def _trimmed(piece: Piece, interior: Tensor) -> Shape | None:
     if ends is None:
         return None
     start, stop = ends
-    length, k = float((stop - start).norm()), len(start)
+    length = float((stop - start).norm())
+    k = len(start)
     middle = (start + stop) / 2
-    time = [piece.surface.time.t0] if isinstance(piece.surface, Lateral) else []
+    if isinstance(piece.surface, Lateral):
+        time = [piece.surface.time.t0]
+    else:
+        time = []
     inward = -piece.normal_at(torch.cat([middle, middle.new_tensor(time)])[None])[0, :k]
 
     def distances(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -325,8 +361,10 @@ def _trimmed(piece: Piece, interior: Tensor) -> Shape | None:
 
     def shape(x: Tensor) -> Tensor:
         f, t = distances(x)
-        near = t > 0  # there in a form whose derivatives exist on the edge
-        high, low = torch.where(near, t, 1.0), torch.where(near, -1.0, t)
+        # There in a form whose derivatives exist on the edge
+        near = t > 0
+        high = torch.where(near, t, 1.0)
+        low = torch.where(near, -1.0, t)
         g = torch.where(near, 1.0, f)
         inside = f * torch.sqrt(1 + f**6 / (4 * (torch.sqrt(high**2 + f**4) + high) ** 2))
         outside = torch.sqrt(g**2 + (torch.sqrt(low**2 + g**4) - low) ** 2 / 4)

@@ -17,10 +17,13 @@ from pdesolve.least_squares.dense.stopping import half_square
 from pdesolve.least_squares.dense.variable_projection import SeparableProblem
 from pdesolve.trained.mixture import SeparableMixture
 
-SHARES = (0.1, 0.03, 0.01)  # of the components, tried one after the other
-CANDIDATES = 8  # for each component that is exchanged
+# Of the components, tried one after the other
+SHARES = (0.1, 0.03, 0.01)
+# For each component that is exchanged
+CANDIDATES = 8
 LEAST_CANDIDATES = 100
-VISIBLE = 1e-6  # of a column must be left beside the others; below, the rest is rounding
+# Of a column must be left beside the others; below, the rest is rounding
+VISIBLE = 1e-6
 
 
 def exchange(
@@ -92,9 +95,14 @@ def _offspring(
     separable: SeparableMixture, residual: Tensor, parents: Tensor, count: int, generator: torch.Generator
 ) -> Tensor:
     """Shapes (count, q) like those of random parents, at points drawn by the squares of their residuals."""
-    squares, points, start = [], [], 0
+    squares = []
+    points = []
+    start = 0
     for group in separable.groups:
-        height = len(group.points) if group.combine is None else len(group.combine)
+        if group.combine is None:
+            height = len(group.points)
+        else:
+            height = len(group.combine)
         rows = residual[start : start + height * group.weights.shape[1]]
         start += len(rows)
         if group.combine is None:

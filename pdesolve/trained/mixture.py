@@ -28,13 +28,15 @@ class SeparableMixture:
     """
 
     def __init__(self, mixture: GaussianMixture, groups: Sequence[Group], sizes: Tensor):
-        self.mixture, self.sizes = mixture, sizes
+        self.mixture = mixture
+        self.sizes = sizes
         self.replace_groups(groups)
 
     def replace_groups(self, groups: Sequence[Group]) -> None:
         """Take rows at other points; a problem made before then needs `refresh`."""
         self.groups = tuple(groups)
-        self._operators, targets = [], []
+        self._operators = []
+        targets = []
         for group in self.groups:
             F, dF, _ = group.function(_zero_jets(group), {})
             operator = row_operator(group, dF, group_indices(group), self.sizes)
@@ -60,7 +62,8 @@ class SeparableMixture:
 
     def set_alpha(self, alpha: Tensor) -> None:
         """Write α into the mixture."""
-        table, start = alpha.reshape(self.mixture.components, -1), 0
+        table = alpha.reshape(self.mixture.components, -1)
+        start = 0
         with torch.no_grad():
             for parameter in self._shape_parameters():
                 width = parameter[0].numel()
@@ -104,7 +107,8 @@ class SeparableMixture:
 
     def _by_component(self, table: Tensor) -> Tensor:
         """Columns of the shape parameters (…, p) in the order of α, (…, k, q)."""
-        parts, start = [], 0
+        parts = []
+        start = 0
         for name, parameter in self.mixture.named_parameters():
             block = table[..., start : start + parameter.numel()]
             start += parameter.numel()

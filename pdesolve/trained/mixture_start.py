@@ -9,7 +9,7 @@ it helps, whereas narrow ones see nothing of each other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -22,8 +22,10 @@ from pdesolve.trained.mixture import SeparableMixture
 from pdesolve.trained.rows import Group, affine_function
 from pdesolve.trained.sampling import GRID_DIMENSIONS, Sampling, Statement, start_parameters
 
-MARGIN = 0.15  # centres reach this part of an axis beyond the domain, where Gaussians still help
-WIDTHS = (1.0, 1.5, 2.0, 3.0, 4.5)  # in spacings of as many centres on a grid
+# Centres reach this part of an axis beyond the domain, where Gaussians still help
+MARGIN = 0.15
+# In spacings of as many centres on a grid
+WIDTHS = (1.0, 1.5, 2.0, 3.0, 4.5)
 RIDGE_WIDTHS = (
     0.5,
     1.0,
@@ -33,9 +35,10 @@ RIDGE_WIDTHS = (
     16.0,
     32.0,
 )  # in lengths of the domain: one projection crosses all of it
-RATIOS = (1, 2, 4)  # components along one axis relative to another
-ROWS_PER_UNKNOWN = 3.0  # of a fit of coefficients; fewer could be met between the points
-STARTS = ("grid", "random")
+# Components along one axis relative to another
+RATIOS = (1, 2, 4)
+# Of a fit of coefficients; fewer could be met between the points
+ROWS_PER_UNKNOWN = 3.0
 
 
 def best_start(
@@ -59,8 +62,12 @@ def best_start(
         out_of_time: asked after every candidate; the best so far is then taken.
     """
     problem = statement.problem
-    sampler = "gauss" if problem.domain.dimension <= GRID_DIMENSIONS else "sobol"
-    most = size / (problem.domain.dimension + 2)  # components, of the smallest kind
+    if problem.domain.dimension <= GRID_DIMENSIONS:
+        sampler = "gauss"
+    else:
+        sampler = "sobol"
+    # Components, of the smallest kind
+    most = size / (problem.domain.dimension + 2)
     sampling = Sampling(max(60, round(ROWS_PER_UNKNOWN * most)), sampler=sampler, value_weight=value_weight)
     groups = statement.sample(sampling, seed)
     parameters = start_parameters(problem, statement.dtype, statement.device)
@@ -72,7 +79,8 @@ def best_start(
         separable = SeparableMixture(mixture, linear, statement.sizes)
         loss = half_square(separable.problem(ridge).residual(separable.alpha))
         if best is None or loss < smallest:
-            best, smallest = mixture, loss
+            best = mixture
+            smallest = loss
         if out_of_time():
             break
     assert best is not None  # there is always a candidate
@@ -97,7 +105,9 @@ def _candidates(problem: Problem, size: int, seed: int, start: str | None) -> It
 
 
 def _on_grids(problem: Problem, size: int) -> Iterator[GaussianMixture]:
-    domain, d, u = problem.domain, problem.domain.dimension, len(problem.unknowns)
+    domain = problem.domain
+    d = problem.domain.dimension
+    u = len(problem.unknowns)
     lower, upper = (corner.tolist() for corner in domain.bounds)
     for kind, components in _kinds(d, u, size, ("isotropic", "diagonal")):
         for counts in _grids(components, d):
@@ -107,15 +117,22 @@ def _on_grids(problem: Problem, size: int) -> Iterator[GaussianMixture]:
 
 def _random(problem: Problem, size: int, seed: int) -> Iterator[GaussianMixture]:
     """Random places, and random directions where there are more of them than a few: kinds and widths."""
-    d, u = problem.domain.dimension, len(problem.unknowns)
+    d = problem.domain.dimension
+    u = len(problem.unknowns)
     lower, upper = problem.domain.bounds
     reach = MARGIN * (upper - lower)
     box = {"lower": (lower - reach).tolist(), "upper": (upper + reach).tolist()}
     # In five dimensions isotropic ones may fit better at the start, but a ridge can turn to what it is to resolve.
-    names = ("isotropic", "diagonal") if d <= GRID_DIMENSIONS else ("ridge",)
+    names: tuple[str, ...] = ("isotropic", "diagonal")
+    if d > GRID_DIMENSIONS:
+        names = ("ridge",)
     for kind, components in _kinds(d, u, size, names):
-        one = components ** (1 / d) / (1 + 2 * MARGIN)  # the width factor of one length of the domain
-        for width in [one * w for w in RIDGE_WIDTHS] if kind == "ridge" else WIDTHS:
+        # The width factor of one length of the domain
+        one = components ** (1 / d) / (1 + 2 * MARGIN)
+        widths: Iterable[float] = WIDTHS
+        if kind == "ridge":
+            widths = [one * width for width in RIDGE_WIDTHS]
+        for width in widths:
             yield GaussianMixture(d, u, components, kind, width_factor=width, seed=seed, **box)
 
 

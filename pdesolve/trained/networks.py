@@ -26,7 +26,8 @@ from pdesolve.approximators import (
 from pdesolve.approximators.taylor_network import TaylorNetwork
 from pdesolve.errors import UsageError
 
-Build = Callable[..., TrainableApproximator]  # (inputs, outputs, width, lower=, upper=, seed=, dtype=)
+# (inputs, outputs, width, lower=, upper=, seed=, dtype=)
+Build = Callable[..., TrainableApproximator]
 WIDEST = 4096
 
 
@@ -124,12 +125,18 @@ def build_network(
     def size(width: int) -> int:
         return sum(p.numel() for p in build(inputs, outputs, width, **common).parameters())
 
-    low, high = 1, 2  # size(low) < parameters ≤ size(high), where sizes reach that far
+    # size(low) < parameters ≤ size(high), where sizes reach that far
+    low = 1
+    high = 2
     while size(high) < parameters and high < WIDEST:
-        low, high = high, 2 * high
+        low = high
+        high = 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if size(middle) < parameters else (low, middle)
+        if size(middle) < parameters:
+            low = middle
+        else:
+            high = middle
     width = min((low, high), key=lambda width: abs(math.log(max(1, size(width)) / parameters)))
     return build(inputs, outputs, width, **common)
 

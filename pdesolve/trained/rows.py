@@ -92,7 +92,10 @@ def operator_function(
 
     def function(jets: Tensor, parameters: Mapping[str, Tensor]) -> Linearised:
         F, dF = operator.linearise(points, jets, normals, parameters)
-        dκ = operator.parameter_sensitivity(points, jets, normals, parameters) if names else None
+        if names:
+            dκ = operator.parameter_sensitivity(points, jets, normals, parameters)
+        else:
+            dκ = None
         return F, dF, dκ
 
     return function

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import UsageError
+from pdesolve.runs.wording import named
 from pdesolve.statement.calculus import Frame
 from pdesolve.statement.conditions import Integral, Observation
 from pdesolve.statement.problem import Problem
@@ -18,7 +19,8 @@ from pdesolve.trained.exact_values import ExactValues
 from pdesolve.trained.rows import Group, affine_function, operator_function
 from pdesolve.trained.scaling import row_scale, slot_scales, unknown_sizes
 
-GRID_DIMENSIONS = 3  # beyond, grids have too few points per axis: quasi-random places instead
+# Beyond, grids have too few points per axis: quasi-random places instead
+GRID_DIMENSIONS = 3
 MOST_BOUNDARY = (
     2  # times the interior points; in ten dimensions an even density would ask for ten times as many
 )
@@ -89,7 +91,9 @@ class Statement:
 
     def _weight(self, group: Group, sampling: Sampling) -> float:
         values = all(not any(alpha) for _, alpha in group.slots) and group.kind != "equation"
-        return sampling.value_weight if values else 1.0
+        if values:
+            return sampling.value_weight
+        return 1.0
 
 
 def compile_statement(
@@ -103,7 +107,7 @@ def compile_statement(
     if problem.interfaces:
         message = (
             "the problem has an Interface, across which the unknown has a kink; a trained network is smooth"
-            " there: use --method gmnm"
+            f" there: use {named('method', 'gmnm')}"
         )
         raise UsageError(message)
     operators = compile_problem(problem)
@@ -116,7 +120,10 @@ def compile_statement(
         guess = problem.values(problem.guess, groups[0].points, "guess").nan_to_num(0.0)
     sizes = unknown_sizes(groups, lengths, len(problem.unknowns), parameters, guess)
     scales = tuple(row_scale(g, slot_scales(g, lengths, sizes), parameters) for g in groups)
-    lift = ExactValues.of(problem) if lifted else None
+    if lifted:
+        lift = ExactValues.of(problem)
+    else:
+        lift = None
     return Statement(problem, operators, lengths, sizes, scales, dtype, device, lift)
 
 
@@ -179,7 +186,8 @@ def _conditions(problem, operators, sampling, seed, names, place) -> list[Group]
         share = measure / shared[_sharing_key(problem, operator)]
         count = max(2, round(total * share))
         rule = operator.term.place.sample(problem.domain, count, seed=seed + 1000 * (i + 1))
-        x, normals = place(rule.points), place(rule.normals)
+        x = place(rule.points)
+        normals = place(rule.normals)
         w = (place(rule.weights) / rule.weights.sum() * share).sqrt()
         weights = w[:, None].expand(-1, operator.components)
         function = operator_function(operator, x, normals, names)
@@ -206,18 +214,26 @@ def _sharing_key(problem: Problem, operator: ResidualOperator) -> Any:
     term = operator.term
     if term.kind not in LATERAL or not term.place.pieces_on(problem.domain):
         return id(term)
-    return term.kind if term.kind == "condition" else (term.unknown,)
+    if term.kind == "condition":
+        return term.kind
+    return (term.unknown,)
 
 
 def _periodic(problem, operator, sampling, seed, place) -> list[Group]:
     """Rows: u and its derivatives below the equation's order agree over a seam, but for its jump."""
-    groups, d = [], problem.domain.dimension
+    groups = []
+    d = problem.domain.dimension
     for seam in problem.seams:
         count = max(2, sampling.boundary_points(d) // (2 * d))
         start, stop = seam.ends(problem.domain.sample(count, seed=seed + 77 + seam.axis))
-        inside = problem.domain.contains(start, problem.domain.rounding) if d > 1 else torch.arange(1)
-        start, stop = start[inside], stop[inside]
-        x, n = place(torch.cat([start, stop])), len(start)
+        if d > 1:
+            inside = problem.domain.contains(start, problem.domain.rounding)
+        else:
+            inside = torch.arange(1)
+        start = start[inside]
+        stop = stop[inside]
+        x = place(torch.cat([start, stop]))
+        n = len(start)
         slots = _periodic_slots(operator.slots, seam.axis, d)
         jumps = problem.jumps(seam, stop).to(x)
         shifts = [jumps[:, u] if not any(alpha) else jumps.new_zeros(n) for u, alpha in slots]
@@ -242,7 +258,8 @@ def _periodic_slots(slots: tuple[Slot, ...], axis: int, d: int) -> tuple[Slot, .
 
 def _integral(problem: Problem, condition: Integral, sampling: Sampling, place) -> Group:
     """∫ u = value; in a cylinder over the space domain at Gauss points in time."""
-    domain, unknown = problem.domain, problem.unknowns.index(problem.unknown_of(condition))
+    domain = problem.domain
+    unknown = problem.unknowns.index(problem.unknown_of(condition))
     space = getattr(domain, "space", domain)
     order = max(4, round(sampling.interior ** (1 / domain.dimension)))
     rule = space.rule(order)
@@ -268,7 +285,8 @@ def _observation(problem: Problem, observation: Observation, place) -> Group:
     unknown = problem.unknowns.index(problem.unknown_of(observation))
     x = torch.as_tensor(observation.points, dtype=torch.float64).reshape(-1, problem.domain.dimension)
     values = torch.as_tensor(observation.values, dtype=torch.float64).reshape(-1)
-    x, values = place(x), place(values)
+    x = place(x)
+    values = place(values)
     slots = ((unknown, (0,) * problem.domain.dimension),)
     function = affine_function(x.new_ones(len(x), 1, 1), -values[:, None])
     weights = x.new_full((len(x), 1), 1 / math.sqrt(len(x)))

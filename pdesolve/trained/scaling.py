@@ -68,7 +68,8 @@ def unknown_sizes(
         sizes = guess.double().cpu().square().mean(0).sqrt()
         return torch.where(sizes > 0, sizes, torch.ones_like(sizes))
     unit = torch.ones(count, dtype=torch.float64)
-    prescribed, total = torch.zeros(count, dtype=torch.float64), 0.0
+    prescribed = torch.zeros(count, dtype=torch.float64)
+    total = 0.0
     for group in groups:
         scale = row_scale(group, slot_scales(group, lengths, unit), parameters)
         jets = group.points.new_zeros(len(group.points), len(group.slots))

@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import torch
 
-from pdesolve.approximators import TrainableApproximator
 from pdesolve.errors import UsageError
+from pdesolve.runs.answer import Answer
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
 from pdesolve.trained.sampling import compile_statement
-from pdesolve.trained.task import Budget, Task
+from pdesolve.trained.settings import Budget
+from pdesolve.trained.task import Task
 from pdesolve.trained.train_any import train_any
 from pdesolve.trained.train_mixture import train_mixture
 from pdesolve.trained.train_network import train_network
 
 METHODS = ("gmnm-trained", "pinn", "kan", "network")
-NAMES = ("optimiser", "approximator", "start", "lifting")  # settings that are words
-REALS = ("learning_rate", "frequency", "width_factor")
-
-
-class Trained(NamedTuple):
-    """What training returns.
-
-    Attributes:
-        approximator: trained, in the units of the problem.
-        status: a sentence: why training stopped.
-        converged: whether it met its own tolerance, which certifies nothing about the error.
-        estimates: None: there is no error estimate.
-        parameters: identified scalars by name.
-    """
-
-    approximator: TrainableApproximator
-    status: str
-    converged: bool
-    estimates: None
-    parameters: dict[str, float]
 
 
 def solve_trained(
@@ -49,7 +31,7 @@ def solve_trained(
     dtype: torch.dtype = torch.float64,
     device: str | torch.device = "cpu",
     tol: float = 1e-6,
-) -> Trained:
+) -> Answer:
     """Train an approximator until its scaled residual is below a tenth of `tol`, or a limit is met.
 
     Args:
@@ -68,45 +50,21 @@ def solve_trained(
     if method not in METHODS:
         message = f"there is no trained method {method!r}; they are {', '.join(METHODS)}"
         raise UsageError(message)
-    budget = _budget(method, settings or {})
-    lifted = _lifted(budget.lifting)
-    statement = compile_statement(problem, dtype, torch.device(device), seed, lifted)
+    budget = Budget.of(method, settings or {})
+    statement = compile_statement(problem, dtype, torch.device(device), seed, budget.lifting is not None)
     task = Task(statement, budget, monitor or Monitor(), seed, tol)
-    trained = Trained(*_train(task, method))
+    answer = _train(task, method)
     # Parameters are views of θ, and products round by where in memory they begin: as after loading, each on its own.
-    for parameter in trained.approximator.parameters():
+    for parameter in answer.expansion.parameters():
         parameter.data = parameter.detach().clone()
     if statement.lift is None:
-        return trained
-    return trained._replace(approximator=statement.lift.around(trained.approximator))
+        return answer
+    return replace(answer, expansion=statement.lift.around(answer.expansion))
 
 
-def _train(task: Task, method: str):
+def _train(task: Task, method: str) -> Answer:
     if method == "gmnm-trained":
         return train_mixture(task)
     if method == "network":
         return train_any(task)
     return train_network(task, method)
-
-
-def _lifted(lifting: str | None) -> bool:
-    if lifting not in (None, "distance"):
-        message = (
-            f"lifting={lifting!r}; expected distance, or leave it out: values are then met in the mean square"
-        )
-        raise UsageError(message)
-    return lifting is not None
-
-
-def _budget(method: str, settings: Mapping[str, Any]) -> Budget:
-    known = Budget.__dataclass_fields__
-    for key, value in settings.items():
-        if key not in known:
-            message = f"method {method} has no setting {key!r}; its settings are {', '.join(known)}"
-            raise UsageError(message)
-        kinds = (int, float) if key in REALS else int
-        positive = isinstance(value, kinds) and not isinstance(value, bool) and value > 0
-        if key not in NAMES and not positive:
-            message = f"{key}={value!r}; expected a positive {'' if key in REALS else 'whole '}number"
-            raise UsageError(message)
-    return Budget(**settings)

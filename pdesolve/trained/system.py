@@ -55,7 +55,9 @@ class System:
         sizes: Tensor,
         parameters: dict[str, Tensor],
     ):
-        self.approximator, self.sizes, self.start = approximator, sizes, parameters
+        self.approximator = approximator
+        self.sizes = sizes
+        self.start = parameters
         self.replace_groups(groups)
 
     def replace_groups(self, groups: Sequence[Group]) -> None:
@@ -87,7 +89,8 @@ class System:
 
     def residual(self, theta: Tensor) -> Tensor:
         """r, (m,)."""
-        κ, rows = self.set(theta), []
+        κ = self.set(theta)
+        rows = []
         with torch.no_grad():
             for batch in self.batches:
                 jets = batch.split(self._scaled(self.approximator.jet(batch.points, batch.indices)))
@@ -97,7 +100,8 @@ class System:
 
     def jacobian(self, theta: Tensor) -> Tensor:
         """∂r/∂θ, (m, p)."""
-        κ, blocks = self.set(theta), []
+        κ = self.set(theta)
+        blocks = []
         for batch in self.batches:
             for group in batch.groups:
                 blocks.append(self._group_jacobian(group, batch.indices, batch.columns(group), κ))
@@ -106,10 +110,12 @@ class System:
     def loss_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """½ |r|² and its gradient (p,), by one forward and one backward pass per chunk of points."""
         κ = self.set(theta)
-        loss, gradient = theta.new_zeros(()), torch.zeros_like(theta)
+        loss = theta.new_zeros(())
+        gradient = torch.zeros_like(theta)
         for batch in self.batches:
             more, part = self._batch_gradient(batch, κ)
-            loss, gradient = loss + more, gradient + part
+            loss = loss + more
+            gradient = gradient + part
         return loss, gradient
 
     def _batch_gradient(self, batch: _Batch, κ: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -118,7 +124,8 @@ class System:
             self.approximator.jet_and_pullback(points, batch.indices) for points in batch.points.split(size)
         ]
         jets = self._scaled(torch.cat([jet for jet, _ in parts]))
-        cotangent, loss = torch.zeros_like(jets), jets.new_zeros(())
+        cotangent = torch.zeros_like(jets)
+        loss = jets.new_zeros(())
         towards_κ = jets.new_zeros(len(self.start))
         targets = batch.split(cotangent)
         for group, jet, target in zip(batch.groups, batch.split(jets), targets, strict=True):
@@ -142,7 +149,8 @@ class System:
             operator = row_operator(group, dF, indices, self.sizes)
             J = self.approximator.row_jacobian(group.points, indices, operator)
         if len(self.start):
-            dκ = J.new_zeros(*J.shape[:2], len(self.start)) if dκ is None else dκ
+            if dκ is None:
+                dκ = J.new_zeros(*J.shape[:2], len(self.start))
             J = torch.cat([J, dκ * self._units(J)], dim=2)
         J *= group.weights[:, :, None]
         return group.gather(J).reshape(-1, J.shape[2])
@@ -152,11 +160,15 @@ class System:
         return jets * self.sizes.to(jets)[:, None]
 
     def _unit(self, value: Tensor) -> Tensor:
-        return value.abs() if bool(value != 0) else torch.ones_like(value)
+        if bool(value != 0):
+            return value.abs()
+        return torch.ones_like(value)
 
     def _units(self, like: Tensor) -> Tensor:
         units = [self._unit(value).to(like) for value in self.start.values()]
-        return torch.stack(units) if units else like.new_zeros(0)
+        if units:
+            return torch.stack(units)
+        return like.new_zeros(0)
 
 
 def _pick(jets: Tensor, columns: tuple[list[int], list[int]]) -> Tensor:

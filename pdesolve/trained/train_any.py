@@ -8,6 +8,7 @@ from dataclasses import replace
 from pdesolve.approximators import GaussianMixture, TrainableApproximator
 from pdesolve.errors import UsageError
 from pdesolve.least_squares.dense.levenberg_marquardt import levenberg_marquardt
+from pdesolve.runs.answer import Answer, Findings
 from pdesolve.trained.networks import builder, fold_sizes
 from pdesolve.trained.sampling import Sampling, start_parameters
 from pdesolve.trained.system import System
@@ -23,11 +24,17 @@ from pdesolve.trained.train_network import (
 from pdesolve.training.registry import MINIMISERS
 
 PARAMETERS = 400
-ROWS_PER_PARAMETER = 3.0  # for all alike; `train_network` says what fewer cost
-REDRAW = 10  # iterations of Levenberg-Marquardt at the same points
-DENSE = 800  # parameters above which a sketch of the normal matrix takes its place
-LARGEST = 6000  # parameters of Levenberg-Marquardt, whose Jacobian then takes about a gigabyte
+# For all alike; `train_network` says what fewer cost
+ROWS_PER_PARAMETER = 3.0
+# Iterations of Levenberg-Marquardt at the same points
+REDRAW = 10
+# Parameters above which a sketch of the normal matrix takes its place
+DENSE = 800
+# Parameters of Levenberg-Marquardt, whose Jacobian then takes about a gigabyte
+LARGEST = 6000
 
+# Of Adam, as for the networks with names of their own in `train_network`.
+LEARNING_RATE = 5e-3
 OPTIMISERS = {
     "lm": "Levenberg-Marquardt on all parameters",
     "vp": "variable projection: Levenberg-Marquardt on what is not linear (mixtures, linear problems)",
@@ -39,14 +46,15 @@ OPTIMISERS = {
 }
 
 
-def train_any(task: Task):
-    """Train what the settings name; returns approximator, status, converged, None, identified parameters.
+def train_any(task: Task) -> Answer:
+    """Train what the settings name; in the units of the problem.
 
     Raises:
         UsageError: there is no such approximator or optimiser, or they do not go together.
     """
     budget = task.budget
-    name, optimiser = budget.approximator or "mlp-tanh", budget.optimiser or "ssbroyden"
+    name = budget.approximator or "mlp-tanh"
+    optimiser = budget.optimiser or "ssbroyden"
     check_optimiser(optimiser)
     build = builder(name, **budget.shape)
     network = network_of(task, build, PARAMETERS)
@@ -55,15 +63,22 @@ def train_any(task: Task):
         return _project(task, name, network, points)
     if optimiser == "lm":
         return _damp(task, network, points)
-    limited = task.monitor.time_limit is not None
-    recipe = Recipe(build, PARAMETERS, learning_rate=budget.learning_rate or 5e-3)
-    adam = budget.adam_iterations or recipe.adam
-    most = budget.iterations or (UNLIMITED if limited else recipe.iterations)
+    recipe = Recipe(build, PARAMETERS, learning_rate=budget.learning_rate or LEARNING_RATE)
+    return minimise(task, network, points, _stages(task, recipe, optimiser), recipe)
+
+
+def _stages(task: Task, recipe: Recipe, optimiser: str) -> Sequence[tuple[str, int]]:
+    """Optimisers with their most iterations, one after the other."""
     assert optimiser in MINIMISERS
-    stages: Sequence[tuple[str, int]] = (
-        [("adam", most)] if optimiser == "adam" else [("adam", adam), (optimiser, most)]
-    )
-    return minimise(task, network, points, stages, recipe)
+    budget = task.budget
+    most = recipe.iterations
+    if task.monitor.time_limit is not None:
+        # The time decides.
+        most = UNLIMITED
+    most = budget.iterations or most
+    if optimiser == "adam":
+        return [("adam", most)]
+    return [("adam", budget.adam_iterations or recipe.adam), (optimiser, most)]
 
 
 def check_optimiser(name: str) -> None:
@@ -77,7 +92,7 @@ def check_optimiser(name: str) -> None:
         raise UsageError(message)
 
 
-def _project(task: Task, name: str, network: TrainableApproximator, points: int):
+def _project(task: Task, name: str, network: TrainableApproximator, points: int) -> Answer:
     """Variable projection from random centres."""
     if not isinstance(network, GaussianMixture):
         message = f"optimiser vp needs an approximator that is linear in some parameters: gmnm-…, not {name}"
@@ -86,23 +101,26 @@ def _project(task: Task, name: str, network: TrainableApproximator, points: int)
         message = "optimiser vp needs a linear problem without parameters to identify: take optimiser=lm"
         raise UsageError(message)
     redraw = Redraw(task, Sampling(interior=points), REDRAW)
-    status, converged, identified = train_linear(task, network, redraw.rows(0), redraw)
+    answer = train_linear(task, network, redraw.rows(0), redraw)
     fold_sizes(network, task.statement.sizes)
-    return network, status, converged, None, identified
+    return answer
 
 
 def factorisation(size: int) -> str:
     """Of Levenberg-Marquardt on so many parameters: "eigh" is faster than "svd", a sketch faster than both."""
-    return "eigh" if size <= DENSE else "sketch"
+    if size <= DENSE:
+        return "eigh"
+    return "sketch"
 
 
-def _damp(task: Task, network: TrainableApproximator, points: int):
+def _damp(task: Task, network: TrainableApproximator, points: int) -> Answer:
     """Levenberg–Marquardt on all parameters."""
     size = sum(p.numel() for p in network.parameters())
     if size > LARGEST:
         message = f"optimiser lm holds a dense Jacobian: at most {LARGEST} parameters, received {size}"
         raise UsageError(message)
-    statement, monitor = task.statement, task.monitor
+    statement = task.statement
+    monitor = task.monitor
     redraw = Redraw(task, Sampling(interior=points), REDRAW)
     parameters = start_parameters(statement.problem, statement.dtype, statement.device)
     system = System(network, redraw.rows(0), statement.sizes, parameters)
@@ -124,4 +142,4 @@ def _damp(task: Task, network: TrainableApproximator, points: int):
     )
     identified = {k: float(v) for k, v in system.set(result.theta).items()}
     fold_sizes(network, statement.sizes)
-    return network, result.status, result.converged, None, identified
+    return Answer(network, None, result.converged, result.status, Findings(identified))

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from pdesolve.approximators import GaussianMixture
-from pdesolve.errors import UsageError
 from pdesolve.least_squares.dense.gauss_newton import GaussNewtonSettings, gauss_newton
 from pdesolve.least_squares.dense.levenberg_marquardt import LevenbergMarquardtSettings, levenberg_marquardt
 from pdesolve.least_squares.dense.linear import solve_rank_revealing
 from pdesolve.least_squares.dense.projected import projected_problem, solved_for
 from pdesolve.least_squares.dense.stopping import Tolerances
 from pdesolve.least_squares.dense.variable_projection import variable_projection
+from pdesolve.runs.answer import Answer, Findings
 from pdesolve.trained.exchange import exchange
 from pdesolve.trained.mixture import SeparableMixture
-from pdesolve.trained.mixture_start import STARTS, best_start
+from pdesolve.trained.mixture_start import best_start
 from pdesolve.trained.networks import fold_sizes
 from pdesolve.trained.rows import Group
 from pdesolve.trained.sampling import GRID_DIMENSIONS, MOST_BOUNDARY, Sampling, start_parameters
@@ -40,16 +40,10 @@ SCALE_MEMORY = (
 EXCHANGE_EVERY = 30  # iterations
 
 
-def train_mixture(task: Task):
-    """Train a mixture; returns approximator, status, converged, None, identified parameters.
-
-    Raises:
-        UsageError: there is no such start.
-    """
-    statement, budget = task.statement, task.budget
-    if budget.start not in (None, *STARTS):
-        message = f"start={budget.start!r}; expected {' or '.join(STARTS)}: where the centres begin"
-        raise UsageError(message)
+def train_mixture(task: Task) -> Answer:
+    """Train a mixture, in the units of the problem."""
+    statement = task.statement
+    budget = task.budget
     parameters = budget.parameters or PARAMETERS
     redraw = Redraw(task, _sampling(task, parameters), EXCHANGE_EVERY)
     mixture = best_start(
@@ -61,10 +55,13 @@ def train_mixture(task: Task):
         VALUE_WEIGHT,
         task.monitor.out_of_time,
     )
-    train = train_linear if statement.linear else _train_nonlinear
-    status, converged, identified = train(task, mixture, redraw.rows(0), redraw)
+    if statement.linear:
+        train = train_linear
+    else:
+        train = _train_nonlinear
+    answer = train(task, mixture, redraw.rows(0), redraw)
     fold_sizes(mixture, statement.sizes)
-    return mixture, status, converged, None, identified
+    return answer
 
 
 class Redraw:
@@ -80,11 +77,17 @@ class Redraw:
     """
 
     def __init__(self, task: Task, sampling: Sampling, every: int):
-        self.task, self.sampling, self.every, self.drawn = task, sampling, every, 0
+        self.task = task
+        self.sampling = sampling
+        self.every = every
+        self.drawn = 0
 
     def rows(self, draw: int) -> tuple[Group, ...]:
         """The rows of one draw."""
-        sampling = replace(self.sampling, sampler="sobol") if draw else self.sampling
+        if draw:
+            sampling = replace(self.sampling, sampler="sobol")
+        else:
+            sampling = self.sampling
         return self.task.statement.sample(sampling, self.task.seed + 7919 * draw)
 
     def __call__(self, iteration: int) -> tuple[Group, ...] | None:
@@ -99,9 +102,15 @@ class Redraw:
 def _sampling(task: Task, parameters: int) -> Sampling:
     """Gauss points in few dimensions; in many, quasi-random ones of which the boundary gets its share."""
     d = task.statement.problem.domain.dimension
-    share = 1.0 if d <= GRID_DIMENSIONS else 1 / (1 + MOST_BOUNDARY)
+    if d <= GRID_DIMENSIONS:
+        share = 1.0
+    else:
+        share = 1 / (1 + MOST_BOUNDARY)
     points = task.budget.points or max(200, round(share * ROWS_PER_PARAMETER * parameters))
-    sampler = "gauss" if d <= GRID_DIMENSIONS else "sobol"
+    if d <= GRID_DIMENSIONS:
+        sampler = "gauss"
+    else:
+        sampler = "sobol"
     return Sampling(points, sampler=sampler, value_weight=VALUE_WEIGHT)
 
 
@@ -116,11 +125,16 @@ def ridge(dtype: torch.dtype) -> float:
 
 def lm_settings(task: Task) -> LevenbergMarquardtSettings:
     """Limits of Levenberg–Marquardt on any approximator."""
-    limited = task.monitor.time_limit is not None
+    most = ITERATIONS
+    window = 50
+    if task.monitor.time_limit is not None:
+        most = UNLIMITED
+        # It may stall for hundreds of iterations and then go on
+        window = 0
     return LevenbergMarquardtSettings(
-        iterations=task.budget.iterations or (UNLIMITED if limited else ITERATIONS),
+        iterations=task.budget.iterations or most,
         loss_tolerance=task.loss_tolerance,
-        stagnation_window=0 if limited else 50,  # it may stall for hundreds of iterations and then go on
+        stagnation_window=window,
         stagnation=0.05,
     )
 
@@ -130,7 +144,7 @@ def train_linear(
     mixture: GaussianMixture,
     groups: tuple[Group, ...],
     redraw: Redraw,
-):
+) -> Answer:
     """Variable projection: Levenberg–Marquardt on centres and widths alone.
 
     Args:
@@ -141,7 +155,7 @@ def train_linear(
             those of the last rows.
 
     Returns:
-        Status, whether its own tolerance was met, identified parameters (none).
+        The mixture, in the units of its rows.
     """
     separable = SeparableMixture(mixture, groups, task.statement.sizes)
     monitor = task.monitor
@@ -179,10 +193,12 @@ def train_linear(
     )
     result = variable_projection(problem, separable.alpha, monitor, settings)
     separable.set_solution(result.alpha, result.coefficients, result.fixed_coefficients)
-    return result.status, result.converged, {}
+    return Answer(mixture, None, result.converged, result.status)
 
 
-def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, ...], redraw: Redraw):
+def _train_nonlinear(
+    task: Task, mixture: GaussianMixture, groups: tuple[Group, ...], redraw: Redraw
+) -> Answer:
     """Gauss–Newton on the coefficients, then Levenberg–Marquardt on the shapes, coefficients eliminated from each step.
 
     Centres and widths that move without their coefficients spoil what wide Gaussians cancel: every trial is solved
@@ -239,12 +255,13 @@ def _train_nonlinear(task: Task, mixture: GaussianMixture, groups: tuple[Group, 
     )
     result = levenberg_marquardt(residual, jacobian, full(warm.theta), task.monitor, settings)
     identified = {name: float(value) for name, value in system.set(result.theta).items()}
-    return result.status, result.converged, identified
+    return Answer(mixture, None, result.converged, result.status, Findings(identified))
 
 
 def _linear_mask(mixture: GaussianMixture, θ: Tensor) -> Tensor:
     """Which entries of θ are coefficients, (p,)."""
-    mask, start = torch.zeros(len(θ), dtype=torch.bool, device=θ.device), 0
+    mask = torch.zeros(len(θ), dtype=torch.bool, device=θ.device)
+    start = 0
     for name, parameter in mixture.named_parameters():
         mask[start : start + parameter.numel()] = name in ("coefficients", "skip")
         start += parameter.numel()
@@ -258,14 +275,16 @@ def _ridge_rows(mixture: GaussianMixture, θ: Tensor, μ: float) -> Tensor:
 
 def _fit_guess(task: Task, mixture: GaussianMixture, θ: Tensor) -> Tensor:
     """θ with coefficients that fit the problem's guess; unchanged without one."""
-    problem, statement = task.statement.problem, task.statement
+    problem = task.statement.problem
+    statement = task.statement
     if not problem.guess:
         return θ
     x = problem.domain.sample(4 * mixture.components, seed=task.seed)
     values = problem.values(problem.guess, x, "guess").nan_to_num(0.0)
     distance = torch.ones_like(values)
     if statement.lift is not None:
-        values, distance = values - statement.lift.extension(x), statement.lift.distance(x)
+        values = values - statement.lift.extension(x)
+        distance = statement.lift.distance(x)
     table = mixture.basis_jet(x, ((0,) * x.shape[1],))[:, :, 0].detach()
     columns = [
         solve_rank_revealing(d[:, None] * table, v[:, None], cutoff=1e-8).solution

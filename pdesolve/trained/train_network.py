@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from pdesolve.approximators import TrainableApproximator
+from pdesolve.runs.answer import Answer, Findings
 from pdesolve.trained.networks import NETWORKS, Build, build_network, fold_sizes
 from pdesolve.trained.sampling import Sampling, start_parameters
 from pdesolve.trained.system import System
@@ -49,14 +50,17 @@ RECIPES = {
 # Fewer rows than parameters can be met between the points and missed beside them: Burgers, ν = 0.01/π, ends at
 # 3e-3 with 0.8 points per parameter, at 3e-4 with 1.5 and at 4e-5 with 2.3 (measured, 80 s).
 POINTS_PER_PARAMETER = 1.5
-STAGNATION_WINDOW, STAGNATION = 1000, 0.05
+STAGNATION_WINDOW = 1000
+STAGNATION = 0.05
 
 
-def train_network(task: Task, method: str):
-    """Train an MLP or KAN; returns approximator, status, converged, None, identified parameters."""
-    recipe, budget = RECIPES[method], task.budget
+def train_network(task: Task, method: str) -> Answer:
+    """Train an MLP or KAN."""
+    recipe = RECIPES[method]
+    budget = task.budget
     name = budget.optimiser or recipe.optimiser
-    minimiser(name)  # a wrong name is refused before anything is computed
+    # A wrong name is refused before anything is computed
+    minimiser(name)
     network = network_of(task, recipe.build, recipe.parameters)
     points = budget.points or rows_for(network, POINTS_PER_PARAMETER)
     stages = [("adam", budget.adam_iterations or recipe.adam), (name, budget.iterations or recipe.iterations)]
@@ -69,11 +73,11 @@ def minimise(
     points: int,
     optimisers: Sequence[tuple[str, int]],
     recipe: Recipe,
-):
+) -> Answer:
     """Train a network by optimisers one after the other, each (name, most iterations).
 
     Returns:
-        Approximator, status, converged, None, identified parameters.
+        The network, in the units of the problem.
     """
     statement = task.statement
     sampling = Sampling(interior=points)
@@ -88,7 +92,8 @@ def minimise(
         }
         if optimiser == "adam":
             settings |= {"learning_rate": recipe.learning_rate}
-            settings |= {"time_share": 0.3} if stage < len(optimisers) - 1 else {}
+            if stage < len(optimisers) - 1:
+                settings |= {"time_share": 0.3}
         else:
             settings |= {"stagnation_window": STAGNATION_WINDOW, "stagnation": STAGNATION}
         stages.append((optimiser, settings))
@@ -102,7 +107,7 @@ def minimise(
     result = sequence.minimise(gradient, system.theta, task.monitor, stages)
     identified = {k: float(v) for k, v in system.set(result.theta).items()}
     fold_sizes(network, statement.sizes)
-    return network, result.status, result.converged, None, identified
+    return Answer(network, None, result.converged, result.status, Findings(identified))
 
 
 def values_along_the_way(system: System) -> Callable[[Tensor, Tensor], Tensor]:
@@ -112,7 +117,8 @@ def values_along_the_way(system: System) -> Callable[[Tensor, Tensor], Tensor]:
 
 def network_of(task: Task, build: Build, parameters: int) -> TrainableApproximator:
     """The network of the size asked for, else of about so many parameters."""
-    problem, statement = task.statement.problem, task.statement
+    problem = task.statement.problem
+    statement = task.statement
     network = build_network(
         build,
         task.budget.parameters or parameters,
@@ -134,8 +140,11 @@ class _Resampling:
     """Draws the points of an iteration, from stage and iteration alone: so a run can be resumed."""
 
     def __init__(self, task: Task, sampling: Sampling, system: System, stage: int, every: int):
-        self.task, self.sampling, self.system = task, sampling, system
-        self.stage, self.every = stage, every
+        self.task = task
+        self.sampling = sampling
+        self.system = system
+        self.stage = stage
+        self.every = every
         self.drawn: int | None = None
 
     def __call__(self, iteration: int) -> bool:

@@ -34,6 +34,7 @@ class AdamSettings(Settings):
         epsilon: keeps the division finite.
     """
 
+    # The four values of Kingma & Ba 2015, Algorithm 1.
     learning_rate: float = 1e-3
     decay: float = 0.9
     decay_every: int = 1000
@@ -52,7 +53,9 @@ class _Adam:
         return {"steps": 0, "mean": zero, "square": zero.clone()}
 
     def step(self, point: Point, memory: dict[str, Any], evaluate: Callable[[Tensor], Point]) -> Step:
-        s, k, g = self.settings, memory["steps"] + 1, point.gradient
+        s = self.settings
+        k = memory["steps"] + 1
+        g = point.gradient
         mean = s.beta1 * memory["mean"] + (1 - s.beta1) * g
         square = s.beta2 * memory["square"] + (1 - s.beta2) * g * g
         rate = s.learning_rate * s.decay ** ((k - 1) / s.decay_every)

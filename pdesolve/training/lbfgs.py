@@ -51,11 +51,14 @@ class _LBFGS:
         return {"s": empty, "y": empty.clone()}
 
     def step(self, point: Point, memory: dict[str, Any], evaluate: Callable[[Tensor], Point]) -> Step:
-        s, y = memory["s"], memory["y"]
+        s = memory["s"]
+        y = memory["y"]
         direction = -inverse_hessian_product(s, y, point.gradient)
         found = strong_wolfe(evaluate, point, direction, first_length(len(s), point), self.settings.wolfe)
         if not found.success and len(s):
-            s, y = s[:0], y[:0]  # forget, and search along the gradient once
+            # Forget, and search along the gradient once
+            s = s[:0]
+            y = y[:0]
             found = strong_wolfe(
                 evaluate, point, -point.gradient, first_length(0, point), self.settings.wolfe
             )
@@ -75,7 +78,9 @@ class _LBFGS:
 
 def first_length(steps: int, point: Point) -> float:
     """1 for a quasi-Newton direction; for the first, unscaled gradient a step of length at most 1."""
-    return 1.0 if steps else min(1.0, 1.0 / float(torch.linalg.vector_norm(point.gradient)))
+    if steps:
+        return 1.0
+    return min(1.0, 1.0 / float(torch.linalg.vector_norm(point.gradient)))
 
 
 def inverse_hessian_product(s: Tensor, y: Tensor, gradient: Tensor) -> Tensor:
@@ -86,7 +91,8 @@ def inverse_hessian_product(s: Tensor, y: Tensor, gradient: Tensor) -> Tensor:
     if not len(s):
         return gradient.clone()
     ρ = 1 / (s * y).sum(1)
-    q, α = gradient.clone(), [torch.zeros(())] * len(s)
+    q = gradient.clone()
+    α = [torch.zeros(())] * len(s)
     for i in reversed(range(len(s))):
         α[i] = ρ[i] * (s[i] @ q)
         q = q - α[i] * y[i]

@@ -20,6 +20,7 @@ class WolfeConstants:
     f(t) ≤ f(0) + c₁ t f'(0)   and   |f'(t)| ≤ c₂ |f'(0)|,   0 < c₁ < c₂ < 1.
     """
 
+    # As for quasi-Newton methods in Nocedal & Wright 2006, §3.1.
     c1: float = 1e-4
     c2: float = 0.9
     evaluations: int = 30
@@ -79,7 +80,10 @@ def strong_wolfe(
     if not search.zero.slope < 0:
         return Found(0.0, start, success=False)
     bracket = search.bracket(first)
-    found = search.zoom(*bracket) if isinstance(bracket, tuple) else bracket
+    if isinstance(bracket, tuple):
+        found = search.zoom(*bracket)
+    else:
+        found = bracket
     if found is None:
         return Found(0.0, search.last.point, success=False)
     return Found(found.t, found.point, success=True)
@@ -89,7 +93,10 @@ class _Search:
     """The state of one search: the origin, the constants and the evaluations that are left."""
 
     def __init__(self, evaluate, start: Point, direction: Tensor, constants: WolfeConstants):
-        self.evaluate, self.start, self.direction, self.constants = evaluate, start, direction, constants
+        self.evaluate = evaluate
+        self.start = start
+        self.direction = direction
+        self.constants = constants
         self.left = constants.evaluations
         self.last = self.zero = _Sample(0.0, start.loss, float(start.gradient @ direction), start)
 
@@ -97,7 +104,10 @@ class _Search:
         """Evaluate f at t."""
         self.left -= 1
         point = self.evaluate(self.start.theta + t * self.direction)
-        slope = float(point.gradient @ self.direction) if math.isfinite(point.loss) else math.nan
+        if math.isfinite(point.loss):
+            slope = float(point.gradient @ self.direction)
+        else:
+            slope = math.nan
         self.last = _Sample(t, point.loss, slope, point)
         return self.last
 
@@ -105,7 +115,8 @@ class _Search:
         """The first Wolfe condition, or its approximate form where f changes by rounding only."""
         if not s.finite:
             return False
-        c1, zero = self.constants.c1, self.zero
+        c1 = self.constants.c1
+        zero = self.zero
         if s.f <= zero.f + c1 * s.t * zero.slope:
             return True
         rounding = 4 * torch.finfo(self.direction.dtype).eps * abs(zero.f)
@@ -127,12 +138,19 @@ class _Search:
             if s.slope >= 0:
                 return s, last
             if self.left <= 0 or t >= self.constants.longest:
-                return s if s.f < self.zero.f else None
-            grown = _cubic_minimiser(last, s)
-            last, t = s, min(max(grown, 2 * t), 10 * t) if math.isfinite(grown) else 4 * t
+                return self.if_lower(s)
+            t = _longer(t, _cubic_minimiser(last, s))
+            last = s
+
+    def if_lower(self, s: _Sample) -> _Sample | None:
+        """A sample at which f is at least lower than at the start."""
+        if s.f < self.zero.f:
+            return s
+        return None
 
     def zoom(self, low: _Sample, high: _Sample) -> _Sample | None:
         """Shrink [low, high]; low always satisfies the first condition (or is the origin)."""
+        # An interval of some ε of its place holds no further floating-point number worth trying.
         while self.left > 0 and abs(high.t - low.t) > 1e-14 * max(low.t, high.t):
             s = self.sample(_inside(low, high))
             if not self.decreases(s) or s.f > low.f:
@@ -143,18 +161,28 @@ class _Search:
             if s.slope * (high.t - low.t) >= 0:
                 high = low
             low = s
-        return low if low.f < self.zero.f else None
+        return self.if_lower(low)
 
 
 def _inside(low: _Sample, high: _Sample) -> float:
     """The cubic minimiser, kept away from the ends by a tenth; the middle where there is none."""
     if not high.finite:
+        # Where f is not finite there is no model; stay near the end that is good.
         return low.t + 0.2 * (high.t - low.t)
-    t, ends = _cubic_minimiser(low, high), sorted((low.t, high.t))
+    t = _cubic_minimiser(low, high)
+    ends = sorted((low.t, high.t))
+    # A minimum of the cubic at an end would leave the interval as long as it is.
     margin = 0.1 * (ends[1] - ends[0])
     if not math.isfinite(t):
         return 0.5 * (low.t + high.t)
     return min(max(t, ends[0] + margin), ends[1] - margin)
+
+
+def _longer(t: float, grown: float) -> float:
+    """The next length: where the cubic through the last two has its minimum, two to ten times as long."""
+    if math.isfinite(grown):
+        return min(max(grown, 2 * t), 10 * t)
+    return 4 * t
 
 
 def _cubic_minimiser(a: _Sample, b: _Sample) -> float:
@@ -167,4 +195,6 @@ def _cubic_minimiser(a: _Sample, b: _Sample) -> float:
         return math.nan
     d2 = math.copysign(math.sqrt(square), b.t - a.t)
     denominator = b.slope - a.slope + 2 * d2
-    return b.t - (b.t - a.t) * (b.slope + d2 - d1) / denominator if denominator != 0 else math.nan
+    if denominator != 0:
+        return b.t - (b.t - a.t) * (b.slope + d2 - d1) / denominator
+    return math.nan

@@ -155,26 +155,37 @@ def run(
     state = _first_state(optimiser, evaluate, theta0, monitor, settings)
     if not state.point.finite:
         return _result(state, "failed at the start: loss or gradient is not finite there; change the seed.")
-    converged = False
     while True:
-        if settings.on_iteration is not None and settings.on_iteration(state.iteration):
-            state.point = state.best = evaluate(state.point.theta)
-            if not state.point.finite:
-                status = _not_finite(state)
-                break
-        status, converged = _stop(state, monitor, settings)
-        if status:
+        _resample(state, evaluate, settings)
+        if not state.point.finite:
+            end = (_not_finite(state), False)
+            break
+        end = _stop(state, monitor, settings)
+        if end[0]:
             break
         step = optimiser.step(state.point, state.memory, evaluate)
-        if step.trouble or not step.point.finite:
-            status = step.trouble if step.point.finite else _not_finite(state)
+        end = (_trouble(state, step), False)
+        if end[0]:
             break
         _advance(state, step)
         if state.iteration % settings.record_every == 0 or state.iteration == settings.iterations:
             monitor.record(**_row(optimiser, state))
         monitor.checkpoint(_saved(optimiser, state))
     monitor.checkpoint(_saved(optimiser, state), force=True)
-    return _result(state, status, converged)
+    return _result(state, *end)
+
+
+def _resample(state: _State, evaluate: Callable[[Tensor], Point], settings: Settings) -> None:
+    """Evaluate again where the function has changed since: fresh points."""
+    if settings.on_iteration is not None and settings.on_iteration(state.iteration):
+        state.point = state.best = evaluate(state.point.theta)
+
+
+def _trouble(state: _State, step: Step) -> str:
+    """Why a step is not taken, or nothing."""
+    if not step.point.finite:
+        return _not_finite(state)
+    return step.trouble
 
 
 def _first_state(optimiser, evaluate, theta0, monitor, settings) -> _State:
@@ -183,9 +194,12 @@ def _first_state(optimiser, evaluate, theta0, monitor, settings) -> _State:
     if saved is not None and saved.get("method") == optimiser.name:
         point = Point(saved["theta"], saved["loss"], saved["gradient"])
         best = Point(saved["best_theta"], saved["best_loss"], saved["best_gradient"])
-        iteration, first, mark = saved["iteration"], saved["first_gradient"], saved["mark_loss"]
+        iteration = saved["iteration"]
+        first = saved["first_gradient"]
+        mark = saved["mark_loss"]
         if settings.on_iteration is not None:
-            settings.on_iteration(iteration)  # the points of this iteration; loss and gradient are saved
+            # The points of this iteration; loss and gradient are saved
+            settings.on_iteration(iteration)
         return _State(iteration, point, best, saved["memory"], first, mark)
     if settings.on_iteration is not None:
         settings.on_iteration(0)
@@ -194,7 +208,8 @@ def _first_state(optimiser, evaluate, theta0, monitor, settings) -> _State:
 
 
 def _advance(state: _State, step: Step) -> None:
-    state.point, state.memory = step.point, step.memory
+    state.point = step.point
+    state.memory = step.memory
     state.iteration += 1
     if state.point.loss <= state.best.loss:
         state.best = state.point
@@ -202,7 +217,9 @@ def _advance(state: _State, step: Step) -> None:
 
 def _stop(state: _State, monitor: Monitor, settings: Settings) -> tuple[str, bool]:
     """The sentence of the criterion that is met, and whether it is a tolerance; an empty one to go on."""
-    k, loss, gradient = state.iteration, state.point.loss, float(state.point.gradient.abs().max())
+    k = state.iteration
+    loss = state.point.loss
+    gradient = float(state.point.gradient.abs().max())
     if settings.loss_tolerance is not None and loss <= settings.loss_tolerance:
         return f"converged after {k} iterations: the loss {loss:.3e} met its tolerance.", True
     if gradient <= settings.gradient_tolerance * state.first_gradient:

@@ -24,7 +24,8 @@ from pdesolve.training.minimiser import (
     settings_from,
 )
 
-LARGEST = 12_000  # parameters: the inverse Hessian then holds 1.1 GB in float64
+# Parameters: the inverse Hessian then holds 1.1 GB in float64
+LARGEST = 12_000
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,16 @@ def scaling(c: Curvature, update: str, p: int) -> tuple[float, float]:
         raise UsageError(message)
     a = c.b * c.h - 1  # ≥ 0 by Cauchy–Schwarz
     if a <= 1e-14:
-        return shrink, 1.0  # Hy ∥ s: every member of the family gives the same matrix
+        # Hy ∥ s: every member of the family gives the same matrix
+        return shrink, 1.0
     ρ = min(1.0, c.h * (1 - math.sqrt(a / (1 + a))))
     θ = max((ρ - 1) / a, min(1 / ρ, (1 - c.b) / c.b))
     σ = 1 + a * θ
     volume = abs(σ) ** (-1 / max(p - 1, 1))
-    τ = min(shrink * volume, σ) if θ <= 0 else shrink * min(volume, 1 / θ)
+    if θ <= 0:
+        τ = min(shrink * volume, σ)
+    else:
+        τ = shrink * min(volume, 1 / θ)
     return τ, (1 - θ) / σ
 
 
@@ -135,20 +140,25 @@ class _Broyden:
         return {"H": H, "fresh": True, "loss_before": math.inf}
 
     def step(self, point: Point, memory: dict[str, Any], evaluate: Callable[[Tensor], Point]) -> Step:
-        H, fresh, wolfe = memory["H"], memory["fresh"], self.settings.wolfe
+        H = memory["H"]
+        fresh = memory["fresh"]
+        wolfe = self.settings.wolfe
         direction = -(H @ point.gradient)
         first = first_length(not fresh, point)
         if self.settings.update != "bfgs" and not fresh:
             first = expected_length(point, direction, memory["loss_before"])
         found = strong_wolfe(evaluate, point, direction, first, wolfe)
         if not found.success and not fresh:
-            H.zero_().fill_diagonal_(1.0)  # forget, and search along the gradient once
-            direction, fresh = -point.gradient, True
+            # Forget, and search along the gradient once
+            H.zero_().fill_diagonal_(1.0)
+            direction = -point.gradient
+            fresh = True
             found = strong_wolfe(evaluate, point, direction, first_length(0, point), wolfe)
         if not found.success:
             return Step(found.point, {"H": H, "fresh": fresh, "loss_before": math.inf}, NO_DECREASE)
         length, new, _ = found
-        s, y = new.theta - point.theta, new.gradient - point.gradient
+        s = new.theta - point.theta
+        y = new.gradient - point.gradient
         ys = float(y @ s)
         if ys <= torch.finfo(s.dtype).eps * float(torch.linalg.vector_norm(s) * torch.linalg.vector_norm(y)):
             return Step(new, {"H": H, "fresh": fresh, "loss_before": point.loss})  # nothing to learn along s
@@ -172,8 +182,13 @@ def expected_length(point: Point, direction: Tensor, loss_before: float) -> floa
     Source: Nocedal & Wright, *Numerical Optimization*, 2nd ed., eq. 3.60.
     """
     slope = float(point.gradient @ direction)
-    guess = 2.02 * (point.loss - loss_before) / slope if slope < 0 else 1.0
-    return min(1.0, max(guess, 1e-3)) if guess > 0 else 1.0
+    if slope < 0:
+        guess = 2.02 * (point.loss - loss_before) / slope
+    else:
+        guess = 1.0
+    if guess > 0:
+        return min(1.0, max(guess, 1e-3))
+    return 1.0
 
 
 def minimise(

@@ -16,9 +16,12 @@ class _StageMonitor:
     """A monitor for one stage: it adds the stage to rows and states and counts iterations through."""
 
     def __init__(self, monitor: Monitor, stage: int, before: int, resume_state: dict[str, Any] | None):
-        self._monitor, self._stage, self._before = monitor, stage, before
+        self._monitor = monitor
+        self._stage = stage
+        self._before = before
         self.resume_state = resume_state
-        self.out_of_time, self.time_limit = monitor.out_of_time, monitor.time_limit
+        self.out_of_time = monitor.out_of_time
+        self.time_limit = monitor.time_limit
 
     @property
     def seconds(self) -> float:
@@ -51,12 +54,19 @@ def minimise(
     """
     monitor = monitor or Monitor()
     saved = monitor.resume_state
-    resumed = saved if saved is not None and saved.get("method") == "sequence" else None
-    first, before = (resumed["stage"], resumed["before"]) if resumed else (0, 0)
+    resumed = None
+    first = 0
+    before = 0
+    if saved is not None and saved.get("method") == "sequence":
+        resumed = saved
+        first = saved["stage"]
+        before = saved["before"]
     result = Result(theta0, float("inf"), 0, "nothing to do: the sequence is empty.", converged=False)
     for stage in range(first, len(settings)):
         name, own = settings[stage]
-        state = resumed["stage_state"] if resumed and stage == first else None
+        state = None
+        if resumed and stage == first:
+            state = resumed["stage_state"]
         inner = _StageMonitor(monitor, stage, before, state)
         result = minimiser(name)(loss_and_gradient, result.theta, inner, own)
         before += result.iterations

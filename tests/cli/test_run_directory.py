@@ -71,7 +71,7 @@ def test_a_checkpoint_reads_back_to_the_bit(directory):
 def test_the_same_settings_differ_in_nothing():
     refuse_differences("run", json.loads(json.dumps(json_ready(IDENTITY))), IDENTITY)
     assert fingerprint(IDENTITY) == fingerprint(dict(reversed(IDENTITY.items())))
-    with pytest.raises(UsageError, match="--set points was 64 and is 65"):
+    with pytest.raises(UsageError, match="points was 64 and is 65"):
         refuse_differences("run", IDENTITY, {**IDENTITY, "settings": {"points": 65}})
 
 

@@ -6,8 +6,9 @@ import torch
 from block_matrices import dense, grid_centres, grid_pairs, random_layout, random_rows
 
 from pdesolve.errors import OutOfMemoryError, SolveError
-from pdesolve.least_squares.sparse import condensed_cholesky
-from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky, Faces, nested_dissection
+from pdesolve.least_squares.sparse import condensed_cholesky, dissection
+from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
+from pdesolve.least_squares.sparse.dissection import Faces, nested_dissection
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 
 GRIDS = {
@@ -22,7 +23,7 @@ GRIDS = {
 @pytest.fixture(params=GRIDS.values(), ids=GRIDS)
 def grid(request, monkeypatch):
     """Small leaves, so that small matrices are dissected, too."""
-    monkeypatch.setattr(condensed_cholesky, "LEAF_COLUMNS", 12)
+    monkeypatch.setattr(dissection, "LEAF_COLUMNS", 12)
     return request.param
 
 
@@ -47,7 +48,7 @@ def test_solve_agrees_with_the_dense_solve(grid):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_solve_needs_no_geometry_to_be_right(seed, monkeypatch):
-    monkeypatch.setattr(condensed_cholesky, "LEAF_COLUMNS", 12)
+    monkeypatch.setattr(dissection, "LEAF_COLUMNS", 12)
     generator = np.random.default_rng(seed)
     pairs = np.sort(generator.integers(0, 30, (45, 2)), axis=1)  # some of them twice
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
@@ -74,7 +75,7 @@ def test_a_patch_that_is_its_own_neighbour_has_rows_of_one_patch():
 
 
 def test_patches_at_one_place_are_one_front(monkeypatch):
-    monkeypatch.setattr(condensed_cholesky, "LEAF_COLUMNS", 4)
+    monkeypatch.setattr(dissection, "LEAF_COLUMNS", 4)
     pairs = np.stack([np.arange(4), np.arange(1, 5)], axis=1)
     fronts = nested_dissection(np.zeros((5, 2)), Faces(pairs, np.full(4, 3)))
     assert [sorted(f.own.tolist()) for f in fronts] == [[0, 1, 2, 3]]

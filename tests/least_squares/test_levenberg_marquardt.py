@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from pdesolve.least_squares.dense.damped import decompose
 from pdesolve.least_squares.dense.levenberg_marquardt import (
     LevenbergMarquardtSettings,
-    decompose,
     levenberg_marquardt,
     update_damping,
 )

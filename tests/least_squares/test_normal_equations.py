@@ -5,7 +5,7 @@ import pytest
 import torch
 from block_matrices import dense, grid_centres, grid_pairs, random_layout, random_rows
 
-from pdesolve.least_squares.sparse import condensed_cholesky
+from pdesolve.least_squares.sparse import condensed_cholesky, dissection
 from pdesolve.least_squares.sparse.normal_equations import Factors, NormalEquations
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 
@@ -15,7 +15,7 @@ LAYOUT = random_layout(25, low=6, high=12)
 
 @pytest.fixture(autouse=True)
 def small_leaves(monkeypatch):
-    monkeypatch.setattr(condensed_cholesky, "LEAF_COLUMNS", 40)
+    monkeypatch.setattr(dissection, "LEAF_COLUMNS", 40)
 
 
 def problem(condition: float, seed: int = 0, noise: float = 0.0):

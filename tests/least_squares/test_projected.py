@@ -5,11 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pdesolve.least_squares.dense.levenberg_marquardt import (
-    LevenbergMarquardtSettings,
-    decompose,
-    levenberg_marquardt,
-)
+from pdesolve.least_squares.dense.damped import decompose
+from pdesolve.least_squares.dense.levenberg_marquardt import LevenbergMarquardtSettings, levenberg_marquardt
 from pdesolve.least_squares.dense.linear import column_norms, column_space, solve_rank_revealing
 from pdesolve.least_squares.dense.projected import projected_problem, solved_for
 from pdesolve.least_squares.dense.variable_projection import SeparableProblem

@@ -6,11 +6,8 @@ import pytest
 import torch
 
 from pdesolve.least_squares.dense import sketched
-from pdesolve.least_squares.dense.levenberg_marquardt import (
-    LevenbergMarquardtSettings,
-    decompose,
-    levenberg_marquardt,
-)
+from pdesolve.least_squares.dense.damped import decompose
+from pdesolve.least_squares.dense.levenberg_marquardt import LevenbergMarquardtSettings, levenberg_marquardt
 from pdesolve.least_squares.dense.linear import column_norms, solve_rank_revealing
 from pdesolve.least_squares.dense.sketched import nystroem, sketched_problem
 

@@ -3,7 +3,12 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
+
+from pdesolve.errors import OutOfMemoryError
+from pdesolve.runs.memory import memory_watched
 
 SCRIPT = """
 import resource, sys
@@ -51,3 +56,38 @@ def test_memory_that_was_freed_is_available_though_it_is_kept() -> None:
     taken, returned = map(float, done.stdout.split())
     assert taken > 0.7 * 2**30
     assert returned > 0.7 * 2**30
+
+
+LIMITED = """
+import resource
+import torch
+from pdesolve.runs.memory import available_memory
+cpu = torch.device("cpu")
+held = int(dict(line.split(":", 1) for line in open("/proc/self/status"))["VmData"].split()[0]) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (held + 2**28, resource.RLIM_INFINITY))
+print(available_memory(cpu))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits are read from files of the Linux kernel")
+def test_a_limit_on_the_process_limits_what_is_available() -> None:
+    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True)
+    assert 0 < float(done.stdout) < 1.2 * 2**28
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda: torch.empty(2**60), lambda: np.empty(2**50), lambda: bytearray(2**62)],
+    ids=["torch", "numpy", "python"],
+)
+def test_an_allocation_that_fails_becomes_a_sentence(ask) -> None:
+    with (
+        pytest.raises(OutOfMemoryError, match="more memory than there is; ask for a looser tol"),
+        memory_watched(),
+    ):
+        ask()
+
+
+def test_other_errors_pass_as_they_are() -> None:
+    with pytest.raises(RuntimeError, match="size"), memory_watched():
+        torch.ones(2) + torch.ones(3)

@@ -10,8 +10,8 @@ from pdesolve import Dirichlet, Problem, Rectangle, laplace
 from pdesolve.errors import UsageError
 from pdesolve.methods import METHODS
 from pdesolve.runs.monitor import Monitor
-from pdesolve.trained import solve_trained
 from pdesolve.trained.networks import NETWORKS, SHAPES, build_network, builder, fold_sizes
+from pdesolve.trained.solve import solve_trained
 from pdesolve.trained.train_any import OPTIMISERS, REDRAW
 
 BOUNDS = torch.tensor([[0.0, -1.0], [2.0, 1.0]], dtype=torch.float64)
@@ -69,7 +69,7 @@ def test_every_optimiser_trains_a_mixture_and_its_values_can_be_asked_for(optimi
     trained = solve_trained(problem, "network", {**settings, "iterations": 12}, monitor)
     x = problem.domain.sample(50)
     with torch.no_grad():
-        values = trained.approximator(x)
+        values = trained.expansion(x)
     torch.testing.assert_close(monitor.values_at(seen[-1], x), values, rtol=1e-9, atol=1e-9)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from pdesolve.least_squares.dense.stopping import (
     out_of_iterations,
     out_of_time,
 )
+from pdesolve.least_squares.newton import Point, Step, backtrack, newton
 from pdesolve.runs.monitor import Monitor
 
 
@@ -74,38 +76,83 @@ def gauss_newton(
 
     Source: Nocedal & Wright, *Numerical Optimization*, 2nd ed., §10.3 and Algorithm 3.1.
     """
-    monitor, settings, solve = monitor or Monitor(), settings or GaussNewtonSettings(), solve or _solve_dense
+    monitor = monitor or Monitor()
+    settings = settings or GaussNewtonSettings()
     state = _initial_state(theta0, monitor)
-    r = residual(state.theta)
-    loss = half_square(r)
-    if not all_finite(r):
-        return Result(state.theta, loss, 0, FAILED_AT_START, converged=False)
-    state.initial_loss = state.initial_loss or loss
-    status, converged = "", loss == 0.0
-    while not converged:
-        if state.iteration >= settings.iterations:
-            status = out_of_iterations(state.iteration, loss)
-            break
-        if monitor.out_of_time():
-            status = out_of_time(state.iteration, loss)
-            break
-        J = jacobian(state.theta)
-        step = solve(J, -r)
-        slope = float(r @ (J @ step))
-        length, trial, moved = _backtrack(residual, state.theta, step, loss, slope, settings)
-        if length == 0.0:
-            status, converged = _no_decrease(loss, slope, settings.tolerances)
-            break
-        decrease, size = 1 - half_square(moved) / loss, length * _norm(step) / max(_norm(trial), 1e-300)
-        state.theta, r, loss = trial, moved, half_square(moved)
+    rows = _DenseRows(residual, jacobian, solve or _solve_dense)
+    start = rows.at(state.theta)
+    if not all_finite(start.residual):
+        return Result(state.theta, start.merit, 0, FAILED_AT_START, converged=False)
+    state.initial_loss = state.initial_loss or start.merit
+    if start.merit == 0.0:
+        sentence = "converged: the residual is zero at the starting point."
+        return Result(state.theta, 0.0, state.iteration, sentence, converged=True)
+    search = partial(backtrack, sufficient=settings.sufficient_decrease, shortest=settings.shortest)
+    last, (status, converged) = newton(rows, start, _Stop(state, monitor, settings), search)
+    return Result(last.c, last.merit, state.iteration, status, converged)
+
+
+@dataclass(frozen=True)
+class _DenseRows:
+    """Residual, Jacobian and the solver of their linear least squares."""
+
+    residual: Callable[[Tensor], Tensor]
+    jacobian: Callable[[Tensor], Any]
+    solve: Callable[[Any, Tensor], Tensor]
+
+    def at(self, c: Tensor) -> Point[Tensor]:
+        r = self.residual(c)
+        return Point(c, r, half_square(r))
+
+    def direction(self, point: Point[Tensor]) -> tuple[Tensor, float]:
+        J = self.jacobian(point.c)
+        step = self.solve(J, -point.residual)
+        return step, float(point.residual @ (J @ step))
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """Limits and tolerances; a verdict is a sentence, and whether it means convergence."""
+
+    state: _State
+    monitor: Monitor
+    settings: GaussNewtonSettings
+
+    def before(self, point: Point[Tensor]) -> tuple[str, bool] | None:
+        if self.state.iteration >= self.settings.iterations:
+            return out_of_iterations(self.state.iteration, point.merit), False
+        if self.monitor.out_of_time():
+            return out_of_time(self.state.iteration, point.merit), False
+        return None
+
+    def after(self, step: Step[Tensor]) -> tuple[str, bool] | None:
+        state = self.state
+        state.theta = step.after.c
         state.iteration += 1
-        monitor.record(iteration=state.iteration, loss=loss, step_length=length)
-        monitor.checkpoint(_saved(state))
-        reached = settings.tolerances.met_at(1.0, loss, state.initial_loss)
-        reached = reached or settings.tolerances.met_by(size, decrease)
-        status, converged = reached or "", reached is not None
-    status = status or "converged: the residual is zero at the starting point."
-    return Result(state.theta, loss, state.iteration, status, converged)
+        loss = step.after.merit
+        self.monitor.record(iteration=state.iteration, loss=loss, step_length=step.length)
+        self.monitor.checkpoint(_saved(state))
+        tolerances = self.settings.tolerances
+        reached = tolerances.met_at(1.0, loss, state.initial_loss)
+        # A solution at the origin has no size to compare a step with; the smallest number keeps the quotient defined.
+        size = step.length * _norm(step.direction) / max(_norm(step.after.c), 1e-300)
+        reached = reached or tolerances.met_by(size, 1 - loss / step.before.merit)
+        if reached is None:
+            return None
+        return reached, True
+
+    def stuck(self, point: Point[Tensor], slope: float) -> tuple[str, bool]:
+        """Tell a stationary point (a promised decrease below the tolerance) from a failed line search."""
+        loss = point.merit
+        # A full step promises to lower ½ |r|² by half of the slope; less than some ε of it cannot be seen.
+        if -slope <= max(self.settings.tolerances.loss, 1e-14) * 2 * loss:
+            promised = max(-slope, 0.0) / 2
+            return f"converged: the step promises to lower the loss by only {promised:.1e}.", True
+        return (
+            f"stalled at loss {loss:.3e}: no step length down to the smallest lowers the residual;"
+            " check that the Jacobian belongs to the residual, use Levenberg–Marquardt or start closer",
+            False,
+        )
 
 
 def _norm(vector: Tensor) -> float:
@@ -114,29 +161,6 @@ def _norm(vector: Tensor) -> float:
 
 def _solve_dense(J: Tensor, b: Tensor) -> Tensor:
     return solve_rank_revealing(J, b).solution
-
-
-def _backtrack(residual, theta, step, loss, slope, settings) -> tuple[float, Tensor, Tensor]:
-    """The first t = 1, ½, ¼, … that satisfies Armijo's condition, with θ + tδ and r there; t = 0 if none."""
-    t = 1.0
-    while t >= settings.shortest and slope < 0:
-        trial = theta + t * step
-        moved = residual(trial)
-        if half_square(moved) <= loss + settings.sufficient_decrease * t * slope:
-            return t, trial, moved
-        t *= 0.5
-    return 0.0, theta, theta.new_zeros(0)
-
-
-def _no_decrease(loss: float, slope: float, tolerances: Tolerances) -> tuple[str, bool]:
-    """Tell a stationary point (a promised decrease below the tolerance) from a failed line search."""
-    if -slope <= max(tolerances.loss, 1e-14) * 2 * loss:
-        return f"converged: the step promises to lower the loss by only {max(-slope, 0.0) / 2:.1e}.", True
-    return (
-        f"stalled at loss {loss:.3e}: no step length down to the smallest lowers the residual;"
-        " check that the Jacobian belongs to the residual, use Levenberg–Marquardt or start closer",
-        False,
-    )
 
 
 def _initial_state(theta0: Tensor, monitor: Monitor) -> _State:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from pdesolve.least_squares.dense.damped import Linearisation, decompose
 from pdesolve.least_squares.dense.linear import column_norms
-from pdesolve.least_squares.dense.sketched import SketchedProblem, sketched_problem
 from pdesolve.least_squares.dense.stopping import (
     FAILED_AT_START,
     Result,
@@ -23,7 +24,14 @@ from pdesolve.least_squares.dense.stopping import (
 )
 from pdesolve.runs.monitor import Monitor
 
-DEAD = 1e-8  # norm of a column beside the largest at which it holds only rounding
+# Norm of a column beside the largest at which it holds only rounding
+DEAD = 1e-8
+# Of σ_1²: damping beyond which a step cannot be told from none in double precision.
+LARGEST = 1e16
+# Gain ratio below which the linear model is not followed further out: half of what it promises.
+TRUSTED = 0.5
+# Decrease over that of the best trial so far for which one trial more is worth its residual.
+WORTHWHILE = 1.1
 
 
 @dataclass(frozen=True)
@@ -73,130 +81,6 @@ class LevenbergMarquardtSettings:
     corrected: Callable[[Tensor], Tensor] | None = None
 
 
-@dataclass(frozen=True)
-class DampedProblem:
-    """min |J δ + r|² + λ |D δ|² for every λ from one decomposition J D⁻¹ = U diag(s) Vᵀ.
-
-    δ(λ) = -D⁻¹ V diag(1 / (s² + λ)) γ,   γ = Vᵀ D⁻¹ Jᵀ r.
-
-    As λ → 0 this is the Gauss–Newton step, as λ → ∞ it is -D⁻² Jᵀ r / λ, scaled steepest descent.
-
-    Attributes:
-        scale: D, shape (p,).
-        s: singular values, shape (q,), q = min(m, p).
-        V: right singular vectors, shape (p, q).
-        gamma: γ, shape (q,).
-    """
-
-    scale: Tensor
-    s: Tensor
-    V: Tensor
-    gamma: Tensor
-
-    def step(self, damping: float) -> Tensor:
-        """δ(λ), shape (p,)."""
-        return -(self.V @ (self.gamma / (self.s**2 + damping))) / self.scale
-
-    def predicted_decrease(self, damping: float) -> float:
-        """½ |r|² - ½ |r + J δ(λ)|² = ½ Σ γ² (s² + 2λ) / (s² + λ)²."""
-        s2 = self.s**2
-        return 0.5 * float((self.gamma**2 * (s2 + 2 * damping) / (s2 + damping) ** 2).sum())
-
-    def smallest_damping(self) -> float:
-        """(ε σ_1)²: damping below it cannot be seen beside rounding."""
-        return float(torch.finfo(self.s.dtype).eps * self.s[0]) ** 2
-
-    def largest_damping(self) -> float:
-        """σ_1²: damping above it makes steepest descent of every step."""
-        return float(self.s[0]) ** 2
-
-    def solve(self, gradient: Tensor, damping: float) -> Tensor:
-        """(JᵀJ + λD²)⁻¹ g for a gradient g (p,)."""
-        return (self.V @ ((self.V.T @ (gradient / self.scale)) / (self.s**2 + damping))) / self.scale
-
-    def gradient(self) -> Tensor:
-        """Jᵀr = D V γ, (p,)."""
-        return self.scale * (self.V @ self.gamma)
-
-
-@dataclass(frozen=True)
-class NormalProblem:
-    """The same from G = D⁻¹JᵀJD⁻¹ and g = D⁻¹Jᵀr, by a Cholesky factorisation of G + λI for every λ.
-
-    Attributes:
-        scale: D, shape (p,).
-        gram: G, shape (p, p).
-        g: g, shape (p,).
-    """
-
-    scale: Tensor
-    gram: Tensor
-    g: Tensor
-
-    def step(self, damping: float) -> Tensor:
-        """δ(λ), shape (p,)."""
-        return -self.solve(self.scale * self.g, damping)
-
-    def solve(self, gradient: Tensor, damping: float) -> Tensor:
-        """(JᵀJ + λD²)⁻¹ g for a gradient g (p,); not-a-number where rounding has made the matrix indefinite."""
-        damped = self.gram.clone()
-        damped.diagonal().add_(damping)
-        L, failed = torch.linalg.cholesky_ex(damped)
-        if bool(failed):
-            return torch.full_like(gradient, torch.nan)
-        return torch.cholesky_solve((gradient / self.scale)[:, None], L)[:, 0] / self.scale
-
-    def predicted_decrease(self, damping: float) -> float:
-        """½ |r|² - ½ |r + J δ(λ)|² = ½ (λ |Dδ|² - gᵀDδ)."""
-        δ = self.scale * self.step(damping)
-        return 0.5 * float(damping * (δ @ δ) - self.g @ δ)
-
-    def smallest_damping(self) -> float:
-        """The damping p ε σ_1²: below it nothing is seen beside the rounding of G."""
-        return torch.finfo(self.gram.dtype).eps * len(self.g) * self.largest_damping()
-
-    def largest_damping(self) -> float:
-        """A bound of σ_1²: the largest column sum of G."""
-        return float(self.gram.abs().sum(0).max())
-
-    def gradient(self) -> Tensor:
-        """Jᵀr, (p,)."""
-        return self.scale * self.g
-
-
-Linearisation = DampedProblem | NormalProblem | SketchedProblem
-
-
-def decompose(J: Tensor, r: Tensor, scale: Tensor, factorisation: str = "svd") -> Linearisation:
-    """Decompose the scaled Jacobian J D⁻¹ of shape (m, p) together with r (m,).
-
-    Raises:
-        ValueError: for an unknown factorisation.
-    """
-    if factorisation == "cholesky":
-        return NormalProblem(scale, J.T @ J / scale / scale[:, None], J.T @ r / scale)
-    if factorisation == "sketch":
-        return sketched_problem(J, r, scale)
-    scaled = J / scale
-    m, p = J.shape
-    if factorisation == "eigh":
-        values, V = torch.linalg.eigh(scaled.T @ scaled)
-        values, V = values.flip(0).clamp_min(0), V.flip(1)
-        # Eigenvalues below ε λ_1 are noise; the smallest damping must stay above it.
-        floor = torch.finfo(J.dtype).eps * p * values[0]
-        return DampedProblem(scale, values.clamp_min(float(floor)).sqrt(), V, V.T @ (scaled.T @ r))
-    if factorisation != "svd":
-        message = (
-            f"factorisation {factorisation!r} is unknown; expected 'svd', 'eigh', 'cholesky' or 'sketch'"
-        )
-        raise ValueError(message)
-    if m > p + 1:
-        R = torch.linalg.qr(torch.cat([scaled, r[:, None]], dim=1), mode="r").R
-        scaled, r = R[:p, :p], R[:p, p]
-    U, s, Vh = torch.linalg.svd(scaled, full_matrices=False)
-    return DampedProblem(scale, s, Vh.T, s * (U.T @ r))
-
-
 @dataclass
 class _State:
     """All that the next iteration depends on."""
@@ -219,6 +103,15 @@ class _Trial:
     damping: float
     gain: float
     raised: bool = False
+    cosine: float = 0.0
+
+
+@dataclass(frozen=True)
+class _End:
+    """Why there is no next point."""
+
+    status: str
+    converged: bool = False
 
 
 def levenberg_marquardt(
@@ -245,7 +138,8 @@ def levenberg_marquardt(
 
     Source: Moré 1978 (scaling, stopping), Nielsen 1999 (gain ratio), arXiv:1201.5885 (acceleration).
     """
-    monitor, settings = monitor or Monitor(), settings or LevenbergMarquardtSettings()
+    monitor = monitor or Monitor()
+    settings = settings or LevenbergMarquardtSettings()
     state = _initial_state(theta0, monitor)
     _resampled(settings, state.iteration)
     r = residual(state.theta)
@@ -255,35 +149,51 @@ def levenberg_marquardt(
     state.initial_loss = state.initial_loss or loss
     converged = False
     while not (status := _limit(state, loss, monitor, settings)):
-        if state.iteration and _resampled(settings, state.iteration):
+        if state.iteration and _changed(settings, state):
             r = residual(state.theta)
             loss = half_square(r)
-        if state.iteration and _renewed(settings, state):
-            r = residual(state.theta)
-            loss = half_square(r)
-        J = jacobian(state.theta)
-        if not all_finite(J):
-            status = _not_finite("Jacobian", state.iteration, loss)
+        trial = _next(residual, jacobian, r, loss, state, settings)
+        if isinstance(trial, _End):
+            status = trial.status
+            converged = trial.converged
             break
-        problem, cosine = _linear_model(J, r, loss, state, settings)
-        if status := _met_at(settings, cosine, loss, state.initial_loss) or "":
-            converged = True
-            break
-        trial, (status, converged) = _search_damping(residual, J, problem, state, loss, settings)
-        if trial is None:
-            break
-        changes = _relative_step(trial.theta - state.theta, trial.theta, state.scale), 1 - trial.loss / loss
-        state.theta, r, loss, state.damping = trial.theta, trial.residual, trial.loss, trial.damping
+        change = _relative_step(trial.theta - state.theta, trial.theta, state.scale)
+        decrease = 1 - trial.loss / loss
+        state.theta = trial.theta
+        r = trial.residual
+        loss = trial.loss
+        state.damping = trial.damping
         state.iteration += 1
         if state.iteration % settings.record_every == 0:
-            monitor.record(iteration=state.iteration, loss=loss, gradient=cosine, damping=trial.damping)
+            monitor.record(iteration=state.iteration, loss=loss, gradient=trial.cosine, damping=trial.damping)
         monitor.checkpoint(_saved(state))
         # A step that had to be shortened says nothing about convergence, however small it is.
-        if not trial.raised and (status := settings.tolerances.met_by(*changes) or ""):
+        if not trial.raised and (status := settings.tolerances.met_by(change, decrease) or ""):
             converged = True
             break
     monitor.checkpoint(_saved(state), force=True)
     return Result(state.theta, loss, state.iteration, status, converged)
+
+
+def _changed(settings: LevenbergMarquardtSettings, state: _State) -> bool:
+    """Whether the residual function or θ was replaced before this linearisation."""
+    resampled = _resampled(settings, state.iteration)
+    return _renewed(settings, state) or resampled
+
+
+def _next(residual, jacobian, r, loss, state, settings) -> _Trial | _End:
+    """Linearise, and search for a step."""
+    J = jacobian(state.theta)
+    if not all_finite(J):
+        return _End(_not_finite("Jacobian", state.iteration, loss))
+    problem, cosine = _linear_model(J, r, loss, state, settings)
+    sentence = _met_at(settings, cosine, loss, state.initial_loss)
+    if sentence is not None:
+        return _End(sentence, converged=True)
+    found = _search_damping(residual, J, problem, state, loss, settings)
+    if isinstance(found, _End):
+        return found
+    return replace(found, cosine=cosine)
 
 
 def update_damping(damping: float, gain: float) -> float:
@@ -291,47 +201,79 @@ def update_damping(damping: float, gain: float) -> float:
     return damping * max(1 / 9, 1 - (2 * gain - 1) ** 3)
 
 
-def _search_damping(residual, J, problem, state, loss, settings) -> tuple[_Trial | None, tuple[str, bool]]:
+def _search_damping(residual, J, problem, state, loss, settings) -> _Trial | _End:
     """The step of the best damping near the last: up until the loss falls, then down while that helps."""
     largest = problem.largest_damping()
+    # A Jacobian that vanishes has no singular value to go by.
     smallest = max(problem.smallest_damping(), 1e-300)
-    λ = max(state.damping if state.damping >= 0 else settings.initial_damping * largest, smallest)
-    best, raised, saw_infinite = None, 2.0, False
-    for _ in range(settings.trials):
-        trial = _try(residual, J, problem, state.theta, loss, λ, settings)
-        saw_infinite = not math.isfinite(trial.loss)
-        if best is None and not _accepted(trial, loss):
-            λ, raised = λ * raised, raised * 2
-            if λ > 1e16 * largest:
-                break
-            continue
-        enough = best is None or loss - trial.loss > 1.1 * (loss - best.loss)
-        best = trial if best is None or trial.loss < best.loss else best
+    λ = state.damping
+    if λ < 0:
+        λ = settings.initial_damping * largest
+    attempt = partial(_try, residual, J, problem, state.theta, loss, settings)
+    first, tried, finite = _raised_until_accepted(
+        attempt, max(λ, smallest), LARGEST * largest, loss, settings.trials
+    )
+    if first is None:
+        return _no_decrease(problem, loss, not finite, state.iteration, settings)
+    best = first
+    # Where the damping had to be raised, or the model is not trusted further out, it is not lowered.
+    if tried == 1:
+        best = _lowered_while_it_helps(attempt, first, smallest, loss, settings.trials - 1)
+    next_damping = max(update_damping(best.damping, best.gain), smallest)
+    return replace(best, damping=next_damping, raised=tried > 1)
+
+
+def _raised_until_accepted(attempt, λ, largest, loss, trials) -> tuple[_Trial | None, int, bool]:
+    """The first trial that is accepted, how many there were, and whether the last had a finite loss."""
+    growth = 2.0
+    finite = True
+    for tried in range(1, trials + 1):
+        trial = attempt(λ)
+        finite = math.isfinite(trial.loss)
+        if _accepted(trial, loss):
+            return trial, tried, finite
+        λ = λ * growth
+        growth = growth * 2
+        if λ > largest:
+            break
+    return None, trials, finite
+
+
+def _lowered_while_it_helps(attempt, best, smallest, loss, trials) -> _Trial:
+    """The best of trials with ever less damping, each from the last one that was trusted."""
+    last = best
+    for _ in range(trials):
+        if last.gain < TRUSTED or last.damping <= smallest:
+            break
+        last = attempt(max(last.damping / 9, smallest))
+        enough = loss - last.loss > WORTHWHILE * (loss - best.loss)
+        if last.loss < best.loss:
+            best = last
         if not enough:
             break
-        if raised > 2.0 or trial.gain < 0.5 or λ <= smallest:
-            break  # it had to be raised, or the model is not trusted further out
-        λ = max(λ / 9, smallest)
-    if best is not None:
-        next_damping = max(update_damping(best.damping, best.gain), smallest)
-        trial = _Trial(best.theta, best.residual, best.loss, next_damping, best.gain, raised > 2.0)
-        return trial, ("", False)
-    return None, _no_decrease(problem, loss, saw_infinite, state.iteration, settings)
+    return best
 
 
-def _try(residual, J, problem, theta, loss, damping, settings) -> _Trial:
+def _try(residual, J, problem, theta, loss, settings, damping) -> _Trial:
     δ = problem.step(damping)
     if settings.acceleration > 0:
         δ = δ + _acceleration(residual, J, problem, theta, δ, damping, settings.acceleration)
-    there = theta + δ if settings.corrected is None else settings.corrected(theta + δ)
+    if settings.corrected is None:
+        there = theta + δ
+    else:
+        there = settings.corrected(theta + δ)
     r = residual(there)
     new = half_square(r)
     predicted = problem.predicted_decrease(damping)
-    gain = (loss - new) / predicted if predicted > 0 else 0.0
+    if predicted > 0:
+        gain = (loss - new) / predicted
+    else:
+        gain = 0.0
     return _Trial(there, r, new, damping, gain)
 
 
 def _accepted(trial: _Trial, loss: float) -> bool:
+    # As MINPACK accepts steps: from 1e-4 of what the model promises on.
     return trial.loss < loss and trial.gain > 1e-4
 
 
@@ -340,20 +282,24 @@ def _acceleration(residual, J, problem, theta, δ, damping, limit) -> Tensor:
 
     r_δδ is the second derivative of r along δ, from one more residual: (2/h)((r(θ+hδ) - r(θ))/h - Jδ).
     """
+    # Of the step, as in arXiv:1201.5885; a much smaller one would be lost in rounding.
     h = 0.1
     curvature = (2 / h) * ((residual(theta + h * δ) - residual(theta)) / h - J @ δ)
     if not all_finite(curvature):
         return torch.zeros_like(δ)
     a = -problem.solve(J.T @ curvature, damping)
     ratio = 2 * torch.linalg.vector_norm(problem.scale * a) / torch.linalg.vector_norm(problem.scale * δ)
-    return 0.5 * a if float(ratio) <= limit else torch.zeros_like(δ)
+    if float(ratio) <= limit:
+        return 0.5 * a
+    return torch.zeros_like(δ)
 
 
 def _linear_model(J, r, loss, state, settings) -> tuple[Linearisation, float]:
     """The decomposition, and the cosine max_j |J_jᵀ r| / (|J_j| |r|) that follows from Jᵀr."""
     norms = column_norms(J)
     state.scale = torch.maximum(settings.scale_memory * state.scale, norms)  # Moré 1978, §3
-    if settings.scale_memory < 1:  # a column that has died would send its parameter to infinity
+    # A column that has died would send its parameter to infinity
+    if settings.scale_memory < 1:
         state.scale = state.scale.clamp_min(DEAD * float(state.scale.max()))
     if settings.linearised is not None:
         problem = settings.linearised(J, r, state.scale)
@@ -361,7 +307,9 @@ def _linear_model(J, r, loss, state, settings) -> tuple[Linearisation, float]:
         problem = decompose(J, r, state.scale, settings.factorisation)
     gradient = problem.gradient()
     norms = torch.maximum(norms, DEAD * state.scale)
-    return problem, float((gradient / norms).abs().max()) / math.sqrt(2 * loss) if loss > 0 else 0.0
+    if loss == 0:
+        return problem, 0.0
+    return problem, float((gradient / norms).abs().max()) / math.sqrt(2 * loss)
 
 
 def _resampled(settings: LevenbergMarquardtSettings, iteration: int) -> bool:
@@ -369,10 +317,14 @@ def _resampled(settings: LevenbergMarquardtSettings, iteration: int) -> bool:
 
 
 def _renewed(settings: LevenbergMarquardtSettings, state: _State) -> bool:
-    found = settings.renew(state.iteration, state.theta) if settings.renew is not None else None
+    if settings.renew is not None:
+        found = settings.renew(state.iteration, state.theta)
+    else:
+        found = None
     if found is None:
         return False
-    state.theta, state.scale = found, torch.zeros_like(state.scale)  # other parameters, other scales
+    state.theta = found  # other parameters, other scales
+    state.scale = torch.zeros_like(state.scale)
     return True
 
 
@@ -386,7 +338,9 @@ def _met_at(
 
 def _relative_step(δ: Tensor, theta: Tensor, scale: Tensor) -> float:
     size = float(torch.linalg.vector_norm(scale * theta))
-    return float(torch.linalg.vector_norm(scale * δ)) / size if size > 0 else math.inf
+    if size > 0:
+        return float(torch.linalg.vector_norm(scale * δ)) / size
+    return math.inf
 
 
 def _limit(state: _State, loss: float, monitor: Monitor, settings: LevenbergMarquardtSettings) -> str:
@@ -406,19 +360,18 @@ def _limit(state: _State, loss: float, monitor: Monitor, settings: LevenbergMarq
     return ""
 
 
-def _no_decrease(problem, loss, saw_infinite, iteration, settings) -> tuple[str, bool]:
+def _no_decrease(problem, loss, saw_infinite, iteration, settings) -> _End:
+    # With the least damping the model promises most: if that is nothing, no damping helps.
     promised = problem.predicted_decrease(problem.smallest_damping())
     if promised <= max(settings.tolerances.loss, 1e-14) * loss:
-        return (
-            f"converged: no step can lower the loss by more than {promised / loss:.1e} of itself.",
-            True,
+        return _End(
+            f"converged: no step can lower the loss by more than {promised / loss:.1e} of itself.", True
         )
     if saw_infinite:
-        return _not_finite("residual", iteration, loss), False
-    return (
+        return _End(_not_finite("residual", iteration, loss))
+    return _End(
         f"stalled at loss {loss:.3e}: no damping lowers it, although the Jacobian promises {promised:.1e};"
-        " the residual is at its rounding level, or the Jacobian does not belong to it",
-        False,
+        " the residual is at its rounding level, or the Jacobian does not belong to it"
     )
 
 

@@ -71,12 +71,22 @@ def solve_rank_revealing(
         SolveError: if A or b contain values that are not finite.
     """
     _check(A, b)
-    columns = b if b.ndim == 2 else b[:, None]
-    scale = column_norms(A) if scale_columns else torch.ones_like(A[0])
+    if b.ndim == 2:
+        columns = b
+    else:
+        columns = b[:, None]
+    if scale_columns:
+        scale = column_norms(A)
+    else:
+        scale = torch.ones_like(A[0])
     reduced, projected = _reduce_by_qr(A / scale, columns)
     U, s, Vh = torch.linalg.svd(reduced, full_matrices=False)
-    cutoff = default_cutoff(A) if cutoff is None else cutoff
-    rank = int((s > cutoff * s[0]).sum()) if len(s) else 0
+    if cutoff is None:
+        cutoff = default_cutoff(A)
+    if len(s):
+        rank = int((s > cutoff * s[0]).sum())
+    else:
+        rank = 0
     c = Vh[:rank].T @ ((U[:, :rank].T @ projected) / s[:rank, None]) / scale[:, None]
     return LinearSolution(c if b.ndim == 2 else c[:, 0], rank, s, float(cutoff))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pdesolve.least_squares.dense.levenberg_marquardt import NormalProblem, decompose
+from pdesolve.least_squares.dense.damped import NormalProblem, decompose
 from pdesolve.least_squares.dense.linear import ColumnSpace, column_space
 from pdesolve.least_squares.dense.stopping import half_square
 
@@ -69,7 +69,8 @@ class ProjectedProblem:
 
     def _joined(self, α: Tensor, c: Tensor) -> Tensor:
         whole = α.new_empty(len(self.eliminated))
-        whole[self.eliminated], whole[~self.eliminated] = c, α
+        whole[self.eliminated] = c
+        whole[~self.eliminated] = α
         return whole
 
 
@@ -78,7 +79,8 @@ def projected_problem(J: Tensor, r: Tensor, scale: Tensor, eliminated: Tensor) -
 
     Source: Golub & Pereyra 1973; Kaufman 1975; Ruhe & Wedin 1980, SIAM Review 22, algorithm 2.
     """
-    space, moved = column_space(J[:, eliminated]), J[:, ~eliminated]
+    space = column_space(J[:, eliminated])
+    moved = J[:, ~eliminated]
     outside = moved - space.Q @ (space.Q.T @ moved)
     inner = decompose(outside, r - space.Q @ (space.Q.T @ r), scale[~eliminated], "cholesky")
     assert isinstance(inner, NormalProblem)
@@ -115,7 +117,8 @@ def solved_for(
         new = half_square(r)
         if not new < loss:
             break
-        theta, loss = other, new
+        theta = other
+        loss = new
         if new <= 1.1 * promised:
             break
     return theta

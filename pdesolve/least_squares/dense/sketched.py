@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-SHARE = 1 / 8  # columns of the sketch per parameter
-TOLERANCE = 1e-2  # of the residual of the normal equations: an inexact Newton step
+# Columns of the sketch per parameter
+SHARE = 1 / 8
+# Of the residual of the normal equations: an inexact Newton step
+TOLERANCE = 1e-2
+# A step that is not accurate by then is a direction of descent all the same.
 ITERATIONS = 40
 
 
@@ -69,16 +72,19 @@ class SketchedProblem:
     def solve(self, gradient: Tensor, damping: float) -> Tensor:
         """(JᵀJ + λD²)⁻¹ g for a gradient g (p,), to the tolerance."""
         b = gradient / self.scale
-        y, rest = torch.zeros_like(b), b.clone()
+        y = torch.zeros_like(b)
+        rest = b.clone()
         z = self.sketch.preconditioned(rest, damping)
-        direction, size = z.clone(), rest @ z
+        direction = z.clone()
+        size = rest @ z
         end = self.tolerance * float(torch.linalg.vector_norm(b))
         for _ in range(self.iterations):
             if float(torch.linalg.vector_norm(rest)) <= end:
                 break
             image = _gram(self.J, self.scale, direction) + damping * direction
             length = size / (direction @ image)
-            y, rest = y + length * direction, rest - length * image
+            y = y + length * direction
+            rest = rest - length * image
             z = self.sketch.preconditioned(rest, damping)
             size, before = rest @ z, size
             direction = z + size / before * direction
@@ -126,11 +132,13 @@ def nystroem(J: Tensor, scale: Tensor, columns: int) -> Sketch:
     noise = torch.randn(p, columns, generator=torch.Generator().manual_seed(p), dtype=torch.float64)
     omega = torch.linalg.qr(noise.to(J)).Q
     Y = _gram(J, scale, omega)
+    # So that the core stays positive definite beside rounding; taken off the eigenvalues at the end.
     shift = torch.finfo(J.dtype).eps * p**0.5 * torch.linalg.matrix_norm(Y)
     Y = Y + shift * omega
     core = omega.T @ Y
     L, failed = torch.linalg.cholesky_ex((core + core.T) / 2)
-    if bool(failed):  # rounding beyond the shift: take a larger one
+    # Rounding beyond the shift: take a larger one
+    if bool(failed):
         core.diagonal().add_(float(torch.finfo(J.dtype).eps ** 0.75 * core.diagonal().max()))
         L = torch.linalg.cholesky((core + core.T) / 2)
     B = torch.linalg.solve_triangular(L, Y.T, upper=False).T
@@ -140,5 +148,6 @@ def nystroem(J: Tensor, scale: Tensor, columns: int) -> Sketch:
 
 def _gram(J: Tensor, scale: Tensor, v: Tensor) -> Tensor:
     """G v = D⁻¹Jᵀ(J D⁻¹ v) for v (p,) or (p, ℓ)."""
-    scale = scale if v.ndim == 1 else scale[:, None]
+    if v.ndim != 1:
+        scale = scale[:, None]
     return J.T @ (J @ (v / scale)) / scale

@@ -41,6 +41,7 @@ class Tolerances:
     xtol, ftol, gtol).
     """
 
+    # Tighter than SciPy's 1e-8: solutions of equations are wanted to more digits than fits to data.
     gradient: float = 1e-10
     step: float = 1e-12
     loss: float = 1e-10
@@ -79,7 +80,9 @@ def all_finite(*tensors: Tensor) -> bool:
 def half_square(residual: Tensor) -> float:
     """½ |r|², as a number; infinite where r is not finite, so that every comparison rejects it."""
     loss = 0.5 * float(residual @ residual)
-    return loss if loss == loss else float("inf")
+    if loss == loss:
+        return loss
+    return float("inf")
 
 
 FAILED_AT_START = "failed at the start: the residual is not finite there; change the starting point."

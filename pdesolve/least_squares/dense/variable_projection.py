@@ -45,7 +45,8 @@ class _Projection:
 
     alpha: Tensor
     U: Tensor  # (m, rank)
-    weighted: Tensor  # D⁻¹ V S⁻¹, (l + k·u, rank); Φ⁺ = D⁻¹ V S⁻¹ Uᵀ
+    # D⁻¹ V S⁻¹, (l + k·u, rank); Φ⁺ = D⁻¹ V S⁻¹ Uᵀ
+    weighted: Tensor
     c: Tensor  # (l + k·u,)
     residual: Tensor  # (m,)
     components: int  # k
@@ -88,15 +89,26 @@ class SeparableProblem:
         ridge: float = 0.0,
         moved: Callable[[Tensor, Tensor], Tensor] | None = None,
     ):
-        self.basis, self.basis_jacobian, self.moved = basis, basis_jacobian, moved
-        self.target, self.cutoff, self.kaufman, self.ridge = target, cutoff, kaufman, ridge
-        self.fixed = target.new_zeros(len(target), 0) if fixed is None else fixed
+        self.basis = basis
+        self.basis_jacobian = basis_jacobian
+        self.moved = moved
+        self.target = target
+        self.cutoff = cutoff
+        self.kaufman = kaufman
+        self.ridge = ridge
+        if fixed is None:
+            self.fixed = target.new_zeros(len(target), 0)
+        else:
+            self.fixed = fixed
         self._last: _Projection | None = None
 
     def replace_target(self, target: Tensor, fixed: Tensor | None = None) -> None:
         """Go on with other rows: basis and its Jacobian have changed, too."""
         self.target = target
-        self.fixed = target.new_zeros(len(target), 0) if fixed is None else fixed
+        if fixed is None:
+            self.fixed = target.new_zeros(len(target), 0)
+        else:
+            self.fixed = fixed
         self._last = None
 
     def residual(self, alpha: Tensor) -> Tensor:
@@ -112,7 +124,8 @@ class SeparableProblem:
             return self._projected(projection, moved.flatten(1))
         assert self.basis_jacobian is not None  # one of the two is given
         dφ = self.basis_jacobian(alpha)
-        dφ = dφ[:, :, None, :] if dφ.ndim == 3 else dφ  # m k u q
+        if dφ.ndim == 3:  # m k u q
+            dφ = dφ[:, :, None, :]
         m, k, u, q = dφ.shape
         moved = torch.einsum("mkuq,ku->mkq", dφ, projection.c[fixed:].reshape(k, u)).reshape(m, k * q)
         J = self._projected(projection, moved)
@@ -131,13 +144,15 @@ class SeparableProblem:
 
     def coefficients(self, alpha: Tensor) -> tuple[Tensor, Tensor, int]:
         """The eliminated unknowns: coefficients (k, u), fixed ones (l,), and the rank behind them."""
-        projection, fixed = self._project(alpha), self.fixed.shape[1]
+        projection = self._project(alpha)
+        fixed = self.fixed.shape[1]
         c = projection.c[fixed:].reshape(projection.components, -1)
         return c, projection.c[:fixed], projection.U.shape[1]
 
     def removal_costs(self, alpha: Tensor) -> Tensor:
         """By how much |r|² grows without component k, (k,): c_k² / ((ΦᵀΦ)⁻¹)_kk, summed over its columns."""
-        projection, fixed = self._project(alpha), self.fixed.shape[1]
+        projection = self._project(alpha)
+        fixed = self.fixed.shape[1]
         inverse = projection.weighted[fixed:].square().sum(1)
         costs = projection.c[fixed:].square() / inverse.clamp_min(torch.finfo(inverse.dtype).tiny)
         return costs.reshape(projection.components, -1).sum(1)
@@ -151,6 +166,7 @@ class SeparableProblem:
         return Q, self.target - Q @ (Q.T @ self.target)
 
     def _project(self, alpha: Tensor) -> _Projection:
+        # Residual and Jacobian are asked for at the same α, one after the other.
         if self._last is None or not torch.equal(self._last.alpha, alpha):
             self._last = self._decompose(alpha.detach().clone())
         return self._last
@@ -170,7 +186,8 @@ class SeparableProblem:
         """Φ and y with the rows μ c = 0 below them, if μ > 0."""
         if self.ridge == 0:
             return Φ, self.target
-        free, count = self.fixed.shape[1], Φ.shape[1] - self.fixed.shape[1]
+        free = self.fixed.shape[1]
+        count = Φ.shape[1] - self.fixed.shape[1]
         rows = torch.cat([Φ.new_zeros(count, free), self.ridge * torch.eye(count).to(Φ)], dim=1)
         return torch.cat([Φ, rows]), torch.cat([self.target, self.target.new_zeros(count)])
 

@@ -51,7 +51,9 @@ class DenseRows:
 class Factor(Protocol):
     """Solves with a factored matrix."""
 
-    entries: int
+    @property
+    def entries(self) -> int:
+        """Stored numbers."""
 
     def solve(self, b: Tensor) -> Tensor:
         """M⁻¹ b, (p,) or (p, j)."""
@@ -70,7 +72,8 @@ class Bordered:
 
     def __init__(self, factor: Factor, rows: list[DenseRows], scale: Tensor):
         self.factor = factor
-        columns, signs = [], []
+        columns = []
+        signs = []
         for dense in rows:
             for row in dense.matrix:
                 columns.append(row)
@@ -86,6 +89,7 @@ class Bordered:
                     signs.append(-1.0)
         V = torch.stack(columns, dim=1) * scale[:, None]
         self.W = factor.solve(V)
+        # Indefinite: E was added to M for no other reason than to be taken off again here.
         self.small = torch.linalg.lu_factor(torch.diag(V.new_tensor(signs)) + V.T @ self.W)
 
     @property

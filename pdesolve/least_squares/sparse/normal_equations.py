@@ -20,9 +20,12 @@ from pdesolve.errors import OutOfMemoryError
 from pdesolve.least_squares.sparse.border import Bordered, DenseRows, Factor
 from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
+from pdesolve.runs.deadline import check_deadline
 
-PATIENCE = 2  # steps without halving: where the factor lost small singular values, energies fall unevenly
-USEFUL = 0.05  # energy of the error over that before, at most, after a step with the factor of other rows
+# Steps without halving: where the factor lost small singular values, energies fall unevenly
+PATIENCE = 2
+# Energy of the error over that before, at most, after a step with the factor of other rows
+USEFUL = 0.05
 
 Rows = Sequence[RowBlocks | DenseRows]
 # Columns, places of the groups (e, d), rows A and column scales D (p,) ↦ a factor of D AᵀA D or of what is like it.
@@ -76,8 +79,12 @@ class Factors:
 
     def near(self, layout: Columns, rows: Sequence[RowBlocks | DenseRows]) -> Preconditioner | None:
         """The latest one whose rows touch the same columns in the same way."""
+        sparse = [block for block in rows if isinstance(block, RowBlocks)]
+        if len(sparse) < len(rows):
+            # A bordered factor is not kept: what it costs is the sparse one below it
+            return None
         for found in reversed(self.kept):
-            if isinstance(found.factor, CondensedCholesky) and found.factor.resembles(layout, rows):
+            if isinstance(found.factor, CondensedCholesky) and found.factor.resembles(layout, sparse):
                 return found
         return None
 
@@ -111,27 +118,40 @@ class NormalEquations:
         rows: Sequence[RowBlocks | DenseRows],
         factors: Factors | None = None,
     ):
-        self.layout, self.centres, self.rows, self.factors = layout, centres, rows, factors
-        near = factors.near(layout, rows) if factors is not None else None
+        self.layout = layout
+        self.centres = centres
+        self.rows = rows
+        self.factors = factors
+        near = None
+        if factors is not None:
+            near = factors.near(layout, rows)
         self.own = near is None
         self._use(near or self._factorise())
 
     def _factorise(self) -> Preconditioner:
+        origin = None
         if self.factors is not None:
             self.factors.make_room()
+            origin = self.factors.origin
         scale = self._column_scale()
-        factorise = condensed_with_border if self.factors is None else self.factors.factorise
+        return Preconditioner(scale, self._factor(scale), origin)
+
+    def _factor(self, scale: Tensor) -> Factor:
+        factorise = condensed_with_border
+        if self.factors is not None:
+            factorise = self.factors.factorise
         try:
-            factor = factorise(self.layout, self.centres, self.rows, scale)
+            return factorise(self.layout, self.centres, self.rows, scale)
         except OutOfMemoryError:
             if self.factors is None or not self.factors.kept:
                 raise
-            self.factors.kept.clear()
-            factor = factorise(self.layout, self.centres, self.rows, scale)
-        return Preconditioner(scale, factor, self.factors.origin if self.factors is not None else None)
+        # Factors are kept to save time; where room is short, they go first.
+        self.factors.kept.clear()
+        return factorise(self.layout, self.centres, self.rows, scale)
 
     def _column_scale(self) -> Tensor:
-        """The reciprocals (p,) of the norms of the columns."""
+        """D (p,), the reciprocal norms of the columns; of those that hold only rounding, that of rounding."""
+        # A DenseRows is never alone: what it is confined to stands among the other rows.
         first = next(block for block in self.rows if isinstance(block, RowBlocks))
         norms = first.matrices[0].new_zeros(self.layout.total)
         for block in self.rows:
@@ -141,7 +161,8 @@ class NormalEquations:
         return 1 / norms.clamp_min(floor)
 
     def _use(self, chosen: Preconditioner) -> None:
-        self.scale, self.factor = chosen.scale, chosen.factor
+        self.scale = chosen.scale
+        self.factor = chosen.factor
         if self.factors is not None:
             self.factors.keep(chosen)
 
@@ -171,22 +192,34 @@ class NormalEquations:
             tolerance: stop when a step is this small relative to the largest, in the norm of M.
             energy: ‖A x‖² of what x is a correction to, where it is one: it needs no more digits than that.
         """
-        x, r = torch.zeros_like(self.scale), [part.clone() for part in b]
+        x = torch.zeros_like(self.scale)
+        r = [part.clone() for part in b]
         direction = torch.zeros_like(x)
-        size, previous, best, idle, steps = energy, float("inf"), float("inf"), 0, 0
+        size = energy
+        previous = float("inf")
+        best = float("inf")
+        idle = 0
+        steps = 0
         while steps < max_steps:
+            check_deadline()
             steps += 1
             s = self.scale * self.apply_transposed(r)
             z = self.factor.solve(s)
             gained = float(s @ z)
+            # With the factor of other rows as long as each step lowers the error to a quarter: then a new one pays.
             if not self.own and gained > max(USEFUL * previous, tolerance**2 * size):
                 return self._afresh(LinearSolve(self.scale * x, steps, 0, size), r, max_steps, tolerance)
-            best, idle = (gained, 0) if gained < 0.5 * best else (best, idle + 1)
+            if gained < 0.5 * best:
+                best = gained
+                idle = 0
+            else:
+                idle += 1
             if not gained > 0 or idle == PATIENCE or gained <= tolerance**2 * size:
                 break
             direction = z + (gained / previous) * direction
             image = self.apply(self.scale * direction)
             curvature = float(sum((q * q).sum() for q in image))
+            # A direction that A maps to nothing, or to what is not a number, leads nowhere.
             if not curvature > 0:
                 break
             alpha = gained / curvature
@@ -211,10 +244,12 @@ class NormalEquations:
         """
         r = [part.clone() for part in b]
         x = self.scale.new_zeros(len(self.scale), b[0].shape[2])
-        direction, size = torch.zeros_like(x), x.new_zeros(x.shape[1])
+        direction = torch.zeros_like(x)
+        size = x.new_zeros(x.shape[1])
         previous = torch.full_like(size, torch.inf)
         alive = torch.ones_like(size, dtype=torch.bool)
         for _ in range(max_steps):
+            check_deadline()
             s = torch.zeros_like(x)
             for block, part in zip(self.rows, r, strict=True):
                 block.add_transposed(part, s)

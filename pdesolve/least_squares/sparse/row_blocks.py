@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-MANY_COLUMNS = 256  # of a matrix whose Gram matrix is made in parts
+# Of a matrix whose Gram matrix is made in parts
+MANY_COLUMNS = 256
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,10 @@ class Columns:
 
     def of(self, groups: Tensor) -> Tensor:
         """Column numbers (b, k) of groups that all have the same size."""
-        k = int(self.sizes[groups[0]]) if len(groups) else 0
+        if len(groups):
+            k = int(self.sizes[groups[0]])
+        else:
+            k = 0
         return self.offsets[groups][:, None] + torch.arange(k)
 
 
@@ -47,7 +51,8 @@ class RowBlocks:
 
     groups: tuple[Tensor, ...]
     matrices: tuple[Tensor, ...]
-    columns: tuple[Tensor, ...]  # (b, k_i) column numbers, on the device of the matrices
+    # (b, k_i) column numbers, on the device of the matrices
+    columns: tuple[Tensor, ...]
     values: Tensor | None = None
 
     @classmethod
@@ -66,30 +71,48 @@ class RowBlocks:
         """A x, (b, m) for x (p,), (b, m, j) for x (p, j)."""
         parts = []
         for m, c in zip(self.matrices, self.columns, strict=True):
-            if x.ndim == 1:
-                parts.append(x[c] @ m[0].mT if shared(m) else torch.bmm(m, x[c][..., None])[..., 0])
+            if shared(m) and x.ndim == 1:
+                part = x[c] @ m[0].mT
+            elif shared(m):
+                part = torch.matmul(m[0], x[c])
+            elif x.ndim == 1:
+                part = torch.bmm(m, x[c][..., None])[..., 0]
             else:
-                parts.append(torch.matmul(m[0], x[c]) if shared(m) else torch.bmm(m, x[c]))
-        return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+                part = torch.bmm(m, x[c])
+            parts.append(part)
+        if len(parts) == 1:
+            return parts[0]
+        return torch.stack(parts).sum(0)
 
     def residual(self, x: Tensor) -> Tensor:
         """A x - values, (b, m)."""
-        return self.apply(x) if self.values is None else self.apply(x) - self.values
+        if self.values is None:
+            return self.apply(x)
+        return self.apply(x) - self.values
 
     def add_transposed(self, r: Tensor, out: Tensor) -> None:
         """Out (p,) += Aᵀ r for r (b, m), out (p, j) for r (b, m, j)."""
         for m, c in zip(self.matrices, self.columns, strict=True):
             if r.ndim == 2:
-                part = r @ m[0] if shared(m) else torch.bmm(r[:, None, :], m)[:, 0]
+                if shared(m):
+                    part = r @ m[0]
+                else:
+                    part = torch.bmm(r[:, None, :], m)[:, 0]
                 out.index_add_(0, c.flatten(), part.flatten())
             else:
-                part = torch.matmul(m[0].mT, r) if shared(m) else torch.bmm(m.mT, r)
+                if shared(m):
+                    part = torch.matmul(m[0].mT, r)
+                else:
+                    part = torch.bmm(m.mT, r)
                 out.index_add_(0, c.flatten(), part.flatten(0, 1))
 
     def add_squared_norms(self, out: Tensor) -> None:
         """Out += squared Euclidean norms of the columns."""
         for m, c in zip(self.matrices, self.columns, strict=True):
-            part = m[:1].square().sum(1).expand(len(m), -1) if shared(m) else (m * m).sum(1)
+            if shared(m):
+                part = m[:1].square().sum(1).expand(len(m), -1)
+            else:
+                part = (m * m).sum(1)
             out.index_add_(0, c.flatten(), part.flatten())
 
     def gram(self, side: int) -> Tensor:
@@ -101,12 +124,12 @@ class RowBlocks:
 
     def some(self, chosen: Tensor) -> RowBlocks:
         """The blocks of a mask (b,)."""
-        matrices = tuple(
-            m[:1].expand(int(chosen.sum()), -1, -1) if shared(m) else m[chosen.to(m.device)]
-            for m in self.matrices
-        )
+        matrices = tuple(_some_of(m, chosen) for m in self.matrices)
         columns = tuple(c[chosen.to(c.device)] for c in self.columns)
-        values = None if self.values is None else self.values[chosen.to(self.values.device)]
+        if self.values is None:
+            values = None
+        else:
+            values = self.values[chosen.to(self.values.device)]
         return RowBlocks(tuple(g[chosen] for g in self.groups), matrices, columns, values)
 
     def merged(self) -> list[RowBlocks]:
@@ -118,12 +141,21 @@ class RowBlocks:
             return [self]
         folded = self.some(same)
         found = [RowBlocks(folded.groups[:1], (sum(folded.matrices),), folded.columns[:1], folded.values)]  # type: ignore[arg-type]
-        return found if bool(same.all()) else [*found, self.some(~same)]
+        if bool(same.all()):
+            return found
+        return [*found, self.some(~same)]
 
 
 def shared(matrices: Tensor) -> bool:
     """Whether matrices (b, m, k) are one, expanded."""
     return len(matrices) > 1 and matrices.stride(0) == 0
+
+
+def _some_of(m: Tensor, chosen: Tensor) -> Tensor:
+    """Matrices of a mask (b,); those that are one stay one."""
+    if shared(m):
+        return m[:1].expand(int(chosen.sum()), -1, -1)
+    return m[chosen.to(m.device)]
 
 
 def lower_gram(m: Tensor) -> Tensor:

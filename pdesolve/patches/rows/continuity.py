@@ -20,6 +20,7 @@ from pdesolve.patches.rows.left_factors import LeftFactors
 from pdesolve.patches.rows.source import FixedRows, Rows
 from pdesolve.patches.rows.weights import FLUX_WEIGHTS
 from pdesolve.patches.space import Space
+from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.problem import Problem
 
@@ -93,6 +94,7 @@ class ContinuityRows(FixedRows):
         left: tuple[LeftFactor, LeftFactor],
     ) -> Tensor:
         """Weighted traces of all normal derivatives of all unknowns from one side: (b, rows, u k)."""
+        check_deadline()
         t, half = self.space.local(cells, y)
         if all(map(all_equal, (t, half, face_half, weight))):
             t, half, face_half, weight = (a[:1] for a in (t, half, face_half, weight))

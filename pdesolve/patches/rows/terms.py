@@ -27,6 +27,7 @@ from pdesolve.patches.rows.equal import all_equal
 from pdesolve.patches.rows.left_factors import LeftFactors
 from pdesolve.patches.rows.source import Linearised, Rows
 from pdesolve.patches.space import Space
+from pdesolve.runs.deadline import check_deadline
 
 ROUNDING = 1e-9  # part of the largest residual of a term below which a component of it is met
 DISTINCT = 0.5  # of all cells: with more kinds of them than that, tables are not shared
@@ -141,6 +142,7 @@ class TermRows:
     def _batches(self, c: Tensor) -> Iterator[tuple[GridTerm, Points, Tensor, Tensor]]:
         """Every batch of points with the table of the basis, and the jets of c there."""
         for number, (term, points) in enumerate(self.points):
+            check_deadline()
             table = self._table(number, term, points)
             yield term, points, table, self.at.jets(term, points, table, c)
 

@@ -1,0 +1,112 @@
+"""Settings of a method: frozen, each with its range and its meaning, refused in a sentence where they make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, Self
+
+from pdesolve.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What values a setting may have: in words, and as a test."""
+
+    expected: str
+    accepts: Callable[[Any], bool]
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+COUNT = Kind("a positive whole number", lambda v: _number(v) and isinstance(v, int) and v > 0)
+POSITIVE = Kind("a positive number", lambda v: _number(v) and v > 0)
+WORD = Kind("a word", lambda v: isinstance(v, str))
+
+
+def one_of(*words: str, otherwise: str = "") -> Kind:
+    """One of some words; `otherwise` says what it means to leave the setting out."""
+    return Kind(" or ".join(words) + otherwise, lambda v: v in words)
+
+
+def setting(meaning: str, kind: Kind = COUNT, also: tuple[str, ...] = ()) -> Any:
+    """A field of `Settings`, which is None where the method's default holds.
+
+    Args:
+        meaning: one line for lists of settings.
+        kind: the values it may have.
+        also: other names under which people look for it.
+    """
+    return field(default=None, metadata={"meaning": meaning, "kind": kind, "also": also})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of the settings of a method; every field is made by `setting`."""
+
+    @classmethod
+    def of(cls, method: str, given: Mapping[str, Any], known: tuple[str, ...] = ()) -> Self:
+        """The settings given by name.
+
+        Args:
+            method: for messages.
+            given: name → value.
+            known: those that apply to the method; empty: all.
+
+        Raises:
+            UsageError: there is no such setting, or a value is out of its range.
+        """
+        meanings = cls.meanings(known)
+        by_name = {one.name: one.metadata for one in fields(cls)}
+        for key, value in given.items():
+            if key not in meanings:
+                message = (
+                    f"method {method} has no setting '{key}'; its settings are {', '.join(meanings)}"
+                    f"{cls._suggestion(key, meanings)}"
+                )
+                raise UsageError(message)
+            kind: Kind = by_name[key]["kind"]
+            if not kind.accepts(value):
+                message = f"{key}={value!r}; expected {kind.expected}"
+                raise UsageError(message)
+        return cls(**given)
+
+    @classmethod
+    def meanings(cls, known: tuple[str, ...] = ()) -> dict[str, str]:
+        """Name → meaning, of those that apply, in their order."""
+        found = {one.name: one.metadata["meaning"] for one in fields(cls)}
+        return {name: found[name] for name in known or found}
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that are set, by name."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def _suggestion(cls, key: str, known: Mapping[str, str]) -> str:
+        """The nearest setting, by its name or another name for it."""
+        names = {name: name for name in known}
+        for one in fields(cls):
+            if one.name in known:
+                names |= dict.fromkeys(one.metadata["also"], one.name)
+        return did_you_mean(key, names)
+
+
+def did_you_mean(wrong: str, names: Mapping[str, Any]) -> str:
+    """The end of a sentence about a name that is none of those known: "; did you mean 'order'?", or nothing.
+
+    Args:
+        wrong: what was received.
+        names: the known ones; a value that is text is what to suggest in place of its key.
+    """
+    near = get_close_matches(wrong, names, n=1)
+    if not near:
+        return ""
+    meant = names[near[0]]
+    if not isinstance(meant, str):
+        meant = near[0]
+    return f"; did you mean '{meant}'?"

@@ -1,0 +1,62 @@
+"""What the user may set of a trained method. Importable without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pdesolve.runs.settings import POSITIVE, WORD, Settings, one_of, setting
+
+SHAPE = ("depth", "grid", "degree", "frequency", "width_factor")
+
+
+@dataclass(frozen=True)
+class Budget(Settings):
+    """The same words for every trained method; `pdesolve.methods` says which of them apply to which."""
+
+    iterations: int | None = setting(
+        "most iterations of the last optimiser", also=("epochs", "steps", "max_iterations")
+    )
+    points: int | None = setting("interior collocation points", also=("n", "samples", "collocation"))
+    parameters: int | None = setting(
+        "about how many trainable parameters", also=("width", "hidden", "neurons", "size")
+    )
+    optimiser: str | None = setting(
+        "the last optimiser: adam, lbfgs, bfgs, ssbfgs or ssbroyden", WORD, also=("optimizer",)
+    )
+    approximator: str | None = setting(
+        "gmnm-isotropic, -diagonal, -full, -ridge, -mlp, mlp-tanh, -sine, -fourier, kan-spline, -chebyshev, -gaussian, "
+        "gabor, gm-layer, or my_module.py:MyNet",
+        WORD,
+        also=("network", "model"),
+    )
+    start: str | None = setting(
+        "where the centres begin: grid (in up to three dimensions) or random",
+        one_of("grid", "random", otherwise=": where the centres begin"),
+    )
+    lifting: str | None = setting(
+        "distance: prescribed values are met exactly, u = g + D N with a smooth distance D",
+        one_of("distance", otherwise=", or leave it out: values are then met in the mean square"),
+    )
+    adam_iterations: int | None = setting("iterations of Adam before the others but lm and vp")
+    learning_rate: float | None = setting("of Adam", POSITIVE, also=("lr",))
+    depth: int | None = setting("hidden layers of mlp-… and kan-…", also=("layers",))
+    grid: int | None = setting("intervals of kan-spline, Gaussians of kan-gaussian")
+    degree: int | None = setting("of the polynomials of kan-spline and kan-chebyshev", also=("order",))
+    frequency: float | None = setting("first frequencies of mlp-sine and mlp-fourier", POSITIVE)
+    width_factor: float | None = setting("first widths of gmnm-…, in spacings of as many on a grid", POSITIVE)
+
+    @property
+    def shape(self) -> dict[str, float]:
+        """What is set of an approximator's shape."""
+        return {key: value for key, value in self.given.items() if key in SHAPE}
+
+
+@dataclass(frozen=True)
+class AnyBudget(Budget):
+    """That of method `network`, where two optimisers more can be chosen."""
+
+    optimiser: str | None = setting(
+        "adam, lbfgs, bfgs, ssbfgs, ssbroyden, lm, or vp for gmnm-… on linear problems",
+        WORD,
+        also=("optimizer",),
+    )

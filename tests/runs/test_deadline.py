@@ -1,0 +1,73 @@
+"""Limits of time are heard in the middle of a step, and what was reached before is kept."""
+
+import time
+
+import pytest
+import torch
+
+from pdesolve import Dirichlet, Problem, Rectangle, laplace, solve
+from pdesolve.errors import OutOfTimeError, SolveError
+from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
+from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
+from pdesolve.runs.deadline import check_deadline, enforced
+from pdesolve.runs.monitor import Monitor
+
+OVERRUN = 2.0  # seconds by which a limit may be passed
+SQUARE = Rectangle((0, 0), (1, 1))
+# One sharp peak after another: refined for minutes before 1e-12 is met.
+PEAKS = Problem(
+    SQUARE,
+    lambda u, x, y: laplace(u) + 1 / (1e-3 + torch.sin(9 * x * y) ** 2 + torch.cos(11 * x - y) ** 2),
+    [Dirichlet(0, on=SQUARE.boundary)],
+)
+
+
+def test_outside_a_block_nothing_is_asked():
+    check_deadline()
+
+
+def test_within_a_block_the_sentence_ends_the_work():
+    with pytest.raises(OutOfTimeError, match="enough"), enforced(lambda: "enough"):
+        check_deadline()
+    check_deadline()
+
+
+def test_an_inner_block_does_not_hide_the_outer_one():
+    with pytest.raises(OutOfTimeError, match="outer"), enforced(lambda: "outer"), enforced(lambda: None):
+        check_deadline()
+
+
+def test_running_out_of_time_is_no_failure_of_a_solve():
+    assert not issubclass(OutOfTimeError, SolveError)
+
+
+def test_a_first_step_has_a_grace_and_no_longer():
+    seconds = [0.0]
+    monitor = Monitor(time_limit=10.0, clock=lambda: seconds[0])
+    with monitor.enforce(ready=lambda: False):
+        seconds[0] = 11.0
+        check_deadline()
+        seconds[0] = 10.0 + OVERRUN
+        with pytest.raises(OutOfTimeError, match="before the first solution"):
+            check_deadline()
+
+
+def test_a_factorisation_ends_where_the_time_does():
+    layout = Columns(torch.full((4,), 3))
+    at = torch.arange(4)
+    rows = [RowBlocks.make(layout, (at,), (torch.eye(3, dtype=torch.float64).expand(4, 3, 3),))]
+    scale = torch.ones(layout.total, dtype=torch.float64)
+    with pytest.raises(OutOfTimeError, match="limit of 0 s"), Monitor(time_limit=0.0).enforce():
+        CondensedCholesky(layout, torch.arange(4.0)[:, None].numpy(), rows, scale)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [1.0, 5.0])
+def test_a_limit_is_kept_and_what_was_reached_is_returned(limit):
+    clock = time.process_time  # other work on the machine should not count
+    began = clock()
+    solution = solve(PEAKS, tol=1e-12, monitor=Monitor(time_limit=limit, clock=clock))
+    assert clock() - began < limit + OVERRUN
+    assert not solution.converged
+    assert "time limit" in solution.status
+    assert torch.isfinite(solution.evaluate(torch.rand(100, 2, dtype=torch.float64))).all()

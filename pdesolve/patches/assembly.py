@@ -551,7 +551,7 @@ class Assembly:
     def _jacobian(self, term: GridTerm, points: Points, table: Tensor, dF: Tensor) -> RowBlocks:
         """Rows (b, m c, u k) from weighted sensitivities dF (b, m, c, s); one matrix where all cells have the same."""
         cells = len(dF)
-        if points.congruent and _all_equal(dF):
+        if points.congruent and _equal_by_slot(dF):
             dF = dF[:1]
         b, m, components, _ = dF.shape
         k = table.shape[-1]
@@ -693,6 +693,12 @@ class Assembly:
 def _all_equal(a: Tensor) -> bool:
     """Whether all a[i] are a[0], but for the rounding of coordinates."""
     return len(a) > 1 and bool((a - a[:1]).abs().amax() <= EQUAL * a[0].abs().amax())
+
+
+def _equal_by_slot(dF: Tensor) -> bool:
+    """Whether all dF[i] (b, m, c, s) are dF[0], each slot by its own size: slots have units of their own."""
+    size = dF[0].abs().amax(0)
+    return len(dF) > 1 and bool(((dF - dF[:1]).abs().amax((0, 1)) <= EQUAL * size).all())
 
 
 @lru_cache

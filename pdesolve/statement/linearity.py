@@ -49,6 +49,11 @@ class _Follow(TorchDispatchMode):
         self.affine = True
         self._mark(roots)
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled in here; torch would import its compiler to say so, which takes seconds."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
         depends = [self._any(argument) for argument in args]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from pdesolve.checks.check import require_sound
 from pdesolve.errors import UsageError
 from pdesolve.methods import METHODS, Method
 from pdesolve.runs.monitor import Monitor
@@ -74,6 +75,7 @@ def solve(
 
     Raises:
         UsageError: an argument is not what it should be.
+        ProblemError: the problem cannot be solved as written, as `check` says, too.
         SolveError: the run failed.
     """
     chosen = _method(method, settings)
@@ -83,6 +85,7 @@ def solve(
         monitor.time_limit = time_limit
     run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, settings)
     torch.manual_seed(seed)
+    require_sound(problem)
     outcome: Outcome = chosen.run(problem, run)
     solution = Solution(
         problem,

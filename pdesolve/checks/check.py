@@ -12,7 +12,7 @@ from pdesolve.checks.interfaces import check_interfaces_meet_equation
 from pdesolve.checks.jumps import check_jumps
 from pdesolve.checks.lost import check_lost_derivatives
 from pdesolve.checks.report import Findings, Report
-from pdesolve.checks.scales import check_data, check_names, check_precision, check_scales
+from pdesolve.checks.scales import check_data, check_names, check_precision, check_representable, check_scales
 from pdesolve.checks.solvability import check_balance, check_inflow, check_repetition, check_structure
 from pdesolve.checks.terms import (
     Sample,
@@ -76,6 +76,10 @@ def _examine_statement(problem: Problem, findings: Findings) -> list[Sample]:
         check_pointwise(sample, findings)
         check_dependence(sample, findings)
         check_structure(sample, findings)
+    check_representable(samples, findings)
+    if not findings.errors:
+        check_balance(problem, samples, findings)
+    for sample in samples if not findings.errors else ():
         check_lost_derivatives(sample, findings)
         check_jumps(sample, findings)
         check_interfaces_meet_equation(sample, findings)
@@ -84,7 +88,7 @@ def _examine_statement(problem: Problem, findings: Findings) -> list[Sample]:
 
 def _examine(problem: Problem, findings: Findings) -> None:
     samples = _examine_statement(problem, findings)
-    for sample in samples:
+    for sample in samples if not findings.errors else ():
         check_coefficients(problem, sample, findings)
     if len(samples) == len(problem.terms):
         check_repetition(problem, samples, findings)
@@ -100,7 +104,6 @@ def _examine(problem: Problem, findings: Findings) -> None:
     check_names(problem, findings)
     check_data(problem, samples, findings)
     if not findings.errors:
-        check_balance(problem, samples, findings)
         check_scales(problem, samples, problem.domain.sample(256), findings)
         _describe(problem, samples, findings)
 

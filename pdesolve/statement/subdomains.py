@@ -54,7 +54,9 @@ def subdomains_of(problem: Problem) -> tuple[Domain, ...]:
         _check(interface, _stated(problem))
     rest = _rest(problem, shapes)
     if rest is None:
-        message = f"Interface: {shapes[0]} is the whole domain; expected a part of it, on whose boundary k jumps"
+        message = (
+            f"Interface: {shapes[0]} is the whole domain; expected a part of it, on whose boundary k jumps"
+        )
         raise ProblemError(message)
     parts = [rest]
     parts += [

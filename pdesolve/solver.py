@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from pdesolve.checks.check import require_sound
 from pdesolve.errors import UsageError
 from pdesolve.methods import METHODS, Method
 from pdesolve.runs.answer import Answer, Findings
@@ -64,6 +65,7 @@ def solve(
 
     Raises:
         UsageError: an argument is not what it should be.
+        ProblemError: the problem cannot be solved as written, as `check` says, too.
         SolveError: the run failed.
     """
     chosen = _method(method)
@@ -75,6 +77,7 @@ def solve(
     run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, configured)
     # Methods draw from generators of their own; this one is for modules and functions of the user.
     torch.manual_seed(seed)
+    require_sound(problem)
     answer: Answer = chosen.run(problem, run)
     solution = Solution(
         problem,

@@ -15,12 +15,12 @@ ROOMS = [
     "runs quadrature",
     "geometry approximators least_squares training references",
     "statement",
-    "patches",
+    "patches checks",
     "adaptive",
     "marching inverse trained",
     "methods solution",
     "solver",
-    "checks output benchmarking",
+    "output benchmarking",
     "cli",
 ]
 FLOOR_OF = {room: floor for floor, line in enumerate(ROOMS) for room in line.split()}

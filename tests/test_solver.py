@@ -202,6 +202,11 @@ def conductivity(u, kappa):
     return kappa * laplace(u) + 1
 
 
+def laplace_of(u):
+    return laplace(u)
+
+
+FIVE = Box((0,) * 5, (1,) * 5)
 INNER = Disk((0.5, 0.5), 0.2)
 MEASURED = [Observation([[0.5, 0.5]], [0.07])]
 
@@ -214,7 +219,10 @@ MEASURED = [Observation([[0.5, 0.5]], [0.07])]
             "parameters kappa are to be identified",
         ),
         (Problem(SQUARE, lambda u: laplace(u), [ZERO], data=MEASURED), "nothing is to be identified"),
-        (Problem(Box((0,) * 5, (1,) * 5), lambda u: laplace(u)), "in at most 3 dimensions; this one has 5"),
+        (
+            Problem(FIVE, lambda u: laplace(u), [Dirichlet(0, on=FIVE.boundary)]),
+            "in at most 3 dimensions; this one has 5",
+        ),
     ],
 )
 def test_what_gmnm_would_ignore_it_refuses(problem, sentence):

@@ -24,6 +24,7 @@ from pdesolve.adaptive.estimation import (
     predict,
     unmet,
 )
+from pdesolve.adaptive.uniqueness import undetermined
 from pdesolve.errors import OutOfMemoryError, OutOfTimeError, SolveError
 from pdesolve.least_squares.sparse.normal_equations import Factors
 from pdesolve.patches.compiled import Statement
@@ -176,6 +177,7 @@ class Solver:
         finer = self.solve(current.assembly.patches, current.assembly.q + 2, current)
         estimates = self.difference(current, finer)
         self.estimate = float(estimates.max())
+        free = undetermined(current, finer)
         if self.estimate <= self.tol and current.converged:
             self._record(current, predicted)
             if (left := unmet(current, finer)) > UNMET * self.tol:
@@ -184,6 +186,8 @@ class Solver:
                     "whatever the order; pdesolve check says where they contradict each other"
                 )
                 return self._finish(current, estimates, False, status)
+            if free is not None:
+                return self._finish(current, estimates, False, free)
             return self._finish(current, estimates, True, "tolerance met: confirmed by the next order")
         if (why := self._must_stop(current)) is not None:
             return self._finish(current, estimates, False, f"stopped early: {why}")
@@ -191,7 +195,7 @@ class Solver:
         if following is not None:
             return following
         status = f"stalled at an estimate of {self.estimate:.1e}: rounding; ask for a looser --tol"
-        return self._finish(current, estimates, False, status)
+        return self._finish(current, estimates, False, free or status)
 
     def _look_again(self, current: Discrete) -> tuple[Patches, np.ndarray] | None:
         """Split where the equation fails between the points of the solve; demand continuity that was overlooked."""
@@ -275,7 +279,9 @@ class Solver:
         if self.factors is not None:
             self.factors.origin = patches.partition, q
         stop = max(1e-2 * self.tol, 1e-13)
-        return gauss_newton(assembly, start, stop, self.monitor, max_steps, self.factors)
+        # Where a verdict may follow; a slab begins with values that determine it.
+        examine = not self.duration and previous is not None and previous.assembly.patches is patches
+        return gauss_newton(assembly, start, stop, self.monitor, max_steps, self.factors, examine)
 
     def _record(self, current: Discrete, predicted: float) -> None:
         self.level += 1

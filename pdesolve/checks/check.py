@@ -8,8 +8,11 @@ from pathlib import Path
 from pdesolve.checks.boundary import check_conditions
 from pdesolve.checks.coefficients import check_coefficients
 from pdesolve.checks.exactness import check_exact, check_functions, exact_jets
+from pdesolve.checks.interfaces import check_interfaces_meet_equation
+from pdesolve.checks.jumps import check_jumps
+from pdesolve.checks.lost import check_lost_derivatives
 from pdesolve.checks.report import Findings, Report
-from pdesolve.checks.scales import check_data, check_names, check_precision, check_scales
+from pdesolve.checks.scales import check_data, check_names, check_precision, check_representable, check_scales
 from pdesolve.checks.solvability import check_balance, check_inflow, check_repetition, check_structure
 from pdesolve.checks.terms import (
     Sample,
@@ -19,10 +22,10 @@ from pdesolve.checks.terms import (
     check_pointwise,
     compile_samples,
 )
-from pdesolve.errors import PdesolveError
+from pdesolve.errors import PdesolveError, ProblemError
 from pdesolve.statement.problem import Problem
 
-__all__ = ["Report", "check", "check_file"]
+__all__ = ["Report", "check", "check_file", "require_sound"]
 
 
 def check(problem: Problem) -> Report:
@@ -53,13 +56,39 @@ def check_file(path: str | Path, params: Mapping[str, float] | None = None) -> R
         return Report(Path(path).stem, errors=(str(error),))
 
 
-def _examine(problem: Problem, findings: Findings) -> None:
+def require_sound(problem: Problem) -> None:
+    """The quick part of the check, before a problem is solved.
+
+    Raises:
+        ProblemError: it cannot be solved as written; the sentences are those of `check`.
+    """
+    findings = Findings()
+    _examine_statement(problem, findings)
+    if findings.errors:
+        raise ProblemError("; and ".join(findings.errors))
+
+
+def _examine_statement(problem: Problem, findings: Findings) -> list[Sample]:
+    """What `check` and `solve` look at alike; the terms that could be compiled."""
     samples = compile_samples(problem, findings)
     check_conditions(problem, samples, findings)
     for sample in samples:
         check_pointwise(sample, findings)
         check_dependence(sample, findings)
         check_structure(sample, findings)
+    check_representable(samples, findings)
+    if not findings.errors:
+        check_balance(problem, samples, findings)
+    for sample in samples if not findings.errors else ():
+        check_lost_derivatives(sample, findings)
+        check_jumps(sample, findings)
+        check_interfaces_meet_equation(sample, findings)
+    return samples
+
+
+def _examine(problem: Problem, findings: Findings) -> None:
+    samples = _examine_statement(problem, findings)
+    for sample in samples if not findings.errors else ():
         check_coefficients(problem, sample, findings)
     if len(samples) == len(problem.terms):
         check_repetition(problem, samples, findings)
@@ -75,7 +104,6 @@ def _examine(problem: Problem, findings: Findings) -> None:
     check_names(problem, findings)
     check_data(problem, samples, findings)
     if not findings.errors:
-        check_balance(problem, samples, findings)
         check_scales(problem, samples, problem.domain.sample(256), findings)
         _describe(problem, samples, findings)
 

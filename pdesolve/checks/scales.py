@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pdesolve.checks.fluxes import units
 from pdesolve.checks.report import Findings
 from pdesolve.checks.terms import Sample, fields_of, random_jets
 from pdesolve.statement.problem import Problem
@@ -16,6 +17,9 @@ from pdesolve.statement.problem import Problem
 LENGTHS = (1e-3, 1e3)  # extents of the domain outside these are worth a warning
 VALUES = (1e-4, 1e4)  # sizes of values, likewise
 RATIO = 1e3
+REPRESENTABLE = (
+    1e140  # its square, and that of its reciprocal, can be summed and squared once more: not 1e308
+)
 
 
 def functions_of(problem: Problem) -> Iterator[Callable]:
@@ -60,6 +64,21 @@ def _single_precision(function: Callable, depth: int) -> Iterator[str]:
             yield name
         elif inspect.isfunction(value):
             yield from _single_precision(value, depth - 1)
+
+
+def check_representable(samples: Sequence[Sample], findings: Findings) -> None:
+    """Report data and coefficients whose squares double precision does not hold: least squares would see zeros."""
+    for sample in samples:
+        jets = random_jets(sample, seed=15) * units(sample.operator.problem, sample.operator.slots)
+        source = sample.residual(0 * jets)
+        _, dF = sample.operator.linearise(sample.points, jets, sample.normals, sample.parameters)
+        for what, values in (("data", source), ("coefficients", dF * jets[:, None])):
+            size = float(values.nan_to_num(0.0, 0.0, 0.0).abs().amax()) if values.numel() else 0.0
+            if size and not 1 / REPRESENTABLE < size < REPRESENTABLE:
+                findings.error(
+                    f"the {what} of {sample.term.name} reach {size:.1e}, too far from one for squares in double "
+                    "precision; state the problem in units in which they are nearer to one"
+                )
 
 
 def check_scales(problem: Problem, samples: Sequence[Sample], interior: Tensor, findings: Findings) -> None:

@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from torch import Tensor
 
-from pdesolve.checks.boundary import Held
 from pdesolve.checks.exactness import exact_jets
+from pdesolve.checks.held import Held
 from pdesolve.checks.report import Findings
 from pdesolve.checks.terms import Sample, active_slots, fields_of, random_jets
 from pdesolve.errors import PdesolveError

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor
@@ -24,6 +25,14 @@ AS_MODELLED = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
+class Weakest:
+    """The direction v (p,) of the coefficients that the rows A hold back least, and σ = ‖A v‖ for v of size one."""
+
+    sigma: float
+    direction: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Discrete:
     """A discrete solution: rows, coefficients, and how Gauss–Newton ended."""
 
@@ -33,6 +42,7 @@ class Discrete:
     residual: float
     steps: int
     residual_of_patch: np.ndarray  # (e,) norms of the rows that touch each patch
+    weakest: Weakest | None = field(default=None, kw_only=True)  # where it was asked for
 
     @property
     def mixture(self) -> PartitionedMixture:
@@ -47,6 +57,7 @@ def gauss_newton(
     monitor: Monitor,
     max_steps: int = 25,
     factors: Factors | None = None,
+    examine: bool = False,
 ) -> Discrete:
     """Minimise ½‖r‖² over the coefficients; one step where the problem is linear.
 
@@ -54,7 +65,7 @@ def gauss_newton(
     the linear model, steps go on.
     Stops when a full step changes the coefficients by less than `stop`, relatively, or by what rounding leaves: tiny
     steps that do not shrink any more. Near the solution a linearisation serves for several steps, and the `factors` of
-    earlier ones as long as they help.
+    earlier ones as long as they help. Where it is to `examine`, what the rows hold back least is found, too.
     """
     c = assembly.space.zero() if start is None else start
     converged, smallest, step = False, 1e-300, 0
@@ -96,9 +107,50 @@ def gauss_newton(
             break
     if not linear:
         residuals = assembly.residuals(c, scales)
-    return Discrete(
-        assembly, c, converged, squared_norm(residuals) ** 0.5, step, assembly.residual_of_patch(residuals)
-    )
+    weakest = Weakest(*equations.weakest(_mass(assembly, equations.scale))) if examine else None
+    parts = assembly.residual_of_patch(residuals)
+    return Discrete(assembly, c, converged, squared_norm(residuals) ** 0.5, step, parts, weakest=weakest)
+
+
+def weakest_of(discrete: Discrete) -> Weakest:
+    """The direction that the rows of a discrete solution hold back least; its rows are factored once more."""
+    if discrete.weakest is not None:
+        return discrete.weakest
+    assembly = discrete.assembly
+    rows, _, _ = assembly.linearise(discrete.coefficients)
+    equations = NormalEquations(assembly.layout, assembly.patches.centre, rows)
+    return Weakest(*equations.weakest(_mass(assembly, equations.scale)))
+
+
+def _mass(assembly: Assembly, scale: Tensor) -> Callable[[Tensor], Tensor]:
+    """The map v ↦ M v with vᵀM v = Σ over unknowns of mean squares, each in the unit in which the rows see it as one.
+
+    The basis is orthonormal but for its envelope. On cut cells it is not: what is large outside the domain only, is no
+    function, and rows do not hold it back.
+    """
+    size = coefficients_of(_with(assembly, scale), np.arange(len(assembly.patches)))[..., 0].median(0).values
+    tables = {
+        i: value_table(assembly, points) * points.weight[..., None]
+        for i, points in enumerate(assembly.interior)
+        if assembly.patches.cut[points.cells].any()
+    }
+
+    def apply(v: Tensor) -> Tensor:
+        found = torch.zeros_like(v)
+        for i, points in enumerate(assembly.interior):
+            columns = assembly.layout.of(torch.from_numpy(points.cells)).to(v.device)
+            c = v[columns].view(len(points.cells), assembly.unknowns, -1)
+            if i in tables:
+                c = (c @ tables[i].mT) @ tables[i]
+            found[columns] = (c / size[:, None] ** 2).reshape(len(columns), -1)
+        return found
+
+    return apply
+
+
+def _with(assembly: Assembly, coefficients: Tensor) -> Discrete:
+    """Coefficients as those of a solution."""
+    return Discrete(assembly, coefficients, True, 0.0, 0, np.zeros(len(assembly.patches)))
 
 
 def _line_search(

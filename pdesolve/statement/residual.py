@@ -7,17 +7,22 @@ diagonal per derivative:  J = Σ_s diag(∂F/∂u_s) · ∂u_s/∂θ,  with slot
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
 from pdesolve.statement.calculus import Frame, MultiIndex
+from pdesolve.statement.linearity import is_affine
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.term import Term
 
 Slot = tuple[int, MultiIndex]  # which unknown, which derivative
+SIZES = (1e-12, 1e-8, 1e-4, 1.0, 1e4, 1e8, 1e12)  # of jets at which second differences must vanish
+FEW = 16  # points at which linearity is examined: operations are the same at all
+PRESCRIBED = ("dirichlet", "neumann", "robin", "initial")  # conditions that are affine by what they say
+SAME_SLOPE = 1e-9  # of the values: a second difference below it is the rounding of sums of terms
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class ResidualOperator:
 
         It has the dtype of the jets, whatever the dtype of tensors that the problem file made.
         """
-        frame = self._frame(points, jets, normals, parameters)
+        frame = self.frame(points, jets.unbind(1), normals, parameters)
         return torch.stack(self.term.evaluate(frame), dim=1).to(jets.dtype)
 
     def linearise(
@@ -94,20 +99,22 @@ class ResidualOperator:
                 rows.append(torch.stack([torch.zeros_like(r[:, i]) if g is None else g for g in found], 1))
         return torch.stack(rows, dim=1)
 
-    def _frame(
+    def frame(
         self,
         points: Tensor,
-        jets: Tensor,
+        jets: Sequence[Tensor],
         normals: Tensor | None,
         parameters: Mapping[str, Tensor] | None,
+        kind: type[Frame] = Frame,
     ) -> Frame:
-        columns = dict(zip(self.slots, jets.unbind(1), strict=True))
+        """The frame in which the term is evaluated at points (n, d), with a jet (n,) for each slot."""
+        columns = dict(zip(self.slots, jets, strict=True))
         index_of = {name: i for i, name in enumerate(self.problem.unknowns)}
 
         def jet(name: str, index: MultiIndex) -> Tensor | None:
             return columns.get((index_of[name], index))
 
-        frame = Frame(self.problem.coordinates, points, jet, self.depth, normals)
+        frame = kind(self.problem.coordinates, points, jet, self.depth, normals)
         frame.parameters = parameters  # type: ignore[attr-defined]
         return frame
 
@@ -139,9 +146,9 @@ def compile_term(
     if term.kind == "equation":
         _check_equation(problem, term, residuals, slots)
     operator = ResidualOperator(problem, term, slots, len(residuals), depth, linear=False)
-    return ResidualOperator(
-        problem, term, slots, len(residuals), depth, linear=_is_linear(operator, points, normals, generator)
-    )
+    parameters = {k: points.new_tensor(v) for k, v in problem.parameters.items()}
+    linear = is_affine_in(operator, points, normals, parameters, [True] * len(slots))
+    return replace(operator, linear=linear)
 
 
 class _Probe:
@@ -215,23 +222,57 @@ def _check_equation(
         raise ProblemError(message)
 
 
-def _is_linear(
-    operator: ResidualOperator, points: Tensor, normals: Tensor | None, generator: torch.Generator
+def is_affine_in(
+    operator: ResidualOperator,
+    points: Tensor,
+    normals: Tensor | None,
+    parameters: Mapping[str, Tensor],
+    chosen: Sequence[bool],
 ) -> bool:
-    """Whether the sensitivities are the same for jets of very different size.
+    """Whether a term is affine in the chosen slots of its jets, whatever the others are.
 
-    Compared slot by slot: beside u_xx, the derivative 2u/S² of a term (u/S)² may be small, but it is no rounding.
+    The operations of one evaluation prove it; values at jets of all sizes must agree, for what torch does not see.
     """
+    if operator.term.kind in PRESCRIBED or not any(chosen):
+        return True
+    points, normals = points[:FEW], None if normals is None else normals[:FEW]
+    generator = torch.Generator().manual_seed(11)
+    shape = (len(points), len(operator.slots))
+    jets = (torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5).to(points)
 
-    def random_jets() -> Tensor:
-        shape = (len(points), len(operator.slots))
-        return torch.randn(shape, generator=generator, dtype=torch.float64).abs().to(points) + 0.5
+    def evaluate(variables: Sequence[Tensor]) -> Sequence[Tensor]:
+        own = iter(variables)
+        columns = [next(own) if mine else column for mine, column in zip(chosen, jets.unbind(1), strict=True)]
+        return operator.term.evaluate(operator.frame(points, columns, normals, parameters))
 
-    parameters = {k: points.new_tensor(v) for k, v in operator.problem.parameters.items()}
-    _, first = operator.linearise(points, random_jets(), normals, parameters)
-    _, second = operator.linearise(points, 1000 * random_jets(), normals, parameters)
-    scale = first.abs().amax((0, 1))
-    return bool(((first - second).abs() <= 100 * torch.finfo(first.dtype).eps * scale).all())
+    columns = [
+        column.clone().requires_grad_() for mine, column in zip(chosen, jets.unbind(1), strict=True) if mine
+    ]
+    return is_affine(evaluate, columns) and _values_are_affine(
+        operator, points, normals, parameters, jets, chosen
+    )
+
+
+def _values_are_affine(
+    operator: ResidualOperator,
+    points: Tensor,
+    normals: Tensor | None,
+    parameters: Mapping[str, Tensor],
+    jets: Tensor,
+    chosen: Sequence[bool],
+) -> bool:
+    """Whether F(j + s) - F(j) is F(j) - F(j - s) for steps s of all sizes, to rounding."""
+    mine = torch.tensor(chosen, device=points.device)
+    sizes = points.new_tensor([a * size for size in SIZES for a in (-0.5, 1.0, 2.5)])
+    moved = torch.where(mine, sizes[:, None, None] * jets, jets)
+    all_points = points.repeat(len(sizes), 1)
+    all_normals = None if normals is None else normals.repeat(len(sizes), 1)
+    with torch.enable_grad():
+        r = operator.residual(all_points, moved.flatten(0, 1), all_normals, parameters).detach()
+    a, b, c = r.view(len(SIZES), 3, -1).unbind(1)
+    scale = a.abs() + b.abs() + c.abs()
+    bad = (a + c - 2 * b).abs() > SAME_SLOPE * scale
+    return not bool((bad & scale.isfinite()).any())
 
 
 def compile_problem(problem: Problem, points: int = 64, seed: int = 0) -> tuple[ResidualOperator, ...]:

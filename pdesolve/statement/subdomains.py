@@ -6,15 +6,37 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
+import torch
+
 from pdesolve.errors import ProblemError
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.place import Piece
 from pdesolve.statement.problem import Problem
 
+FILLED = 1024  # points of the domain: where all lie in shapes, these fill it
+
 
 def shapes_of(problem: Problem) -> tuple[Domain, ...]:
-    """The domains on which coefficients of the interfaces differ, in the order in which later ones win."""
+    """The domains on which coefficients of the interfaces differ, in the order in which later ones win.
+
+    Where they fill the whole domain, the first is left out: it is what the others leave.
+    """
+    shapes = _stated(problem)
+    if len(shapes) > 1 and _rest(problem, shapes) is None:
+        return shapes[1:]
+    return shapes
+
+
+def _stated(problem: Problem) -> tuple[Domain, ...]:
     return tuple(dict.fromkeys(shape for interface in problem.interfaces for shape in interface.k.values))
+
+
+def _rest(problem: Problem, shapes: Sequence[Domain]) -> Domain | None:
+    """What the shapes leave of the domain in space; None where they leave nothing."""
+    space = getattr(problem.domain, "space", problem.domain)
+    x = space.sample(FILLED, sampler="sobol", seed=0)
+    covered = torch.stack([shape.level(x) <= 0 for shape in shapes]).any(0)
+    return None if bool(covered.all()) else reduce(lambda rest, shape: rest - shape, shapes, space)
 
 
 def subdomains_of(problem: Problem) -> tuple[Domain, ...]:
@@ -29,9 +51,14 @@ def subdomains_of(problem: Problem) -> tuple[Domain, ...]:
     domain = problem.domain
     space = domain.in_space
     for interface in problem.interfaces:
-        _check(interface, shapes)
-    # What is in no shape comes first; a shape loses what later ones take.
-    parts = [reduce(lambda rest, shape: rest - shape, shapes, space)]
+        _check(interface, _stated(problem))
+    rest = _rest(problem, shapes)
+    if rest is None:
+        message = (
+            f"Interface: {shapes[0]} is the whole domain; expected a part of it, on whose boundary k jumps"
+        )
+        raise ProblemError(message)
+    parts = [rest]
     parts += [
         reduce(lambda rest, later: rest - later, shapes[i + 1 :], space & shape)
         for i, shape in enumerate(shapes)

@@ -229,6 +229,25 @@ class NormalEquations:
             previous = gained
         return LinearSolve(self.scale * x, steps, self.factor.entries, size)
 
+    def weakest(self, mass: Callable[[Tensor], Tensor], steps: int = 2) -> tuple[float, Tensor]:
+        """The smallest σ = ‖A v‖/‖v‖_M and its v (p,), by inverse iteration with the factor.
+
+        A null space is found in the first step; between clustered singular values v is a mixture, and σ a mean.
+
+        Args:
+            mass: v ↦ M v, of which the norm is.
+            steps: of the iteration.
+        """
+        generator = torch.Generator().manual_seed(0)
+        v = (
+            torch.randn(len(self.scale), generator=generator, dtype=self.scale.dtype).to(self.scale)
+            * self.scale
+        )
+        for _ in range(steps):
+            v = self.scale * self.factor.solve(self.scale * mass(v))
+            v = v / (v @ mass(v)).sqrt()
+        return float(sum((part * part).sum() for part in self.apply(v)) ** 0.5), v
+
     def _afresh(self, begun: LinearSolve, r: list[Tensor], max_steps: int, tolerance: float) -> LinearSolve:
         """Go on from r = b - A x with a factor of these rows."""
         self.own = True

@@ -23,7 +23,7 @@ from pdesolve.patches.evaluation import Evaluation, Givens, StartingValues
 from pdesolve.patches.points.boundary import boundary_points
 from pdesolve.patches.points.interior import Points
 from pdesolve.patches.rows.conservation import LeftFactor
-from pdesolve.patches.rows.equal import all_equal
+from pdesolve.patches.rows.equal import all_equal, equal_by_slot
 from pdesolve.patches.rows.left_factors import LeftFactors
 from pdesolve.patches.rows.source import Linearised, Rows
 from pdesolve.patches.space import Space
@@ -160,7 +160,7 @@ class TermRows:
     ) -> RowBlocks:
         """Rows (b, m c, u k) from weighted sensitivities dF (b, m, c, s); one matrix where all cells have the same."""
         cells = len(dF)
-        if points.congruent and all_equal(dF):
+        if points.congruent and equal_by_slot(dF):
             dF = dF[:1]
         b, m, components, _ = dF.shape
         k = table.shape[-1]

@@ -32,4 +32,4 @@ problem = Problem(
     exact=exact,
 )
 
-# Made from interface_2d.py by generate.py; check must say: highest derivatives; jumps at; Interface(
+# Made from interface_2d.py by generate.py; check must say: an expression under; jumps at; Interface(

@@ -1,0 +1,268 @@
+"""Fluxes that jump where no `Interface` says so, or all but jump: their derivative is seen at no point.
+
+Of (k u_x)_x with a k that jumps, points see k u_xx on either side and not the delta of the jump: the solution is that
+of another equation. A jump of k in k u_xx, or of a source, is none of this: there the equation holds on either side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pdesolve.checks.fluxes import Fluxes, slot_name
+from pdesolve.checks.report import Findings, at
+from pdesolve.checks.terms import Sample
+from pdesolve.errors import PdesolveError
+from pdesolve.geometry.domain import Domain
+from pdesolve.geometry.rules.subdivision import part_of
+from pdesolve.statement.subdomains import subdomains_of
+
+JUMP = 0.02  # of a flux, left over the smallest distance: it is no rounding
+SMALLEST = 1e-12  # of the domain, or of a value: what still differs over this distance jumps
+LAYER = 0.2  # of a flux, changed within THIN of the domain: a layer that no collocation point meets
+THIN = 1e-5
+LINES = {1: (1, 4096), 2: (48, 256), 3: (64, 128)}  # along each axis, and points on each
+SUSPECTS = 64  # pairs of neighbouring points that are bisected
+DECADES = 6  # of values on either side of one, at which fluxes are examined as functions of the unknown
+SIZES = (1.0, -1e-3)  # of the jets at which fluxes are examined as functions of the place
+
+
+def check_jumps(sample: Sample, findings: Findings) -> None:
+    """Report an expression under a derivative that jumps with the place, at a periodic end, or with the unknown."""
+    operator = sample.operator
+    if sample.term.kind != "equation" or operator.depth == 0:
+        return
+    fluxes, names = Fluxes.of(sample), operator.problem.coordinates
+    if (found := break_in_space(fluxes) or break_at_seam(fluxes)) is not None:
+        findings.error(_sentence(found, sample.term.name, names))
+    elif (branch := break_in_jet(fluxes)) is not None:
+        unknown = slot_name(operator.problem, fluxes.slots[branch.slot])
+        findings.error(
+            f"an expression under ∂/∂{names[branch.axis]} in {sample.term.name} jumps where {unknown} passes "
+            f"{branch.value:.4g}: its derivative there is no function, and no point sees it; let the coefficient "
+            "change continuously, e.g. by torch.tanh over a width of its own"
+        )
+
+
+def _sentence(found: Break, name: str, names: tuple[str, ...]) -> str:
+    under = f"an expression under ∂/∂{names[found.axis]} in {name}"
+    change, place = f"from {found.before:.4g} to {found.after:.4g}", at(names, found.point)
+    if found.width:
+        return (
+            f"{under} changes {change} within {found.width:.1e} of the domain {place}: a layer that no collocation "
+            "point meets; widen it, or state a jump by Interface(Piecewise({part: value}, otherwise=…), "
+            "on=part.boundary)"
+        )
+    return (
+        f"{under} jumps {place} {change}: its derivative there is no function, and no point sees it; state the jump "
+        "of the coefficient by Interface(Piecewise({part: value}, otherwise=…), on=part.boundary)"
+    )
+
+
+# ---------------------------------------------------------------- bisection
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Neighbouring places a, b (n, ·), each for one of several functions, with its values f, g (n,) there.
+
+    Attributes:
+        which: (n,) number of the function.
+        scale: (n,) its size over the pair that was begun with.
+    """
+
+    a: Tensor
+    b: Tensor
+    f: Tensor
+    g: Tensor
+    which: Tensor
+    scale: Tensor
+
+    @classmethod
+    def of(cls, values: Callable[[Tensor], Tensor], a: Tensor, b: Tensor, most: int) -> Pairs:
+        """Those of the given pairs over which each of the functions, values (n, c), changes most."""
+        f, g = values(a), values(b)
+        scale = torch.maximum(f.abs(), g.abs()).clamp_min(1e-300)
+        gap = ((f - g).abs() / scale).nan_to_num(0.0, 0.0, 0.0)
+        chosen = gap.argsort(dim=0, descending=True)[:most]  # (most, c)
+        which = torch.arange(f.shape[1]).expand_as(chosen).flatten()
+        rows = chosen.flatten()
+        return cls(a[rows], b[rows], f[rows, which], g[rows, which], which, scale[rows, which])
+
+    @property
+    def gap(self) -> Tensor:
+        """Relative change (n,) over each pair; zero where it is not finite."""
+        return ((self.f - self.g).abs() / self.scale).nan_to_num(0.0, 0.0, 0.0)
+
+    def some(self, chosen: Tensor) -> Pairs:
+        """The pairs of a mask."""
+        parts = (self.a, self.b, self.f, self.g, self.which, self.scale)
+        return Pairs(*(part[chosen] for part in parts))
+
+    def halved(self, values: Callable[[Tensor], Tensor], middle: Tensor) -> Pairs:
+        """The half of each pair over which the function changes more."""
+        h = values(middle)[torch.arange(len(middle)), self.which]
+        left = (self.f - h).abs() >= (h - self.g).abs()
+        a = torch.where(left[:, None], self.a, middle)
+        b = torch.where(left[:, None], middle, self.b)
+        return replace(self, a=a, b=b, f=torch.where(left, self.f, h), g=torch.where(left, h, self.g))
+
+
+# ---------------------------------------------------------------- with the place
+
+
+class Break(NamedTuple):
+    """Where a flux along an axis jumps, or all but jumps, as a function of the place.
+
+    Attributes:
+        axis: along which it is differentiated.
+        point: (d,) where.
+        before, after: its values on either side.
+        width: of the change, relative to the domain; zero for a jump.
+    """
+
+    axis: int
+    point: Tensor
+    before: float
+    after: float
+    width: float
+
+
+def break_in_space(fluxes: Fluxes) -> Break | None:
+    """A flux that jumps, or has a layer that no point sees, within one part of the domain; None if there is none."""
+    problem = fluxes.operator.problem
+    if problem.domain.dimension not in LINES:
+        return None
+    probe = problem.domain.sample(2, sampler="sobol", seed=0)
+    parts = _parts(problem)
+    for axis in sorted({flux.axis for flux in fluxes.at(probe, fluxes.jets(len(probe), seed=23))}):
+        for size in SIZES:
+            if (found := _break_along(fluxes, axis, size, parts)) is not None:
+                return found
+    return None
+
+
+def _parts(problem) -> tuple[Domain, ...]:
+    try:
+        return subdomains_of(problem)
+    except PdesolveError:
+        return ()  # an interface that is none is reported elsewhere
+
+
+def _break_along(fluxes: Fluxes, axis: int, size: float, parts: Sequence[Domain]) -> Break | None:
+    domain, extent = fluxes.operator.problem.domain, fluxes.extents[axis]
+
+    def values(x: Tensor) -> Tensor:
+        jets = fluxes.jets(len(x), seed=25, size=size, same=True)
+        return torch.stack([flux.values for flux in fluxes.at(x, jets) if flux.axis == axis], dim=1)
+
+    pairs = Pairs.of(values, *_neighbours(fluxes, axis), SUSPECTS)
+    pairs = pairs.some(pairs.gap > JUMP)
+    if len(pairs.a):
+        inside = (domain.level(pairs.a) < 0) & (domain.level(pairs.b) < 0)
+        pairs = pairs.some(inside & torch.from_numpy(part_of(parts, pairs.a) == part_of(parts, pairs.b)))
+    layer = None
+    while len(pairs.a):
+        pairs = pairs.some(pairs.gap > JUMP)
+        width = (pairs.b - pairs.a)[:, axis] / extent
+        ended = width <= SMALLEST
+        if bool(ended.any()):
+            return _break(pairs.some(ended), axis, 0.0)
+        thin = (width <= THIN) & (pairs.gap > LAYER)
+        if bool(thin.any()):
+            layer = _break(pairs.some(thin), axis, float(width[thin].max()))
+        pairs = pairs.some(width > SMALLEST)
+        pairs = pairs.halved(values, (pairs.a + pairs.b) / 2) if len(pairs.a) else pairs
+    return layer
+
+
+def _break(pairs: Pairs, axis: int, width: float) -> Break:
+    i = int(pairs.gap.argmax())
+    return Break(axis, pairs.a[i], float(pairs.f[i]), float(pairs.g[i]), width)
+
+
+def _neighbours(fluxes: Fluxes, axis: int) -> tuple[Tensor, Tensor]:
+    """Pairs of neighbouring points (n, d) on lines along an axis, over the whole of the bounding box."""
+    domain = fluxes.operator.problem.domain
+    lines, count = LINES[domain.dimension]
+    generator = torch.Generator().manual_seed(24 + axis)
+    place = torch.rand(lines, 1, domain.dimension, generator=generator, dtype=torch.float64)
+    place = place.repeat(1, count, 1)
+    jitter = torch.rand(lines, count, generator=generator, dtype=torch.float64)
+    place[:, :, axis] = (torch.arange(count) + jitter) / count
+    x = domain.bounds[0] + place * fluxes.extents
+    return x[:, :-1].flatten(0, 1), x[:, 1:].flatten(0, 1)
+
+
+def break_at_seam(fluxes: Fluxes) -> Break | None:
+    """A flux that is another at both ends of a periodic axis; None if there is none."""
+    problem = fluxes.operator.problem
+    for seam in problem.seams:
+        start, stop = seam.ends(problem.domain.sample(32, sampler="sobol", seed=26))
+        jets = fluxes.jets(len(start), seed=27)
+        for f, g in zip(fluxes.at(start, jets), fluxes.at(stop, jets), strict=True):
+            larger = torch.maximum(f.values.abs(), g.values.abs())
+            bad = (f.values - g.values).abs() > JUMP * larger
+            if f.axis == seam.axis and bool(bad.any()):
+                i = int(bad.nonzero()[0])
+                return Break(f.axis, stop[i], float(g.values[i]), float(f.values[i]), 0.0)
+    return None
+
+
+# ---------------------------------------------------------------- with the unknown
+
+
+class Branch(NamedTuple):
+    """A value of a slot at which a flux along an axis jumps."""
+
+    axis: int
+    slot: int
+    value: float
+
+
+def break_in_jet(fluxes: Fluxes) -> Branch | None:
+    """A value of an unknown, or of a first derivative, at which a flux jumps; None if there is none."""
+    for slot, (_, alpha) in enumerate(fluxes.slots):
+        if sum(alpha) <= 1 and (found := _break_with(fluxes, slot)) is not None:
+            return found
+    return None
+
+
+def _break_with(fluxes: Fluxes, slot: int) -> Branch | None:
+    """The value of one slot at which a flux jumps, the others being fixed; values are carried beside the places."""
+    points = fluxes.operator.problem.domain.sample(4, sampler="sobol", seed=28)
+    jets = fluxes.jets(len(points), seed=29)
+    unit = jets[:, slot].abs().max()
+    powers = torch.linspace(-DECADES, DECADES, 8 * DECADES + 1, dtype=torch.float64)
+    grid = unit * torch.cat([-(10**powers).flip(0), 10**powers])
+    axes: list[int] = []
+
+    def values(v: Tensor) -> Tensor:  # columns: number of the point, value of the slot
+        number = v[:, 0].long()
+        changed = jets[number].clone()
+        changed[:, slot] = v[:, 1]
+        taken = fluxes.at(points[number], changed)
+        axes[:] = [flux.axis for flux in taken]
+        return torch.stack([flux.values for flux in taken], dim=1)
+
+    number = torch.arange(len(points), dtype=torch.float64)
+    a, b = (torch.cartesian_prod(number, part) for part in (grid[:-1], grid[1:]))
+    pairs = Pairs.of(values, a, b, len(a))
+    while len(pairs.a):
+        pairs = pairs.some(pairs.gap > JUMP)
+        low, high = pairs.a[:, 1], pairs.b[:, 1]
+        ended = high - low <= SMALLEST * torch.maximum(low.abs(), high.abs())
+        ended |= high - low <= SMALLEST * 10.0**-DECADES * unit
+        if bool(ended.any()):
+            last = pairs.some(ended)
+            return Branch(axes[int(last.which[0])], slot, float(last.b[0, 1]))
+        if len(pairs.a):
+            # In the exponent where both ends have one sign: a pair may span decades.
+            same = low * high > 0
+            middle = torch.where(same, torch.sign(low) * (low.abs() * high.abs()).sqrt(), 0.5 * (low + high))
+            pairs = pairs.halved(values, torch.stack([pairs.a[:, 0], middle], dim=1))
+    return None

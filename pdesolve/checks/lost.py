@@ -1,0 +1,108 @@
+"""Derivatives that autograd does not see: coefficients from tables, from numpy, or through `detach()`.
+
+What autograd finds is compared with central differences at two steps. The error of differences of smooth functions
+falls a hundredfold from one to the other; what autograd has lost stays the same.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pdesolve.checks.fluxes import Fluxes, slot_name, units
+from pdesolve.checks.report import Findings, at
+from pdesolve.checks.terms import Sample, random_jets
+
+SHIFTS = (1e-4, 1e-5)  # steps relative to the domain, or to a jet
+LOST = 1e-4  # of a derivative: less is the error of differences, for anything that points can resolve
+ALIKE = 0.1  # relative difference of what is missed at the two steps: a smooth function has 0.99
+POINTS = 32  # at which dependence on jets is examined, slot by slot
+
+
+def check_lost_derivatives(sample: Sample, findings: Findings) -> None:
+    """Report a dependence on a jet, or on the place under a derivative, that autograd does not see."""
+    name, names = sample.term.name, sample.operator.problem.coordinates
+    if (slot := lost_in_jet(sample)) is not None:
+        unknown = slot_name(sample.operator.problem, sample.operator.slots[slot])
+        findings.error(
+            f"{name} depends on {unknown} in a way that autograd does not see: a part of it comes "
+            " through detach(), numpy or item(); write it with torch functions of the unknown"
+        )
+    if (lost := lost_in_space(sample)) is not None:
+        axis, point = lost
+        findings.error(
+            f"an expression under ∂/∂{names[axis]} in {name} changes {at(names, point)} in a way that autograd does "
+            "not see: a coefficient comes from a table, from numpy or through detach(), and its gradient is missing; "
+            "make it of torch functions of the coordinates, or write the product rule out: k*u.xx + kx*u.x"
+        )
+
+
+def lost_in_space(sample: Sample) -> tuple[int, Tensor] | None:
+    """An axis along which a flux changes though autograd does not see it, and a point (d,); None if there is none."""
+    if sample.operator.depth == 0:
+        return None
+    fluxes, points = Fluxes.of(sample), sample.points
+    jets = fluxes.jets(len(points), seed=21)
+    here = fluxes.at(points, jets, sample.normals)
+    for axis in sorted({flux.axis for flux in here}):
+        coarse, fine = (_missed_along(fluxes, sample, jets, axis, shift) for shift in SHIFTS)
+        mine = [flux for flux in here if flux.axis == axis]
+        for flux, a, b in zip(mine, coarse, fine, strict=True):
+            size = flux.slope.abs().amax() + flux.values.abs().amax() / fluxes.extents[axis]
+            bad = _is_lost(a, b, size)
+            if bool(bad.any()):
+                return axis, points[bad][0]
+    return None
+
+
+def _missed_along(fluxes: Fluxes, sample: Sample, jets: Tensor, axis: int, shift: float) -> list[Tensor]:
+    """Of each flux along an axis, what central differences (n,) see more than autograd."""
+    step = shift * float(fluxes.extents[axis])
+    away = torch.zeros_like(sample.points)
+    away[:, axis] = step
+    down, here, up = (
+        fluxes.at(sample.points + s * away, fluxes.moved(jets, axis, s * step), sample.normals)
+        for s in (-1, 0, 1)
+    )
+    return [
+        (b.values - a.values) / (2 * step) - f.slope
+        for a, f, b in zip(down, here, up, strict=True)
+        if f.axis == axis
+    ]
+
+
+def lost_in_jet(sample: Sample) -> int | None:
+    """A slot on which a term depends though autograd does not see it; None if there is none."""
+    operator, points = sample.operator, sample.points[:POINTS]
+    normals = None if sample.normals is None else sample.normals[:POINTS]
+    jets = random_jets(sample, seed=22)[: len(points)] * units(operator.problem, operator.slots)
+    r, dF = operator.linearise(points, jets, normals, sample.parameters)
+    size = r.abs().amax(0) + (dF * jets[:, None]).abs().amax((0, 2))
+    missed = []
+    for shift in SHIFTS:
+        # All slots at once: block s has the jets of slot s moved.
+        moves = shift * jets.T
+        up, down = (_moved_residuals(sample, points, normals, jets, sign * moves) for sign in (1, -1))
+        missed.append((up - down) / (2 * shift) - (dF * jets[:, None]).permute(2, 0, 1))
+    lost = _is_lost(*missed, size).any(2).any(1)  # (s,)
+    return int(lost.nonzero()[0]) if bool(lost.any()) else None
+
+
+def _moved_residuals(
+    sample: Sample, points: Tensor, normals: Tensor | None, jets: Tensor, moves: Tensor
+) -> Tensor:
+    """Residuals (s, n, m) at jets (n, s) of which one slot after another is moved by (s, n)."""
+    count = jets.shape[1]
+    moved = jets.repeat(count, 1, 1)
+    moved[torch.arange(count), :, torch.arange(count)] += moves
+    repeated = None if normals is None else normals.repeat(count, 1)
+    with torch.enable_grad():
+        r = sample.operator.residual(
+            points.repeat(count, 1), moved.flatten(0, 1), repeated, sample.parameters
+        )
+    return r.detach().view(count, len(points), -1)
+
+
+def _is_lost(coarse: Tensor, fine: Tensor, size: Tensor) -> Tensor:
+    """Where central differences miss the same at both steps: the error of smooth ones falls a hundredfold."""
+    return (fine.abs() > LOST * size) & ((coarse - fine).abs() <= ALIKE * fine.abs())

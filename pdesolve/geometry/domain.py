@@ -15,6 +15,8 @@ from pdesolve.geometry.place import Boundary, Piece, assemble
 from pdesolve.geometry.surfaces import Surface
 from pdesolve.quadrature import Rule
 
+FACES = ("left", "right", "bottom", "top", "back", "front", "inner", "outer", "arc", "edges", "faces")
+
 if TYPE_CHECKING:
     from pdesolve.geometry.moved import Motion
     from pdesolve.geometry.spacetime import Cylinder, TimeInterval
@@ -46,6 +48,10 @@ def short(values) -> str:
     """Write numbers as the user would: (0, 0.5)."""
     body = ", ".join(f"{v:g}" for v in values)
     return f"({body},)" if len(values) == 1 else f"({body})"
+
+
+class PartError(ProblemError, AttributeError):
+    """A face was asked for that a domain does not have."""
 
 
 class Domain(ABC):
@@ -236,6 +242,18 @@ class Domain(ABC):
             message = f"{self} * {time!r} was written, expected {self} * TimeInterval(t0, t1)."
             raise ProblemError(message)
         return Cylinder(self, time)
+
+    def __getattr__(self, name: str):
+        if name not in FACES:
+            return object.__getattribute__(
+                self, name
+            )  # raises what Python says, from inside of properties, too
+        parts = ", ".join(map(repr, self.part_names[:8]))
+        message = (
+            f"{self} has no face '{name}'. Parts of its boundary are taken by name, domain.part({parts}), by place, "
+            "domain.boundary.where(lambda …), or from the shape that it was made of, such as square.left."
+        )
+        raise PartError(message)
 
     def __reduce__(self):
         # Only the defining numbers travel; what was cached is computed again.

@@ -61,8 +61,8 @@ def export(
         The files written, the one to open first.
 
     Raises:
-        UsageError: if the ending is unknown or does not suit the problem, or there are too many points; a value that is not finite raises
-            SolveError.
+        UsageError: if the ending is unknown or does not suit the problem, or there are too many points; a value that
+            is not finite raises SolveError.
     """
     path = Path(path)
     for key, value, most in (("points", points, MOST_POINTS), ("steps", steps, MOST_STEPS)):

@@ -30,7 +30,9 @@ class DirectoryLock:
                 owner = os.read(descriptor, 32).decode(errors="replace").strip()
                 os.close(descriptor)
                 process = f" (process {owner})" if owner else ""
-                message = f"another run{process} is writing to {self.path.parent}: wait for its end, or choose another --out"
+                message = (
+                    f"another run{process} is writing to {self.path.parent}: wait, or choose another --out"
+                )
                 raise UsageError(message)
             # The one who had it may have removed the file between our opening and our locking it.
             if _is_at(descriptor, self.path):

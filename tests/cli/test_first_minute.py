@@ -86,7 +86,7 @@ def test_outside_of_a_checkout_the_packaged_examples_are_listed(run):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_shell_completes_commands_methods_and_settings(shell, monkeypatch):
+def test_the_shell_completes_commands_methods_and_settings(shell):
     script = CliRunner().invoke(cli, ["completion", shell]).output
     assert "_PDESOLVE_COMPLETE" in script
     asked = {

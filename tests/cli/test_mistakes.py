@@ -58,7 +58,7 @@ PROBLEMS = {
     "no place": "Problem(square, lambda u: laplace(u), [Dirichlet(0)])",
     "where=": "Problem(square, lambda u: laplace(u), [Dirichlet(0, where=square.boundary)])",
     "condition alone": "Problem(square, lambda u: laplace(u), zero)",
-    "value by if": "Problem(square, lambda u: laplace(u), [Dirichlet(lambda x: 1 if x < 0.5 else 0, on=square.boundary)])",
+    "value by if": "Problem(square, lambda u: laplace(u), [Dirichlet(lambda x: max(x, 0.5), on=square.boundary)])",
     "value of a stranger": "Problem(square, lambda u: laplace(u), [Dirichlet(lambda s: s, on=square.boundary)])",
     "domain of numbers": "Problem([0, 1], lambda u: laplace(u), [zero])",
     "equation in text": "Problem(square, 'laplace(u) = 0', [zero])",

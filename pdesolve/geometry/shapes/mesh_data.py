@@ -101,7 +101,8 @@ def find(path: str | Path) -> Path:
     if path.suffix.lower() in CAD:
         message = (
             f"{path} is a CAD file, which has no mesh yet; make one with Gmsh, `gmsh {path.name} -3 -o "
-            f"{path.stem}.msh` (a plane part: -2), and write load_mesh('{path.stem}.msh'). Physical groups become parts."
+            f"{path.stem}.msh` (a plane part: -2), and write load_mesh('{path.stem}.msh'). Physical groups "
+            "become parts."
         )
         raise ProblemError(message)
     beside = _caller()

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test quick lint format clean
+.PHONY: demo test quick lint types format docs first-hour clean
 
 demo: .venv/installed
 	$(BIN)/pdesolve solve problems/poisson_2d.py --tol 1e-8
@@ -17,6 +17,15 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+types: .venv/installed
+	$(BIN)/mypy
+
+docs: .venv/docs
+	$(BIN)/mkdocs build --quiet --strict
+
+first-hour: .venv/installed
+	$(BIN)/python benchmarks/first_hour.py
+
 format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -25,6 +34,10 @@ format: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
 clean:

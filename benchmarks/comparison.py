@@ -1,4 +1,4 @@
-"""The README's comparison of approximators and docs/comparison.md, from the records in benchmarks/records.
+"""The comparison of approximators in docs/comparing.md and docs/comparison.md, from the records in benchmarks/records.
 
 python benchmarks/comparison.py                 tables and pictures of the committed records
 python benchmarks/comparison.py --run           makes the records of all suites anew before: about an hour of a core
@@ -23,7 +23,7 @@ from pdesolve.benchmarking.statistics import Row, by_problem, quantile, rows
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITES = ("fitting", "poisson", "time")
-README = ROOT / "README.md"
+SUMMARY = ROOT / "docs" / "comparing.md"
 PAGE = ROOT / "docs" / "comparison.md"
 DRAWN = {"franke": "comparison_fitting.png", "poisson_2d": "comparison.png"}
 BEGIN = "<!-- {}: python benchmarks/comparison.py -->"
@@ -64,7 +64,7 @@ def summary(records: Sequence[Record]) -> tables.Table:
         best = {family: best_of(group, family) for family in FAMILIES}
         cells = [f"{tables.number(row.error)} {row.method}" if row else "" for row in best.values()]
         ratios = [tables.number(_ratio(best[family], best["mixture"])) for family in ("perceptron", "KAN")]
-        lines.append((f"[{problem}]({files[problem]})", *cells, *ratios))
+        lines.append((f"[{problem}](../{files[problem]})", *cells, *ratios))
     return header, lines
 
 
@@ -109,8 +109,8 @@ def factors(records: Sequence[Record]) -> tables.Table:
     return ("", *FACTORS["optimiser"]), lines
 
 
-def readme_part(suites: Mapping[str, Sequence[Record]]) -> str:
-    """What stands in the README: summary, verdict and circumstances of every suite."""
+def summary_part(suites: Mapping[str, Sequence[Record]]) -> str:
+    """What stands in docs/comparing.md: summary, verdict and circumstances of every suite."""
     parts = []
     for name, records in suites.items():
         first = explanation(records)
@@ -157,8 +157,8 @@ def replace_part(path: Path, name: str, text: str) -> None:
 
 
 def write(suites: Mapping[str, Sequence[Record]]) -> None:
-    """Tables and pictures into README and docs."""
-    replace_part(README, "comparison", readme_part(suites))
+    """Tables and pictures into the pages of docs."""
+    replace_part(SUMMARY, "comparison", summary_part(suites))
     for name, text in page_parts(suites):
         replace_part(PAGE, name, text)
     for records in suites.values():

@@ -1,5 +1,8 @@
 """The errors a user can meet; each carries one sentence: what was received, expected, and what to try."""
 
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
 
 class PdesolveError(Exception):
     """Base of every error raised on purpose; the command line prints it without a traceback."""
@@ -7,19 +10,19 @@ class PdesolveError(Exception):
     exit_code = 1
 
 
-class ProblemError(PdesolveError):
+class ProblemError(PdesolveError, ValueError):
     """The problem file states something that cannot be solved as written (exit code 2)."""
 
     exit_code = 2
 
 
-class UsageError(PdesolveError):
+class UsageError(PdesolveError, ValueError):
     """A command, setting or file name is wrong (exit code 2)."""
 
     exit_code = 2
 
 
-class SolveError(PdesolveError):
+class SolveError(PdesolveError, RuntimeError):
     """The run itself failed (exit code 1)."""
 
 
@@ -36,3 +39,24 @@ class OutOfTimeError(PdesolveError):
 
 class PostponedError(PdesolveError):
     """A reference solution takes long to compute, and now is not the time (`check` must be quick)."""
+
+
+def did_you_mean(word: str, known: Iterable[str] | Mapping[str, object]) -> str:
+    """The end of a sentence about a word that is not known: "; did you mean 'tol'?", or nothing.
+
+    Args:
+        word: what was received.
+        known: names; of a mapping, a value that is text is what to suggest in place of its key.
+
+    >>> did_you_mean("cels", ["cells", "order"])
+    "; did you mean 'cells'?"
+    >>> did_you_mean("degrees", {"degree": "order"})
+    "; did you mean 'order'?"
+    """
+    near = get_close_matches(word, list(known), n=1)
+    if not near:
+        return ""
+    meant: object = near[0]
+    if isinstance(known, Mapping) and isinstance(known[near[0]], str):
+        meant = known[near[0]]
+    return f"; did you mean '{meant}'?"

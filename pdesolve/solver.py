@@ -9,17 +9,18 @@ from typing import Any
 import torch
 
 from pdesolve.checks.check import require_sound
-from pdesolve.errors import UsageError
+from pdesolve.errors import UsageError, did_you_mean
 from pdesolve.methods import METHODS, Method
 from pdesolve.runs.answer import Answer, Findings
 from pdesolve.runs.monitor import Monitor
-from pdesolve.runs.settings import did_you_mean
 from pdesolve.runs.wording import named
 from pdesolve.solution.solution import Solution
 from pdesolve.statement.problem import Problem
 
-# Of a domain that method gmnm covers with patches
-MOST_DIMENSIONS = 3
+# Order of a patch: in the plane one of order 60 has 3,721 unknowns and a dense block of 110 MB.
+HIGHEST_SETTING = 60
+MOST_CELLS = 250_000  # patches asked for: as many as the unknowns that are allowed by default
+MOST_DIMENSIONS = 3  # of a domain that method gmnm covers with patches
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
     from_data = bool(problem.data)
     run.settings.require_applicable(evolves, from_data)
     settings = run.settings.of_discretisation
+    _refuse_too_many_cells(problem, settings)
     if run.settings.continuation is not None:
         near, mixture = continued(problem, run.settings.continuation, run.monitor, run.device)
         return _answer(solve_adaptively(near, run.tol, run.monitor, run.device, mixture, **settings))
@@ -150,6 +152,28 @@ def run_trained(problem: Problem, run: Run) -> Answer:
     )
 
 
+def _refuse_too_many_cells(problem: Problem, settings: dict[str, Any]) -> None:
+    """Patches are made before unknowns are counted: a number that no memory holds is refused here."""
+    for key in ("order", "max_order"):
+        if settings.get(key, 1) > HIGHEST_SETTING:
+            message = (
+                f"{key}={settings[key]}; expected at most {HIGHEST_SETTING}, as a patch has dense blocks"
+            )
+            raise UsageError(message)
+    cells = settings.get("cells", 1)
+    space = problem.domain.space_dimension
+    lower, upper = problem.domain.bounds[:, :space]
+    lengths = ((upper - lower) / (upper - lower).max()).tolist()
+    number = math.prod(max(1.0, cells * length) for length in lengths)
+    most = settings.get("max_unknowns", MOST_CELLS)
+    if number > most:
+        message = (
+            f"cells={cells} makes about {number:.1e} patches, of which each has unknowns of its own; expected at most "
+            f"{most:,} patches: leave cells out, or raise max_unknowns where there is memory for them"
+        )
+        raise UsageError(message)
+
+
 def _refuse_what_gmnm_cannot(problem: Problem) -> None:
     """What is stated is never ignored silently."""
     d = problem.domain.dimension
@@ -170,9 +194,7 @@ def _refuse_what_gmnm_cannot(problem: Problem) -> None:
 
 def _method(name: str) -> Method:
     if name not in METHODS:
-        message = (
-            f"there is no method '{name}'; the methods are {', '.join(METHODS)}{did_you_mean(name, METHODS)}"
-        )
+        message = f"there is no method '{name}'; the methods are {', '.join(METHODS)}{did_you_mean(str(name), METHODS)}"
         raise UsageError(message)
     return METHODS[name]
 

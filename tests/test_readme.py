@@ -23,7 +23,9 @@ from pdesolve.errors import ProblemError, SolveError, UsageError
 from pdesolve.methods import METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 TEXT = (ROOT / "README.md").read_text("utf-8")
+PAGES = {path.stem: path.read_text("utf-8") for path in sorted(DOCS.glob("*.md"))}
 
 
 def section(title: str) -> str:
@@ -43,11 +45,12 @@ def rows(text: str, first: str) -> list[list[str]]:
     return [[re.sub(r"^`([^`]*)`$", r"\1", cell) for cell in row] for row in cells]
 
 
-RULES = blocks(section("Writing a problem file"), "python")
+RULES = blocks(PAGES["notation"], "python")
+RECIPES = blocks(PAGES["how-to"], "python")
 SHELL = [
-    (heading, [line for line in block.splitlines() if line.strip()])
-    for heading in re.findall(r"^## (.*)$", TEXT, re.M)
-    for block in blocks(section(heading), "sh")
+    (name, [line for line in "\n".join(blocks(text, "sh")).splitlines() if line.strip()])
+    for name, text in [("README", TEXT.partition("\n## ")[2]), *PAGES.items()]
+    if blocks(text, "sh")
 ]
 FIRST_COMMANDS = blocks(TEXT.partition("\n## ")[0], "sh")
 
@@ -93,6 +96,29 @@ def test_every_rule_of_the_notation_states_problems_that_pass_their_check(stated
         assert report.ok, f"{problem}: {report}"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(RECIPES)))
+@pytest.mark.usefixtures("folder")
+def test_every_recipe_runs_and_what_it_states_is_right(number):
+    names = {}
+    exec(compile(RECIPES[number], "how-to.md", "exec"), names)
+    if "problem" in names:
+        assert check(names["problem"]).ok
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "text", [section("In Python and in a notebook"), PAGES["index"]], ids=["README", "index"]
+)
+def test_the_first_lines_of_python_solve_to_their_tolerance(text):
+    names = {}
+    for block in blocks(text, "python"):
+        exec(compile(block, "README.md", "exec"), names)
+    assert names["solution"].converged
+    assert names["figure"].axes
+
+
 def test_every_kind_of_condition_and_every_argument_of_problem_has_a_line(stated):
     problems = [problem for group in stated for problem in group]
     kinds = {type(condition).__name__ for problem in problems for condition in problem.conditions}
@@ -117,8 +143,8 @@ def lines_of(code: str) -> list[str]:
 @pytest.mark.slow
 def test_the_python_interface_does_what_is_written(folder):
     names = {}
-    for block in blocks(section("Python"), "python"):
-        exec(compile(block, "README.md", "exec"), names)
+    for block in blocks(PAGES["python"], "python"):
+        exec(compile(block, "python.md", "exec"), names)
     solution = names["solution"]
     assert solution.converged
     assert solution.relative_l2_error() <= 1e-6
@@ -127,7 +153,7 @@ def test_the_python_interface_does_what_is_written(folder):
     assert (folder / "u.png").stat().st_size > 10_000
     assert arrays("u.vtu") == {"u", "u_exact", "u_error", "grad_u", "residual"}
     for name in arrays("u.vtu"):
-        assert f"`{name}`" in section("Looking at the result in ParaView")
+        assert f"`{name}`" in PAGES["paraview"]
 
 
 def arrays(path: str) -> set[str]:
@@ -142,9 +168,9 @@ def arrays(path: str) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("lines", [lines for _, lines in SHELL], ids=[heading for heading, _ in SHELL])
+@pytest.mark.parametrize("lines", [lines for _, lines in SHELL], ids=[name for name, _ in SHELL])
 def test_every_command_ends_as_it_should(capsys, lines):
-    for text in blocks(section("Comparing methods"), "python"):
+    for text in blocks(PAGES["comparing"], "python"):
         Path("my_module.py").write_text(text)
     for line in lines:
         line = re.sub(r"--budget \d+s", "--budget 1s", line)
@@ -154,23 +180,23 @@ def test_every_command_ends_as_it_should(capsys, lines):
         code = main(arguments)
         captured = capsys.readouterr()
         assert code == (NOT_CERTIFIED if "pinn" in arguments else 0), line + captured.err
-    described = section("The command line") + section("Looking at the result in ParaView")
+    described = PAGES["command-line"] + PAGES["paraview"]
     for file in Path("runs").glob("*/*.*"):
         assert f"`{file.name}`" in described
 
 
 def test_the_first_commands_are_targets_of_make():
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
     commands = re.findall(r"^make (\w+)", "\n".join(FIRST_COMMANDS), re.M)
     assert commands == ["demo", "test"]
-    assert {*commands, *re.findall(r"`make (\w+)`", TEXT)} <= targets
+    assert {*commands, *re.findall(r"`make ([\w-]+)`", TEXT + "".join(PAGES.values()))} <= targets
 
 
 # -------------------------------------------------------------------- tables
 
 
 def test_the_methods_are_those_that_there_are():
-    table = rows(section("Methods"), "method")
+    table = rows(PAGES["methods"], "method")
     assert [row[0] for row in table] == list(METHODS)
     for name, summary, settings, estimates in table:
         method = METHODS[name]
@@ -180,7 +206,7 @@ def test_the_methods_are_those_that_there_are():
 
 
 def test_the_exit_codes_are_those_of_the_program(capsys):
-    table = {int(code): meaning for code, meaning in rows(section("The command line"), "exit code")}
+    table = {int(code): meaning for code, meaning in rows(PAGES["command-line"], "exit code")}
     assert ProblemError.exit_code == UsageError.exit_code == 2
     assert set(table) == {
         0,
@@ -224,7 +250,7 @@ def kept_suites(comparison):
 
 
 def test_the_comparison_is_that_of_the_records(comparison, kept_suites):
-    assert comparison.readme_part(kept_suites) in section("Comparing methods")
+    assert comparison.summary_part(kept_suites) in PAGES["comparing"]
     page = comparison.PAGE.read_text("utf-8")
     parts = dict(comparison.page_parts(kept_suites))
     assert list(parts) == ["reproductions", *comparison.SUITES, "factors"]
@@ -249,26 +275,49 @@ def test_the_records_are_those_that_the_suite_asks_for(name, kept_suites):
 def test_the_formats_of_export_are_named():
     from pdesolve.output.registry import FORMATS
 
-    assert all(ending in section("The command line") for ending in FORMATS)
+    assert all(ending in PAGES["command-line"] for ending in FORMATS)
 
 
 # -------------------------------------------------------------------- places
 
 
-def test_every_link_leads_to_a_file():
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", TEXT) if "://" not in link]
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("name", ["README", *PAGES])
+def test_every_link_leads_to_a_file(name):
+    folder, text = (ROOT, TEXT) if name == "README" else (DOCS, PAGES[name])
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    assert [link for link in links if not (folder / link).exists()] == []
 
 
-def test_pictures_are_small():
-    for picture in (ROOT / "docs").glob("*.png"):
+def test_every_page_is_linked_in_the_readme_and_in_the_site():
+    site = (ROOT / "mkdocs.yml").read_text("utf-8")
+    for name in PAGES:
+        assert f"docs/{name}.md" in TEXT or name == "api", name
+        assert f"{name}.md" in site, name
+
+
+def test_pictures_are_small_and_shown():
+    for picture in DOCS.glob("*.png"):
         assert picture.stat().st_size < 150_000
-        assert f"docs/{picture.name}" in TEXT
+        assert picture.name in TEXT + "".join(PAGES.values())
+
+
+def test_the_readme_is_short_and_begins_with_what_a_reader_wants_to_know():
+    lines = TEXT.splitlines()
+    assert len(lines) <= 250
+    first = "\n".join(lines[:60])
+    for wanted in ("make demo", "make test", "](docs/", "## An example", "## What the error estimate means"):
+        assert wanted in first
 
 
 def test_everything_named_in_the_layout_is_there():
-    (block,) = blocks(section("Layout"), "text")
-    for line in block.splitlines():
+    layout = blocks(section("How to read the code"), "text")[1]
+    for line in layout.splitlines():
         for name in re.split(r",\s+", re.split(r"\s{2,}", line)[0]):
             assert (ROOT / name).exists() or (ROOT / "pdesolve" / name).exists(), name
+
+
+def test_everything_on_the_path_of_a_solve_is_there():
+    path = blocks(section("How to read the code"), "text")[0]
+    named = re.findall(r"[\w/]+\.py|^\s+[\w/]+/(?=\s)", path, re.M)
+    assert len(named) > 10
+    assert [name.strip() for name in named if not (ROOT / "pdesolve" / name.strip()).exists()] == []

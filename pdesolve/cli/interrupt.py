@@ -12,7 +12,9 @@ from types import FrameType
 
 from pdesolve.runs.monitor import Monitor, State
 
-PATIENCE = 30.0  # seconds for the method to come to its next step; a second signal does not wait
+# Seconds for the method to come to its next step; a second signal does not wait. Batch systems kill a job about 30
+# seconds after SIGTERM, and the solution must be written by then.
+PATIENCE = 10.0
 
 
 @dataclass

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from pdesolve.errors import UsageError
+from pdesolve.cli.templates import titles
+from pdesolve.errors import UsageError, did_you_mean
 
 KINDS = ("problems", "methods", "formats")
 
@@ -20,12 +21,16 @@ KINDS = ("problems", "methods", "formats")
 @click.argument("directory", required=False, metavar="[DIR]", type=click.Path())
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def ls(kind: str | None, directory: str | None, debug: bool) -> None:  # noqa: ARG001
-    """List the problem files in DIR (default: problems), the methods, or the file formats."""
+    """List the problem files in DIR (default: problems), the methods, or the file formats.
+
+    Where there is no folder of problems, the examples that come with the package are listed.
+    """
     if kind not in (*KINDS, None):
         if directory is None and Path(kind).is_dir():  # `pdesolve ls my_problems`
             kind, directory = "problems", kind
         else:
             message = f"received 'ls {kind}', expected ls {', ls '.join(KINDS)}, or a folder of problem files"
+            message += did_you_mean(kind or "", KINDS)
             raise UsageError(message)
     if directory is not None and kind in KINDS[1:]:
         message = f"ls {kind} takes no folder, received '{directory}'"
@@ -34,6 +39,9 @@ def ls(kind: str | None, directory: str | None, debug: bool) -> None:  # noqa: A
         _print(_methods())
     elif kind == "formats":
         _print(_formats())
+    elif directory is None and not Path("problems").is_dir():
+        click.echo("There is no folder ./problems; these examples come with the package:\n", err=True)
+        _print([(f"pdesolve new {name}", title) for name, title in titles().items()])
     else:
         _print(_problems(Path(directory or "problems"), given=directory is not None))
 

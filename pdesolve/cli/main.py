@@ -15,40 +15,58 @@ from pdesolve.cli.answer import blank_record, print_record
 from pdesolve.cli.bench import bench, compare
 from pdesolve.cli.bench import report as report_command
 from pdesolve.cli.check import check
+from pdesolve.cli.completion import answer_completion, completion
 from pdesolve.cli.export import export, plot
 from pdesolve.cli.faults import Fault, report
 from pdesolve.cli.info import info
 from pdesolve.cli.listing import ls
+from pdesolve.cli.new import new
 from pdesolve.cli.solve import solve
 from pdesolve.cli.wording import as_option
 from pdesolve.runs.wording import worded_by
 
+_HELP = """Solve partial differential equations to a tolerance, with an error you can trust.
+
+\b
+pdesolve new poisson                  write a problem file to begin with
+pdesolve check poisson.py             is it stated right? (seconds, trains nothing)
+pdesolve solve poisson.py --tol 1e-8  solve it; the result opens in ParaView
+
+\b
+Exit codes:
+    0  solved, tolerance certified
+    1  failed at run time
+    2  usage or problem file is wrong
+    3  finished without certifying the tolerance
+    4  compare found a regression
+  130  interrupted, partial result saved
+"""
+
+
+class _InOrderOfUse(click.Group):
+    """A group whose help lists the commands as they were added."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(self.commands)
+
 
 @click.group(
+    cls=_InOrderOfUse,
+    help=_HELP,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, "-V", "--version", message="pdesolve %(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    r"""Solve partial differential equations to a tolerance, with an error you can trust.
-
-    \b
-    pdesolve ls                                         the problem files in ./problems
-    pdesolve check my_problem.py                        is it stated right? (seconds, trains nothing)
-    pdesolve solve problems/poisson_2d.py --tol 1e-8    solve it; opens in ParaView
-
-    Exit codes: 0 solved, tolerance certified; 1 failed at run time; 2 usage or problem file is wrong;
-    3 finished without certifying the tolerance; 4 compare found a regression; 130 interrupted, partial result
-    saved.
-    """
+    """Show the help where no command is given."""
     if "NO_COLOR" in os.environ:
         context.color = False
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
 
-for command in (ls, check, solve, export, plot, bench, report_command, compare, info):
+for command in (new, ls, check, solve, plot, export, bench, report_command, compare, info, completion):
     cli.add_command(command)
 
 
@@ -71,6 +89,8 @@ def _run(arguments: list[str]) -> int:
     _never_fail_to_print()
     record = blank_record()
     try:
+        if (answered := answer_completion(cli)) is not None:
+            return answered
         with worded_by(as_option), cli.make_context("pdesolve", arguments, obj=record) as context:
             code = cli.invoke(context)
         sys.stdout.flush()

@@ -69,7 +69,11 @@ def _open(request: Request, record: dict[str, Any]) -> Session:
     if request.resume:
         refuse_differences(path, saved, directory.identity)
         _go_on(monitor, directory)
-    directory.reserve(request.force)
+    try:
+        directory.reserve(request.force)
+    except BaseException:
+        directory.abandon()
+        raise
     record["output"] = str(path)
     return Session(request, problem, directory, monitor, record, saved)
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from pdesolve.cli import values
+from pdesolve.cli import completion, values
 from pdesolve.cli.request import Request
 from pdesolve.cli.session import run
 from pdesolve.errors import UsageError
@@ -16,7 +16,13 @@ from pdesolve.errors import UsageError
 
 @click.command(short_help="Solve a problem to a tolerance.")
 @click.argument("file", metavar="FILE", type=click.Path())
-@click.option("--method", default="gmnm", metavar="NAME", help="See `pdesolve ls methods`. [gmnm]")
+@click.option(
+    "--method",
+    default="gmnm",
+    metavar="NAME",
+    shell_complete=completion.methods,
+    help="See `pdesolve ls methods`. [gmnm]",
+)
 @click.option("--tol", default=1e-6, type=float, metavar="ERROR", help="Relative L2 error asked for. [1e-6]")
 @click.option("--seed", default=0, type=int, metavar="N", help="Of everything random. [0]")
 @click.option("--time-limit", type=float, metavar="S", help="Seconds; of a resumed run, all parts together.")
@@ -28,6 +34,7 @@ from pdesolve.errors import UsageError
     multiple=True,
     metavar="KEY=VALUE",
     callback=values.settings,
+    shell_complete=completion.settings,
     help="A method's setting.",
 )
 @click.option(

@@ -24,6 +24,8 @@ Product = TypeVar("Product", covariant=True)
 # What `-`, `|`, `&` and `moved` make of domains, entered by the modules in which the results are defined: these
 # know `Domain`, so it cannot know them.
 OPERATIONS: dict[str, Callable[..., "Domain"]] = {}
+# Names that shapes give to their faces: what lacks one says how parts are taken instead.
+FACES = ("left", "right", "bottom", "top", "back", "front", "inner", "outer", "arc", "edges", "faces")
 
 
 def operation(symbol: str) -> Callable[[Made], Made]:
@@ -41,6 +43,10 @@ class Multiplier(Protocol[Product]):
 
     def times_space(self, space: "Domain") -> Product:
         """Return the product of a domain in space with this."""
+
+
+class PartError(ProblemError, AttributeError):
+    """A face was asked for that a domain does not have."""
 
 
 class Domain(ABC):
@@ -233,6 +239,18 @@ class Domain(ABC):
             message = f"{self} * {time!r} was written, expected {self} * TimeInterval(t0, t1)."
             raise ProblemError(message)
         return time.times_space(self)
+
+    def __getattr__(self, name: str):
+        if name not in FACES:
+            return object.__getattribute__(
+                self, name
+            )  # raises what Python says, from inside of properties, too
+        parts = ", ".join(map(repr, self.part_names[:8]))
+        message = (
+            f"{self} has no face '{name}'. Parts of its boundary are taken by name, domain.part({parts}), by place, "
+            "domain.boundary.where(lambda …), or from the shape that it was made of, such as square.left."
+        )
+        raise PartError(message)
 
     def __reduce__(self):
         # Only the defining numbers travel; what was cached is computed again.

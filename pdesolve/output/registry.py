@@ -33,6 +33,9 @@ WRITERS = {
     ".npz": Format("numpy: points, cells, times and values, in any dimension", "tables:write_npz"),
     ".csv": Format("a table of coordinates and values, in any dimension", "tables:write_csv"),
 }
+# A point takes about 200 bytes of coordinates, values, gradient and residual: 2 GB, and as much again while written.
+MOST_POINTS = 10_000_000
+MOST_STEPS = 100_000  # a file for each
 FORMATS = {suffix: known.summary for suffix, known in WRITERS.items()}
 
 
@@ -58,10 +61,14 @@ def export(
         The files written, the one to open first.
 
     Raises:
-        UsageError: if the ending is unknown or does not suit the problem; a value that is not finite raises
-            SolveError.
+        UsageError: if the ending is unknown or does not suit the problem, or there are too many points; a value that
+            is not finite raises SolveError.
     """
     path = Path(path)
+    for key, value, most in (("points", points, MOST_POINTS), ("steps", steps, MOST_STEPS)):
+        if value is not None and not 2 <= value <= most:
+            msg = f"{key}={value} was received, expected 2 to {most:,}: the solution is smooth between them."
+            raise UsageError(msg)
     return known_format(path).load()(solution, path, points=points, steps=steps, time=time, mesher=mesher)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from pdesolve.least_squares.sparse.normal_equations import Factors, NormalEquations

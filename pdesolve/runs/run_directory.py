@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pdesolve.errors import UsageError
+from pdesolve.runs.lock import NAME, DirectoryLock
 from pdesolve.runs.wording import named
 
 FORMAT = "pdesolve run 1"
@@ -43,16 +44,24 @@ class RunDirectory:
     fresh: tuple[Path, ...] = ()
     resuming: bool = False
     begun: bool = False
+    _lock: DirectoryLock | None = None
     _earlier_rows: list[dict[str, Any]] = field(default_factory=list)
 
     # ---------------------------------------------------------------- life of a directory
 
     def reserve(self, force: bool) -> None:
-        """Make the directory, or see that it may be used.
+        """Make the directory, or see that it may be used, and lock it.
 
         Raises:
-            UsageError: it holds files already, or cannot be made or written to.
+            UsageError: it holds files already, another process writes to it, or it cannot be made or written to.
         """
+        self._refuse_files(force)
+        self.fresh = _make(self.path)
+        self._lock = DirectoryLock(self.path)
+        self._lock.acquire()
+        self._refuse_files(force)  # another run may have come and gone before the lock was ours
+
+    def _refuse_files(self, force: bool) -> None:
         if not self.resuming and not force and _occupied(self.path):
             message = (
                 f"{self.path} already exists and is not empty: choose another {named('out')}, continue its run with "
@@ -60,7 +69,6 @@ class RunDirectory:
             )
             raise UsageError(message)
         self._spare_foreign_problem()
-        self.fresh = _make(self.path)
 
     def _spare_foreign_problem(self) -> None:
         """Refuse to overwrite a problem file that no run has put there."""
@@ -72,7 +80,9 @@ class RunDirectory:
             raise UsageError(message)
 
     def abandon(self) -> None:
-        """Remove the folders that `reserve` made, where nothing was written."""
+        """Unlock the directory; remove the folders that `reserve` made, where nothing was written."""
+        if self._lock is not None:
+            self._lock.release()
         if self.begun:
             return
         for folder in self.fresh:
@@ -279,7 +289,7 @@ def _checkpoint_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]
 
 def _occupied(path: Path) -> bool:
     try:
-        return path.exists() and (not path.is_dir() or any(path.iterdir()))
+        return path.exists() and (not path.is_dir() or any(file.name != NAME for file in path.iterdir()))
     except OSError as error:
         raise _unusable(path, error) from error
 

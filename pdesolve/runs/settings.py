@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from typing import Any, Self
 
-from pdesolve.errors import UsageError
+from pdesolve.errors import UsageError, did_you_mean
+
+# Arguments of `solve` itself, and other words for them: they are often looked for among the settings.
+ARGUMENTS = {
+    "method": (),
+    "tol": ("tolerance", "rtol", "atol", "eps", "accuracy", "error"),
+    "seed": (),
+    "time_limit": ("timeout", "max_time", "limit", "budget"),
+    "dtype": (),
+    "device": (),
+    "monitor": (),
+}
 
 
 @dataclass(frozen=True)
@@ -88,25 +98,11 @@ class Settings:
 
     @classmethod
     def _suggestion(cls, key: str, known: Mapping[str, str]) -> str:
-        """The nearest setting, by its name or another name for it."""
-        names = {name: name for name in known}
+        """The nearest setting or argument of `solve`, by its name or another name for it."""
+        names = {name: name for name in (*known, *ARGUMENTS)}
+        for argument, others in ARGUMENTS.items():
+            names |= dict.fromkeys(others, argument)
         for one in fields(cls):
             if one.name in known:
                 names |= dict.fromkeys(one.metadata["also"], one.name)
         return did_you_mean(key, names)
-
-
-def did_you_mean(wrong: str, names: Mapping[str, Any]) -> str:
-    """The end of a sentence about a name that is none of those known: "; did you mean 'order'?", or nothing.
-
-    Args:
-        wrong: what was received.
-        names: the known ones; a value that is text is what to suggest in place of its key.
-    """
-    near = get_close_matches(wrong, names, n=1)
-    if not near:
-        return ""
-    meant = names[near[0]]
-    if not isinstance(meant, str):
-        meant = near[0]
-    return f"; did you mean '{meant}'?"

@@ -16,7 +16,7 @@ from types import ModuleType
 import torch
 
 import pdesolve
-from pdesolve.errors import PdesolveError, ProblemError, UsageError
+from pdesolve.errors import PdesolveError, ProblemError, UsageError, did_you_mean
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.reading import files_beside, files_opened
 
@@ -144,9 +144,13 @@ def _sentence(error: BaseException, path: Path) -> str:
 def _suggestion(error: BaseException) -> str:
     """What may have been meant by a name that does not exist."""
     wrong, known = _unknown_name(error)
-    near = get_close_matches(wrong, [name for name in known if not name.startswith("_")], n=1)
+    near = did_you_mean(wrong, [name for name in known if not name.startswith("_")])
     if near:
-        return f"; did you mean '{near[0]}'?"
+        return near
+    if wrong and isinstance(error, TypeError):
+        return f"; it takes {', '.join(name for name in known if name != 'self')}"
+    if re.search(r"'\w+' object is not callable", str(error)):
+        return "; it is no function: leave out the parentheses after it"
     return "; is it installed, or misspelled?" if isinstance(error, ModuleNotFoundError) else ""
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
+from pdesolve.statement.arguments import names_explained
 from pdesolve.statement.calculus import DerivativeError, Frame
 from pdesolve.statement.conditions import (
     Condition,
@@ -34,6 +35,17 @@ from pdesolve.statement.term import Term
 from pdesolve.statement.terms import condition_term, equation_term
 from pdesolve.statement.values import values_of
 
+_OTHER_WORDS = {
+    **dict.fromkeys(("pde", "eq", "equations", "operator", "residual", "system"), "equation"),
+    **dict.fromkeys(
+        ("bc", "bcs", "boundary_conditions", "boundaries", "constraints", "ic", "ics"), "conditions"
+    ),
+    **dict.fromkeys(("geometry", "geom", "region", "mesh", "space"), "domain"),
+    **dict.fromkeys(("solution", "analytic", "exact_solution"), "exact"),
+    **dict.fromkeys(("initial_guess", "start", "u0"), "guess"),
+    **dict.fromkeys(("params", "unknown_parameters"), "parameters"),
+    **dict.fromkeys(("observations", "measurements"), "data"),
+}
 _KINDS = (Dirichlet, Neumann, Robin, Initial, Periodic, Condition, Integral, Interface)
 
 
@@ -55,6 +67,7 @@ class Problem:
         ProblemError: any part is not what it should be; the sentence says which and what to write.
     """
 
+    @names_explained("Problem", _OTHER_WORDS)
     def __init__(
         self,
         domain: Any,

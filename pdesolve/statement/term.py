@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from pdesolve.errors import PdesolveError, ProblemError
+import pdesolve
+from pdesolve.errors import PdesolveError, ProblemError, did_you_mean
 from pdesolve.statement.calculus import Field, Frame, Vector
 
 PACKAGE = str(Path(__file__).parents[1]) + "/"
@@ -70,10 +71,29 @@ def _location(error: BaseException) -> str:
     return found
 
 
+# Words of Python's and torch's messages → what to write instead.
+_HINTS = {
+    ("Python scalar", "ufunc", "must be real number"): "use torch's functions on coordinates and unknowns: "
+    "torch.sin, not math.sin or numpy.sin",
+    (
+        "Boolean value of Tensor",
+    ): "coordinates are columns of points: `if`, `and`, `max` cannot choose for each of "
+    "them; write torch.where(x < 0.5, a, b), `&` for `and`, torch.maximum for max",
+    ("'Field' object is not callable",): "an unknown is not called: write u, not u(x, y)",
+    (
+        "grad can be implicitly created",
+        "does not require grad",
+        "not have been used in the graph",
+    ): "an unknown knows its derivatives: write u.x, u.xx or grad(u), not torch.autograd.grad",
+    ("diff()",): "write u.x for the derivative along x, u.xx for the second",
+}
+
+
 def _hint(error: BaseException) -> str:
-    if any(word in str(error) for word in ("Python scalar", "ufunc", "must be real number")):
-        return "; use torch's functions on coordinates and unknowns: torch.sin, not math.sin or numpy.sin"
-    return ""
+    if isinstance(error, NameError) and error.name:
+        return did_you_mean(error.name, pdesolve.__all__)
+    found = [hint for words, hint in _HINTS.items() if any(word in str(error) for word in words)]
+    return f"; {found[0]}" if found else ""
 
 
 def _residual(part: Any, size: int, name: str) -> Tensor:

@@ -77,7 +77,7 @@ def test_answers_within_half_a_second(arguments):
         (["ls", "nothing"], "expected ls problems, ls methods"),
         (["ls", "problems", "nowhere"], "there is no folder 'nowhere'"),
         (["ls", "methods", "."], "takes no folder"),
-        (["ls"], "there is no folder 'problems'"),
+        (["ls", "method"], "did you mean 'methods'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pdesolve.errors import UsageError
+from pdesolve.runs.lock import NAME
 from pdesolve.runs.run_directory import (
     RunDirectory,
     fingerprint,
@@ -25,13 +26,17 @@ def directory(tmp_path):
     return directory
 
 
+def files(directory):
+    return [path.name for path in directory.path.iterdir() if path.name != NAME]
+
+
 def fail(file):
     file.write(b"half of it")
     raise OSError(28, "No space left on device")
 
 
 def test_nothing_is_written_before_the_run_begins(directory):
-    assert list(directory.path.iterdir()) == []
+    assert files(directory) == []
     directory.abandon()
     assert not directory.path.exists()
 
@@ -40,7 +45,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(directory):
     directory.write("notes", lambda file: file.write(b"old"))
     with pytest.raises(OSError, match="No space"):
         directory.write("notes", fail)
-    assert [path.name for path in directory.path.iterdir()] == ["notes"]
+    assert files(directory) == ["notes"]
     assert (directory.path / "notes").read_bytes() == b"old"
 
 

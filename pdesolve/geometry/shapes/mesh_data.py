@@ -37,6 +37,7 @@ CORNERS = {
     "hexahedron": 8,
 }
 OTHERS = ("vertex",)
+CAD = (".step", ".stp", ".iges", ".igs", ".brep", ".x_t", ".sldprt", ".fcstd", ".dxf", ".dwg")
 # Cell data that name groups, in the order of preference; Gmsh's have names in the file.
 LABELS = ("gmsh:physical", "boundary", "group", "medit:ref", "obj:group_ids", "CellEntityIds", "region")
 UNNAMED = "boundary"
@@ -101,6 +102,13 @@ def find(path: str | Path) -> Path:
         ProblemError: there is no such file.
     """
     path = Path(path).expanduser()
+    if path.suffix.lower() in CAD:
+        message = (
+            f"{path} is a CAD file, which has no mesh yet; make one with Gmsh, `gmsh {path.name} -3 -o "
+            f"{path.stem}.msh` (a plane part: -2), and write load_mesh('{path.stem}.msh'). Physical groups "
+            "become parts."
+        )
+        raise ProblemError(message)
     beside = _caller()
     for candidate in (beside / path, beside / path.name, path):
         if candidate.is_file():

@@ -1,0 +1,18 @@
+"""The examples that come with the package: problem files to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "examples"
+ORDER = ("poisson", "heat", "elasticity", "flow", "inverse")
+
+
+def titles() -> dict[str, str]:
+    """Name of each example → the first line of its docstring."""
+    return {name: (FOLDER / f"{name}.py").read_text("utf-8").splitlines()[0].strip('"') for name in ORDER}
+
+
+def source(name: str) -> str:
+    """The text of an example."""
+    return (FOLDER / f"{name}.py").read_text("utf-8")

@@ -120,6 +120,8 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
     from pdesolve.adaptive.solve import solve_adaptively
     from pdesolve.inverse.solve import IdentifiedResult, solve_inverse
     from pdesolve.marching.march import can_march, march
+    from pdesolve.marching.ordinary.march import march_in_time
+    from pdesolve.marching.ordinary.system import is_ordinary
 
     _refuse_what_gmnm_cannot(problem)
     settings = dict(run.settings)
@@ -140,6 +142,8 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
             raise UsageError(message)
         near, mixture = continued(problem, str(constant), run.monitor, run.device)
         result = solve_adaptively(near, run.tol, run.monitor, run.device, mixture, **settings)
+    elif is_ordinary(problem):
+        result = march_in_time(problem, run.tol, run.monitor)
     elif problem.data:
         result = solve_inverse(problem, run.tol, run.monitor, run.device, **settings)
     else:

@@ -20,9 +20,12 @@ from pdesolve.checks.terms import (
     compile_samples,
 )
 from pdesolve.errors import PdesolveError
+from pdesolve.marching.ordinary.system import compiled, is_ordinary
 from pdesolve.statement.problem import Problem
 
 __all__ = ["Report", "check", "check_file"]
+
+ROUGH = 1e-3  # to which data are resolved in time: nothing is solved
 
 
 def check(problem: Problem) -> Report:
@@ -55,6 +58,8 @@ def check_file(path: str | Path, params: Mapping[str, float] | None = None) -> R
 
 def _examine(problem: Problem, findings: Findings) -> None:
     samples = compile_samples(problem, findings)
+    if is_ordinary(problem):
+        compiled(problem, ROUGH)  # counts the initial values
     check_conditions(problem, samples, findings)
     for sample in samples:
         check_pointwise(sample, findings)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pdesolve.errors import UsageError
 from pdesolve.marching.expansion import MarchedMixture
+from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.solution.measures import error_rule, integral_rule, relative_l2
 from pdesolve.statement.calculus import MultiIndex
@@ -27,7 +28,8 @@ from pdesolve.trained.exact_values import ExactValues
 
 FORMAT = "pdesolve solution 1"
 CHUNK = 65_536
-_MIXTURES = {cls.__name__: cls for cls in (PartitionedMixture, MarchedMixture)}  # of frozen coefficients
+# Approximators of frozen coefficients.
+_MIXTURES = {cls.__name__: cls for cls in (PartitionedMixture, MarchedMixture, TimePolynomials)}
 
 
 @dataclass(eq=False)
@@ -168,7 +170,7 @@ class Solution:
     @property
     def reached(self) -> float | None:
         """The time at which a march was stopped before the end, else None."""
-        if not isinstance(self.approximator, MarchedMixture):
+        if not isinstance(self.approximator, (MarchedMixture, TimePolynomials)):
             return None
         last = float(self.approximator.times[-1])
         time = self.problem.domain.time

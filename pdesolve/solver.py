@@ -114,8 +114,13 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
     from pdesolve.adaptive.solve import solve_adaptively
     from pdesolve.inverse.solve import solve_inverse
     from pdesolve.marching.march import can_march, march
+    from pdesolve.marching.ordinary.march import march_in_time
+    from pdesolve.marching.ordinary.system import is_ordinary
 
     _refuse_what_gmnm_cannot(problem)
+    if is_ordinary(problem):
+        run.settings.require_none("the unknowns depend on time alone: there are no patches")
+        return _answer(march_in_time(problem, run.tol, run.monitor))
     evolves = can_march(problem)
     from_data = bool(problem.data)
     run.settings.require_applicable(evolves, from_data)

@@ -92,7 +92,7 @@ def check_scales(problem: Problem, samples: Sequence[Sample], interior: Tensor, 
                 "coordinates, but other units would make numbers easier to judge"
             )
     space = [extents[name] for name in problem.domain.space_coordinates]
-    if max(space) > RATIO * min(space):
+    if space and max(space) > RATIO * min(space):
         findings.warn(f"the domain is {max(space) / min(space):.0f} times as long as wide; is that meant?")
     for unknown, size in _sizes(problem, samples, interior).items():
         if size and not VALUES[0] <= size <= VALUES[1]:

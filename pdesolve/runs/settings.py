@@ -96,6 +96,16 @@ class Settings:
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
+    def require_none(self, why: str) -> None:
+        """See that nothing is set.
+
+        Raises:
+            UsageError: naming what is set, and why it does not apply.
+        """
+        for name, value in self.given.items():
+            message = f"{name}={value!r}: {why}; leave it out"
+            raise UsageError(message)
+
     @classmethod
     def _suggestion(cls, key: str, known: Mapping[str, str]) -> str:
         """The nearest setting or argument of `solve`, by its name or another name for it."""

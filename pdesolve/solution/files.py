@@ -13,7 +13,7 @@ import torch
 
 import pdesolve.approximators as known_approximators
 from pdesolve.errors import ProblemError, UsageError
-from pdesolve.marching.expansion import MarchedMixture
+from pdesolve.marching.expansion import MARCHES
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.runs.checksum import checksum
 from pdesolve.statement.loading import load_problem
@@ -131,13 +131,13 @@ def _load_copy(directory: Path, constants: Mapping[str, float]) -> Problem:
 
 def _approximator_state(approximator: Any) -> dict[str, Any]:
     kind = type(approximator).__name__
-    if isinstance(approximator, (PartitionedMixture, MarchedMixture)):
+    if isinstance(approximator, (PartitionedMixture, *MARCHES)):
         return {"kind": kind, "state": approximator.state()}
     return {"kind": kind, "config": approximator.config(), "state": dict(approximator.state_dict())}
 
 
 def _approximator_from(saved: dict[str, Any], problem: Problem) -> Any:
-    for kind in (PartitionedMixture, MarchedMixture):
+    for kind in (PartitionedMixture, *MARCHES):
         if saved["kind"] == kind.__name__:
             return kind.from_state(saved["state"], subdomains_of(problem))
     if saved["kind"] == "Lifting":

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pdesolve.geometry import Domain, TimeInterval
 from pdesolve.marching.expansion import MarchedMixture
+from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.patches.cover import Frame, Patches, interior_points
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.statement.problem import Problem
@@ -25,6 +26,8 @@ def error_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
     (collocation uses other nodes), so that layers are seen where patches are small. Otherwise the rule of the
     domain.
     """
+    if isinstance(approximator, TimePolynomials):
+        return approximator.quadrature()
     if isinstance(approximator, MarchedMixture):
         borders = approximator.times.tolist()
         space = problem.domain.space
@@ -46,6 +49,8 @@ def integral_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
     As `error_rule`, but of the domain where its boundary cuts patches: there, points of a rule on the whole cell that
     happen to lie inside measure an error, but no integral.
     """
+    if isinstance(approximator, TimePolynomials):
+        return approximator.quadrature()
     slab = approximator.slabs[0] if isinstance(approximator, MarchedMixture) else approximator
     if isinstance(slab, PartitionedMixture) and not _patches(problem, problem.domain, slab).cut.any():
         return error_rule(problem, approximator)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import UsageError
-from pdesolve.marching.expansion import MarchedMixture
+from pdesolve.marching.expansion import MARCHES
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.solution.coordinates import at_coordinates
 from pdesolve.solution.files import read_solution, write_solution
@@ -85,7 +85,7 @@ class Solution:
         return torch.cat(found)
 
     def _parameter(self) -> Tensor:
-        if isinstance(self.approximator, (PartitionedMixture, MarchedMixture)):
+        if isinstance(self.approximator, (PartitionedMixture, *MARCHES)):
             return self.approximator.coefficients
         return next(iter(self.approximator.parameters()))
 
@@ -146,7 +146,7 @@ class Solution:
     @property
     def reached(self) -> float | None:
         """The time at which a march was stopped before the end, else None."""
-        if not isinstance(self.approximator, MarchedMixture):
+        if not isinstance(self.approximator, MARCHES):
             return None
         last = float(self.approximator.times[-1])
         time = self.problem.domain.time
@@ -192,7 +192,7 @@ class Solution:
     @property
     def degrees_of_freedom(self) -> int:
         """Unknown coefficients, or trainable parameters."""
-        if isinstance(self.approximator, (PartitionedMixture, MarchedMixture)):
+        if isinstance(self.approximator, (PartitionedMixture, *MARCHES)):
             return len(self.approximator.coefficients)
         return sum(p.numel() for p in self.approximator.parameters())
 

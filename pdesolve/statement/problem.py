@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
+from pdesolve.geometry.spacetime import TimeInterval
+from pdesolve.geometry.time_axis import TimeAxis
 from pdesolve.statement.arguments import names_explained
 from pdesolve.statement.calculus import DerivativeError, Frame
 from pdesolve.statement.conditions import (
@@ -81,6 +83,8 @@ class Problem:
         data: Sequence[Observation] | None = None,
         name: str | None = None,
     ):
+        if isinstance(domain, TimeInterval):
+            domain = TimeAxis(domain)
         if not hasattr(domain, "coordinates") or not hasattr(domain, "pieces"):
             message = (
                 f"domain is a {type(domain).__name__}; expected a domain such as Rectangle((0, 0), (1, 1)) "

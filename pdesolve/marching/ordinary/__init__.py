@@ -1,0 +1,1 @@
+"""Unknowns that depend on time alone: ordinary differential and algebraic equations."""

@@ -1,0 +1,279 @@
+"""Ordinary differential and algebraic equations in time: collocation step by step, verified by a second march.
+
+    F(u, u', …, t) = 0,   u polynomial of degree s on each step,   F = 0 at the s stages of Radau IIA
+
+The unknowns of a step are the stage values of all unknowns; Newton's matrix couples them all. The second march has one
+stage more on the same steps. The difference of the two, relative to each unknown's own L2 norm in time, is the
+estimate; where it exceeds the tolerance the march is repeated with a smaller tolerance of its steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.adaptive.solve import AdaptiveResult
+from pdesolve.errors import SolveError
+from pdesolve.marching.ordinary.polynomials import TimePolynomials
+from pdesolve.marching.ordinary.step import Trial, attempt, defect
+from pdesolve.marching.ordinary.system import System, compiled
+from pdesolve.marching.radau import Radau, lagrange, legendre_transform, radau
+from pdesolve.runs.monitor import Monitor
+from pdesolve.statement.problem import Problem
+
+LOCAL = 0.1  # first tolerance of a step over that of the solution: errors of steps add up
+FINEST = 2e-15  # tolerance of a step: a digit above rounding
+ATTEMPTS = 6  # marches with smaller and smaller steps
+MOST_STEPS = 200_000
+FIRST_STEP = 1e-3  # of the whole time; the first step is retried until it is short enough
+SHORTEST_STEP = 1e-14  # of the whole time
+SHRINK, GROW = 0.2, 3.0  # bounds of the change of the length from step to step (Hairer & Wanner, §IV.8)
+SAFETY = 0.8
+# Relative error that the residual between stages may show, in tolerances of the step: (DEFECT s²)^r at order r, since
+# every derivative of a polynomial magnifies its error by up to s², and the first stage is at 1/s² of the step.
+DEFECT = 4
+_SOLVED = "tolerance met: confirmed by a march with one stage more, in {} steps"
+
+
+def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) -> AdaptiveResult:
+    """Solve ordinary differential (and algebraic) equations to a relative L2 tolerance of every unknown.
+
+    Args:
+        problem: on a time axis, with initial values (`is_ordinary`).
+        tol: relative L2 error in time, of every unknown.
+        monitor: progress and time limit.
+
+    Raises:
+        ProblemError: initial values are missing or too many.
+        SolveError: no step however short can be taken.
+    """
+    monitor = monitor or Monitor()
+    system = compiled(problem, tol)
+    last = float(problem.domain.bounds[1, 0])
+    local = LOCAL * tol
+    estimates = np.full(system.unknowns, np.nan)
+    u: TimePolynomials | None = None
+    before = math.inf
+    for _ in range(ATTEMPTS):
+        local = max(local, FINEST)
+        stages = _stages(local)
+        found = March(system, problem, local, stages, monitor).run()
+        if monitor.out_of_time() and u is not None:
+            break
+        u = found
+        done = float(u.times[-1]) >= last
+        v = verified(system, u, stages + 1, local, monitor) if done else None
+        if v is None:
+            estimates = np.full(system.unknowns, np.nan)
+            break
+        estimates = difference(u, v)
+        worst = float(estimates.max())
+        monitor.record(
+            level=len(monitor.history) + 1, patches=len(u.values), unknowns=u.values.numel(), estimate=worst
+        )
+        if worst <= tol and (t := degenerate_at(system, u)) is not None:
+            return AdaptiveResult(u, tuple(estimates.tolist()), False, _DEGENERATE.format(t), 0.0)
+        if worst <= tol:
+            return AdaptiveResult(u, tuple(estimates.tolist()), True, _SOLVED.format(len(u.values)), 0.0)
+        # A first repetition may be spent on a switch whose place moves with the steps.
+        if local <= FINEST or (worst > 0.5 * before and local < 1e-3 * LOCAL * tol):
+            break
+        before = worst
+        local = local * min(max(0.3 * tol / max(worst, 1e-300), 1e-6), 0.1)
+    assert u is not None
+    return AdaptiveResult(u, tuple(estimates.tolist()), False, _why(u, last, estimates, local, monitor), 0.0)
+
+
+@dataclass
+class March:
+    """One march from the first time to the last; `run` returns the solution as far as it has come."""
+
+    system: System
+    problem: Problem
+    local: float
+    stages: int
+    monitor: Monitor
+    size: Tensor = field(init=False)  # (u,) integral of squares so far
+
+    def __post_init__(self) -> None:
+        self.size = torch.zeros(self.system.unknowns, dtype=torch.float64)
+
+    def run(self) -> TimePolynomials:
+        """March with steps that the error of each decides."""
+        first, last = self.problem.domain.bounds[:, 0].tolist()
+        method = radau(self.stages)
+        t = first
+        start = self.system.start
+        times = [first]
+        values: list[Tensor] = []
+        step = FIRST_STEP * (last - first)
+        while t < last and not self.monitor.out_of_time():
+            end = self.system.resolution.furthest(t, min(t + step, last))
+            if last - end < SHORTEST_STEP * (last - first):
+                end = last
+            guess = _extrapolated(method, times, values, t, end, start)
+            trial = attempt(self.system, method, t, end - t, start, guess, self.local, self._scale(guess, t))
+            error = self._error(method, trial, t) if trial.met else math.inf
+            factor = SAFETY * (self.local / max(error, 1e-300)) ** (1 / (self.stages + 1))
+            if error <= self.local and self._missed(method, trial, t, end - t):
+                error = math.inf
+            if error > self.local:
+                step = (end - t) * min(max(factor, SHRINK), 0.7)
+                if step < SHORTEST_STEP * (last - first):
+                    raise SolveError(_stuck(t, trial.met))
+                continue
+            t = end
+            times.append(t)
+            values.append(trial.values)
+            self.size += (end - times[-2]) * (_legendre(method) @ trial.values).square().sum(0)
+            start = trial.end
+            step = (end - times[-2]) * min(max(factor, SHRINK), GROW)
+            if len(values) > MOST_STEPS:
+                break
+        return TimePolynomials(torch.tensor(times, dtype=torch.float64), torch.stack(values))
+
+    def _scale(self, values: Tensor, t: float) -> Tensor:
+        """(u,) sizes that errors of a step are relative to: root mean square so far, or what the step has itself."""
+        passed = max(t - float(self.problem.domain.bounds[0, 0]), 1e-300)
+        mean = (self.size / passed).sqrt()
+        own = values.square().mean(0).sqrt()
+        found = torch.maximum(mean, own)
+        largest = float(found.max())
+        return torch.where(found > 0, found, largest if largest > 0 else 1.0)
+
+    def _missed(self, method: Radau, trial: Trial, t: float, step: float) -> bool:
+        scale = self._scale(trial.values, t)
+        missed = defect(self.system, method, trial, t, step, scale)
+        magnified = (DEFECT * self.stages**2) ** max(self.system.orders)
+        return missed > magnified * max(self.local, 4 * torch.finfo(scale.dtype).eps)
+
+    def _error(self, method: Radau, trial: Trial, t: float) -> float:
+        """Size of the first neglected Legendre coefficients, relative to the unknowns.
+
+        Coefficients are taken in pairs, since every second one vanishes where u is even about the middle of the step.
+        """
+        scale = self._scale(trial.values, t)
+        a = (_legendre(method) @ trial.values) / scale
+        high = a[-2:].norm(dim=0)
+        below = a[-4:-2].norm(dim=0).clamp_min(1e-300)
+        rate = (high / below).clamp_max(1.0)
+        error = high * rate
+        # A hundredth of rounding: coefficients of it have no decay.
+        error = torch.where(high < 4 * torch.finfo(high.dtype).eps, 0.0, error)
+        return float(error.max())
+
+
+def verified(
+    system: System, u: TimePolynomials, stages: int, local: float, monitor: Monitor
+) -> TimePolynomials | None:
+    """The march with so many stages on the steps of another; None where a step is not solved or time is up."""
+    method = radau(stages)
+    between = torch.from_numpy(lagrange(radau(u.stages).nodes, method.nodes))
+    start = system.start
+    found = []
+    for k in range(len(u.values)):
+        if monitor.out_of_time():
+            return None
+        t = float(u.times[k])
+        step = float(u.times[k + 1]) - t
+        guess = between @ u.values[k]
+        scale = guess.square().mean(0).sqrt().clamp_min(1e-300)
+        trial = attempt(system, method, t, step, start, guess, local, scale)
+        if not trial.met:
+            return None
+        found.append(trial.values)
+        start = trial.end
+    return TimePolynomials(u.times, torch.stack(found))
+
+
+def difference(u: TimePolynomials, v: TimePolynomials) -> np.ndarray:
+    """‖v - u‖/‖v‖ in L2 over time for each unknown (u,); the absolute norm of one that vanishes."""
+    t, w = u.rule(v.stages + 2)
+    zero = ((0,),)
+    first = u.jet(t[:, None], zero)[:, :, 0]
+    second = v.jet(t[:, None], zero)[:, :, 0]
+    error = ((second - first).square() * w[:, None]).sum(0).sqrt()
+    size = (second.square() * w[:, None]).sum(0).sqrt()
+    return torch.where(size > 0, error / size.clamp_min(1e-300), error).numpy()
+
+
+_DEGENERATE = (
+    "the highest derivatives lose their coefficients at t = {:.6g}, so that solutions through it may be many, as those "
+    "of t u' = 2 u are at t = 0; start after that time"
+)
+
+
+def degenerate_at(system: System, u: TimePolynomials) -> float | None:
+    """The first end of a step at which ∂F/∂u^{(r)}, r the order of each unknown, has a lower rank than in most."""
+    slots = system.operator.slots
+    indices = tuple(dict.fromkeys(index for _, index in slots))
+    jets = u.jet(u.times[:, None], indices)
+    columns = torch.stack([jets[:, v, indices.index(index)] for v, index in slots], dim=1)
+    _, sensitivity = system.operator.linearise(u.times[:, None], columns)
+    highest = [i for i, (v, index) in enumerate(slots) if index[0] == system.orders[v] > 0]
+    if not highest:
+        return None
+    matrix = sensitivity[..., highest]
+    # In units of each column's largest entry over all times: rank is then free of the units of the unknowns.
+    matrix = matrix / matrix.abs().amax((0, 1)).clamp_min(1e-300)
+    ranks = torch.linalg.matrix_rank(matrix, atol=1e-12)
+    low = torch.nonzero(ranks < ranks.mode().values)[:, 0]
+    return float(u.times[low[0]]) if len(low) else None
+
+
+def _stages(local: float) -> int:
+    """More stages for smaller tolerances: the cheapest count moves little around these (5 to 9 within 1.5 times)."""
+    return 5 if local >= 1e-7 else 7 if local >= 1e-10 else 9
+
+
+def _legendre(method: Radau) -> Tensor:
+    """(s + 1, s + 1): values at the nodes ↦ coefficients of Legendre polynomials that are orthonormal on [0, 1]."""
+    norms = np.sqrt(2 * np.arange(method.stages + 1) + 1)
+    return torch.from_numpy(legendre_transform(method.stages) / norms[:, None])
+
+
+def _extrapolated(
+    method: Radau, times: Sequence[float], values: Sequence[Tensor], t: float, end: float, start: Tensor
+) -> Tensor:
+    """Values (s + 1, u) at the nodes of the next step: the last polynomial, or its end where the step is far longer."""
+    u = values[-1].shape[1] if values else start.shape[1]
+    own = start[0] if len(start) else torch.zeros(u, dtype=torch.float64)
+    constant = own.expand(method.stages + 1, u).clone()
+    if not values:
+        return constant
+    last = times[-1] - times[-2]
+    differential = values[-1][-1]
+    if end - t > 2 * last:
+        return differential.expand(method.stages + 1, u).clone()
+    ahead = lagrange(method.nodes, 1 + method.nodes * (end - t) / last)
+    return torch.from_numpy(ahead) @ values[-1]
+
+
+def _stuck(t: float, met: bool) -> str:
+    why = (
+        "its steps shrink without end" if met else "Newton's method finds no solution of a step however short"
+    )
+    return (
+        f"the march stops at t = {t:.6g}: {why}; the solution may end there, as 1/(1 - t) does at t = 1, or the "
+        "equation may not determine it, as u' = √|u| does not at u = 0"
+    )
+
+
+def _why(u: TimePolynomials, last: float, estimates: np.ndarray, local: float, monitor: Monitor) -> str:
+    if monitor.out_of_time():
+        return f"stopped early: the time limit passed at t = {float(u.times[-1]):.6g} of {last:g}"
+    if float(u.times[-1]) < last:
+        return f"stopped early: {MOST_STEPS} steps reach t = {float(u.times[-1]):.6g} of {last:g} only"
+    if np.isnan(estimates).any():
+        return "not verified: the march with one stage more does not solve every step"
+    if local <= FINEST:
+        return (
+            f"steps at rounding still leave an estimate of {estimates.max():.1e}: the solution magnifies errors so "
+            "much that this is what double precision can tell; ask for less, or for a shorter time"
+        )
+    return f"stalled at an estimate of {estimates.max():.1e}: shorter steps do not lower it as they should"

@@ -1,0 +1,144 @@
+"""The equations of a problem on a time axis: F(u, u', …, t) = 0, with initial values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.errors import ProblemError
+from pdesolve.marching.breaks import Resolution, resolve
+from pdesolve.marching.radau import Radau
+from pdesolve.statement.conditions import Initial
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.residual import ResidualOperator, compile_term, sample_points
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """The equations of a problem on a time axis.
+
+    Attributes:
+        operator: F, jets (n, s) ↦ residuals (n, m).
+        resolution: when data jump.
+        orders: (u,) of the highest derivative of each unknown.
+        start: (r, u) initial values of the derivatives below the order, r the highest order; others are zero.
+    """
+
+    operator: ResidualOperator
+    resolution: Resolution
+    orders: tuple[int, ...]
+    start: Tensor
+
+    @property
+    def unknowns(self) -> int:
+        """Number of unknowns."""
+        return len(self.orders)
+
+    def highest(self, method: Radau, values: Tensor, start: Tensor, step: float) -> Tensor:
+        """Derivatives (s, u) of each unknown's own order, of the polynomial through values (s + 1, u)."""
+        matrix = torch.from_numpy(method.matrix)
+        first = torch.from_numpy(method.start)
+        found = values[1:].clone()
+        for order in range(max(self.orders)):
+            rising = [u for u, highest in enumerate(self.orders) if highest > order]
+            slope = (matrix @ found + torch.outer(first, start[order])) / step
+            found[:, rising] = slope[:, rising]
+        return found
+
+    def jets(self, method: Radau, highest: Tensor, start: Tensor, step: float) -> Tensor:
+        """Derivatives (r + 1, s, u) at the stages, integrated from the highest ones (s, u).
+
+        Integration loses no digits, where differentiating the stage values would lose two with each order.
+        """
+        integration = step * torch.from_numpy(np.linalg.inv(method.matrix))
+        top = max(self.orders)
+        found = highest.new_zeros(top + 1, *highest.shape)
+        for order in range(top, -1, -1):
+            below = integration @ found[order + 1] + start[order] if order < top else highest
+            own = torch.tensor([k == order for k in self.orders])
+            found[order] = torch.where(own, highest, below)
+        return found
+
+    def residual(self, t: float, step: float, nodes: np.ndarray, jets: Tensor) -> tuple[Tensor, Tensor]:
+        """F (n, m) and its sensitivities (n, m, slots) at the nodes (n,) of a step, from jets (k + 1, n, u)."""
+        times = self.resolution.within(t + step * torch.from_numpy(nodes), t, t + step)
+        columns = torch.stack([jets[index[0], :, u] for u, index in self.operator.slots], dim=1)
+        return self.operator.linearise(times[:, None], columns)
+
+    def newton_matrix(self, method: Radau, sensitivity: Tensor, step: float) -> Tensor:
+        """∂F/∂u^{(r)} (s m, s u), r the order of each unknown: Σ_k diag(∂F/∂u^{(k)}) (Δ A)^{r - k}, A = Â⁻¹."""
+        s, m, _ = sensitivity.shape
+        integration = step * torch.from_numpy(np.linalg.inv(method.matrix))
+        powers = [torch.eye(s, dtype=torch.float64)]
+        for _ in range(max(self.orders)):
+            powers.append(powers[-1] @ integration)
+        matrix = sensitivity.new_zeros(s, m, s, self.unknowns)
+        for slot, (u, index) in enumerate(self.operator.slots):
+            power = powers[self.orders[u] - index[0]]
+            matrix[..., u] += sensitivity[:, :, None, slot] * power[:, None, :]
+        return matrix.view(s * m, s * self.unknowns)
+
+
+def is_ordinary(problem: Problem) -> bool:
+    """Whether a problem lives on a time axis alone and everything stated holds at the first time."""
+    if problem.coordinates != ("t",) or problem.data or problem.integrals:
+        return False
+    return all(isinstance(c, Initial) for c in problem.conditions)
+
+
+def compiled(problem: Problem, tol: float) -> System:
+    """The equations of a problem on a time axis with its initial values.
+
+    Raises:
+        ProblemError: initial values are missing or too many, or equations and unknowns differ in number.
+    """
+    operator = compile_term(problem, problem.terms[0], *sample_points(problem, problem.terms[0], 512))
+    names = problem.unknowns
+    if operator.components != len(names):
+        message = (
+            f"{operator.components} equations for the {len(names)} unknowns {', '.join(names)}: in time alone there "
+            "must be as many equations as unknowns"
+        )
+        raise ProblemError(message)
+    orders = [max(index[0] for u, index in operator.slots if u == i) for i in range(len(names))]
+    given: dict[tuple[str, int], Initial] = {}
+    for condition in problem.conditions:
+        given[problem.unknown_of(condition), condition.order] = condition
+    start = torch.zeros(max(orders), len(names), dtype=torch.float64)
+    first = problem.domain.bounds[:1]
+    for i, name in enumerate(names):
+        wanted = {(name, k) for k in range(orders[i])}
+        stated = {key for key in given if key[0] == name}
+        if wanted != stated:
+            message = (
+                f"{name} stands in the equations with derivatives up to order {orders[i]}, so that {orders[i]} initial "
+                f"value{'s are' if orders[i] != 1 else ' is'} needed; {len(stated)} given. Write "
+                f"Initial(value, unknown='{name}', order=k) for k = 0 … {orders[i] - 1}"
+            )
+            if orders[i] == 0:
+                message = (
+                    f"{name} is never differentiated: the equations give its first value, leave Initial out"
+                )
+            raise ProblemError(message)
+        for k in range(orders[i]):
+            start[k, i] = problem.values({name: given[name, k].value}, first, "the value of Initial")[0, i]
+    if not bool(start.isfinite().all()):
+        message = f"an initial value of {problem.name} is not finite; expected numbers"
+        raise ProblemError(message)
+    last = float(problem.domain.bounds[1, 0])
+    resolution = resolve(lambda t: _at_fixed_jets(operator, t), float(first[0, 0]), last, max(tol, 1e-9))
+    return System(operator, resolution, tuple(orders), start)
+
+
+def _at_fixed_jets(operator: ResidualOperator, t: Tensor) -> Tensor:
+    """F (n, 2 m) as a function of time alone, at two random jets: how data depend on time."""
+    generator = torch.Generator().manual_seed(3)
+    found = []
+    for _ in range(2):
+        jets = torch.rand(len(operator.slots), generator=generator, dtype=torch.float64) + 0.5
+        with torch.no_grad() if operator.depth == 0 else torch.enable_grad():
+            found.append(operator.residual(t[:, None], jets.expand(len(t), -1)).detach())
+    return torch.cat(found, 1)

@@ -119,7 +119,7 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
     from pdesolve.adaptive.continuation import continued
     from pdesolve.adaptive.solve import solve_adaptively
     from pdesolve.inverse.solve import IdentifiedResult, solve_inverse
-    from pdesolve.marching.march import can_march, march
+    from pdesolve.marching.slabs import can_march, march
 
     _refuse_what_gmnm_cannot(problem)
     settings = dict(run.settings)

@@ -169,7 +169,7 @@ class Space:
         return torch.einsum("seuk,e->su", c**2, self.volume).sqrt()
 
     def mixture(self, c: Tensor) -> PartitionedMixture:
-        """One function (e, u, k) as an approximator in space."""
+        """Functions (e, o, k), any number o of them, as one approximator in space."""
         return PartitionedMixture(
             self.patches.partition,
             np.arange(len(self)),
@@ -178,7 +178,7 @@ class Space:
             self.degrees,
             torch.full((self.d,), torch.inf, dtype=torch.float64),
             self.rotation,
-            self.unknowns,
+            c.shape[1],
             c.reshape(-1),
         )
 
@@ -201,12 +201,13 @@ def moved(old: Space, new: Space, pairs: tuple[Tensor, Tensor], c: Tensor) -> Te
     """Functions (…, e, u, k) on other patches of the same degree: exact where patches were halved, else L2 projection.
 
     Args:
-        old, new: the patches before and after.
+        old: the patches before.
+        new: the patches after.
         pairs: (old patch, new patch) of every two that share a part of the domain, one of them within the other.
         c: coefficients on the old patches.
     """
     source, target = pairs
-    local, weights, table = gauss_table(old.d, old.q + 2, old.q)
+    local, weights, _ = gauss_table(old.d, old.q + 2, old.q)
     inner_is_new = new.volume[target] <= old.volume[source]
     centre = torch.where(inner_is_new[:, None], new.centre[target], old.centre[source])
     half = torch.where(inner_is_new[:, None], new.half[target], old.half[source])

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from pdesolve.errors import SolveError
 from pdesolve.marching.radau import Radau, lagrange
 from pdesolve.marching.semi_discrete import Linearised, SemiDiscrete
 from pdesolve.marching.space import Space
 from pdesolve.marching.stage_solver import StageFactors, StageSolver
+from pdesolve.patches.mixture import PartitionedMixture
 
 MOST_PASSES = 16
 FAST = 0.15  # contraction up to which a factor is kept for the next slab
@@ -45,6 +45,15 @@ class Slab:
     def length(self) -> float:
         """Δ."""
         return self.end - self.begin
+
+    @property
+    def nodes(self) -> Tensor:
+        """Values at 0 and the stages, (s + 1, e, u, k)."""
+        return torch.cat([self.start[:1], self.stages])
+
+    def mixture(self) -> PartitionedMixture:
+        """All nodes as one approximator in space, node after node."""
+        return self.space.mixture(self.nodes.transpose(0, 1).flatten(1, 2))
 
     def at(self, fractions: Tensor) -> Tensor:
         """Functions (S, e, u, k) at fractions of the slab (S,), which may be beyond its end."""

@@ -1,0 +1,407 @@
+"""Evolutions, slab by slab: attempt, judge, go on; beside it a second march that tells the error.
+
+Space is discretised by least-squares patches, time by Radau IIA collocation (`semi_discrete`, `step`). A slab that is
+tried yields numbers: whether Newton's iteration converged, the predicted error in time and in space, what was passed over
+between the stages. `control` makes a verdict of them. Every slab that is taken is solved again by a finer march on the
+same patches, which has gone its own way from the beginning: the difference of the two is the error that has accumulated,
+amplification and all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.adaptive.estimation import relative
+from pdesolve.errors import SolveError
+from pdesolve.marching.control import Accept, Numbers, Retry, Stop, Tuning, judge
+from pdesolve.marching.evolution import Evolution, cannot_march, missing_starts
+from pdesolve.marching.expansion import CollocatedMixture
+from pdesolve.marching.first_mesh import resolving
+from pdesolve.marching.radau import legendre_transform, radau
+from pdesolve.marching.refinement import directions, join, mergeable, split, tails
+from pdesolve.marching.semi_discrete import SemiDiscrete
+from pdesolve.marching.space import Space, moved
+from pdesolve.marching.step import Iteration, Slab, Stepper, relative_to
+from pdesolve.marching.unseen import UnseenTimes
+from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, squared_norms
+from pdesolve.runs.monitor import Monitor
+from pdesolve.statement.problem import Problem
+
+FINEST_TOLERANCE = 1e-13
+ITERATED = 1e-3  # times the tolerance: change of the last pass of Newton's iteration
+FINEST_PASS = 1e-14
+IN_SPACE = 0.1  # of the tolerance: predicted truncation of all patches together
+ROUNDING = 3e-15  # predicted truncation of a patch that is rounding
+COARSENED = 4  # slabs from one attempt to merge patches to the next
+AT_ONCE = (
+    0.3  # part of the tolerance that may be handed over at the start; the rest is released as time passes
+)
+TIGHTENED = 0.1  # times the local tolerance: a slab that hands over too much
+RESTARTS = 2
+DEGREES = {  # by space dimension: tolerances and the degree for them
+    1: ((1e-4, 10), (1e-7, 14), (1e-10, 16), (0.0, 18)),
+    2: ((1e-4, 9), (1e-7, 12), (1e-10, 14), (0.0, 16)),
+    3: ((1e-4, 7), (1e-7, 9), (0.0, 11)),
+}
+STAGES = ((1e-7, 5), (1e-10, 7), (0.0, 9))
+STAGES_OF_LINEAR = ((1e-4, 5), (1e-6, 7), (1e-8, 9), (1e-11, 11), (0.0, 13))  # few long slabs with one factor
+
+
+@dataclass(frozen=True)
+class MarchResult:
+    """What a march returns; estimates are relative L2 errors per unknown, up to the time it has reached."""
+
+    mixture: CollocatedMixture
+    estimates: tuple[float, ...]
+    converged: bool
+    status: str
+    residual: float = math.nan
+
+
+@dataclass(eq=False)
+class Track:
+    """One of the two marches: where it stands.
+
+    Attributes:
+        stepper: advances it on the present patches.
+        start: what the next slab starts from, (m, e, u, k).
+        before: the slab before.
+    """
+
+    stepper: Stepper
+    start: Tensor
+    before: Slab | None = None
+
+    @classmethod
+    def beginning(cls, space: Space, stages: int, interrupted: Callable[[], bool]) -> Track:
+        """At the initial values."""
+        start = torch.stack([space.project(j) for j in range(max(1, space.evolution.depth))])
+        return cls(Stepper(SemiDiscrete(space), radau(stages), interrupted), start)
+
+    @property
+    def space(self) -> Space:
+        """The present patches."""
+        return self.stepper.system.space
+
+    def advance(
+        self, begin: float, end: float, scale: Tensor, tolerance: float
+    ) -> tuple[Slab | None, Iteration]:
+        """A slab; nothing changes before it is taken."""
+        return self.stepper.advance(self.start, begin, end, self.before, scale, tolerance)
+
+    def take(self, slab: Slab) -> None:
+        """Go on from the end of a slab."""
+        self.start, self.before = slab.following, slab
+
+    def change(self, space: Space, pairs: tuple[Tensor, Tensor]) -> None:
+        """Go on with other patches."""
+        old = self.space
+        self.start = moved(old, space, pairs, self.start)
+        if self.before is not None:
+            carried = {
+                name: moved(old, space, pairs, getattr(self.before, name))
+                for name in ("start", "stages", "following")
+            }
+            self.before = replace(self.before, space=space, **carried)
+        self.stepper = Stepper(SemiDiscrete(space), self.stepper.method, self.stepper.interrupted)
+
+
+@dataclass(eq=False)
+class State:
+    """How far a march has come.
+
+    Attributes:
+        time: the end of the last slab.
+        coarse: the march whose solution is returned.
+        fine: the one that verifies it.
+        length: of the next slab.
+        scale: (u,) largest norm of each unknown so far, which errors are relative to.
+        share: of the local tolerance.
+        slabs: those that were taken.
+        squares: (2, u) squared norms of the difference and of the finer solution so far.
+        handed: relative difference of the two marches at the last slab end.
+        rough: whether slabs are still weighted as beginning from data that do not match.
+        first: whether the next slab begins where data break.
+    """
+
+    time: float
+    coarse: Track
+    fine: Track
+    length: float
+    scale: Tensor
+    share: float
+    slabs: list[Slab] = field(default_factory=list)
+    squares: np.ndarray = field(default_factory=lambda: np.zeros((2, 1)))
+    handed: float = 0.0
+    rough: bool = False
+    first: bool = True
+
+    @property
+    def estimates(self) -> np.ndarray:
+        """Relative errors (u,) so far."""
+        return relative(*np.sqrt(self.squares))
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A slab that was tried."""
+
+    numbers: Numbers
+    slab: Slab | None
+    marked: Tensor | None = None
+    along: np.ndarray | None = None
+    tail: Tensor | None = None
+    limit: float = 0.0
+
+
+@dataclass
+class March:
+    """An evolution, a tolerance, and how to get there."""
+
+    problem: Problem
+    tol: float
+    monitor: Monitor
+    settings: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.evolution = Evolution.of(self.problem)
+        self.interval = self.problem.domain.time
+        linear = self.evolution.statement.linear
+        self.q = self.settings.get("order") or _chosen(DEGREES[self.evolution.dimension], self.tol)
+        self.stages = _chosen(STAGES_OF_LINEAR if linear else STAGES, self.tol)
+        self.linear = linear
+
+    def run(self) -> MarchResult:
+        """March, and again with a tighter local tolerance where the accumulated error passed the tolerance."""
+        share = 0.7
+        for attempt in range(RESTARTS + 1):
+            state = self._beginning(share)
+            why = self._march(state)
+            error = float(state.estimates.max()) if state.slabs else math.inf
+            met = why is None and error <= self.tol
+            if (
+                met
+                or attempt == RESTARTS
+                or not math.isfinite(error)
+                or self.monitor.out_of_time()
+                or why is not None
+            ):
+                break
+            share *= 0.3 * self.tol / error
+        return self._result(state, why, met)
+
+    # ---------------------------------------------------------------- the loop
+
+    def _march(self, state: State) -> str | None:
+        """Slab after slab; returns why it stopped before the end."""
+        tries, before, target = 0, None, self._tuning(state)
+        while state.time < self.interval.t1:
+            tries += 1
+            trial = self._attempt(state, tries, before, target)
+            if self.monitor.out_of_time():
+                return self._why_out_of_time()
+            verdict = judge(trial.numbers, target)
+            if isinstance(verdict, Accept) and not self._verified(state, trial, target):
+                verdict = Retry(0.5 * trial.numbers.length)
+                target = replace(target, tolerance=TIGHTENED * target.tolerance)
+            if self.monitor.out_of_time():
+                return self._why_out_of_time()
+            if isinstance(verdict, Stop):
+                return verdict.why
+            if isinstance(verdict, Retry):
+                before = (
+                    (trial.numbers.length, trial.numbers.time_error) if trial.numbers.converged else before
+                )
+                self._prepare(state, trial, verdict)
+                continue
+            self._go_on(state, trial, verdict)
+            tries, before, target = 0, None, self._tuning(state)
+        return None
+
+    def _attempt(self, state: State, tries: int, before: tuple[float, float] | None, target: Tuning) -> Trial:
+        """Try a slab; what is known of it afterwards are numbers."""
+        end = self._end(state)
+        length = end - state.time
+        track = state.coarse
+        known = Numbers(
+            length, self.stages, tries, state.first, converged=False, rough=state.rough, before=before
+        )
+        tolerance = max(ITERATED * target.tolerance, FINEST_PASS)
+        slab, iteration = track.advance(state.time, end, state.scale, tolerance)
+        if slab is None:
+            return Trial(known, None)
+        state.scale = torch.maximum(state.scale, track.space.norms(slab.stages).amax(0))
+        time_error = self._time_error(slab, state.scale)
+        weight = math.sqrt(length / self.interval.length) if state.rough else 1.0
+        tail = tails(track.space, slab.stages, state.scale)
+        limit = max(IN_SPACE * target.tolerance / weight / len(track.space) ** 0.5, ROUNDING)
+        marked = tail > limit
+        numbers = replace(known, converged=True, time_error=time_error, unresolved=int(marked.sum()))
+        if isinstance(judge(numbers, target), Accept) and not state.rough:
+            unseen = UnseenTimes(track.space).error(slab, state.scale, self.interval.length)
+            numbers = replace(numbers, unseen=unseen)
+        return Trial(numbers, slab, marked, directions(track.space, slab.stages, state.scale), tail, limit)
+
+    def _prepare(self, state: State, trial: Trial, verdict: Retry) -> None:
+        """Other patches, or another length, for the next try."""
+        state.length, state.rough = verdict.length, verdict.rough
+        if verdict.refine and trial.marked is not None and trial.along is not None:
+            finer = split(state.coarse.space, trial.marked, trial.along)
+            if finer is not None:
+                self._change(state, *finer)
+
+    def _change(self, state: State, space: Space, pairs: tuple[Tensor, Tensor]) -> None:
+        state.coarse.change(space, pairs)
+        state.fine.change(space.raised(MORE_DEGREES), pairs)
+
+    def _verified(self, state: State, trial: Trial, target: Tuning) -> bool:
+        """Solve an accepted slab by the finer march, too; false where it hands over too much of an error."""
+        u = trial.slab
+        assert u is not None
+        v, _ = state.fine.advance(
+            u.begin, u.end, state.scale, max(0.1 * ITERATED * target.tolerance, FINEST_PASS)
+        )
+        if v is None:
+            return False
+        handed = self._handed(u, v, state.scale)
+        passed = (u.end - self.interval.t0) / self.interval.length
+        allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * passed)
+        again = (
+            handed > allowed > 2 * state.handed
+            and target.tolerance > 0.5 * TIGHTENED * self.tol * state.share
+        )
+        if again and u.length > 1e-6 * self.interval.length:
+            return False
+        state.squares = state.squares + squared_norms(u, v)
+        state.handed = handed
+        state.fine.take(v)
+        return True
+
+    def _handed(self, u: Slab, v: Slab, scale: Tensor) -> float:
+        """Relative difference of the two marches at the end of a slab, of unknowns that are handed over."""
+        difference = v.following[:1].clone()
+        difference[..., : u.space.functions] -= u.following[:1]
+        error = relative_to(v.space.norms(difference)[0], scale)
+        error[torch.from_numpy(self.evolution.time_orders == 0)] = 0.0
+        return float(error.max())
+
+    def _go_on(self, state: State, trial: Trial, verdict: Accept) -> None:
+        """Take a slab."""
+        slab = trial.slab
+        assert slab is not None
+        assert trial.tail is not None
+        state.slabs.append(slab)
+        state.coarse.take(slab)
+        state.time, state.length, state.first = slab.end, verdict.length, False
+        quiet = trial.numbers.time_error <= self.tol * state.share and bool((trial.tail <= trial.limit).all())
+        state.rough = state.rough and not quiet
+        self._record(state, slab)
+        if len(state.slabs) % COARSENED == 0 and state.time < self.interval.t1:
+            tail = tails(slab.space, slab.stages[-1:], state.scale)
+            coarser = join(slab.space, mergeable(slab.space, tail, trial.limit))
+            if coarser is not None:
+                self._change(state, *coarser)
+
+    # ---------------------------------------------------------------- numbers
+
+    def _time_error(self, slab: Slab, scale: Tensor) -> float:
+        """Predicted size of the first Legendre coefficient in time that a slab lacks, relative to the solution."""
+        transform = torch.from_numpy(legendre_transform(slab.method.stages))
+        sizes = slab.space.norms(torch.tensordot(transform, slab.nodes, 1))  # (degree, u)
+        algebraic = torch.from_numpy(self.evolution.time_orders == 0)
+        if bool(algebraic.any()):
+            c = slab.method.nodes[1:]
+            alone = torch.from_numpy(np.linalg.inv(np.polynomial.legendre.legvander(2 * c - 1, len(c) - 1)))
+            sizes[1:, algebraic] = slab.space.norms(torch.tensordot(alone, slab.stages, 1))[:, algebraic]
+        ratio = (sizes[-1] / sizes[-2].clamp_min(1e-300)).clamp(1e-3, 1.0)
+        return float(relative_to(sizes[-1] * ratio, scale).max())
+
+    def _end(self, state: State) -> float:
+        """Where the next slab ends: the rest of the interval is not left with a sliver."""
+        left = self.interval.t1 - state.time
+        if state.length >= 0.999 * left:
+            return self.interval.t1
+        if state.length > 0.5 * left:
+            return state.time + 0.5 * left
+        return state.time + state.length
+
+    def _tuning(self, state: State) -> Tuning:
+        return Tuning(self.tol * state.share, self.interval.length)
+
+    def _beginning(self, share: float) -> State:
+        space = resolving(self.evolution, self.q, IN_SPACE * self.tol * share, self.settings.get("cells"))
+        interrupted = self.monitor.out_of_time
+        coarse = Track.beginning(space, self.stages, interrupted)
+        fine = Track.beginning(space.raised(MORE_DEGREES), self.stages + MORE_STAGES, interrupted)
+        scale = space.norms(coarse.start[:1])[0]
+        length = self.interval.length / self.settings.get("slabs", 1 if self.linear else 8)
+        squares = np.zeros((2, space.unknowns))
+        return State(self.interval.t0, coarse, fine, length, scale, share, squares=squares)
+
+    # ---------------------------------------------------------------- what is told
+
+    def _record(self, state: State, slab: Slab) -> None:
+        self.monitor.record(
+            slab=len(state.slabs),
+            time=slab.end,
+            patches=len(slab.space),
+            unknowns=len(slab.space) * slab.space.width,
+            estimate=float(state.estimates.max()),
+            length=slab.length,
+        )
+
+    def _why_out_of_time(self) -> str:
+        limit = self.monitor.time_limit
+        return "interrupted" if limit is None else f"the time limit of {limit:g} s passed"
+
+    def _result(self, state: State, why: str | None, met: bool) -> MarchResult:
+        if not state.slabs:
+            message = f"stopped at t = {state.time:.6g}: {why}; no slab could be solved"
+            raise SolveError(message)
+        estimates, slabs = state.estimates, len(state.slabs)
+        how = f"{slabs} slab{'s' * (slabs > 1)} in time"
+        if why is not None:
+            status = f"stopped at t = {state.time:.6g}: {why}"
+        elif met:
+            status = f"tolerance met: verified by a finer march, in {how}"
+        else:
+            status = f"the estimate {estimates.max():.1e} stayed above the tolerance, in {how}; raise --tol"
+        return MarchResult(CollocatedMixture.of(state.slabs), tuple(estimates.tolist()), met, status)
+
+
+def _chosen(table: tuple[tuple[float, int], ...], tol: float) -> int:
+    """The entry of the first tolerance that is not above the one asked for."""
+    return next(value for least, value in table if tol >= least)
+
+
+def can_march(problem: Problem) -> bool:
+    """Whether `march` can solve it."""
+    if cannot_march(problem) is not None:
+        return False
+    evolution = Evolution.of(problem)
+    return evolution.depth in (1, 2) and not missing_starts(evolution) and evolution.dimension <= 3
+
+
+def march(
+    problem: Problem, tol: float, monitor: Monitor | None = None, device: str = "cpu", **settings: int
+) -> MarchResult:
+    """Solve an evolution problem to an estimated relative L2 error over space–time of at most `tol`.
+
+    Args:
+        problem: with a time interval and initial values (`can_march`).
+        tol: relative L2 tolerance.
+        monitor: progress and time limit.
+        device: unused: the linear algebra runs on the CPU.
+        **settings: `cells`, root cells along the longest side; `order`, the degree; `slabs` to begin with.
+
+    Raises:
+        SolveError: no slab could be solved.
+    """
+    del device
+    return March(problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), dict(settings)).run()

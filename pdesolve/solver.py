@@ -119,7 +119,7 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
     from pdesolve.adaptive.continuation import continued
     from pdesolve.adaptive.solve import solve_adaptively
     from pdesolve.inverse.solve import IdentifiedResult, solve_inverse
-    from pdesolve.marching.slabs import can_march, march
+    from pdesolve.marching import march, slabs
 
     _refuse_what_gmnm_cannot(problem)
     settings = dict(run.settings)
@@ -135,7 +135,7 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
                 "parameters="
             )
             raise UsageError(message)
-        if can_march(problem):
+        if slabs.can_march(problem):
             message = "continuation is for steady problems; an evolution is followed in time: leave it out"
             raise UsageError(message)
         near, mixture = continued(problem, str(constant), run.monitor, run.device)
@@ -143,7 +143,11 @@ def run_gmnm(problem: Problem, run: Run) -> Outcome:
     elif problem.data:
         result = solve_inverse(problem, run.tol, run.monitor, run.device, **settings)
     else:
-        strategy = march if can_march(problem) else solve_adaptively
+        strategy: Any = solve_adaptively
+        if march.can_march(problem):
+            strategy = march.march
+        elif slabs.can_march(problem):
+            strategy = slabs.march
         result = strategy(problem, run.tol, run.monitor, run.device, **settings)
     outcome = Outcome(result.mixture, result.status, result.converged, result.estimates)
     if isinstance(result, IdentifiedResult):

@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +27,18 @@ from pdesolve.marching.expansion import CollocatedMixture
 from pdesolve.marching.first_mesh import resolving
 from pdesolve.marching.radau import legendre_transform, radau
 from pdesolve.marching.refinement import directions, join, mergeable, split, tails
+from pdesolve.marching.saved import (
+    shown_state,
+    slab_from,
+    slab_state,
+    slabs_from,
+    slabs_state,
+    space_from,
+    space_state,
+    stepper_from,
+    stepper_state,
+    tensor_of,
+)
 from pdesolve.marching.semi_discrete import SemiDiscrete
 from pdesolve.marching.space import Space, moved
 from pdesolve.marching.step import Iteration, Slab, Stepper, relative_to
@@ -44,6 +58,8 @@ AT_ONCE = (
 )
 TIGHTENED = 0.1  # times the local tolerance: a slab that hands over too much
 RESTARTS = 2
+FIRST_SHARE = 0.7  # of the tolerance that local errors may have at first
+NUMBERS = ("time", "length", "share", "handed", "rough", "first")  # of a state
 DEGREES = {  # by space dimension: tolerances and the degree for them
     1: ((1e-4, 10), (1e-7, 14), (1e-10, 16), (0.0, 18)),
     2: ((1e-4, 9), (1e-7, 12), (1e-10, 14), (0.0, 16)),
@@ -168,6 +184,7 @@ class March:
     tol: float
     monitor: Monitor
     settings: dict[str, int] = field(default_factory=dict)
+    restarts: int = 0
 
     def __post_init__(self) -> None:
         self.evolution = Evolution.of(self.problem)
@@ -179,9 +196,10 @@ class March:
 
     def run(self) -> MarchResult:
         """March, and again with a tighter local tolerance where the accumulated error passed the tolerance."""
-        share = 0.7
-        for attempt in range(RESTARTS + 1):
-            state = self._beginning(share)
+        share, first, resumed = self._resumed()
+        for attempt in range(first, RESTARTS + 1):
+            state = resumed or self._beginning(share)
+            resumed, self.restarts = None, attempt
             why = self._march(state)
             error = float(state.estimates.max()) if state.slabs else math.inf
             met = why is None and error <= self.tol
@@ -302,6 +320,14 @@ class March:
         quiet = trial.numbers.time_error <= self.tol * state.share and bool((trial.tail <= trial.limit).all())
         state.rough = state.rough and not quiet
         self._record(state, slab)
+        self._coarsen(state, trial)
+        self.monitor.checkpoint(partial(self._saved, state))
+
+    def _coarsen(self, state: State, trial: Trial) -> None:
+        """Merge patches now and then."""
+        slab = trial.slab
+        assert slab is not None
+        assert trial.tail is not None
         if len(state.slabs) % COARSENED == 0 and state.time < self.interval.t1:
             tail = tails(slab.space, slab.stages[-1:], state.scale)
             coarser = join(slab.space, mergeable(slab.space, tail, trial.limit))
@@ -344,7 +370,50 @@ class March:
         squares = np.zeros((2, space.unknowns))
         return State(self.interval.t0, coarse, fine, length, scale, share, squares=squares)
 
-    # ---------------------------------------------------------------- what is told
+    # ---------------------------------------------------------------- what is kept and told
+
+    def _saved(self, state: State) -> dict[str, Any]:
+        tracks = {}
+        for name, track in (("coarse", state.coarse), ("fine", state.fine)):
+            before = None if track.before is None else slab_state(track.before)
+            tracks[name] = {"start": track.start, "before": before, "stepper": stepper_state(track.stepper)}
+        numbers = {name: getattr(state, name) for name in NUMBERS}
+        shown = {
+            "ends": [s.begin for s in state.slabs] + [state.time],
+            "slabs": map(shown_state, state.slabs),
+        }
+        return {
+            "method": "collocation",
+            "progress": {**shown, "slabs": list(shown["slabs"])},
+            "restarts": self.restarts,
+            "solved": slabs_state(state.slabs),
+            "space": space_state(state.coarse.space),
+            "scale": state.scale,
+            "squares": tensor_of(state.squares),
+            **tracks,
+            **numbers,
+        }
+
+    def _resumed(self) -> tuple[float, int, State | None]:
+        """Local share of the tolerance, number of restarts so far, and the state of an interrupted march."""
+        saved = self.monitor.resume_state
+        if saved is None or saved.get("method") != "collocation":
+            return FIRST_SHARE, 0, None
+        spaces = [space_from(saved["space"], self.evolution)]
+        spaces.append(spaces[0].raised(MORE_DEGREES))
+        tracks = []
+        for name, space in zip(("coarse", "fine"), spaces, strict=True):
+            kept = saved[name]
+            before = None if kept["before"] is None else slab_from(kept["before"], space)
+            stepper = stepper_from(kept["stepper"], space, self.monitor.out_of_time)
+            tracks.append(Track(stepper, kept["start"], before))
+        numbers = {name: saved[name] for name in NUMBERS}
+        squares = saved["squares"].numpy().copy()
+        slabs = slabs_from(saved["solved"], self.evolution)
+        state = State(
+            coarse=tracks[0], fine=tracks[1], scale=saved["scale"], squares=squares, slabs=slabs, **numbers
+        )
+        return state.share, saved["restarts"], state
 
     def _record(self, state: State, slab: Slab) -> None:
         self.monitor.record(

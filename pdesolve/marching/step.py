@@ -83,6 +83,15 @@ class Iteration:
         return (self.changes[-1] / self.changes[0]) ** (1 / (len(self.changes) - 1))
 
 
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """Where rows are linearised: a state with its time derivatives (1, e, u, k), a time, and the length of the slab."""
+
+    derivatives: list[Tensor]
+    time: float
+    length: float
+
+
 @dataclass(eq=False)
 class Stepper:
     """Advances an evolution on one space; keeps the factors of the last slab as long as they serve.
@@ -91,6 +100,10 @@ class Stepper:
         system: the rows.
         method: the method in time.
         interrupted: asked before each pass; where true, the slab is given up.
+        factored: how many factorisations were made.
+        passes: how many passes.
+        frozen: where the rows were linearised last.
+        rate: contraction of the last slab.
     """
 
     system: SemiDiscrete
@@ -98,8 +111,8 @@ class Stepper:
     interrupted: Callable[[], bool] = lambda: False
     factored: int = 0
     passes: int = 0
-    _length: float = 0.0
-    _rate: float = 0.0
+    frozen: Frozen | None = None
+    rate: float = 0.0
     _linearised: Linearised | None = None
     _factors: StageFactors | None = None
     _solver: StageSolver = field(init=False)
@@ -122,7 +135,7 @@ class Stepper:
         fresh = guess is None and not self.system.linear
         guess = start[:1].expand(self.method.stages, -1, -1, -1).clone() if guess is None else guess
         # Lengths of equal slabs differ by the rounding of their ends.
-        if self._factors is None or abs(length - self._length) > 1e-12 * length or self._rate > FAST:
+        if self.frozen is None or abs(length - self.frozen.length) > 1e-12 * length or self.rate > FAST:
             self._factorise(start if fresh else None, guess, start, begin, length)
         if fresh:  # a guess that does not move says little of the middle: first a rough solution
             rough, iteration = self._iterate(guess, start, begin, length, scale, 1e-3)
@@ -131,9 +144,9 @@ class Stepper:
             guess = rough
             self._factorise(None, guess, start, begin, length)
         stages, iteration = self._iterate(guess, start, begin, length, scale, tolerance)
-        self._rate = iteration.rate
+        self.rate = iteration.rate
         if stages is None:
-            self._factors = None
+            self.frozen = None
             return None, iteration
         derivatives = self.derivatives(stages, start, length)
         following = torch.stack([d[-1] for d in derivatives[: len(start)]])
@@ -166,12 +179,16 @@ class Stepper:
         else:
             still = [torch.zeros_like(state[:1])] * (self.system.space.evolution.depth + 1 - len(state))
             derivatives = [*state.split(1), *still]
-        mu = torch.from_numpy(self.method.eigenvalues) / length
-        mu0 = float(mu.abs().log().mean().exp())
         time = begin + float(self.method.nodes[1 + middle]) * length
-        self._linearised = self.system.linearise(derivatives, time, mu0)
+        self.freeze(Frozen([d.clone() for d in derivatives], time, length))
+
+    def freeze(self, frozen: Frozen) -> None:
+        """Linearise and factorise."""
+        mu = torch.from_numpy(self.method.eigenvalues) / frozen.length
+        mu0 = float(mu.abs().log().mean().exp())
+        self._linearised = self.system.linearise(frozen.derivatives, frozen.time, mu0)
         self._factors = self._solver.factor(self._linearised, mu)
-        self._length = length
+        self.frozen = frozen
         self.factored += 1
 
     def _iterate(

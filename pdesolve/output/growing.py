@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from pdesolve.marching.expansion import CollocatedMixture
 from pdesolve.output.mesh import OutputMesh, output_mesh, times
 from pdesolve.output.vtk import step_name, write_collection, write_step
 from pdesolve.patches.mixture import PartitionedMixture
@@ -77,5 +78,6 @@ class GrowingSeries:
         """One slab as a solution, of the problem without what it is compared with."""
         problem = copy.copy(self.problem)
         problem.exact = problem.reference = None
-        mixture = PartitionedMixture.from_state(slab, subdomains_of(problem))
+        kind: Any = CollocatedMixture if "slabs" in slab else PartitionedMixture
+        mixture = kind.from_state(slab, subdomains_of(problem))
         return Solution(problem, mixture, "gmnm", 0.0, "under way", False)

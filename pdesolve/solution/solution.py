@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import UsageError
-from pdesolve.marching.expansion import MarchedMixture
+from pdesolve.marching.expansion import MARCHES
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.solution.measures import error_rule, integral_rule, relative_l2
 from pdesolve.statement.calculus import MultiIndex
@@ -27,7 +27,7 @@ from pdesolve.trained.exact_values import ExactValues
 
 FORMAT = "pdesolve solution 1"
 CHUNK = 65_536
-_MIXTURES = {cls.__name__: cls for cls in (PartitionedMixture, MarchedMixture)}  # of frozen coefficients
+_MIXTURES = {cls.__name__: cls for cls in (PartitionedMixture, *MARCHES)}  # of frozen coefficients
 
 
 @dataclass(eq=False)
@@ -168,7 +168,7 @@ class Solution:
     @property
     def reached(self) -> float | None:
         """The time at which a march was stopped before the end, else None."""
-        if not isinstance(self.approximator, MarchedMixture):
+        if not isinstance(self.approximator, MARCHES):
             return None
         last = float(self.approximator.times[-1])
         time = self.problem.domain.time

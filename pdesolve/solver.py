@@ -113,15 +113,15 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
     from pdesolve.adaptive.continuation import continued
     from pdesolve.adaptive.solve import solve_adaptively
     from pdesolve.inverse.solve import solve_inverse
-    from pdesolve.marching.march import can_march, march
+    from pdesolve.marching import march, slabs
     from pdesolve.marching.ordinary.march import march_in_time
-    from pdesolve.marching.ordinary.system import is_ordinary
+    from pdesolve.statement.initial_values import is_ordinary
 
     _refuse_what_gmnm_cannot(problem)
     if is_ordinary(problem):
         run.settings.require_none("the unknowns depend on time alone: there are no patches")
         return _answer(march_in_time(problem, run.tol, run.monitor))
-    evolves = can_march(problem)
+    evolves = slabs.can_march(problem)
     from_data = bool(problem.data)
     run.settings.require_applicable(evolves, from_data)
     settings = run.settings.of_discretisation
@@ -132,8 +132,10 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
     strategy: Any = solve_adaptively
     if from_data:
         strategy = solve_inverse
+    elif march.can_march(problem):
+        strategy = march.march
     elif evolves:
-        strategy = march
+        strategy = slabs.march
     return _answer(strategy(problem, run.tol, run.monitor, run.device, **settings))
 
 

@@ -23,12 +23,10 @@ from pdesolve.checks.terms import (
     compile_samples,
 )
 from pdesolve.errors import PdesolveError, ProblemError
-from pdesolve.marching.ordinary.system import compiled, is_ordinary
+from pdesolve.statement.initial_values import is_ordinary, orders_and_start
 from pdesolve.statement.problem import Problem
 
 __all__ = ["Report", "check", "check_file", "require_sound"]
-
-ROUGH = 1e-3  # to which data are resolved in time: nothing is solved
 
 
 def check(problem: Problem) -> Report:
@@ -74,8 +72,8 @@ def require_sound(problem: Problem) -> None:
 def _examine_statement(problem: Problem, findings: Findings) -> list[Sample]:
     """What `check` and `solve` look at alike; the terms that could be compiled."""
     samples = compile_samples(problem, findings)
-    if is_ordinary(problem):
-        compiled(problem, ROUGH)  # counts the initial values
+    if is_ordinary(problem) and samples:
+        orders_and_start(problem, samples[0].operator)
     check_conditions(problem, samples, findings)
     for sample in samples:
         check_pointwise(sample, findings)

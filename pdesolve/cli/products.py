@@ -85,7 +85,7 @@ class ProductsSoFar:
 
     def update(self, state: Mapping[str, Any]) -> None:
         """Add steps from the state of a checkpoint; where they cannot be made, warn once."""
-        if self.series is None or state.get("method") != "march":
+        if self.series is None or state.get("method") not in ("march", "collocation"):
             return
         march, series = state["progress"], self.series
         if not _optional(series.path, series.extend, march["ends"], march["slabs"], state["seconds"]):

@@ -1,4 +1,4 @@
-"""Space–time slabs: one partitioned mixture for each time interval, one after the other."""
+"""Solutions of evolutions, slab after slab: mixtures in space–time, or mixtures in space and polynomials in time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pdesolve.geometry.domain import Domain
+from pdesolve.marching.ordinary.polynomials import TimePolynomials
+from pdesolve.marching.radau import differentiation, lagrange, radau
+from pdesolve.marching.step import Slab
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.statement.calculus import MultiIndex
 
@@ -55,3 +59,86 @@ class MarchedMixture:
         """Rebuild from `state()`, and the sub-domains of the problem."""
         slabs = tuple(PartitionedMixture.from_state(s, subdomains) for s in state["slabs"])
         return cls(state["times"], slabs)
+
+
+@dataclass(frozen=True, eq=False)
+class CollocatedMixture:
+    """u(x, t) = Σ_i ℓ_i(τ) u_i(x) on each slab, τ = (t - a)/Δ: patches in space, polynomials in time.
+
+    The nodes are 0 and the stages of Radau IIA; unknowns without a time derivative have no start, and are polynomials
+    through the stages alone.
+
+    Attributes:
+        times: (k + 1,) increasing slab borders.
+        slabs: of each slab, the functions u_i in space, node after node.
+        algebraic: (u,) which unknowns have no time derivative.
+    """
+
+    times: Tensor
+    slabs: tuple[PartitionedMixture, ...]
+    algebraic: Tensor
+
+    @classmethod
+    def of(cls, slabs: Sequence[Slab]) -> CollocatedMixture:
+        """From what a march has solved."""
+        times = torch.tensor([slabs[0].begin, *(s.end for s in slabs)], dtype=torch.float64)
+        algebraic = torch.from_numpy(slabs[0].space.evolution.time_orders == 0)
+        return cls(times, tuple(s.mixture() for s in slabs), algebraic)
+
+    @property
+    def outputs(self) -> int:
+        """Number of unknowns."""
+        return len(self.algebraic)
+
+    @property
+    def coefficients(self) -> Tensor:
+        """All coefficients, slab after slab."""
+        return torch.cat([slab.coefficients for slab in self.slabs])
+
+    def jet(self, x: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
+        """Derivatives at points x (n, d), time last: (n, u, a); NaN outside all patches."""
+        inner = self.times[1:-1].to(x)
+        slab = torch.searchsorted(inner, x[:, -1].contiguous())
+        result = x.new_full((len(x), self.outputs, len(indices)), torch.nan)
+        for k in torch.unique(slab).tolist():
+            mine = torch.nonzero(slab == k)[:, 0]
+            result[mine] = self._on_slab(k, x[mine], indices)
+        return result
+
+    def _on_slab(self, k: int, x: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
+        mixture, length = self.slabs[k], float(self.times[k + 1] - self.times[k])
+        fraction = (x[:, -1] - self.times[k].to(x)) / length
+        space = tuple(dict.fromkeys(tuple(index[:-1]) for index in indices))
+        values = mixture.jet(x[:, :-1], space)
+        values = values.view(len(x), -1, self.outputs, len(space))  # (n, i, u, a)
+        result = x.new_empty(len(x), self.outputs, len(indices))
+        for order in {index[-1] for index in indices}:
+            weights = self._weights(values.shape[1] - 1, fraction, order) / length**order
+            chosen = [i for i, index in enumerate(indices) if index[-1] == order]
+            place = [space.index(tuple(indices[i][:-1])) for i in chosen]
+            result[:, :, chosen] = torch.einsum("nui,niua->nua", weights.to(values), values[..., place])
+        return result
+
+    def _weights(self, stages: int, fraction: Tensor, order: int) -> Tensor:
+        """Derivatives of the Lagrange polynomials by τ (n, u, i)."""
+        nodes, t = radau(stages).nodes, fraction.detach().cpu().numpy()
+        every = torch.from_numpy(lagrange(nodes, t) @ np.linalg.matrix_power(differentiation(nodes), order))
+        weights = every[:, None].repeat(1, self.outputs, 1)
+        if bool(self.algebraic.any()):
+            alone = lagrange(nodes[1:], t) @ np.linalg.matrix_power(differentiation(nodes[1:]), order)
+            weights[:, self.algebraic] = torch.nn.functional.pad(torch.from_numpy(alone), (1, 0))[:, None]
+        return weights
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to rebuild it, as tensors and numbers."""
+        slabs = [slab.state() for slab in self.slabs]
+        return {"times": self.times, "slabs": slabs, "algebraic": self.algebraic}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any], subdomains: tuple[Domain, ...] = ()) -> CollocatedMixture:
+        """Rebuild from `state()`, and the sub-domains of the problem."""
+        slabs = tuple(PartitionedMixture.from_state(s, subdomains) for s in state["slabs"])
+        return cls(state["times"], slabs, state["algebraic"])
+
+
+MARCHES = (MarchedMixture, CollocatedMixture, TimePolynomials)

@@ -45,7 +45,7 @@ class Radau:
 
     @property
     def stages(self) -> int:
-        """S."""
+        """The number of stages s."""
         return len(self.start)
 
     @property

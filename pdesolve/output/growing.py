@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from pdesolve.marching.expansion import CollocatedMixture
 from pdesolve.output.cells import OutputMesh
 from pdesolve.output.mesh import output_mesh, times
 from pdesolve.output.vtk import step_name, write_collection, write_step
@@ -81,5 +82,6 @@ class GrowingSeries:
         # The run goes on with its own problem.
         problem = copy.copy(self.problem)
         problem.exact = problem.reference = None
-        mixture = PartitionedMixture.from_state(dict(slab), subdomains_of(problem))
+        kind: Any = CollocatedMixture if "slabs" in slab else PartitionedMixture
+        mixture = kind.from_state(dict(slab), subdomains_of(problem))
         return Solution(problem, mixture, "gmnm", 0.0, "under way", False)

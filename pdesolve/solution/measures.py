@@ -9,14 +9,17 @@ import torch
 from torch import Tensor
 
 from pdesolve.geometry import Domain, TimeInterval
-from pdesolve.marching.expansion import MarchedMixture
+from pdesolve.marching.expansion import MARCHES, CollocatedMixture, MarchedMixture
 from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.patches.cover import Frame, Patches, interior_points
 from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.quadrature import gauss_legendre
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.subdomains import subdomains_of
 
 ORDER = {1: 400, 2: 100, 3: 36}
+MOST_TIMES = 12  # Gauss points in a slab: the polynomial in time has at most degree 13
+MOST_POINTS = 1_500_000  # of all slabs together
 
 
 def error_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
@@ -28,6 +31,8 @@ def error_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
     """
     if isinstance(approximator, TimePolynomials):
         return approximator.quadrature()
+    if isinstance(approximator, CollocatedMixture):
+        return _march_rule(problem, approximator)
     if isinstance(approximator, MarchedMixture):
         borders = approximator.times.tolist()
         space = problem.domain.space
@@ -51,8 +56,10 @@ def integral_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
     """
     if isinstance(approximator, TimePolynomials):
         return approximator.quadrature()
-    slab = approximator.slabs[0] if isinstance(approximator, MarchedMixture) else approximator
-    if isinstance(slab, PartitionedMixture) and not _patches(problem, problem.domain, slab).cut.any():
+    slab = approximator.slabs[0] if isinstance(approximator, MARCHES) else approximator
+    space = isinstance(approximator, CollocatedMixture)
+    domain = problem.domain.space if space else problem.domain
+    if isinstance(slab, PartitionedMixture) and not _patches(problem, domain, slab).cut.any():
         return error_rule(problem, approximator)
     rules = [part.rule(ORDER.get(part.dimension, 12)) for part in subdomains_of(problem) or (problem.domain,)]
     return torch.cat([rule.points for rule in rules]), torch.cat([rule.weights for rule in rules])
@@ -63,6 +70,21 @@ def _patches(problem: Problem, domain: Domain, approximator: PartitionedMixture)
     subdomains = subdomains_of(problem) if len(approximator.subdomains) > 1 else ()
     frame = Frame.of(domain, subdomains, rotation=approximator.rotation.cpu())
     return Patches.over(frame, approximator.partition)[0]
+
+
+def _march_rule(problem: Problem, march: CollocatedMixture) -> tuple[Tensor, Tensor]:
+    """Patches in space times Gauss in every slab, with fewer times where there are very many points."""
+    space = problem.domain.space
+    rules = {id(m.partition): _patch_rule(_patches(problem, space, m), m) for m in march.slabs}
+    total = sum(len(rules[id(m.partition)][0]) for m in march.slabs)
+    parts = []
+    for (a, b), mixture in zip(pairwise(march.times.tolist()), march.slabs, strict=True):
+        x, w = rules[id(mixture.partition)]
+        t, v = gauss_legendre(max(2, min(MOST_TIMES, MOST_POINTS // total)), a, b)
+        points = torch.cat([x.repeat_interleave(len(t), 0), t.repeat(len(x))[:, None]], 1)
+        parts.append((points, (w[:, None] * v).reshape(-1)))
+    points, weights = zip(*parts, strict=True)
+    return torch.cat(points), torch.cat(weights)
 
 
 def _patch_rule(patches: Patches, approximator: PartitionedMixture) -> tuple[Tensor, Tensor]:

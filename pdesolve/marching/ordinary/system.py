@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.errors import ProblemError
 from pdesolve.marching.breaks import Resolution, resolve
 from pdesolve.marching.radau import Radau
-from pdesolve.statement.conditions import Initial
+from pdesolve.statement.initial_values import orders_and_start
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import ResidualOperator, compile_term, sample_points
 
@@ -82,55 +81,21 @@ class System:
         return matrix.view(s * m, s * self.unknowns)
 
 
-def is_ordinary(problem: Problem) -> bool:
-    """Whether a problem lives on a time axis alone and everything stated holds at the first time."""
-    if problem.coordinates != ("t",) or problem.data or problem.integrals:
-        return False
-    return all(isinstance(c, Initial) for c in problem.conditions)
-
-
 def compiled(problem: Problem, tol: float) -> System:
     """The equations of a problem on a time axis with its initial values.
+
+    Args:
+        problem: on a time axis (`is_ordinary`).
+        tol: to which data are resolved in time, relatively; 1e-9 at least.
 
     Raises:
         ProblemError: initial values are missing or too many, or equations and unknowns differ in number.
     """
     operator = compile_term(problem, problem.terms[0], *sample_points(problem, problem.terms[0], 512))
-    names = problem.unknowns
-    if operator.components != len(names):
-        message = (
-            f"{operator.components} equations for the {len(names)} unknowns {', '.join(names)}: in time alone there "
-            "must be as many equations as unknowns"
-        )
-        raise ProblemError(message)
-    orders = [max(index[0] for u, index in operator.slots if u == i) for i in range(len(names))]
-    given: dict[tuple[str, int], Initial] = {}
-    for condition in problem.conditions:
-        given[problem.unknown_of(condition), condition.order] = condition
-    start = torch.zeros(max(orders), len(names), dtype=torch.float64)
-    first = problem.domain.bounds[:1]
-    for i, name in enumerate(names):
-        wanted = {(name, k) for k in range(orders[i])}
-        stated = {key for key in given if key[0] == name}
-        if wanted != stated:
-            message = (
-                f"{name} stands in the equations with derivatives up to order {orders[i]}, so that {orders[i]} initial "
-                f"value{'s are' if orders[i] != 1 else ' is'} needed; {len(stated)} given. Write "
-                f"Initial(value, unknown='{name}', order=k) for k = 0 … {orders[i] - 1}"
-            )
-            if orders[i] == 0:
-                message = (
-                    f"{name} is never differentiated: the equations give its first value, leave Initial out"
-                )
-            raise ProblemError(message)
-        for k in range(orders[i]):
-            start[k, i] = problem.values({name: given[name, k].value}, first, "the value of Initial")[0, i]
-    if not bool(start.isfinite().all()):
-        message = f"an initial value of {problem.name} is not finite; expected numbers"
-        raise ProblemError(message)
-    last = float(problem.domain.bounds[1, 0])
-    resolution = resolve(lambda t: _at_fixed_jets(operator, t), float(first[0, 0]), last, max(tol, 1e-9))
-    return System(operator, resolution, tuple(orders), start)
+    orders, start = orders_and_start(problem, operator)
+    first, last = problem.domain.bounds[:, 0].tolist()
+    resolution = resolve(lambda t: _at_fixed_jets(operator, t), first, last, max(tol, 1e-9))
+    return System(operator, resolution, orders, start)
 
 
 def _at_fixed_jets(operator: ResidualOperator, t: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from pdesolve import (
 )
 from pdesolve.errors import OutOfMemoryError
 from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
-from pdesolve.marching.march import March, can_march, march
+from pdesolve.marching.slabs import March, can_march, march
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solver import solve
 

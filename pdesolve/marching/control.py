@@ -1,0 +1,191 @@
+"""What is done with a slab that was tried: taken, tried again, or given up. Numbers in, a verdict out.
+
+The rules are asked in order; the first that has an answer decides.
+
+Sources: Hairer & Wanner, Solving Ordinary Differential Equations II, section IV.8 (step sizes); the weight √(Δ/T) of a
+start that does not match follows from the norm of the tolerance, L2 over space and time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+SHORTEST = 1e-15  # of the interval
+DIVERGED = 0.4  # times its length: a slab on which Newton's iteration did not converge
+UNSEEN = 0.25  # times its length: one that passed over something in the data
+AIM = 0.5  # of the tolerance: predicted error that the next length aims at
+LEAST_FACTOR, MOST_FACTOR = 0.3, 2.0  # of one length to the next
+KEPT = (0.9, 1.3)  # between them the length, and with it the factors, are kept
+SMOOTH = 2.0  # least power of the length with which the error of a slab from smooth data falls
+ROUGH_FACTOR = 1e-3  # least factor of lengths where the power of the error is known
+TRIED = 60  # times that a slab is tried
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a march aims at.
+
+    Attributes:
+        tolerance: of the local error in time.
+        interval: T.
+    """
+
+    tolerance: float
+    interval: float
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What is known of a slab that was tried.
+
+    Attributes:
+        length: Δ.
+        stages: s.
+        tries: how often a slab from this time has been tried, with this one.
+        first: whether it begins where the data break: at the start, or at a break in time.
+        converged: whether the iteration did.
+        time_error: predicted relative error in time.
+        unresolved: number of patches that do not resolve the solution.
+        unseen: relative error that data between the stages cause.
+        rough: whether the slab is weighted as one whose data do not match.
+        before: length and error in time of the last try from this time, where there is one.
+        splittable: whether patches can be smaller.
+        left: time that is left after the slab.
+    """
+
+    length: float
+    stages: int
+    tries: int
+    first: bool
+    converged: bool
+    time_error: float = 0.0
+    unresolved: int = 0
+    unseen: float = 0.0
+    rough: bool = False
+    before: tuple[float, float] | None = None
+    splittable: bool = True
+
+
+@dataclass(frozen=True)
+class Accept:
+    """Take the slab; the next one has this length."""
+
+    length: float
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Try again with this length, refined patches or not, weighted as rough or not."""
+
+    length: float
+    refine: bool = False
+    rough: bool = False
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Give up, and say why."""
+
+    why: str
+
+
+Verdict = Accept | Retry | Stop
+Rule = Callable[[Numbers, Tuning], Verdict | None]
+
+
+def weight(numbers: Numbers, tuning: Tuning) -> float:
+    """√(Δ/T) for a slab from data that do not match, whose error dies out, else 1."""
+    return math.sqrt(numbers.length / tuning.interval) if numbers.rough else 1.0
+
+
+def too_often(numbers: Numbers, tuning: Tuning) -> Verdict | None:
+    """Stop where neither shorter slabs nor smaller patches help."""
+    if numbers.tries > TRIED or numbers.length < SHORTEST * tuning.interval:
+        return Stop("neither shorter slabs nor smaller patches resolve the solution; look at it there")
+    return None
+
+
+def diverged(numbers: Numbers, tuning: Tuning) -> Verdict | None:
+    """Shorten a slab on which the iteration did not converge."""
+    del tuning
+    return None if numbers.converged else Retry(DIVERGED * numbers.length, rough=numbers.rough)
+
+
+def overlooked(numbers: Numbers, tuning: Tuning) -> Verdict | None:
+    """Shorten a slab that passes over something in the data."""
+    if numbers.unseen <= tuning.tolerance:
+        return None
+    return Retry(UNSEEN * numbers.length, rough=numbers.rough)
+
+
+def becomes_rough(numbers: Numbers, tuning: Tuning) -> Verdict | None:
+    """Recognise a start that does not match: the error hardly falls with the length."""
+    if not numbers.first or numbers.rough or numbers.time_error <= tuning.tolerance:
+        return None
+    power = fall(numbers)
+    if power is None or power > SMOOTH:
+        return None
+    return Retry(numbers.length, refine=numbers.unresolved > 0, rough=True)
+
+
+def inaccurate(numbers: Numbers, tuning: Tuning) -> Verdict | None:
+    """Shorten a slab that is not resolved in time, and refine patches that are not in space."""
+    if numbers.time_error * weight(numbers, tuning) <= tuning.tolerance:
+        return None
+    return Retry(
+        numbers.length * min(next_factor(numbers, tuning), 0.9),
+        refine=numbers.unresolved > 0,
+        rough=numbers.rough,
+    )
+
+
+def unresolved(numbers: Numbers, tuning: Tuning) -> Verdict | None:
+    """Refine patches that do not resolve the solution in space."""
+    del tuning
+    if numbers.unresolved == 0:
+        return None
+    if not numbers.splittable:
+        return Stop("patches became too small; look at the solution there")
+    return Retry(numbers.length, refine=True, rough=numbers.rough)
+
+
+def accepted(numbers: Numbers, tuning: Tuning) -> Verdict:
+    """Take what is left; keep the length where little is gained by another."""
+    factor = next_factor(numbers, tuning)
+    if KEPT[0] <= factor <= KEPT[1]:
+        factor = 1.0
+    return Accept(numbers.length * factor)
+
+
+RULES: tuple[Rule, ...] = (too_often, diverged, becomes_rough, inaccurate, unresolved, overlooked)
+
+
+def judge(numbers: Numbers, tuning: Tuning) -> Verdict:
+    """The verdict of the first rule that has one, else acceptance."""
+    for rule in RULES:
+        verdict = rule(numbers, tuning)
+        if verdict is not None:
+            return verdict
+    return accepted(numbers, tuning)
+
+
+def fall(numbers: Numbers) -> float | None:
+    """Power of the length with which the error in time fell since the last try; None where it is not known."""
+    if numbers.before is None or numbers.before[0] < 1.5 * numbers.length or numbers.time_error <= 0:
+        return None
+    length, error = numbers.before
+    return math.log(max(error, 1e-300) / numbers.time_error) / math.log(length / numbers.length)
+
+
+def next_factor(numbers: Numbers, tuning: Tuning) -> float:
+    """Factor of the length at which the predicted error is AIM times the tolerance."""
+    error = numbers.time_error * weight(numbers, tuning)
+    aim = AIM * tuning.tolerance / max(error, 1e-300)
+    if not numbers.rough:
+        return float(min(max(aim ** (1 / (numbers.stages + 1)), LEAST_FACTOR), MOST_FACTOR))
+    power = 0.5 + min(max(fall(numbers) or 0.0, 0.0), numbers.stages + 1.0)
+    least = ROUGH_FACTOR if aim < 1 else 1.0
+    power = power if aim < 1 else numbers.stages + 1.0
+    return float(min(max(aim ** (1 / power), least), MOST_FACTOR))

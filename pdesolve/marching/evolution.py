@@ -1,0 +1,177 @@
+"""An evolution problem as the march sees it: compiled terms, where they hold in space, and orders in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.errors import ProblemError
+from pdesolve.geometry import Domain
+from pdesolve.geometry.place import BoundaryRule, Piece, Place
+from pdesolve.geometry.spacetime import Lateral
+from pdesolve.patches.compiled import GridTerm, Statement
+from pdesolve.patches.cover import Frame
+from pdesolve.statement.calculus import Frame as Points
+from pdesolve.statement.conditions import Initial
+from pdesolve.statement.problem import Problem
+
+MOST_ORDER = 2  # in time: what a start hands over are values and first derivatives
+
+
+@dataclass(frozen=True, eq=False)
+class InSpace:
+    """A place of a space–time cylinder, seen from its space domain."""
+
+    place: Place
+    cylinder: Domain
+
+    def pieces_on(self, domain: Domain) -> tuple[Piece, ...]:
+        """Pieces in space of the lateral pieces."""
+        del domain
+        return tuple(piece.surface.in_space(piece) for piece in lateral_pieces(self.place, self.cylinder))
+
+    def rule(self, domain: Domain, order: int) -> BoundaryRule:
+        """The point in space, where the place is a point."""
+        return self.place.rule(domain, order)
+
+
+def lateral_pieces(place: Place, cylinder: Domain) -> list[Piece]:
+    """Those pieces of a place that last."""
+    return [piece for piece in place.pieces_on(cylinder) if isinstance(piece.surface, Lateral)]
+
+
+@dataclass(frozen=True, eq=False)
+class Evolution:
+    """A problem on space × time, compiled in the grid axes of its space domain.
+
+    Attributes:
+        problem: with a time interval.
+        statement: its terms with derivatives along the grid axes of space, and along t.
+        frame: grid coordinates of the space domain.
+        places: of the terms that hold on boundaries, by number of the term.
+    """
+
+    problem: Problem
+    statement: Statement
+    frame: Frame
+    places: dict[int, InSpace]
+
+    @classmethod
+    def of(cls, problem: Problem) -> Evolution:
+        """Compile a problem."""
+        space = problem.domain.space
+        frame = Frame.of(space)
+        rotation = torch.eye(space.dimension + 1, dtype=torch.float64)
+        rotation[:-1, :-1] = frame.rotation
+        statement = Statement.of(problem, rotation)
+        places = {
+            number: InSpace(term.operator.term.place, problem.domain)
+            for number, term in enumerate(statement.terms)
+            if term.operator.term.place is not None and term.operator.term.kind != "initial"
+        }
+        return cls(problem, statement, frame, places)
+
+    @property
+    def dimension(self) -> int:
+        """Space coordinates d."""
+        return self.frame.domain.dimension
+
+    @property
+    def unknowns(self) -> int:
+        """Number of unknowns."""
+        return len(self.problem.unknowns)
+
+    @property
+    def orders(self) -> np.ndarray:
+        """(u, d) highest derivative of each unknown along each grid axis."""
+        return self.statement.orders[:, :-1]
+
+    @property
+    def time_orders(self) -> np.ndarray:
+        """(u,) highest time derivative of each unknown; 0: algebraic."""
+        return self.statement.orders[:, -1]
+
+    @property
+    def depth(self) -> int:
+        """Highest time derivative of all."""
+        return int(self.time_orders.max())
+
+    def term_of(self, number: int) -> GridTerm:
+        """A term by its number."""
+        return self.statement.terms[number]
+
+    @cached_property
+    def parameters(self) -> dict[str, Tensor]:
+        """Values of parameters, as numbers."""
+        return {k: torch.tensor(v, dtype=torch.float64) for k, v in self.problem.parameters.items()}
+
+    def initial(self, x: Tensor, order: int) -> Tensor:
+        """∂^order u/∂t^order (n, u) at the start, at points x (n, d) of space; 0 where nothing is prescribed.
+
+        Raises:
+            ProblemError: it is not finite.
+        """
+        problem = self.problem
+        points = torch.cat([x, x.new_full((len(x), 1), problem.domain.time.t0)], dim=1)
+        values = x.new_zeros(len(x), self.unknowns)
+        for number, name in enumerate(problem.unknowns):
+            found = [c for c in problem.conditions if isinstance(c, Initial)]
+            mine = [c for c in found if problem.unknown_of(c) == name and c.order == order]
+            guess = (problem.guess or {}).get(name) if order == 0 else None
+            for value in [guess] * (guess is not None and not mine) + [c.value for c in mine]:
+                with torch.no_grad(), Points(problem.coordinates, points) as frame:
+                    values[:, number] = problem.value(value, frame, f"the initial value of {name}").detach()
+        if not bool(values.isfinite().all()):
+            where = ", ".join(f"{v:.4g}" for v in x[~values.isfinite().all(1)][0].tolist())
+            message = f"the initial value is not finite, first at ({where})"
+            raise ProblemError(message)
+        return values
+
+
+def cannot_march(problem: Problem) -> str | None:
+    """Why a problem is no evolution from initial values that can be advanced step by step; None if it is one."""
+    if "t" not in problem.coordinates:
+        return "it has no time interval"
+    initial = [c for c in problem.conditions if isinstance(c, Initial)]
+    if not initial:
+        return "it has no initial values"
+    if problem.data or problem.parameters:
+        return "something is to be identified"
+    if problem.interfaces:
+        return "it has interfaces"
+    if problem.integrals:
+        return "it has integral conditions"
+    ends = {problem.domain.initial.name, problem.domain.final.name}
+    places = [c.on for c in problem.conditions if getattr(c, "on", None) is not None]
+    if any(getattr(place, "name", None) in ends for place in places):
+        return "something is prescribed at the first or the last time"
+    if any(_changes(place, problem.domain) for place in places):
+        return "a condition holds on a part of the boundary that changes in time"
+    return None
+
+
+def _changes(place: Place, cylinder: Domain) -> bool:
+    """Whether the part of the boundary depends on time."""
+    filters = [f for piece in lateral_pieces(place, cylinder) for f in _filters(piece)]
+    return any("t" in getattr(f, "names", ()) for f in filters)
+
+
+def _filters(piece: Piece) -> Sequence[object]:
+    return [*piece.filters, *(f for other in piece.hidden_by for f in other.filters)]
+
+
+def missing_starts(evolution: Evolution) -> list[str]:
+    """Initial values that a unique solution needs and the problem does not state, such as "∂u/∂t"."""
+    problem = evolution.problem
+    stated = {(problem.unknown_of(c), c.order) for c in problem.conditions if isinstance(c, Initial)}
+    return [
+        name if order == 0 else f"∂{name}/∂t"
+        for name, orders in zip(problem.unknowns, evolution.time_orders, strict=True)
+        for order in range(int(orders))
+        if (name, order) not in stated
+    ]

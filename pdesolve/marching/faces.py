@@ -1,0 +1,130 @@
+"""Rows of continuity: jumps of normal derivatives over the faces between patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.marching.space import BATCH, Space, reference_table
+from pdesolve.patches.cover import FacePoints, face_points
+from pdesolve.patches.rows.weights import FLUX_WEIGHTS
+from pdesolve.statement.seams import Seam
+
+
+@dataclass(eq=False)
+class Faces:
+    """f faces with r rows each, filled up with zeros: what holds is  T₋ u₋ - T₊ u₊ = jump.
+
+    Attributes:
+        minus, plus: (f,) patches.
+        traces: T₋ and T₊, (2, f, r, u k).
+        rows: (f,) how many of the r rows are in use.
+        seams: what makes jumps of values over seams, where there are any: (faces, function of times).
+    """
+
+    minus: Tensor
+    plus: Tensor
+    traces: Tensor
+    rows: Tensor
+    space: Space
+    jumping: list[tuple[Tensor, FacePoints, np.ndarray, Seam]]
+
+    def __len__(self) -> int:
+        return len(self.minus)
+
+    def residual(self, u: Tensor, times: Tensor) -> Tensor:
+        """T₋ u₋ - T₊ u₊ - jump of functions (S, e, u, k) at their times (S,): (S, f, r)."""
+        flat = u.flatten(2)
+        jump = torch.einsum("frn,sfn->sfr", self.traces[0], flat[:, self.minus])
+        jump -= torch.einsum("frn,sfn->sfr", self.traces[1], flat[:, self.plus])
+        for number, face, orders, seam in self.jumping:
+            for i, t in enumerate(times.tolist()):
+                value = self._jump(face, orders, seam, t)
+                jump[i, number, : value.shape[1]] -= value
+        return jump
+
+    def _jump(self, f: FacePoints, orders: np.ndarray, seam: Seam, time: float) -> Tensor:
+        """What the rows of faces on a seam yield at a time (b, r)."""
+        problem, (b, m, d) = self.space.evolution.problem, f.y.shape
+        x = f.y.reshape(-1, d) @ self.space.rotation.T
+        points = torch.cat([x, torch.full_like(x[:, :1], time)], dim=1)
+        jumps = problem.jumps(seam, points).view(b, m, -1) * f.weight[..., None] * FLUX_WEIGHTS[0]
+        if f.modes is not None:
+            jumps = f.modes.mT @ jumps
+        values = jumps.new_zeros(b, int(orders.sum()), jumps.shape[1])
+        first = np.cumsum(orders) - orders
+        for u in np.flatnonzero(orders):
+            values[:, first[u]] = jumps[..., u]
+        return values.view(b, -1)
+
+
+def faces_of(space: Space) -> Faces:
+    """All faces on which some unknown or a derivative of it is continuous."""
+    blocks, jumping, count = [], [], 0
+    problem = space.evolution.problem
+    for f in face_points(space.patches, space.degrees, BATCH):
+        orders = space.evolution.orders[:, f.axis]
+        if not orders.any():
+            continue
+        sides = [_traces(space, f, f.minus, f.y, orders)]
+        sides.append(_traces(space, f, f.plus, f.y - f.shift[:, None], orders))
+        blocks.append((torch.from_numpy(f.minus), torch.from_numpy(f.plus), torch.stack(sides)))
+        number = torch.arange(count, count + len(f.minus))
+        count += len(f.minus)
+        wrapped = torch.nonzero(f.shift[:, f.axis] != 0)[:, 0]
+        for seam in problem.seams:
+            if seam.axis == f.axis and len(wrapped) and any(any(s.jumps.values()) for s in problem.seams):
+                jumping.append((number[wrapped], _some(f, wrapped), orders, seam))
+    most = max((t.shape[2] for _, _, t in blocks), default=0)
+    traces = torch.zeros(2, count, most, space.width, dtype=torch.float64)
+    rows = torch.zeros(count, dtype=torch.long)
+    start = 0
+    for _, _, t in blocks:
+        traces[:, start : start + t.shape[1], : t.shape[2]] = t
+        rows[start : start + t.shape[1]] = t.shape[2]
+        start += t.shape[1]
+    none = torch.zeros(0, dtype=torch.long)
+    minus, plus = (torch.cat([none, *(b[i] for b in blocks)]) for i in (0, 1))
+    return Faces(minus, plus, traces, rows, space, jumping)
+
+
+def _some(f: FacePoints, chosen: Tensor) -> FacePoints:
+    modes = None if f.modes is None else f.modes[chosen]
+    index = chosen.numpy()
+    return FacePoints(
+        f.minus[index],
+        f.plus[index],
+        f.axis,
+        f.y[chosen],
+        f.shift[chosen],
+        f.weight[chosen],
+        f.half[chosen],
+        modes,
+    )
+
+
+def _traces(space: Space, f: FacePoints, cells: np.ndarray, y: Tensor, orders: np.ndarray) -> Tensor:
+    """Weighted traces h^k ∂^k/∂n^k, k below the order of each unknown, from one side: (b, r, u k).
+
+    Weights fall with k as in the steady solver (10, 1, 0.3, 0.1, …): jumps of values rule the error.
+    """
+    index = torch.from_numpy(cells)
+    half = space.half[index]
+    local = (y - space.centre[index][:, None]) / half[:, None]
+    powers = range(int(orders.max()))
+    betas = tuple(tuple(k if i == f.axis else 0 for i in range(space.d)) for k in powers)
+    table = reference_table(local, space.q, betas) * f.weight[..., None]  # (a, b, m, k)
+    if f.modes is not None:
+        table = f.modes.mT @ table
+    ratio = f.half / half[:, f.axis]
+    b, m, k = table.shape[1:]
+    matrix = table.new_zeros(b, int(orders.sum()), m, space.unknowns, k)
+    row = 0
+    for u, order in enumerate(orders):
+        for power in range(int(order)):
+            matrix[:, row, :, u] = FLUX_WEIGHTS[power] * ratio[:, None, None] ** power * table[power]
+            row += 1
+    return matrix.view(b, row * m, -1)

@@ -1,0 +1,73 @@
+"""The first patches: a few root cells, halved where they do not resolve the initial values."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.marching.evolution import Evolution
+from pdesolve.marching.refinement import directions, split, tails
+from pdesolve.marching.space import Space
+from pdesolve.marching.step import relative_to
+from pdesolve.patches.cover import Patches
+from pdesolve.patches.partition import Partition
+
+CELLS = {1: 2, 2: 2, 3: 2}  # root cells along the longest side
+MOST_LEVELS = 12  # of halvings for initial values, which may have jumps
+MOST_PATCHES = {1: 400, 2: 900, 3: 216}
+PROBES = 4096  # points at which initial values are compared with what the patches make of them
+MISFIT = 1e3  # times the tolerance: values there that differ by more were not seen by the patches
+
+
+def root_space(evolution: Evolution, q: int, cells: int | None = None) -> Space:
+    """The root grid."""
+    problem = evolution.problem
+    seams = {seam.axis: seam for seam in problem.seams}
+    breaks = evolution.frame.breaks(cells or CELLS[evolution.dimension], tuple(seams))
+    shift = np.zeros((evolution.dimension, evolution.dimension))
+    for axis, seam in seams.items():
+        shift[axis] = seam.shift[:-1]
+    periodic = [i in seams for i in range(evolution.dimension)]
+    partition = Partition.grid(breaks, periodic, shift=shift if shift.any() else None)
+    return Space(evolution, Patches.over(evolution.frame, partition)[0], q)
+
+
+def resolving(evolution: Evolution, q: int, tolerance: float, cells: int | None = None) -> Space:
+    """Patches whose predicted truncation of the initial values is below the tolerance, as far as a few levels go."""
+    space = root_space(evolution, q, cells)
+    orders = range(max(1, evolution.depth))
+    for _ in range(MOST_LEVELS):
+        c = torch.stack([space.project(j) for j in orders])
+        marked = torch.zeros(len(space), dtype=torch.bool)
+        along = np.zeros((len(space), space.d), dtype=bool)
+        for j in orders:
+            scale = space.norms(c[j : j + 1])[0]
+            if not bool(scale.any()):
+                continue
+            wrong = tails(space, c[j : j + 1], scale) > tolerance / len(space) ** 0.5
+            missed = _missed(space, c[j], j, MISFIT * tolerance)
+            marked |= wrong | missed
+            along |= directions(space, c[j : j + 1], scale) | missed.numpy()[:, None]
+        if not bool(marked.any()) or len(space) > MOST_PATCHES[space.d]:
+            break
+        finer = split(space, marked, along)
+        if finer is None:
+            break
+        space = finer[0]
+    return space
+
+
+def _missed(space: Space, c: Tensor, order: int, tolerance: float) -> Tensor:
+    """Patches (e,) in which the initial values differ from their projection at points that it has not seen."""
+    x = space.evolution.problem.domain.space.sample(PROBES, sampler="sobol", seed=1)
+    mixture = space.mixture(c)
+    patch = torch.from_numpy(mixture.patch_of(x @ space.rotation))
+    stated = space.evolution.initial(x, order)
+    known = patch >= 0
+    found = mixture.jet(x[known], ((0,) * space.d,))[:, :, 0]
+    size = stated.square().mean(0).sqrt()
+    off = torch.stack([relative_to(row, size) for row in (found - stated[known]).abs()]).amax(1)
+    missed = torch.zeros(len(space), dtype=torch.bool)
+    missed[patch[known][off > max(tolerance, 1e-9)]] = True
+    return missed

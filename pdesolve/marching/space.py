@@ -1,0 +1,228 @@
+"""The spatial discretisation of a march: patches of one degree, their points, faces, norms and transfer.
+
+On a patch with centre X and half widths H an unknown is Σ_j c_j P_{j₁}(τ₁) … P_{j_d}(τ_d), |j| < q, τ = (y - X)/H, with
+orthonormal Legendre polynomials: the limit of infinitely wide Gaussians. Tables in τ are then the same for all patches
+that the boundary does not cut, ‖u‖² = Π H Σ c² on a patch, and a polynomial is passed on exactly to the halves of its patch.
+Coefficients of S functions are tensors (S, e, u, k): patch, unknown, basis function.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.marching.evolution import Evolution
+from pdesolve.patches.basis import basis_size, basis_table, degrees
+from pdesolve.patches.cover import Patches, gauss_grid, interior_points
+from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.statement.calculus import MultiIndex
+
+BATCH = 4096  # cells in one batch of points
+RULE = {
+    1: lambda q: q + 2,
+    2: lambda q: q + 1,
+    3: lambda q: math.ceil(0.75 * q) + 1,
+}  # 1.6 rows a function at least
+
+
+@dataclass(eq=False)
+class Cells:
+    """Points in b patches, m in each.
+
+    Attributes:
+        cells: (b,) patches.
+        x: (b, m, d) coordinates.
+        local: (1 or b, m, d) τ; 1 where it is the same for all.
+        weight: (b, m) square roots of reference weights, 0 where padded.
+        half: (b, d) half widths.
+        normals: (b, m, d + 1) outward normals on boundaries, with 0 for time.
+    """
+
+    cells: Tensor
+    x: Tensor
+    local: Tensor
+    weight: Tensor
+    half: Tensor
+    normals: Tensor | None = None
+
+    def tables(self, q: int, betas: tuple[MultiIndex, ...]) -> Tensor:
+        """Derivatives with respect to τ of the basis, (a, 1 or b, m, k)."""
+        return reference_table(self.local, q, betas)
+
+    def reach(self, betas: tuple[MultiIndex, ...]) -> Tensor:
+        """H^{-β} (b, a), by which derivatives in τ become those in y."""
+        powers = torch.tensor(betas, dtype=self.half.dtype)
+        return torch.exp(-(self.half.log() @ powers.T))
+
+
+def reference_table(local: Tensor, q: int, betas: tuple[MultiIndex, ...]) -> Tensor:
+    """Derivatives of the basis at points τ (b, m, d) with respect to τ: (a, b, m, k)."""
+    d = local.shape[-1]
+    if d == 0:
+        return torch.ones(len(betas), *local.shape[:-1], 1, dtype=local.dtype)
+    unit = torch.ones(len(local), d, dtype=local.dtype)
+    return basis_table(local, unit, torch.full((d,), torch.inf, dtype=local.dtype), q, betas)
+
+
+@lru_cache(maxsize=64)
+def gauss_table(d: int, n: int, q: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Gauss points τ (m, d), weights (m,), and the basis there (m, k)."""
+    points, weights = gauss_grid(d, n)
+    return points, weights, reference_table(points[None], q, ((0,) * d,))[0, 0]
+
+
+@dataclass(eq=False)
+class Space:
+    """Patches of one degree over the space domain of an evolution.
+
+    Attributes:
+        evolution: what is solved.
+        patches: the patches.
+        q: total degrees are below q.
+    """
+
+    evolution: Evolution
+    patches: Patches
+    q: int
+
+    def __post_init__(self) -> None:
+        self.half = torch.from_numpy(self.patches.half)
+        self.centre = torch.from_numpy(self.patches.centre)
+        self.volume = self.half.prod(1)
+        self.share = self.volume / self.volume.mean()
+        self.rotation = self.patches.frame.rotation
+
+    def __len__(self) -> int:
+        return len(self.half)
+
+    @property
+    def d(self) -> int:
+        """Space coordinates."""
+        return self.evolution.dimension
+
+    @property
+    def unknowns(self) -> int:
+        """Number of unknowns."""
+        return self.evolution.unknowns
+
+    @cached_property
+    def functions(self) -> int:
+        """Basis functions of one unknown on a patch."""
+        return basis_size(self.d, self.q)
+
+    @property
+    def width(self) -> int:
+        """Coefficients of a patch."""
+        return self.unknowns * self.functions
+
+    @cached_property
+    def degrees(self) -> np.ndarray:
+        """(e,) the same q for every patch, as lower rooms want it."""
+        return np.full(len(self), self.q)
+
+    @cached_property
+    def interior(self) -> list[Cells]:
+        """Collocation points: Gauss points of patches inside, those inside the domain of cut patches."""
+        return self.points(RULE[self.d](self.q))
+
+    def points(self, per_axis: int) -> list[Cells]:
+        """As `interior`, with so many points on each axis."""
+        cut = torch.from_numpy(self.patches.cut)
+        whole = torch.nonzero(~cut)[:, 0]
+        found = []
+        if len(whole):
+            local, weights = gauss_grid(self.d, per_axis)
+            y = self.centre[whole][:, None] + self.half[whole][:, None] * local
+            weight = weights.sqrt().expand(len(whole), -1)
+            found.append(Cells(whole, y @ self.rotation.T, local[None], weight, self.half[whole]))
+        if bool(cut.any()):
+            for batch in interior_points(self.patches, self.degrees, lambda _: per_axis, BATCH):
+                if not batch.congruent:
+                    found.append(self.cells(batch.cells, batch.y, batch.weight))
+        return found
+
+    def cells(self, cells: np.ndarray, y: Tensor, weight: Tensor, normals: Tensor | None = None) -> Cells:
+        """Points y (b, m, d) in grid coordinates of given patches (b,)."""
+        index = torch.from_numpy(cells)
+        half = self.half[index]
+        local = (y - self.centre[index][:, None]) / half[:, None]
+        return Cells(index, y @ self.rotation.T, local, weight, half, normals)
+
+    # ---------------------------------------------------------------- functions
+
+    def project(self, order: int) -> Tensor:
+        """Local L2 projection (e, u, k) of the initial ∂^order u/∂t^order; in cut patches over the box of the patch."""
+        n = max(RULE[self.d](self.q), self.q + 6)
+        local, weights, table = gauss_table(self.d, n, self.q)
+        y = self.centre[:, None] + self.half[:, None] * local
+        x = (y @ self.rotation.T).reshape(-1, self.d)
+        values = self.evolution.initial(x, order).view(len(self), len(local), -1)
+        return torch.einsum("emu,mk->euk", values * weights[:, None], table)
+
+    def norms(self, c: Tensor) -> Tensor:
+        """L2 norms (S, u) of functions (S, e, u, k)."""
+        return torch.einsum("seuk,e->su", c**2, self.volume).sqrt()
+
+    def mixture(self, c: Tensor) -> PartitionedMixture:
+        """Functions (e, o, k), any number o of them, as one approximator in space."""
+        return PartitionedMixture(
+            self.patches.partition,
+            np.arange(len(self)),
+            self.centre,
+            self.half,
+            self.degrees,
+            torch.full((self.d,), torch.inf, dtype=torch.float64),
+            self.rotation,
+            c.shape[1],
+            c.reshape(-1),
+        )
+
+    def raised(self, more: int) -> Space:
+        """The same patches with higher degrees."""
+        return Space(self.evolution, self.patches, self.q + more)
+
+    @cached_property
+    def shells(self) -> Tensor:
+        """(k,) total degree of each basis function."""
+        return torch.tensor([sum(j) for j in degrees(self.d, self.q)])
+
+    @cached_property
+    def exponents(self) -> Tensor:
+        """(k, d) degrees of each basis function."""
+        return torch.tensor(degrees(self.d, self.q), dtype=torch.float64)
+
+
+def moved(old: Space, new: Space, pairs: tuple[Tensor, Tensor], c: Tensor) -> Tensor:
+    """Functions (…, e, u, k) on other patches of the same degree: exact where patches were halved, else L2 projection.
+
+    Args:
+        old: the patches before.
+        new: the patches after.
+        pairs: (old patch, new patch) of every two that share a part of the domain, one of them within the other.
+        c: coefficients on the old patches.
+    """
+    source, target = pairs
+    local, weights, _ = gauss_table(old.d, old.q + 2, old.q)
+    inner_is_new = new.volume[target] <= old.volume[source]
+    centre = torch.where(inner_is_new[:, None], new.centre[target], old.centre[source])
+    half = torch.where(inner_is_new[:, None], new.half[target], old.half[source])
+    y = centre[:, None] + half[:, None] * local
+    same = inner_is_new & ((new.half[target] - old.half[source]).abs().amax(1) == 0)
+    result = c.new_zeros(*c.shape[:-3], len(new), *c.shape[-2:])
+    kept = torch.nonzero(same)[:, 0]
+    result[..., target[kept], :, :] = c[..., source[kept], :, :]
+    rest = torch.nonzero(~same)[:, 0]
+    zero = ((0,) * old.d,)
+    for part in torch.split(rest, 512):
+        i, j = source[part], target[part]
+        before = reference_table((y[part] - old.centre[i][:, None]) / old.half[i][:, None], old.q, zero)[0]
+        after = reference_table((y[part] - new.centre[j][:, None]) / new.half[j][:, None], new.q, zero)[0]
+        ratio = half[part].prod(1) / new.volume[j]
+        matrix = torch.einsum("pmk,pml->pkl", after * (weights[:, None] * ratio[:, None, None]), before)
+        result.index_add_(c.dim() - 3, j, torch.einsum("pkl,...pul->...puk", matrix, c[..., i, :, :]))
+    return result

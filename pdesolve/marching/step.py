@@ -1,0 +1,244 @@
+"""One slab: the stages of a Radau method by simplified Newton, iterated on the true residual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from pdesolve.marching.radau import Radau, lagrange
+from pdesolve.marching.semi_discrete import Linearised, SemiDiscrete
+from pdesolve.marching.space import Space
+from pdesolve.marching.stage_solver import StageFactors, StageSolver
+from pdesolve.patches.mixture import PartitionedMixture
+
+MOST_PASSES = 16
+FAST = 0.15  # contraction up to which a factor is kept for the next slab
+FAR = 3.0  # a polynomial is not extrapolated further than this times its own length
+STALLED = 1e-11  # below it a pass that gains less than half ends the iteration: that is rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Slab:
+    """The solution on one slab.
+
+    Attributes:
+        begin, end: times.
+        space: the patches.
+        method: the method in time.
+        start: u₀, and u₀' where the equation is of second order, (m, e, u, k).
+        stages: U (s, e, u, k).
+        following: what is handed over, (m, e, u, k).
+    """
+
+    begin: float
+    end: float
+    space: Space
+    method: Radau
+    start: Tensor
+    stages: Tensor
+    following: Tensor
+
+    @property
+    def length(self) -> float:
+        """Δ."""
+        return self.end - self.begin
+
+    @property
+    def nodes(self) -> Tensor:
+        """Values at 0 and the stages, (s + 1, e, u, k)."""
+        return torch.cat([self.start[:1], self.stages])
+
+    def mixture(self) -> PartitionedMixture:
+        """All nodes as one approximator in space, node after node."""
+        return self.space.mixture(self.nodes.transpose(0, 1).flatten(1, 2))
+
+    def at(self, fractions: Tensor) -> Tensor:
+        """Functions (S, e, u, k) at fractions of the slab (S,), which may be beyond its end."""
+        t = fractions.numpy()
+        weights = torch.from_numpy(lagrange(self.method.nodes, t))
+        values = torch.einsum("st,teuk->seuk", weights[:, 1:], self.stages)
+        values += weights[:, :1, None, None] * self.start[0]
+        algebraic = torch.from_numpy(self.space.evolution.time_orders == 0)
+        if bool(algebraic.any()):  # they have no start
+            alone = torch.from_numpy(lagrange(self.method.nodes[1:], t))
+            values[:, :, algebraic] = torch.einsum("st,teuk->seuk", alone, self.stages[:, :, algebraic])
+        return values
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """How the passes of a slab went: ‖δ‖/‖U‖ of each, and whether they ended where they should."""
+
+    changes: tuple[float, ...]
+    converged: bool
+
+    @property
+    def rate(self) -> float:
+        """Mean contraction of a pass."""
+        if len(self.changes) < 2 or self.changes[0] == 0:
+            return 0.0
+        return (self.changes[-1] / self.changes[0]) ** (1 / (len(self.changes) - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """Where rows are linearised: a state with its time derivatives (1, e, u, k), a time, and the length of the slab."""
+
+    derivatives: list[Tensor]
+    time: float
+    length: float
+
+
+@dataclass(eq=False)
+class Stepper:
+    """Advances an evolution on one space; keeps the factors of the last slab as long as they serve.
+
+    Attributes:
+        system: the rows.
+        method: the method in time.
+        interrupted: asked before each pass; where true, the slab is given up.
+        factored: how many factorisations were made.
+        passes: how many passes.
+        frozen: where the rows were linearised last.
+        rate: contraction of the last slab.
+    """
+
+    system: SemiDiscrete
+    method: Radau
+    interrupted: Callable[[], bool] = lambda: False
+    factored: int = 0
+    passes: int = 0
+    frozen: Frozen | None = None
+    rate: float = 0.0
+    _linearised: Linearised | None = None
+    _factors: StageFactors | None = None
+    _solver: StageSolver = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._solver = StageSolver(self.system)
+
+    def advance(
+        self, start: Tensor, begin: float, end: float, before: Slab | None, scale: Tensor, tolerance: float
+    ) -> tuple[Slab | None, Iteration]:
+        """The slab [begin, end] from u₀ (m, e, u, k), its predecessor `before` at hand for a guess.
+
+        Passes end where all unknowns change by less than `tolerance` of their size, or of `scale` (u,).
+
+        Returns:
+            The slab, or None where the iteration did not converge; and how it went.
+        """
+        length = end - begin
+        guess = self._guess(before, length)
+        fresh = guess is None and not self.system.linear
+        guess = start[:1].expand(self.method.stages, -1, -1, -1).clone() if guess is None else guess
+        # Lengths of equal slabs differ by the rounding of their ends.
+        if self.frozen is None or abs(length - self.frozen.length) > 1e-12 * length or self.rate > FAST:
+            self._factorise(start if fresh else None, guess, start, begin, length)
+        if fresh:  # a guess that does not move says little of the middle: first a rough solution
+            rough, iteration = self._iterate(guess, start, begin, length, scale, 1e-3)
+            if rough is None:
+                return None, iteration
+            guess = rough
+            self._factorise(None, guess, start, begin, length)
+        stages, iteration = self._iterate(guess, start, begin, length, scale, tolerance)
+        self.rate = iteration.rate
+        if stages is None:
+            self.frozen = None
+            return None, iteration
+        derivatives = self.derivatives(stages, start, length)
+        following = torch.stack([d[-1] for d in derivatives[: len(start)]])
+        return Slab(begin, end, self.system.space, self.method, start, stages, following), iteration
+
+    def derivatives(self, stages: Tensor, start: Tensor, length: float) -> list[Tensor]:
+        """U and its time derivatives at the stages: Uʲ⁺¹ = (Â Uʲ + d₀ u₀ʲ)/Δ."""
+        matrix = torch.from_numpy(self.method.matrix)
+        first = torch.from_numpy(self.method.start)
+        found = [stages]
+        for j in range(self.system.space.evolution.depth):
+            slope = torch.tensordot(matrix, found[-1], 1) + first[:, None, None, None] * start[j]
+            found.append(slope / length)
+        return found
+
+    def _guess(self, before: Slab | None, length: float) -> Tensor | None:
+        if before is None or length > FAR * before.length:
+            return None
+        fractions = 1 + torch.from_numpy(self.method.nodes[1:]) * (length / before.length)
+        guess = before.at(fractions)
+        return guess if bool(guess.isfinite().all()) else None
+
+    def _factorise(
+        self, state: Tensor | None, guess: Tensor, start: Tensor, begin: float, length: float
+    ) -> None:
+        """Linearise at the start, or in the middle of a guess."""
+        middle = self.method.middle
+        if state is None:
+            derivatives = [d[middle : middle + 1] for d in self.derivatives(guess, start, length)]
+        else:
+            still = [torch.zeros_like(state[:1])] * (self.system.space.evolution.depth + 1 - len(state))
+            derivatives = [*state.split(1), *still]
+        time = begin + float(self.method.nodes[1 + middle]) * length
+        self.freeze(Frozen([d.clone() for d in derivatives], time, length))
+
+    def freeze(self, frozen: Frozen) -> None:
+        """Linearise and factorise."""
+        mu = torch.from_numpy(self.method.eigenvalues) / frozen.length
+        mu0 = float(mu.abs().log().mean().exp())
+        self._linearised = self.system.linearise(frozen.derivatives, frozen.time, mu0)
+        self._factors = self._solver.factor(self._linearised, mu)
+        self.frozen = frozen
+        self.factored += 1
+
+    def _iterate(
+        self, stages: Tensor, start: Tensor, begin: float, length: float, scale: Tensor, tolerance: float
+    ) -> tuple[Tensor | None, Iteration]:
+        method = self.method
+        assert self._linearised is not None
+        assert self._factors is not None
+        times = begin + torch.from_numpy(method.nodes[1:]) * length
+        dual = torch.from_numpy(method.dual)
+        vectors = torch.from_numpy(method.vectors * method.multiplicity)
+        changes: list[float] = []
+        for _ in range(MOST_PASSES):
+            if self.interrupted():
+                return None, Iteration(tuple(changes), False)
+            self.passes += 1
+            residuals, jumps = self.system.residuals(self.derivatives(stages, start, length), times)
+            right = self._linearised.project(residuals, jumps)
+            delta = self._factors.solve(torch.tensordot(dual, -right.to(dual.dtype), 1))
+            delta = torch.tensordot(vectors, delta, 1).real.view_as(stages)
+            stages = stages + delta
+            changes.append(self._change(delta, stages, scale))
+            if not changes[-1] < 1e6:  # NaN, too
+                return None, Iteration(tuple(changes), False)
+            if changes[-1] <= tolerance:
+                return stages, Iteration(tuple(changes), True)
+            if len(changes) > 1 and changes[-1] > 0.5 * changes[-2] and changes[-1] < STALLED:
+                return stages, Iteration(tuple(changes), True)
+            if len(changes) > 3 and changes[-1] > 2 * changes[-2] and changes[-1] > 1e-6:
+                break
+        return None, Iteration(tuple(changes), False)
+
+    def _change(self, delta: Tensor, stages: Tensor, scale: Tensor) -> float:
+        """Largest ‖δ‖/‖U‖ of an unknown; one that vanishes is measured against the largest."""
+        space = self.system.space
+        size = torch.maximum(space.norms(stages).amax(0), scale)
+        change = space.norms(delta).amax(0)
+        return float(relative_to(change, size).max())
+
+
+def relative_to(error: Tensor, size: Tensor) -> Tensor:
+    """Errors (u,) over sizes (u,); an unknown that vanishes is measured against the largest, and zero against one."""
+    largest = size.max()
+    reference = torch.where(
+        size > 1e-12 * largest, size, largest if bool(largest > 0) else torch.ones_like(largest)
+    )
+    return error / reference
+
+
+def equal_slabs(begin: float, end: float, count: int) -> Sequence[tuple[float, float]]:
+    """`count` slabs of equal length."""
+    ends = torch.linspace(begin, end, count + 1, dtype=torch.float64).tolist()
+    return list(zip(ends[:-1], ends[1:], strict=True))

@@ -1,0 +1,42 @@
+"""The second march: the same patches and slabs, degrees raised by two, one stage more. The difference is the error."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.marching.space import RULE, Space, reference_table
+from pdesolve.marching.step import Slab
+from pdesolve.quadrature import gauss_legendre
+
+MORE_DEGREES = 2
+MORE_STAGES = 1
+
+
+def squared_norms(u: Slab, v: Slab) -> np.ndarray:
+    """∫∫ (v - u)² and ∫∫ v² (2, u) of every unknown over a slab, by Gauss' rule in time and the points of v in space."""
+    t, w = gauss_legendre(v.method.stages + 1, 0.0, 1.0)
+    return torch.einsum("s,fsu->fu", w * u.length, squares(v.space, v.at(t), u.space, u.at(t))).numpy()
+
+
+def squares(fine: Space, v: Tensor, coarse: Space, u: Tensor) -> Tensor:
+    """‖v - u‖² and ‖v‖² in space (2, S, u) of functions (S, e, u, k) on the same patches with other degrees.
+
+    Where the boundary cuts patches, only what lies inside counts.
+    """
+    c = v.clone()
+    c[..., : coarse.functions] -= u
+    both = torch.stack([c, v])
+    cut = torch.from_numpy(fine.patches.cut)
+    whole = torch.einsum("fseuk,e->fsu", both[:, :, ~cut] ** 2, fine.volume[~cut])
+    if not bool(cut.any()):
+        return whole
+    zero = ((0,) * fine.d,)
+    for points in fine.points(RULE[fine.d](fine.q)):
+        if len(points.local) == 1 and not bool(cut[points.cells[0]]):
+            continue
+        table = reference_table(points.local, fine.q, zero)[0]
+        values = torch.einsum("fsbuk,bmk->fsbum", both[:, :, points.cells], table)
+        whole += torch.einsum("fsbum,bm,b->fsu", values**2, points.weight**2, fine.volume[points.cells])
+    return whole

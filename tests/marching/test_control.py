@@ -1,0 +1,64 @@
+"""The rules of the controller, each from pure numbers."""
+
+from dataclasses import replace
+
+import pytest
+
+from pdesolve.marching.control import Accept, Numbers, Retry, Stop, Tuning, judge, next_factor
+
+TARGET = Tuning(tolerance=1e-6, interval=1.0)
+GOOD = Numbers(length=0.1, stages=5, tries=1, first=False, converged=True, time_error=0.5e-6)
+
+
+def test_a_resolved_slab_is_taken_and_its_length_kept():
+    assert judge(GOOD, TARGET) == Accept(0.1)
+
+
+def test_a_much_too_exact_slab_is_followed_by_one_of_twice_the_length_at_most():
+    assert judge(replace(GOOD, time_error=1e-20), TARGET) == Accept(0.2)
+
+
+def test_a_diverged_slab_is_shortened():
+    assert judge(replace(GOOD, converged=False), TARGET) == Retry(pytest.approx(0.04))
+
+
+def test_an_inaccurate_slab_is_shortened_by_its_order():
+    error = 64e-6
+    verdict = judge(replace(GOOD, time_error=error), TARGET)
+    assert verdict == Retry(pytest.approx(0.1 * (0.5e-6 / error) ** (1 / 6)))
+
+
+def test_a_slab_that_space_does_not_resolve_is_solved_again_on_finer_patches():
+    assert judge(replace(GOOD, unresolved=3), TARGET) == Retry(0.1, refine=True)
+
+
+def test_a_slab_that_passes_over_a_pulse_is_shortened():
+    assert judge(replace(GOOD, unseen=1e-3), TARGET) == Retry(pytest.approx(0.025))
+
+
+def test_a_start_is_rough_where_the_error_hardly_falls_with_the_length():
+    numbers = replace(GOOD, first=True, tries=2, time_error=0.05, before=(0.3, 0.06))
+    assert judge(numbers, TARGET) == Retry(0.1, rough=True)
+    falling = replace(numbers, before=(0.3, 50.0))
+    assert judge(falling, TARGET).rough is False
+    later = replace(numbers, first=False)
+    assert judge(later, TARGET).rough is False
+
+
+def test_a_rough_start_is_weighted_by_its_part_of_the_interval():
+    """√(Δ/T) e ≤ tol: with an error that does not fall, the slab ends at Δ/T = (tol/e)²."""
+    numbers = replace(GOOD, first=True, rough=True, time_error=0.1, length=1e-12)
+    assert isinstance(judge(numbers, TARGET), Accept)
+    long = replace(numbers, length=1e-4, before=(1e-3, 0.1))
+    shorter = judge(long, TARGET).length
+    assert (shorter**0.5) * 0.1 == pytest.approx(0.5e-6, rel=1e-6) or shorter == pytest.approx(1e-3 * 1e-4)
+
+
+def test_what_helps_neither_in_time_nor_in_space_stops():
+    assert isinstance(judge(replace(GOOD, tries=1000, time_error=1.0), TARGET), Stop)
+    assert isinstance(judge(replace(GOOD, unresolved=1, splittable=False), TARGET), Stop)
+
+
+@pytest.mark.parametrize("error", [0.0, 1e-300, 1e-12, 1e-3, 1e6])
+def test_lengths_change_by_bounded_factors(error):
+    assert 0.3 <= next_factor(replace(GOOD, time_error=error), TARGET) <= 2

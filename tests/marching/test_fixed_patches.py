@@ -1,0 +1,129 @@
+"""Fixed patches and equal slabs: exact solutions to rounding, the order in time, and no growth."""
+
+import numpy as np
+import pytest
+import torch
+from evolutions import advanced, driven_heat, even, heat, klein_gordon, relative_error, ring, space_on, wave
+from torch import pi, sin
+
+from pdesolve import Dirichlet, Initial, Interval, Periodic, Problem, Rectangle, TimeInterval, laplace
+from pdesolve.marching.radau import radau
+from pdesolve.marching.semi_discrete import SemiDiscrete
+from pdesolve.marching.step import Stepper
+
+
+@pytest.mark.parametrize(
+    ("problem", "cells", "q", "stages", "slabs", "most"),
+    [
+        (heat(), 2, 16, 9, 4, 1e-12),
+        (wave(), 4, 16, 13, 8, 1e-12),
+        (ring(3), 2, 18, 11, 2, 1e-11),
+        (driven_heat(), 1, 16, 9, 6, 1e-11),
+        (klein_gordon(), 2, 8, 9, 2, 1e-11),
+    ],
+    ids=["heat", "wave", "advection", "driven heat", "Klein–Gordon"],
+)
+def test_smooth_solutions_are_found_to_many_digits(problem, cells, q, stages, slabs, most):
+    assert relative_error(problem, advanced(problem, even(problem, cells), q, stages, slabs)) < most
+
+
+@pytest.mark.parametrize("stages", [2, 3, 5])
+def test_the_error_over_space_and_time_is_of_order_s_plus_1_though_boundary_values_move(stages):
+    problem, count = driven_heat(), {2: 24, 3: 12, 5: 4}[stages]
+    errors = [
+        relative_error(problem, advanced(problem, even(problem, 1), 14, stages, slabs))
+        for slabs in (count, 2 * count)
+    ]
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(stages + 1, abs=0.5)
+
+
+def periodic(equation, initial=0.0, more=()):
+    line = Interval(-1, 1)
+    return Problem(line * TimeInterval(0, 1), equation, [Initial(initial), *more, Periodic("x")])
+
+
+def fixed(equation, *more):
+    line = Interval(-1, 1)
+    return Problem(line * TimeInterval(0, 1), equation, [Initial(0.0), *more, Dirichlet(0, on=line.boundary)])
+
+
+def inflow(equation):
+    line = Interval(-1, 1)
+    return Problem(line * TimeInterval(0, 1), equation, [Initial(0.0), Dirichlet(0, on=line.left)])
+
+
+def pair(equation):
+    line = Interval(-1, 1)
+    start = [Initial(0.0, unknown="u"), Initial(0.0, unknown="v")]
+    return Problem(line * TimeInterval(0, 1), equation, [*start, Periodic("x")])
+
+
+def membrane():
+    plate = Rectangle((-1, -1), (1, 1))
+    start = [Initial(0.0), Initial(0.0, order=1)]
+    return Problem(
+        plate * TimeInterval(0, 1), lambda u: u.tt - laplace(u), [*start, Dirichlet(0, on=plate.boundary)]
+    )
+
+
+def turning():
+    plate = Rectangle((-1, -1), (1, 1))
+    return Problem(
+        plate * TimeInterval(0, 1),
+        lambda u: u.t + u.x + u.y / 2,
+        [Initial(0.0), Periodic("x"), Periodic("y")],
+    )
+
+
+CONSERVING = {
+    "advection": periodic(lambda u: u.t + u.x),
+    "inflow": inflow(lambda u: u.t + u.x),
+    "variable speed": periodic(lambda u, x: u.t + (1 + sin(pi * x) / 2) * u.x),
+    "Airy": periodic(lambda u: u.t + u.xxx),
+    "Schrödinger": pair(lambda u, v: (u.t + v.xx, v.t - u.xx)),
+    "wave": fixed(lambda u: u.tt - u.xx, Initial(0.0, order=1)),
+    "wave as a system": pair(lambda u, v: (u.t - v.x, v.t - u.x)),
+    "heat": fixed(lambda u: u.t - u.xx),
+    "membrane": membrane(),
+    "advection in the plane": turning(),
+}
+
+
+def spectral_radius(problem, breaks, q, stages, length):
+    """Of the map from the start of a slab to its end."""
+    space = space_on(problem, breaks, q)
+    stepper = Stepper(SemiDiscrete(space), radau(stages))
+    depth = space.evolution.depth
+    size = depth * len(space) * space.width
+    scale = torch.ones(space.unknowns, dtype=torch.float64)
+    columns = []
+    for column in torch.eye(size, dtype=torch.float64):
+        start = column.view(depth, len(space), space.unknowns, -1)
+        slab, _ = stepper.advance(start, 0.0, length, None, scale, 1e-14)
+        columns.append(slab.following.flatten())
+    return float(np.abs(np.linalg.eigvals(torch.stack(columns).numpy())).max())
+
+
+UNEVEN = np.array([-1.0, -0.75, 0.1, 0.3, 1.0])
+
+
+LINES = [name for name, problem in CONSERVING.items() if problem.domain.space.dimension == 1]
+
+
+@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("breaks", [np.linspace(-1, 1, 3), UNEVEN[[0, 2, 4]]], ids=["even", "uneven"])
+def test_no_slab_grows_what_the_equation_conserves(name, breaks):
+    """A-stability in time carries over to space only with test functions that are the same for all stages."""
+    assert spectral_radius(CONSERVING[name], [breaks], 8, 3, 0.2) <= 1 + 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONSERVING)
+@pytest.mark.parametrize("uneven", [False, True], ids=["even", "uneven"])
+def test_no_slab_grows_whatever_its_length_and_the_number_of_stages(name, uneven):
+    problem = CONSERVING[name]
+    d = problem.domain.space.dimension
+    breaks = [UNEVEN if d == 1 else UNEVEN[[0, 2, 4]]] * d if uneven else even(problem, 4 if d == 1 else 2)
+    settings = [(8, 5, 0.02), (8, 3, 0.2), (8, 9, 1.0)] if d == 1 else [(6, 3, 0.2), (6, 5, 1.0)]
+    for q, stages, length in settings:
+        assert spectral_radius(problem, breaks, q, stages, length) <= 1 + 1e-6

@@ -15,14 +15,18 @@ import numpy as np
 import torch
 
 from pdesolve.adaptive.estimation import (
+    MOST_SHARED,
     Decay,
+    at_rounding,
+    beyond,
     bulk_of,
     change,
     cheapest,
     difference,
+    left_over,
     overlooked,
     predict,
-    unmet,
+    shared,
 )
 from pdesolve.adaptive.uniqueness import undetermined
 from pdesolve.errors import OutOfMemoryError, OutOfTimeError, SolveError
@@ -44,8 +48,12 @@ FIRST_CELLS = {1: 3, 2: 3, 3: 2}
 SAFETY = 0.3  # predicted truncation error over tolerance that refinement aims at
 ALIKE = 0.2  # of the largest predicted error: patches above it are refined together
 HELPED = 0.9  # a refinement that leaves more of the residual was of no use
+SURPRISED = 2.0  # times the residual at a higher order: it sees what fell between the points of the lower one
 FINEST_TOLERANCE = 1e-13
-UNMET = 30  # times the tolerance: a residual that stays, all over the domain, contradicts the problem
+DOUBTFUL = 0.25  # σ above which two orders on the same patches are not trusted alone
+UNMET = (
+    0.1  # of the terms of the equation: more of them left over, all over the domain, contradicts the problem
+)
 UNSEEN_POINTS = {
     1: 2**12,
     2: 2**14,
@@ -160,6 +168,7 @@ class Solver:
 
     def _advance(self, current: Discrete) -> Discrete | AdaptiveResult:
         """One round of the loop: the next level, or the end."""
+        self.estimate = None  # that of another level is no news of this one
         decay = predict(current)
         predicted = float(np.sqrt((decay.error**2).sum()))
         self._record(current, predicted)
@@ -176,16 +185,12 @@ class Solver:
             return self.solve(*refined, current)
         finer = self.solve(current.assembly.patches, current.assembly.q + 2, current)
         estimates = self.difference(current, finer)
-        self.estimate = float(estimates.max())
+        if self._is_doubtful(current, finer, estimates):
+            finer, estimates = self._look_sharper(current, finer)
+        self.estimate = _finite(estimates)
         free = undetermined(current, finer)
-        if self.estimate <= self.tol and current.converged:
+        if estimates.max() <= self.tol and current.converged:
             self._record(current, predicted)
-            if (left := unmet(current, finer)) > UNMET * self.tol:
-                status = (
-                    f"equation and conditions cannot all be met: {left:.1e} of the size of the solution is left over "
-                    "whatever the order; pdesolve check says where they contradict each other"
-                )
-                return self._finish(current, estimates, False, status)
             if free is not None:
                 return self._finish(current, estimates, False, free)
             return self._finish(current, estimates, True, "tolerance met: confirmed by the next order")
@@ -194,8 +199,48 @@ class Solver:
         following = self._after_failure(current, finer, estimates)
         if following is not None:
             return following
-        status = f"stalled at an estimate of {self.estimate:.1e}: rounding; ask for a looser --tol"
-        return self._finish(current, estimates, False, free or status)
+        return self._finish(current, estimates, False, free or self._why_stalled(current, estimates))
+
+    def _is_doubtful(self, current: Discrete, finer: Discrete, estimates: np.ndarray) -> bool:
+        """Whether the difference is within the tolerance, but the two solutions share much of their error."""
+        sigma = shared(current, finer)
+        within = estimates.max() * (1 - sigma**0.5) <= self.tol
+        return bool(
+            within and DOUBTFUL < sigma <= MOST_SHARED and current.converged and not self.problem.data
+        )
+
+    def _look_sharper(self, current: Discrete, finer: Discrete) -> tuple[Discrete, np.ndarray]:
+        """A solution with patches halved where the residual is, and orders raised; and the estimate from it."""
+        self.residual_goal = 0.5 * current.residual
+        patches, q = self._refine_by_residual(current, predict(current))
+        sharper = self.solve(patches, q + 2, finer)
+        return sharper, beyond(change(current, sharper), shared(current, sharper), sharp=True)
+
+    def _why_stalled(self, current: Discrete, estimates: np.ndarray) -> str:
+        """Why no refinement goes on, and where."""
+        known = (
+            f"at an estimate of {estimates.max():.1e}"
+            if np.isfinite(estimates).all()
+            else "without a verdict"
+        )
+        if at_rounding(current):
+            return f"stalled {known}: the residual is at rounding; ask for a looser --tol"
+        if (left := left_over(current)) > UNMET:
+            return (
+                f"equation and conditions cannot all be met: {left:.1e} of the terms of the equation is left over "
+                f"whatever the order, most of it near {self._worst_place(current)}; pdesolve check says where they "
+                "contradict each other"
+            )
+        return (
+            f"stalled {known}: neither higher orders nor smaller patches lower the residual, most of which is near "
+            f"{self._worst_place(current)}; look there for a jump of the data or a kink, and state it as an Interface"
+        )
+
+    def _worst_place(self, current: Discrete) -> str:
+        """Coordinates of the patch with the largest residual, in words."""
+        patches = current.assembly.patches
+        y = torch.from_numpy(patches.centre[current.residual_of_patch.argmax()])
+        return f"({', '.join(f'{v:.4g}' for v in (self.frame.rotation @ y).tolist())})"
 
     def _look_again(self, current: Discrete) -> tuple[Patches, np.ndarray] | None:
         """Split where the equation fails between the points of the solve; demand continuity that was overlooked."""
@@ -223,12 +268,20 @@ class Solver:
         """
         if not (current.converged or finer.converged) and finer.residual > HELPED * current.residual:
             raise NonlinearFailure(finer.residual)
+        if finer.residual > SURPRISED * current.residual and not at_rounding(finer):
+            return finer
         exhausted = (finer.assembly.q > self.highest_order + 6).any()
         helped = finer.residual < 0.5 * current.residual
         if not current.converged or (helped and not exhausted):
             return finer
-        self.residual_goal = current.residual / float(estimates.max() / self.tol) ** 0.5
+        missing = float(estimates.max() / self.tol) if np.isfinite(estimates).all() else 4.0
+        self.residual_goal = current.residual / max(missing, 1.0) ** 0.5
         halved = self.solve(*self._refine_by_residual(current, predict(current)), current)
+        left, before = left_over(halved), left_over(current)
+        if left > UNMET and left > HELPED * before:
+            if not self.statement.linear:
+                raise NonlinearFailure(halved.residual)
+            return None
         return halved if halved.residual < HELPED * current.residual else None
 
     def _refine_by_residual(self, current: Discrete, decay: Decay) -> tuple[Patches, np.ndarray]:
@@ -308,14 +361,16 @@ class Solver:
         return None
 
     def _give_up(self, current: Discrete, why: str) -> AdaptiveResult:
-        """Return what there is. Its error is put at the change from the level before, which is more than it has."""
+        """Return what there is, with the estimate of the level before, which has a larger error; none if σ forbids."""
         estimates = np.full(len(self.problem.unknowns), np.nan)
         if self.before is not None:
-            estimates = change(self.before, current)
+            found = beyond(change(self.before, current), shared(self.before, current))
+            estimates = np.where(np.isfinite(found), found, np.nan)
         return self._finish(current, estimates, False, f"stopped early: {why}")
 
     def _finish(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> AdaptiveResult:
-        return AdaptiveResult(current.mixture, tuple(estimates.tolist()), met, status, current.residual)
+        known = np.where(np.isfinite(estimates), estimates, np.nan)
+        return AdaptiveResult(current.mixture, tuple(known.tolist()), met, status, current.residual)
 
     def _refine(self, current: Discrete, decay: Decay) -> tuple[Patches, np.ndarray] | None:
         """Mark the patches that hold the error back; raise their order or split them, whichever is cheaper.
@@ -349,3 +404,9 @@ class Solver:
         aim = 0.5 * SAFETY * self.tol
         targets = self.by_error.targets(assembly.patches.partition, split, decay.error, aim)
         return self.split(current, split[:, None] & decay.directions, q, targets)
+
+
+def _finite(estimates: np.ndarray) -> float | None:
+    """The largest, None where there is no verdict."""
+    largest = float(estimates.max())
+    return largest if np.isfinite(largest) else None

@@ -18,18 +18,7 @@ from pdesolve.geometry.place import Boundary, Filtered, Joined, Point
 from pdesolve.geometry.spacetime import Cylinder, TimeInterval
 from pdesolve.patches.mixture import rotate_indices, rotation_key
 from pdesolve.statement.calculus import Field, Frame, MultiIndex, active_frame, sum_of
-from pdesolve.statement.conditions import (
-    Condition,
-    Dirichlet,
-    Initial,
-    Integral,
-    Interface,
-    Neumann,
-    Observation,
-    Periodic,
-    Piecewise,
-    Robin,
-)
+from pdesolve.statement.conditions import Condition, Interface, Observation, Periodic, Piecewise
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.signatures import has_signature, signature
 
@@ -188,40 +177,32 @@ class Change:
         return lambda *x: value(*self.back(torch.stack(x, dim=1)).unbind(1))
 
     def condition(self, condition: Any) -> Any:
-        """A condition on the image of its place."""
-        u = self.to.value
-        if isinstance(condition, Periodic):
-            if self.motion.turns:
-                message = f"{condition!r} ties opposite sides along an axis; such a problem cannot be turned"
-                raise UsageError(message)
-            factors = {axis: self.to.time if axis == "t" else self.to.length for axis in condition.shift}
-            shift = {axis: s * factors[axis] for axis, s in condition.shift.items()}
-            return replace(condition, shift=shift, jump=self.of_coordinates(condition.jump, u))
-        if isinstance(condition, Integral):
-            factor = u * self.to.length**self.problem.domain.space_dimension
-            return replace(condition, value=self.of_coordinates(condition.value, factor))
-        if isinstance(condition, Initial):
-            factor = u / self.to.time**condition.order
-            return replace(condition, value=self.of_coordinates(condition.value, factor))
-        return self._condition_on_boundary(condition)
+        """A condition on the image of its place, with its values in the new units.
 
-    def _condition_on_boundary(self, condition: Any) -> Any:
-        u = self.to.value
-        per_length = 1 / self.to.length
-        on = self.place(condition.on)
-        if isinstance(condition, Dirichlet):
-            return replace(condition, on=on, value=self.of_coordinates(condition.value, u))
-        if isinstance(condition, Neumann):
-            return replace(condition, on=on, value=self.of_coordinates(condition.value, u * per_length))
-        if isinstance(condition, Robin):
-            a = self.of_coordinates(condition.a, per_length)
-            return replace(condition, on=on, a=a, value=self.of_coordinates(condition.value, u * per_length))
-        if isinstance(condition, Interface):
-            return replace(condition, on=on, k=self.piecewise(condition.k))
-        if isinstance(condition, Condition):
-            return replace(condition, on=on, function=self.residual(condition.function))
-        message = f"conditions contains a {type(condition).__name__}, which cannot be moved"
-        raise UsageError(message)
+        Raises:
+            UsageError: it ties opposite sides along an axis, and the motion turns it.
+        """
+        found = {}
+        units = condition.units(self.problem.domain.space_dimension)
+        for name, (value, length, time) in units.items():
+            factor = self.to.value**value * self.to.length**length * self.to.time**time
+            found[name] = self.of_coordinates(getattr(condition, name), factor)
+        if hasattr(condition, "on"):
+            found["on"] = self.place(condition.on)
+        if isinstance(condition, Periodic):
+            found["shift"] = self._shift(condition)
+        elif isinstance(condition, Interface):
+            found["k"] = self.piecewise(condition.k)
+        elif isinstance(condition, Condition):
+            found["function"] = self.residual(condition.function)
+        return replace(condition, **found)
+
+    def _shift(self, condition: Periodic) -> dict[str, float]:
+        if self.motion.turns:
+            message = f"{condition!r} ties opposite sides along an axis; such a problem cannot be turned"
+            raise UsageError(message)
+        factors = {axis: self.to.time if axis == "t" else self.to.length for axis in condition.shift}
+        return {axis: s * factors[axis] for axis, s in condition.shift.items()}
 
     def observation(self, observation: Observation) -> Observation:
         """Observations at the moved points."""

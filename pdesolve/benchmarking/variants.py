@@ -9,8 +9,8 @@ from typing import Any
 
 from pdesolve.benchmarking.transformed import Change, Transformation, asking_for, by_name, transformed
 from pdesolve.errors import UsageError
-from pdesolve.statement.calculus import as_field, normal_derivative
-from pdesolve.statement.conditions import Dirichlet, Neumann, Robin
+from pdesolve.statement.calculus import as_field
+from pdesolve.statement.conditions import Prescribed
 from pdesolve.statement.problem import Problem
 
 # Numbers without a relation to the domains of the problems: no symmetry or grid line is met by chance.
@@ -65,22 +65,14 @@ VARIANTS: dict[str, Callable[[Problem], Problem]] = {"shifted": shifted, "rotate
 
 def _of_exact(problem: Problem, change: Change, condition: Any) -> Any:
     """The condition that the exact solution meets on the image of a place."""
-    if not isinstance(condition, (Dirichlet, Neumann, Robin)):
+    if not isinstance(condition, Prescribed):
         message = f"a {type(condition).__name__} does not follow from the exact solution; this problem has no variant"
         raise UsageError(message)
     exact = problem.exact[problem.unknown_of(condition)]  # type: ignore[index]
 
     def value(**fields: Any) -> Any:
-        if callable(exact):
-            u = by_name(exact, fields, problem)
-        else:
-            u = exact
-        if isinstance(condition, Dirichlet):
-            return u
-        slope = normal_derivative(as_field(u))
-        if isinstance(condition, Neumann):
-            return slope
-        return slope + (by_name(condition.a, fields, problem) if callable(condition.a) else condition.a) * u
+        read = lambda a, _: by_name(a, fields, problem) if callable(a) else a  # noqa: E731
+        return condition.left_side(as_field(read(exact, "exact")), read)
 
     names = dict.fromkeys((*problem.coordinates, *problem.constants), True)
     return replace(condition, on=change.place(condition.on), value=asking_for(names, value))

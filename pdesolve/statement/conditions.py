@@ -1,7 +1,8 @@
 """Conditions: what holds on boundaries, at the start, at points, and in the mean.
 
-Each condition is a frozen statement. `terms` of a problem turns it into a residual that must vanish.
-Values are numbers or functions of the coordinates, matched by name.
+Each condition is a frozen statement, and knows what it says: the term that must vanish at points, and the units of its
+values. Values are numbers or functions of the coordinates, matched by name. Another kind of condition is another
+subclass of `Stated`.
 """
 
 from __future__ import annotations
@@ -9,16 +10,72 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+import torch
 
 from pdesolve.errors import ProblemError
+from pdesolve.statement.calculus import normal_derivative
+from pdesolve.statement.frame import Frame
+from pdesolve.statement.term import Term
+from pdesolve.statement.terms import Evaluator, called
 
 Value = Any  # a number, or a function of coordinates and constants by name
+Powers = tuple[int, int, int]  # of the unit of the unknown, of length, and of time
+
+
+class Stated:
+    """What a problem asks of a condition; the answers here are those of one that says nothing about single points.
+
+    Attributes:
+        speaks_of_one: whether it speaks of one unknown, that of its attribute `unknown`.
+        needs_time: whether there must be a time interval.
+    """
+
+    speaks_of_one: ClassVar[bool] = True
+    needs_time: ClassVar[bool] = False
+
+    def term(self, problem: Evaluator) -> Term | None:
+        """What must vanish at points of a place; None where it is no statement about single points."""
+        del problem
+        return None
+
+    def units(self, dimension: int) -> dict[str, Powers]:
+        """The units of its values by the names of its attributes, in so many space dimensions."""
+        del dimension
+        return {}
+
+
+class Prescribed(Stated):
+    """A linear expression in one unknown and its derivatives has a value on a place."""
+
+    value: Value
+    on: Any
+
+    def left_side(self, u: Any, read: Callable[[Value, str], Any]) -> Any:
+        """The expression for a field u; `read` evaluates the coefficients, which it is told by name."""
+        raise NotImplementedError
+
+    def term(self, problem: Evaluator) -> Term:
+        """`left_side` minus the value."""
+        unknown = problem.unknown_of(self)
+        kind = type(self).__name__
+        whose = f" of {unknown}" if len(problem.unknowns) > 1 else ""
+        owner = f"{kind}{whose} on {_name_of(self.on)}"
+
+        def residual(frame: Frame) -> Any:
+            value = problem.value(self.value, frame, f"the value of {owner}")
+            read = lambda a, name: problem.value(a, frame, f"{name} of {owner}")  # noqa: E731
+            return self.left_side(frame.unknown(unknown), read) - value
+
+        return Term(owner, kind.lower(), self.on, residual, unknown, self.value)
+
+
+def _name_of(place: Any) -> str:
+    return getattr(place, "name", "boundary")
 
 
 def _check_value(value: Any, owner: str) -> None:
-    import torch
-
     if callable(value) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
         return
     if isinstance(value, torch.Tensor) and value.ndim == 0:
@@ -41,7 +98,7 @@ def _check_place(place: Any, owner: str) -> None:
 
 
 @dataclass(frozen=True)
-class Dirichlet:
+class Dirichlet(Prescribed):
     """u = value on a place."""
 
     value: Value
@@ -52,9 +109,19 @@ class Dirichlet:
         _check_value(self.value, "Dirichlet")
         _check_place(self.on, "Dirichlet")
 
+    def left_side(self, u: Any, read: Callable[[Value, str], Any]) -> Any:
+        """The unknown itself."""
+        del read
+        return u
+
+    def units(self, dimension: int) -> dict[str, Powers]:
+        """The value has the unit of the unknown."""
+        del dimension
+        return {"value": (1, 0, 0)}
+
 
 @dataclass(frozen=True)
-class Neumann:
+class Neumann(Prescribed):
     """∂u/∂n = value on a place (n: outward unit normal)."""
 
     value: Value
@@ -65,9 +132,19 @@ class Neumann:
         _check_value(self.value, "Neumann")
         _check_place(self.on, "Neumann")
 
+    def left_side(self, u: Any, read: Callable[[Value, str], Any]) -> Any:
+        """∂u/∂n."""
+        del read
+        return normal_derivative(u)
+
+    def units(self, dimension: int) -> dict[str, Powers]:
+        """The value is one of the unknown per length."""
+        del dimension
+        return {"value": (1, -1, 0)}
+
 
 @dataclass(frozen=True)
-class Robin:
+class Robin(Prescribed):
     """∂u/∂n + a u = value on a place."""
 
     a: Value
@@ -80,10 +157,21 @@ class Robin:
         _check_value(self.value, "Robin")
         _check_place(self.on, "Robin")
 
+    def left_side(self, u: Any, read: Callable[[Value, str], Any]) -> Any:
+        """∂u/∂n + a u."""
+        return normal_derivative(u) + read(self.a, "a") * u
+
+    def units(self, dimension: int) -> dict[str, Powers]:
+        """The value is one of the unknown per length, and a is one per length."""
+        del dimension
+        return {"a": (0, -1, 0), "value": (1, -1, 0)}
+
 
 @dataclass(frozen=True)
-class Initial:
+class Initial(Stated):
     """∂^order u/∂t^order = value at the start of the time interval."""
+
+    needs_time: ClassVar[bool] = True
 
     value: Value
     unknown: str | None = None
@@ -95,9 +183,29 @@ class Initial:
             message = f"Initial received order={self.order!r}; expected 0 (the value) or 1 (∂u/∂t)"
             raise ProblemError(message)
 
+    def term(self, problem: Evaluator) -> Term:
+        """∂^order u/∂t^order minus the value."""
+        unknown = problem.unknown_of(self)
+        name = f"Initial of {unknown}"
+        if self.order:
+            name += f", order {self.order}"
+
+        def residual(frame: Frame) -> Any:
+            u = frame.unknown(unknown)
+            for _ in range(self.order):
+                u = u.t
+            return u - problem.value(self.value, frame, "the value of Initial")
+
+        return Term(name, "initial", problem.domain.initial, residual, unknown, self.value)
+
+    def units(self, dimension: int) -> dict[str, Powers]:
+        """The value is one of the unknown per time^order."""
+        del dimension
+        return {"value": (1, 0, -self.order)}
+
 
 @dataclass(frozen=True)
-class Periodic:
+class Periodic(Stated):
     """Every unknown (or the one named) and its derivatives continue at the other end of an axis.
 
     u(x + L e + s) = u(x) + jump with the length L of the axis e; normal derivatives are the same at both.
@@ -108,6 +216,8 @@ class Periodic:
         shift: s, other axis → how far the upper end is displaced along it, as of a sheared cell.
         jump: u at the upper end minus u at the lower one, a number or a function of the coordinates there.
     """
+
+    speaks_of_one: ClassVar[bool] = False
 
     axis: str
     unknown: str | None = None
@@ -126,10 +236,17 @@ class Periodic:
             )
             raise ProblemError(message)
 
+    def units(self, dimension: int) -> dict[str, Powers]:
+        """The jump has the unit of the unknown."""
+        del dimension
+        return {"jump": (1, 0, 0)}
+
 
 @dataclass(frozen=True)
-class Condition:
+class Condition(Stated):
     """`function(unknowns, coordinates, n, …)` vanishes on a place; its arguments are matched by name."""
+
+    speaks_of_one: ClassVar[bool] = False
 
     function: Callable[..., Any]
     on: Any
@@ -144,9 +261,13 @@ class Condition:
             raise ProblemError(message)
         _check_place(self.on, "Condition")
 
+    def term(self, problem: Evaluator) -> Term:
+        """The function."""
+        return Term(f"Condition on {_name_of(self.on)}", "condition", self.on, called(problem, self.function))
+
 
 @dataclass(frozen=True)
-class Integral:
+class Integral(Stated):
     """∫ u = value over the domain (in a cylinder: over the space domain at every time)."""
 
     value: Value
@@ -154,6 +275,10 @@ class Integral:
 
     def __post_init__(self) -> None:
         _check_value(self.value, "Integral")
+
+    def units(self, dimension: int) -> dict[str, Powers]:
+        """The value is one of the unknown times the volume of the space domain."""
+        return {"value": (1, dimension, 0)}
 
 
 @dataclass(frozen=True)
@@ -175,8 +300,6 @@ class Piecewise:
 
     def __call__(self, *coordinates: Any) -> Any:
         """The coefficient (n,) at coordinates (n,) each."""
-        import torch
-
         points = torch.stack(
             [c.tensor if hasattr(c, "tensor") else torch.as_tensor(c) for c in coordinates], dim=1
         ).detach()
@@ -184,8 +307,6 @@ class Piecewise:
 
     def branch(self, points: Any) -> Any:
         """Number (n,) of the last sub-domain that contains each point (n, d), from 1; 0 for `otherwise`."""
-        import torch
-
         found = torch.zeros(len(points), dtype=torch.long, device=points.device)
         for number, domain in enumerate(self.values, start=1):
             # Later domains win where several contain a point.
@@ -194,8 +315,6 @@ class Piecewise:
 
     def on_branch(self, branch: Any, *coordinates: Any) -> Any:
         """The coefficient (n,) of the given branches (n,) at coordinates (n,) each."""
-        import torch
-
         # All values everywhere, then the right one: a branch may be asked for beyond its domain, at an interface.
         result = torch.zeros(len(branch), dtype=torch.float64, device=branch.device)
         for number, value in enumerate((self.otherwise, *self.values.values())):
@@ -207,7 +326,7 @@ class Piecewise:
 
 
 @dataclass(frozen=True)
-class Interface:
+class Interface(Stated):
     """[u] = 0 and [k ∂u/∂n] = 0 across a surface inside the domain, where the unknown is split."""
 
     k: Piecewise
@@ -236,8 +355,6 @@ class Observation:
     @property
     def arrays(self) -> tuple[Any, Any]:
         """Points (n, d) and values (n,) as tensors; points (n,) on a line become (n, 1)."""
-        import torch
-
         points, values = (torch.as_tensor(part, dtype=torch.float64) for part in (self.points, self.values))
         if points.ndim == 1:
             points = points[:, None]
@@ -249,8 +366,6 @@ class Observation:
         Raises:
             ProblemError: they are not; `name` says which observation.
         """
-        import torch
-
         try:
             points, values = self.arrays
         except (TypeError, ValueError, RuntimeError) as error:

@@ -19,22 +19,12 @@ from pdesolve.geometry.spacetime import TimeInterval
 from pdesolve.geometry.time_axis import TimeAxis
 from pdesolve.statement.arguments import names_explained
 from pdesolve.statement.calculus import DerivativeError, Frame
-from pdesolve.statement.conditions import (
-    Condition,
-    Dirichlet,
-    Initial,
-    Integral,
-    Interface,
-    Neumann,
-    Observation,
-    Periodic,
-    Robin,
-)
+from pdesolve.statement.conditions import Condition, Integral, Interface, Observation, Stated
 from pdesolve.statement.names import Names
 from pdesolve.statement.periodic import PeriodicAxis, find_periodic_axes
 from pdesolve.statement.signatures import has_signature, signature
 from pdesolve.statement.term import Term
-from pdesolve.statement.terms import condition_term, equation_term
+from pdesolve.statement.terms import equation_term
 from pdesolve.statement.values import values_of
 
 _OTHER_WORDS = {
@@ -48,7 +38,7 @@ _OTHER_WORDS = {
     **dict.fromkeys(("params", "unknown_parameters"), "parameters"),
     **dict.fromkeys(("observations", "measurements"), "data"),
 }
-_KINDS = (Dirichlet, Neumann, Robin, Initial, Periodic, Condition, Integral, Interface)
+KINDS = "Dirichlet, Neumann, Robin, Initial, Periodic, Condition, Integral or Interface"
 
 
 class Problem:
@@ -134,17 +124,14 @@ class Problem:
         return self.names.unknowns
 
     def _check_condition(self, condition: Any) -> None:
-        if not isinstance(condition, _KINDS):
-            message = (
-                f"conditions contains a {type(condition).__name__}; expected Dirichlet, Neumann, Robin, "
-                "Initial, Periodic, Condition, Integral or Interface"
-            )
+        if not isinstance(condition, Stated):
+            message = f"conditions contains a {type(condition).__name__}; expected {KINDS}"
             raise ProblemError(message)
         kind = type(condition).__name__
-        if isinstance(condition, Initial) and "t" not in self.coordinates:
-            message = "Initial needs a time interval: use domain = space * TimeInterval(0, 1)"
+        if condition.needs_time and "t" not in self.coordinates:
+            message = f"{kind} needs a time interval: use domain = space * TimeInterval(0, 1)"
             raise ProblemError(message)
-        if not isinstance(condition, (Periodic, Condition)):
+        if condition.speaks_of_one:
             self.unknown_of(condition, kind)
         for value in (getattr(condition, name, None) for name in ("value", "a", "jump")):
             if callable(value):
@@ -263,7 +250,7 @@ class Problem:
     @cached_property
     def terms(self) -> tuple[Term, ...]:
         """Everything pointwise that must vanish: the equation first, then the conditions."""
-        found = [condition_term(self, condition) for condition in self.conditions]
+        found = [condition.term(self) for condition in self.conditions]
         return (equation_term(self, self.equation), *(term for term in found if term is not None))
 
     @cached_property

@@ -8,17 +8,21 @@ import pytest
 import torch
 from discretised import error_of, patches_over, polynomial_problem, solve_on
 
-from pdesolve import Dirichlet, Disk, Interval, Problem, Rectangle, laplace
+from pdesolve import Dirichlet, Disk, Integral, Interval, Neumann, Problem, Rectangle, laplace
 from pdesolve.adaptive.estimation import (
     SLOW_DECAY,
     Decay,
+    beyond,
     bulk_of,
     change,
     cheapest,
     difference,
+    difference_norms,
     joined_orders,
+    left_over,
     overlooked,
     predict,
+    reference,
     relative,
     sufficient_orders,
 )
@@ -134,11 +138,53 @@ def test_the_estimate_counts_what_coarse_and_fine_have_in_common_beside_a_corner
     assert 0.3 < difference(coarse, fine).max() / error_of(coarse) < 3
 
 
-def test_a_solution_does_not_differ_from_itself():
+def test_a_solution_does_not_differ_from_itself_and_says_nothing_of_its_error():
     problem = polynomial_problem(Interval(0, 1), 3)
     discrete = solve_on(problem, patches_over(problem, 3), 6)
-    assert difference(discrete, discrete).max() == 0.0
     assert change(discrete, discrete).max() < 1e-14
+    assert difference_norms(discrete, discrete)[0].max() == 0.0
+    assert np.isinf(difference(discrete, discrete)).all()
+
+
+def test_what_two_solutions_share_is_added_and_never_capped():
+    found = np.array([1e-3])
+    assert beyond(found, 0.0) == found
+    assert beyond(found, 0.25) == pytest.approx(2e-3)
+    assert beyond(found, 0.25, sharp=True) == pytest.approx(4e-3 / 3)
+    assert np.isinf(beyond(found, 0.76)).all()
+
+
+def test_an_unknown_is_measured_against_its_own_size_unless_the_equation_makes_it_zero():
+    """φ ~ 1 and v = 0 coupled to it; w ~ 1e-14 coupled to nothing."""
+    line = Interval(0, 1)
+
+    def system(phi, v, w, x):
+        source = torch.pi**2 * torch.sin(torch.pi * x)
+        return -phi.xx - source, -v.xx + v * torch.cos(x) + (phi.xx + source), -w.xx - 1e-14 * source
+
+    conditions = [Dirichlet(0, on=line.boundary, unknown=name) for name in ("phi", "v", "w")]
+    problem = Problem(line, system, conditions)
+    discrete = solve_on(problem, patches_over(problem, 3), 12)
+    found = reference(discrete, np.array([0.7, 1e-17, 0.7e-14]))
+    assert found[0] == 0.7
+    assert found[1] > 1e-3
+    assert found[2] == 0.7e-14
+
+
+def test_an_equation_that_contradicts_its_conditions_is_left_over_on_patches_of_every_size():
+    square = Rectangle((0, 0), (1, 1))
+    problem = Problem(square, lambda u: -laplace(u) - 1, [Neumann(0, on=square.boundary), Integral(0)])
+    left = [left_over(solve_on(problem, patches_over(problem, n), 6)) for n in (2, 4)]
+    assert min(left) > 0.2
+    assert left[1] > 0.9 * left[0]
+
+
+def test_a_jump_of_boundary_values_is_not_left_over_as_patches_shrink():
+    square = Rectangle((0, 0), (1, 1))
+    cold = Dirichlet(0, on=square.left | square.right | square.bottom)
+    problem = Problem(square, lambda u: -laplace(u), [Dirichlet(1, on=square.top), cold])
+    left = [left_over(solve_on(problem, patches_over(problem, n), 6)) for n in (2, 4)]
+    assert left[1] < 0.6 * left[0]
 
 
 def test_the_change_between_other_patches_is_the_error_of_the_coarser():

@@ -22,7 +22,7 @@ def named_coordinates(x: Tensor, coordinates: tuple[str, ...]) -> dict[str, Tens
     return columns
 
 
-def numbers(values, what: str) -> tuple[float, ...]:
+def finite_numbers(values, what: str) -> tuple[float, ...]:
     """Return a sequence of finite numbers (or one number) as a tuple of floats.
 
     Raises:
@@ -39,7 +39,7 @@ def numbers(values, what: str) -> tuple[float, ...]:
     return tuple(tensor.tolist())
 
 
-def short(values) -> str:
+def as_written(values) -> str:
     """Write numbers as the user would: (0, 0.5)."""
     comma = "," * (len(values) == 1)  # a tuple of one number, as Python writes it
     return f"({', '.join(f'{v:g}' for v in values)}{comma})"
@@ -51,7 +51,7 @@ def one_number(value, what: str, name: str = "angle", unit: str = " in radians")
     Raises:
         ProblemError: it is none, or several.
     """
-    found = numbers(value, what)
+    found = finite_numbers(value, what)
     if len(found) != 1:
         message = f"{what} received the {name} {value!r}, expected one number{unit}."
         raise ProblemError(message)
@@ -64,7 +64,7 @@ def positive(value, what: str, name: str) -> float:
     Raises:
         ProblemError: it is none.
     """
-    found = numbers(value, what)
+    found = finite_numbers(value, what)
     if len(found) != 1 or not found[0] > 0:
         message = f"{what} received the {name} {value!r}, expected one number above zero."
         raise ProblemError(message)
@@ -77,7 +77,7 @@ def pair(values, what: str, name: str) -> tuple[float, float]:
     Raises:
         ProblemError: there are more or fewer.
     """
-    found = numbers(values, what)
+    found = finite_numbers(values, what)
     if len(found) != 2:
         message = f"{what} received {name} with {len(found)} numbers, expected 2 such as (0, 0)."
         raise ProblemError(message)

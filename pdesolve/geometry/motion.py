@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.coordinates import numbers
+from pdesolve.geometry.coordinates import finite_numbers
 from pdesolve.geometry.surface import DomainLike
 
 
@@ -66,7 +66,7 @@ def translation(domain: DomainLike, offset) -> Motion:
 
 def scaling(domain: DomainLike, factor: float, about) -> Motion:
     """Return x ↦ about + factor (x - about)."""
-    value = numbers(factor, "scaled")
+    value = finite_numbers(factor, "scaled")
     if len(value) != 1 or not value[0] > 0:
         message = f"scaled received the factor {factor!r}, expected one number above zero."
         raise ProblemError(message)
@@ -76,7 +76,7 @@ def scaling(domain: DomainLike, factor: float, about) -> Motion:
 
 def rotating(domain: DomainLike, angle: float, about, axis) -> Motion:
     """Return the rotation by an angle (radians) about a point, in space about an axis through it."""
-    value = numbers(angle, "rotated")
+    value = finite_numbers(angle, "rotated")
     if len(value) != 1:
         message = f"rotated received the angle {angle!r}, expected one number in radians."
         raise ProblemError(message)
@@ -125,7 +125,7 @@ def _direction(axis) -> Tensor:
     names = {"x": (1, 0, 0), "y": (0, 1, 0), "z": (0, 0, 1)}
     if isinstance(axis, str):
         axis = names.get(axis, axis)
-    vector = numbers(axis, "rotated")
+    vector = finite_numbers(axis, "rotated")
     length = math.hypot(*vector)
     if len(vector) != 3 or not length > 0:
         message = f'rotated received the axis {axis!r}, expected "x", "y", "z" or a vector such as (0, 0, 1).'
@@ -136,7 +136,7 @@ def _direction(axis) -> Tensor:
 def _point(values, domain: DomainLike, what: str) -> tuple[float, ...]:
     if values is None:
         return (0.0,) * domain.dimension
-    point = numbers(values, what)
+    point = finite_numbers(values, what)
     if len(point) != domain.dimension:
         message = f"{what} received {len(point)} numbers for {domain}, expected {domain.dimension}."
         raise ProblemError(message)

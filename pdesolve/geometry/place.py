@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.coordinates import named_coordinates, numbers
+from pdesolve.geometry.coordinates import finite_numbers, named_coordinates
 from pdesolve.geometry.piece import CLOSED, PROBE, Piece, assemble
 from pdesolve.geometry.rules import boundary_rule
 from pdesolve.geometry.surface import DomainLike, Surface
@@ -220,7 +220,7 @@ class Point(Place):
     """
 
     def __init__(self, coordinates):
-        self.coordinates = numbers(coordinates, "Point")
+        self.coordinates = finite_numbers(coordinates, "Point")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Point) and self.coordinates == other.coordinates

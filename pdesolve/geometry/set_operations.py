@@ -109,7 +109,7 @@ class SetOperation(Domain):
 
     @cached_property
     def measure(self) -> float:
-        """By quadrature."""
+        """Length, area or volume, by quadrature."""
         return float(self.rule(MEASURE_ORDER).weights.sum())
 
     def moved(self, motion: Motion) -> Domain:

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.coordinates import numbers
+from pdesolve.geometry.coordinates import finite_numbers
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.piece import Piece
 from pdesolve.geometry.place import Boundary
-from pdesolve.geometry.shapes.box import AxisAligned
+from pdesolve.geometry.shapes.box import AxisAlignedBox
 from pdesolve.geometry.surface import PieceLike, Surface
 from pdesolve.quadrature import Rule, gauss_legendre
 
@@ -36,7 +36,7 @@ class TimeInterval:
     t1: float
 
     def __post_init__(self):
-        ends = numbers((self.t0, self.t1), "TimeInterval")
+        ends = finite_numbers((self.t0, self.t1), "TimeInterval")
         if not ends[0] < ends[1]:
             message = f"TimeInterval received {self.t0!r} and {self.t1!r}, expected the earlier time first."
             raise ProblemError(message)
@@ -88,7 +88,7 @@ class Lateral(Surface):
 
     @property
     def periodic(self) -> tuple[bool, ...]:
-        """As in space; not in time."""
+        """Tell which parameters close upon themselves: those of the space surface; time does not."""
         return (*self.base.periodic, False)
 
     def map(self, parameters: Tensor) -> Tensor:
@@ -105,18 +105,18 @@ class Lateral(Surface):
         return self.base.area(parameters[:, :-1]) * self.time.length
 
     def carrier(self) -> tuple[str, tuple[float, ...]]:
-        """As in space."""
+        """Return the plane over the plane in which the space surface lies; other carriers are named anew."""
         kind, values = self.base.carrier()
         if kind != "plane":  # nothing but itself is a cylinder over a sphere; over a plane there is a plane
             kind = f"{kind} in time"
         return kind, (*values[:-1], 0.0, values[-1])
 
     def distance(self, x: Tensor) -> Tensor:
-        """As in space."""
+        """Return the distances in space."""
         return self.base.distance(x[:, :-1])
 
     def covers(self, x: Tensor) -> Tensor:
-        """As in space, at all times."""
+        """Tell which points lie over the space surface, at any time."""
         return self.base.covers(x[:, :-1])
 
     def rule(self, piece: PieceLike, order: int) -> Rule:
@@ -300,16 +300,16 @@ class Cylinder(Domain):
         return (*(Lateral(s, self.time) for s in self.space.surfaces), *self.time_ends)
 
     def trims(self, surface: Surface) -> bool:
-        """As in space; the ends are trimmed unless the space domain is a box."""
+        """Tell what is trimmed: the surfaces that are in space, and the ends unless the space domain is a box."""
         if isinstance(surface, Lateral):
             return self.space.trims(surface.base)
-        return not isinstance(self.space, AxisAligned)
+        return not isinstance(self.space, AxisAlignedBox)
 
     def cuts(self, surface: Surface):
-        """As in space; the ends are cut by the whole boundary in space, unless it is a box."""
+        """Return the levels in space; the ends are cut by the whole boundary in space, unless it is a box."""
         if isinstance(surface, Lateral):
             levels = self.space.cuts(surface.base)
-        elif isinstance(self.space, AxisAligned):
+        elif isinstance(self.space, AxisAlignedBox):
             levels = ()
         else:
             levels = tuple(leaf.level for leaf in self.space.leaves)

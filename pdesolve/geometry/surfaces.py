@@ -75,7 +75,7 @@ class Face(Surface):
         return ((x[:, i] - self.lower[i]) / (self.upper[i] - self.lower[i])).clamp(0, 1)
 
     def covers(self, x: Tensor) -> Tensor:
-        """Within the other coordinates' bounds."""
+        """Tell which points lie within the bounds of the other coordinates."""
         mask = torch.ones(len(x), dtype=torch.bool)
         for i in self._others:
             slack = SAME * (self.upper[i] - self.lower[i])
@@ -143,7 +143,7 @@ class Segment(Surface):
         return ((x - start) @ along / (along @ along)).clamp(0, 1)
 
     def covers(self, x: Tensor) -> Tensor:
-        """Between both ends."""
+        """Tell which points lie between both ends."""
         s = (x - x.new_tensor(self.start)) @ x.new_tensor(self.tangent) / self.length
         return (s >= -SAME) & (s <= 1 + SAME)
 
@@ -268,7 +268,7 @@ class Curve(Surface):
         return super().carrier()
 
     def covers(self, x: Tensor) -> Tensor:
-        """Within rounding of the path (x is on its carrier)."""
+        """Tell which points lie on the path, to rounding (x is on its carrier)."""
         size = float(self.path.extremes.abs().max())
         gap = (x - self.path.point(self.path.nearest(x)).to(x.dtype)).norm(dim=1)
         return gap <= SAME * size

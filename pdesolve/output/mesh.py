@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pdesolve.errors import UsageError
 from pdesolve.geometry.domain import Domain
-from pdesolve.geometry.shapes.box import AxisAligned
+from pdesolve.geometry.shapes.box import AxisAlignedBox
 from pdesolve.geometry.shapes.mesh import PlaneMesh
 from pdesolve.geometry.shapes.solid_mesh import SolidMesh
 from pdesolve.geometry.spacetime import Cylinder
@@ -57,7 +57,7 @@ def output_mesh(domain: Domain, points: int | None = None, mesher: str | None = 
 
 
 def _own_mesh(domain: Domain, points: int | None) -> OutputMesh:
-    """As `output_mesh`, by our own means."""
+    """Mesh a domain as `output_mesh` does, without another mesher."""
     space = space_of(domain)
     dimension = space.dimension
     check_dimension(space)
@@ -71,7 +71,7 @@ def _own_mesh(domain: Domain, points: int | None) -> OutputMesh:
         raise UsageError(msg)
     if dimension == 1:
         return _lines(space, target)
-    if isinstance(space, AxisAligned):
+    if isinstance(space, AxisAlignedBox):
         lower, upper = corners_of(space)
         return grid(lower, upper, _grid_shape(upper - lower, target), tuple(space.coordinates))
     if isinstance(space, PlaneMesh | SolidMesh):

@@ -54,7 +54,7 @@ _KINDS = {
 }
 
 
-def curve(
+def value_curve(
     axes: Axes,
     x: NDArray[np.float64],
     value: NDArray[np.float64],

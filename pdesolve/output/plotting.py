@@ -154,7 +154,7 @@ def _curve_rows(
     for i, name in enumerate(solution.problem.unknowns):
         title, wrong = _wrong(solution, fields, i)
         values = partial(
-            panels.curve, x=x, value=fields[name], exact=fields.get(f"{name}_exact"), known=known
+            panels.value_curve, x=x, value=fields[name], exact=fields.get(f"{name}_exact"), known=known
         )
         errors = partial(panels.magnitude_curve, x=x, value=wrong)
         rows.append([_titled(values, _symbol(name), label), _titled(errors, title, label)])

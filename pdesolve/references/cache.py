@@ -59,7 +59,7 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pdesolve"
 
 
-def fingerprint(parts: Sequence[Any]) -> str:
+def cache_name(parts: Sequence[Any]) -> str:
     """A hash of what the functions of a problem give, so that any change of the problem is another file."""
     digest = hashlib.sha256()
     for part in parts:

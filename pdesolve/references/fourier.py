@@ -19,7 +19,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class System:
+class PeriodicSystem:
     """w_t = L(∂) w + ∂ f(w) + g(w) on a periodic interval; arrays of values are (c, n), of coefficients (c, k)."""
 
     interval: tuple[float, float]
@@ -98,7 +98,7 @@ def phi_functions(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class Step:
+class ExponentialStep:
     """One ETDRK4 step of length h: coefficients of the scheme for a diagonal linear part (c, k)."""
 
     full: np.ndarray
@@ -107,7 +107,7 @@ class Step:
     outer: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @classmethod
-    def of(cls, linear: np.ndarray, h: float) -> Step:
+    def of(cls, linear: np.ndarray, h: float) -> ExponentialStep:
         """Prepare the step."""
         one, two, three = phi_functions(h * linear)
         inner = h / 2 * phi_functions(h / 2 * linear)[0]
@@ -126,7 +126,9 @@ class Step:
         return self.full * v + f * n_v + 2 * g * (n_a + n_b) + last * n_c
 
 
-def march(system: System, points: int, times: int, steps: int, grading: int = 1) -> np.ndarray:
+def march_periodic(
+    system: PeriodicSystem, points: int, times: int, steps: int, grading: int = 1
+) -> np.ndarray:
     """Values (times + 1, c, points) at t_j = T (j/times)^grading, `steps` steps from each to the next."""
     values = system.initial(points)
     real = not np.iscomplexobj(values)
@@ -148,7 +150,7 @@ def march(system: System, points: int, times: int, steps: int, grading: int = 1)
             # Equal times differ in length by rounding, for which the exponentials need not be made anew.
             if step is None or abs(length - h) > 1e-12 * length:
                 h = length
-                step = Step.of(linear, length)
+                step = ExponentialStep.of(linear, length)
             for _ in range(steps):
                 v = step(v, lambda w: system.rate(w, odd, points, real))
             result.append(_to_values(v, points, real))

@@ -21,7 +21,7 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from pdesolve.references.cache import Arrays, cached, fingerprint
+from pdesolve.references.cache import Arrays, cache_name, cached
 from pdesolve.references.spectral import local_weights
 
 VERSION = 1  # of the algorithm: a change forgets what is cached
@@ -152,7 +152,7 @@ class LinesReference:
         lower, upper = torch.from_numpy(self.lines.bounds)
         first = self.lines.start(lower[0] + (upper - lower)[0] * x, lower[1] + (upper - lower)[1] * y)
         numbers = [*self.lines.bounds.ravel(), self.lines.duration, VERSION, self.wanted]
-        key = fingerprint([first, self.lines.rate(first, y - x), self.value(first), numbers])
+        key = cache_name([first, self.lines.rate(first, y - x), self.value(first), numbers])
         return cached(key, self._compute)
 
     def _compute(self) -> Arrays:
@@ -181,7 +181,7 @@ class LinesReference:
             before = u
 
     def accuracy(self) -> float:
-        """By how much the last refinement changed u: relative L2 over space and time."""
+        """Relative L2 norm, over space and time, of what the last refinement changed."""
         return float(self.computed["accuracy"])
 
     def __call__(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:

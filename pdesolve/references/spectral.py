@@ -20,8 +20,8 @@ import torch
 from scipy import fft
 from torch import Tensor
 
-from pdesolve.references.cache import Arrays, cached, fingerprint
-from pdesolve.references.fourier import System, as_tuple, march
+from pdesolve.references.cache import Arrays, cache_name, cached
+from pdesolve.references.fourier import PeriodicSystem, as_tuple, march_periodic
 
 VERSION = 1  # of the algorithm: a change forgets what is cached
 STENCIL = 12  # stored times that take part in an interpolation
@@ -57,7 +57,7 @@ class Computed:
         return max(self.in_space, self.in_time, self.between_times)
 
 
-def compute(system: System, accuracy: float, seconds: float, grading: int = 1) -> Computed:
+def compute(system: PeriodicSystem, accuracy: float, seconds: float, grading: int = 1) -> Computed:
     """Refine in space and time until each refinement changes less than `accuracy`, or `seconds` have passed.
 
     The error in space is the change when the points are doubled; in time, the change of the extrapolated values from
@@ -97,9 +97,9 @@ class Level:
     times: int
     steps: int
 
-    def march(self, system: System, grading: int) -> np.ndarray:
+    def march(self, system: PeriodicSystem, grading: int) -> np.ndarray:
         """Values (times + 1, c, points)."""
-        return march(system, self.points, self.times, self.steps, grading)
+        return march_periodic(system, self.points, self.times, self.steps, grading)
 
     def finer_in_space(self) -> Level:
         """Twice the points."""
@@ -200,7 +200,7 @@ def on_finer_grid(values: np.ndarray, factor: int) -> np.ndarray:
 
 
 def evaluate(
-    system: System, computed: Computed, fine: np.ndarray, x: np.ndarray, t: np.ndarray
+    system: PeriodicSystem, computed: Computed, fine: np.ndarray, x: np.ndarray, t: np.ndarray
 ) -> np.ndarray:
     """Values (n, c) at x, t (n,), from values `fine` (times + 1, c, k) on a refined grid."""
     times = len(fine)
@@ -223,15 +223,15 @@ def evaluate(
 # -------------------------------------------------------------------- what problem files use
 
 
-def key_of(system: System, *numbers: float) -> str:
+def key_of(system: PeriodicSystem, *numbers: float) -> str:
     """The name of a reference in the cache."""
     values = system.initial(FEWEST)
     d = system.derivative(FEWEST, not np.iscomplexobj(values))
     # Functions cannot be hashed; what they give for numbers drawn at random tells them apart.
     tried = np.random.default_rng(0).normal(size=values.shape).astype(values.dtype)
     parts = [values, *as_tuple(system.linear(d)), [*system.interval, system.duration, VERSION, *numbers]]
-    parts += [System.apply(f, tried) if f else np.zeros(1) for f in (system.flux, system.source)]
-    return fingerprint(parts)
+    parts += [PeriodicSystem.apply(f, tried) if f else np.zeros(1) for f in (system.flux, system.source)]
+    return cache_name(parts)
 
 
 class SpectralReference:
@@ -272,7 +272,7 @@ class SpectralReference:
         self.wanted = accuracy
         self.seconds = seconds
         self.grading = grading
-        self.system = System((a, b), domain.time.length, start, linear, flux, source)
+        self.system = PeriodicSystem((a, b), domain.time.length, start, linear, flux, source)
         self._computed: Computed | None = None
         self._fine: np.ndarray | None = None
 

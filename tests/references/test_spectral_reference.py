@@ -6,7 +6,7 @@ import torch
 
 from pdesolve import Interval, TimeInterval
 from pdesolve.references import spectral as module
-from pdesolve.references.fourier import System, march, phi_functions
+from pdesolve.references.fourier import PeriodicSystem, march_periodic, phi_functions
 from pdesolve.references.spectral import SpectralReference, compute, local_weights, on_finer_grid
 
 PI = torch.pi
@@ -44,17 +44,19 @@ def test_phi_functions_satisfy_their_recurrence_across_the_unit_circle():
 
 
 def test_a_linear_equation_is_solved_to_rounding_in_one_step_per_stored_time():
-    system = System((0, 2 * PI), 1.0, torch.sin, lambda d: 0.1 * d**2 - 3 * d)
-    values = march(system, 16, 5, 1)
+    system = PeriodicSystem((0, 2 * PI), 1.0, torch.sin, lambda d: 0.1 * d**2 - 3 * d)
+    values = march_periodic(system, 16, 5, 1)
     x = system.grid(16)
     for j, t in enumerate(np.linspace(0, 1, 6)):
         assert np.abs(values[j, 0] - np.exp(-0.1 * t) * np.sin(x - 3 * t)).max() < 1e-14
 
 
 def test_steps_are_of_the_fourth_order_and_their_extrapolation_of_the_fifth():
-    system = System((0, 2 * PI), 1.0, lambda x: burgers(x, 0.0), lambda d: 0.05 * d**2, lambda u: -(u**2) / 2)
+    system = PeriodicSystem(
+        (0, 2 * PI), 1.0, lambda x: burgers(x, 0.0), lambda d: 0.05 * d**2, lambda u: -(u**2) / 2
+    )
     exact = burgers(torch.from_numpy(system.grid(64)), 1.0).numpy()
-    ends = [march(system, 64, 1, n)[-1, 0] for n in (1, 2, 4)]
+    ends = [march_periodic(system, 64, 1, n)[-1, 0] for n in (1, 2, 4)]
     error = [np.abs(u - exact).max() for u in ends]
     assert error[0] / error[1] > 12
     assert error[1] / error[2] > 12

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.coordinates import one_number, pair, positive, short
+from pdesolve.geometry.coordinates import as_written, one_number, pair, positive
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.paths import EllipticArc
@@ -42,7 +42,7 @@ class Ellipse(Region):
 
     def __repr__(self) -> str:
         turned = f", {self.angle:g}" if self.angle else ""
-        return f"Ellipse({short(self.centre)}, {short(self.semi_axes)}{turned})"
+        return f"Ellipse({as_written(self.centre)}, {as_written(self.semi_axes)}{turned})"
 
     def moved(self, motion: Motion) -> Domain:
         """Return the image, of the same kind."""
@@ -83,7 +83,7 @@ class Annulus(Region):
         object.__setattr__(self, "outer_radius", outer)
 
     def __repr__(self) -> str:
-        return f"Annulus({short(self.centre)}, {self.inner_radius:g}, {self.outer_radius:g})"
+        return f"Annulus({as_written(self.centre)}, {self.inner_radius:g}, {self.outer_radius:g})"
 
     def moved(self, motion: Motion) -> Domain:
         """Return the image, of the same kind."""
@@ -149,7 +149,7 @@ class Sector(Region):
 
     def __repr__(self) -> str:
         inner = f", {self.inner_radius:g}" if self.inner_radius else ""
-        return f"Sector({short(self.centre)}, {self.radius:g}, {self.start:g}, {self.stop:g}{inner})"
+        return f"Sector({as_written(self.centre)}, {self.radius:g}, {self.start:g}, {self.stop:g}{inner})"
 
     def _at(self, radius: float, angle: float) -> tuple[float, float]:
         x, y = self.centre

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.coordinates import numbers, short
+from pdesolve.geometry.coordinates import as_written, finite_numbers
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.rules.boundary_rule import sobol_size
@@ -25,8 +25,8 @@ class Round(Domain):
 
     def _set(self) -> None:
         what = type(self).__name__
-        centre = numbers(self.centre, what)
-        radius = numbers(self.radius, what)
+        centre = finite_numbers(self.centre, what)
+        radius = finite_numbers(self.radius, what)
         if len(radius) != 1 or not radius[0] > 0:
             message = f"{what} received the radius {self.radius!r}, expected one number above zero."
             raise ProblemError(message)
@@ -34,7 +34,7 @@ class Round(Domain):
         object.__setattr__(self, "radius", radius[0])
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({short(self.centre)}, {self.radius:g})"
+        return f"{type(self).__name__}({as_written(self.centre)}, {self.radius:g})"
 
     @cached_property
     def bounds(self) -> Tensor:

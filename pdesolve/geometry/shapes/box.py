@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.coordinates import coordinate_names, numbers, short
+from pdesolve.geometry.coordinates import as_written, coordinate_names, finite_numbers
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.place import Boundary
@@ -19,7 +19,7 @@ from pdesolve.quadrature import Rule, gauss_legendre, sobol, tensor_rule
 FACES = (("left", "right"), ("bottom", "top"), ("back", "front"))
 
 
-class AxisAligned(Domain):
+class AxisAlignedBox(Domain):
     """{x : lower_i < x_i < upper_i}; subclasses are the box's names in one, two and any dimensions."""
 
     lower: tuple[float, ...]
@@ -27,8 +27,8 @@ class AxisAligned(Domain):
 
     def _set(self, lower, upper) -> None:
         what = type(self).__name__
-        lower = numbers(lower, what)
-        upper = numbers(upper, what)
+        lower = finite_numbers(lower, what)
+        upper = finite_numbers(upper, what)
         if len(lower) != len(upper) or not lower:
             message = (
                 f"{what} received a lower corner with {len(lower)} and an upper corner with {len(upper)} "
@@ -109,7 +109,7 @@ class AxisAligned(Domain):
         return self.faces[1]
 
 
-class _WithBottom(AxisAligned):
+class _WithBottom(AxisAlignedBox):
     @property
     def bottom(self) -> Boundary:
         """Face of least y."""
@@ -122,7 +122,7 @@ class _WithBottom(AxisAligned):
 
 
 @dataclass(frozen=True, repr=False)
-class Interval(AxisAligned):
+class Interval(AxisAlignedBox):
     """Interval (a, b) on the x axis.
 
     Raises:
@@ -171,7 +171,7 @@ class Rectangle(_WithBottom):
             raise ProblemError(message)
 
     def __repr__(self) -> str:
-        return f"Rectangle({short(self.lower)}, {short(self.upper)})"
+        return f"Rectangle({as_written(self.lower)}, {as_written(self.upper)})"
 
     def _between(self, lower: tuple[float, ...], upper: tuple[float, ...]) -> Domain:
         return Rectangle((lower[0], lower[1]), (upper[0], upper[1]))
@@ -197,7 +197,7 @@ class Box(_WithBottom):
         self._set(self.lower, self.upper)
 
     def __repr__(self) -> str:
-        return f"Box({short(self.lower)}, {short(self.upper)})"
+        return f"Box({as_written(self.lower)}, {as_written(self.upper)})"
 
     def _between(self, lower: tuple[float, ...], upper: tuple[float, ...]) -> Domain:
         return Box(lower, upper)

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.coordinates import numbers, positive
+from pdesolve.geometry.coordinates import finite_numbers, positive
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.place import Boundary, Place
 from pdesolve.geometry.shapes.ball import Disk
-from pdesolve.geometry.shapes.box import AxisAligned
+from pdesolve.geometry.shapes.box import AxisAlignedBox
 from pdesolve.geometry.shapes.swept import Cap, Wall, active_arcs, centre_of, check_plane, unique
 from pdesolve.geometry.surface import Surface
 from pdesolve.quadrature import Rule, gauss_legendre
@@ -38,7 +38,7 @@ class Extrusion(Domain):
 
     def __post_init__(self):
         check_plane(self.base, "Extrusion")
-        ends = numbers((self.low, self.high), "Extrusion")
+        ends = finite_numbers((self.low, self.high), "Extrusion")
         if not ends[0] < ends[1]:
             message = (
                 f"Extrusion received the heights {ends[0]:g} and {ends[1]:g}, expected the lower one first."
@@ -74,7 +74,7 @@ class Extrusion(Domain):
 
     def trims(self, surface: Surface) -> bool:
         """Only the caps are trimmed, unless the base is a rectangle."""
-        return isinstance(surface, Cap) and not isinstance(self.base, AxisAligned)
+        return isinstance(surface, Cap) and not isinstance(self.base, AxisAlignedBox)
 
     def cuts(self, surface: Surface):
         """Return the levels of what the base is made of, for the caps."""

@@ -138,7 +138,7 @@ class Facets(Surface):
         return self._search(x)[0].sqrt()
 
     def covers(self, x: Tensor) -> Tensor:
-        """Within rounding of a triangle."""
+        """Tell which points lie on a triangle, to rounding."""
         size = float(np.ptp(self.data.points, axis=0).max())
         return self.distance(x) <= 1e-9 * size
 

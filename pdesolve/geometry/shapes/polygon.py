@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.coordinates import numbers
+from pdesolve.geometry.coordinates import finite_numbers
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.frames import frame
 from pdesolve.geometry.motion import Motion
@@ -142,7 +142,7 @@ class Polygon(Domain):
 
 
 def _vertices(values) -> tuple[tuple[float, float], ...]:
-    rows = [numbers(v, "Polygon") for v in values]
+    rows = [finite_numbers(v, "Polygon") for v in values]
     if any(len(row) != 2 for row in rows):
         message = "Polygon received a vertex without exactly 2 coordinates, expected pairs such as (0, 0)."
         raise ProblemError(message)

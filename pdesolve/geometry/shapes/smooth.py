@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.coordinates import pair, short
+from pdesolve.geometry.coordinates import as_written, pair
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.paths import PolarCurve, SplinePath, check_simple
@@ -49,7 +49,7 @@ class StarShaped(Region):
 
     def __repr__(self) -> str:
         name = getattr(self.radius, "__name__", "radius")
-        return f"StarShaped({'radius' if name == '<lambda>' else name}, {short(self.centre)})"
+        return f"StarShaped({'radius' if name == '<lambda>' else name}, {as_written(self.centre)})"
 
     @cached_property
     def surfaces(self) -> tuple[Curve, ...]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
-from pdesolve.geometry.coordinates import numbers
+from pdesolve.geometry.coordinates import finite_numbers
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.piece import Piece
 from pdesolve.geometry.surface import SAME, Surface
@@ -75,7 +75,7 @@ class Wall(Swept):
 
     @property
     def periodic(self) -> tuple[bool, ...]:
-        """As the curve."""
+        """Tell that the first parameter closes where the curve does, and the height does not."""
         return self.closed, False
 
     def map(self, parameters: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class Wall(Swept):
         return self.curve.distance(x[:, :2])
 
     def covers(self, x: Tensor) -> Tensor:
-        """Over the part of the curve and between the heights."""
+        """Tell which points lie over the part of the curve and between the heights."""
         slack = SAME * (self.high - self.low)
         return self._holds(x[:, :2]) & (x[:, 2] >= self.low - slack) & (x[:, 2] <= self.high + slack)
 
@@ -150,7 +150,7 @@ class Cap(Surface):
         return "plane", (0.0, 0.0, 1.0, self.height)
 
     def covers(self, x: Tensor) -> Tensor:
-        """Over the closed base."""
+        """Tell which points lie over the closed base."""
         return self.base.contains(x[:, :2], self.base.rounding)
 
     def whole_rule(self, order: int) -> Rule:
@@ -210,7 +210,7 @@ class Revolved(Swept):
         return self.curve.distance(meridian(x))
 
     def covers(self, x: Tensor) -> Tensor:
-        """On the part of the curve."""
+        """Tell which points lie on the part of the curve, turned."""
         return self._holds(meridian(x))
 
     def whole_rule(self, order: int) -> Rule:
@@ -266,7 +266,7 @@ def centre_of(centre, what: str) -> tuple[float, float, float]:
     Raises:
         ProblemError: there are more or fewer.
     """
-    values = numbers(centre, what)
+    values = finite_numbers(centre, what)
     if len(values) != 3:
         message = f"{what} received a centre with {len(values)} coordinates, expected 3."
         raise ProblemError(message)

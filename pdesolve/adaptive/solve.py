@@ -45,6 +45,8 @@ ALIKE = 0.2  # of the largest predicted error: patches above it are refined toge
 HELPED = 0.9  # a refinement that leaves more of the residual was of no use
 FINEST_TOLERANCE = 1e-13
 UNMET = 30  # times the tolerance: a residual that stays, all over the domain, contradicts the problem
+# … and this much at any tolerance: problems with a solution left 1e-3 at most, those without one 0.7 and more.
+MOST_UNMET = 0.3
 UNSEEN_POINTS = {
     1: 2**12,
     2: 2**14,
@@ -177,7 +179,7 @@ class Solver:
         free = undetermined(current, finer)
         if self.estimate <= self.tol and current.converged:
             self._record(current, predicted)
-            if (left := unmet(current, finer)) > UNMET * self.tol:
+            if (left := unmet(current, finer)) > min(UNMET * self.tol, MOST_UNMET):
                 status = (
                     f"equation and conditions cannot all be met: {left:.1e} of the size of the solution is left over "
                     "whatever the order; pdesolve check says where they contradict each other"

@@ -3,6 +3,8 @@
     python benchmarks/random_problems.py                       # 200 problems of seed 0, two processes
     python benchmarks/random_problems.py --count 50 --seed 3   # others
     python benchmarks/random_problems.py --only 17             # one of them, with what it states and how it ends
+    python benchmarks/random_problems.py --kind all --count 60 # of kinds that are hard to trust, in turn
+    python benchmarks/random_problems.py --kind jumps          # of one kind
 
 Domain, equation, conditions, exact solution and tolerance are drawn at random; problem N of a seed is always the same.
 Each is solved by the default method with a limit of time. The exit code is 1 if a run claims a tolerance that it misses
@@ -30,6 +32,7 @@ from torch import Tensor, cos, exp, sin
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.random_kinds import KINDS  # noqa: E402
 from pdesolve import (  # noqa: E402
     Annulus,
     Ball,
@@ -61,6 +64,7 @@ from pdesolve.geometry.domain import Domain  # noqa: E402
 
 RECORD = ROOT / "benchmarks" / "records" / "random_problems.json"
 MISSED = 3.0  # error over tolerance from which on a certificate is wrong
+ROUGH = (-6.0, -1.0)  # logarithms of the tolerances of kinds: at loose ones most verdicts were wrong
 TOLERANCES = (1e-3, 1e-9)  # drawn between these, uniformly in the logarithm
 Function = Callable[..., Tensor]  # coordinates in order ↦ (n,)
 
@@ -436,18 +440,34 @@ def _robin(slope: Function, exact: Function, a: float, *x: Tensor) -> Tensor:
 # ---------------------------------------------------------------- running
 
 
-def numbered(seed: int, number: int) -> tuple[Problem, float]:
-    """Problem `number` of a seed."""
-    return random_problem(Random(f"{seed}-{number}"))
+MIXED = "mixed"  # the kind of `random_problem`: smooth ones of many equations and domains, steady and in time
 
 
-def measure(number: int, seed: int, limit: float) -> dict[str, Any]:
+def kind_of(kind: str, number: int) -> str:
+    """The kind of problem `number`: of "all", one after the other."""
+    return list(KINDS)[number % len(KINDS)] if kind == "all" else kind
+
+
+def numbered(seed: int, number: int, kind: str = MIXED) -> tuple[Problem, float]:
+    """Problem `number` of a seed and a kind."""
+    if kind == MIXED:
+        return random_problem(Random(f"{seed}-{number}"))
+    draw = Random(f"{kind_of(kind, number)}-{seed}-{number}")
+    return KINDS[kind_of(kind, number)](draw), 10 ** draw.uniform(*ROUGH)
+
+
+def measure(number: int, seed: int, limit: float, kind: str = MIXED) -> dict[str, Any]:
     """Solve one problem; what there is to say of it."""
     torch.set_num_threads(1)
-    row: dict[str, Any] = {"number": number, "problem": "", "outcome": "traceback"}
+    row: dict[str, Any] = {
+        "number": number,
+        "kind": kind_of(kind, number),
+        "problem": "",
+        "outcome": "traceback",
+    }
     start = time.process_time()
     try:
-        problem, tol = numbered(seed, number)
+        problem, tol = numbered(seed, number, kind)
         row |= {"problem": problem.name, "tolerance": tol}
         solution = solve(problem, tol=tol, time_limit=limit)
         row |= outcome(solution)
@@ -486,7 +506,9 @@ def report(rows: Iterable[Mapping[str, Any]]) -> str:
     lines = ["| outcome | runs |", "| --- | ---: |"]
     for kind in ("certified", "not certified", "refused", "wrong", "silent NaN", "traceback"):
         lines.append(f"| {kind} | {sum(row['outcome'] == kind for row in rows)} |")
-    certified = [row for row in rows if row["outcome"] in ("certified", "wrong")]
+    if len({row.get("kind") for row in rows}) > 1:
+        lines += ["", *_by_kind(rows)]
+    certified = [row for row in rows if row["outcome"] in ("certified", "wrong") and row["error"]]
     if certified:
         worst = max(certified, key=lambda row: row["error"] / row["tolerance"])
         lines += [
@@ -501,21 +523,33 @@ def report(rows: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _by_kind(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A table of outcomes, one line for each kind."""
+    outcomes = ("certified", "not certified", "refused", "wrong", "traceback")
+    lines = [f"| kind | {' | '.join(outcomes)} |", "| --- |" + " ---: |" * len(outcomes)]
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        mine = [row["outcome"] for row in rows if row["kind"] == kind]
+        lines.append(f"| {kind} | {' | '.join(str(mine.count(outcome)) for outcome in outcomes)} |")
+    return lines
+
+
 def main() -> int:
     """Solve, print, keep."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--count", type=int, default=200, help="how many problems")
+    parser.add_argument("--kind", default=MIXED, choices=[MIXED, "all", *KINDS])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="one problem by its number")
     parser.add_argument("--time-limit", type=float, default=10.0, help="seconds for each problem")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     if options.only is not None:
-        print(json.dumps(row := measure(options.only, options.seed, options.time_limit), indent=1))
+        row = measure(options.only, options.seed, options.time_limit, options.kind)
+        print(json.dumps(row, indent=1))
         return int(row["outcome"] in ("wrong", "silent NaN", "traceback"))
-    run = partial(measure, seed=options.seed, limit=options.time_limit)
+    run = partial(measure, seed=options.seed, limit=options.time_limit, kind=options.kind)
     rows = []
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
         for row in pool.map(run, range(options.count)):
@@ -526,7 +560,7 @@ def main() -> int:
                     file=sys.stderr,
                 )
     print(report(rows))
-    if (options.count, options.seed) == (200, 0):
+    if (options.count, options.seed, options.kind) == (200, 0, MIXED):
         RECORD.write_text(json.dumps({"date": date.today().isoformat(), "rows": rows}, indent=1) + "\n")
     return int(any(row["outcome"] in ("wrong", "silent NaN", "traceback") for row in rows))
 

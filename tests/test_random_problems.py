@@ -100,3 +100,32 @@ def test_a_slab_that_is_solved_again_to_a_tighter_share_is_halved_where_it_lacks
     monkeypatch.setattr(Solver, "solve", counting)
     assert solve(problem, tol=tol, time_limit=60).converged
     assert max(patches) < 20
+
+
+@pytest.mark.parametrize("number", range(24))
+def test_problems_of_every_kind_can_be_made_again(number):
+    problem, tol = command.numbered(3, number, "all")
+    again, same = command.numbered(3, number, "all")
+    x = problem.domain.sample(50)
+    assert (again.name, same) == (problem.name, tol)
+    assert torch.equal(problem.values(problem.exact, x), again.values(again.exact, x))
+    assert problem.values(problem.exact, x).isfinite().all()
+
+
+def test_the_table_has_a_line_for_each_kind():
+    rows = [
+        {"kind": "smooth", "outcome": "certified", "error": 1e-7, "estimate": 1e-7, "tolerance": 1e-6},
+        {"kind": "jumps", "outcome": "refused"},
+    ]
+    for row in rows:
+        row |= {"number": 0, "problem": ""}
+    table = command.report(rows)
+    assert "| smooth | 1 | 0 | 0 | 0 | 0 |" in table
+    assert "| jumps | 0 | 0 | 1 | 0 | 0 |" in table
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["smooth", "jumps", "pieces", "resonance", "nonunique", "units"])
+def test_no_verdict_on_a_kind_is_wrong(kind):
+    rows = [command.measure(number, seed=5, limit=5.0, kind=kind) for number in range(5)]
+    assert not [row for row in rows if row["outcome"] in ("wrong", "silent NaN", "traceback")], rows

@@ -1,0 +1,235 @@
+"""Random steady problems by kinds that are known to be hard to trust, each with an exact solution.
+
+Every kind is a function of a random generator that returns a problem; `KINDS` lists them.
+"""
+
+import math
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import torch
+from torch import Tensor, cos, exp, pi, sin, tanh
+
+from pdesolve import (
+    Box,
+    Dirichlet,
+    Interface,
+    Interval,
+    Neumann,
+    Piecewise,
+    Problem,
+    Rectangle,
+    Sector,
+    div,
+    grad,
+    laplace,
+)
+from pdesolve.benchmarking.manufactured import manufactured, with_arguments
+from pdesolve.geometry.domain import Domain
+
+Function = Callable[..., Tensor]  # coordinates in order ↦ (n,)
+
+
+def _stated(name: str, domain: Domain, operator: Callable[..., Any], exact: dict[str, Function]) -> Problem:
+    """L(u) = L(u*) with values of u* on the boundary."""
+    names = domain.coordinates
+    conditions = [
+        Dirichlet(_named(function, names), on=domain.boundary, unknown=unknown)
+        for unknown, function in exact.items()
+    ]
+    by_name = {unknown: _named(function, names) for unknown, function in exact.items()}
+    equation = manufactured(operator, exact, names)
+    return Problem(domain, equation, conditions, exact=by_name, name=f"{name} on {domain}")
+
+
+def _named(function: Function, names: tuple[str, ...]) -> Callable[..., Tensor]:
+    return with_arguments(lambda **x: function(*(x[name] for name in names)), names)
+
+
+def _cell(draw: Random, most: int = 3, size: float = 1.0) -> Domain:
+    """An interval, a rectangle or a box of about this size."""
+    d = draw.randint(1, most)
+    lower = [size * draw.uniform(-1, 1) for _ in range(d)]
+    upper = [a + size * draw.uniform(0.7, 1.5) for a in lower]
+    return Interval(lower[0], upper[0]) if d == 1 else (Rectangle if d == 2 else Box)(lower, upper)
+
+
+def _wave(draw: Random, domain: Domain, size: float = 1.0, turns: float = 1.0) -> Function:
+    """A product of sines, of this size, that turns so often over the domain."""
+    lower, upper = domain.bounds.tolist()
+    rates = [
+        turns * draw.uniform(0.6, 1.4) * 2 * math.pi / (b - a) for a, b in zip(lower, upper, strict=True)
+    ]
+    phases = [draw.uniform(0, 6) for _ in rates]
+
+    def function(*x: Tensor) -> Tensor:
+        value = torch.full_like(x[0], size)
+        for column, rate, phase, a in zip(x, rates, phases, lower, strict=True):
+            value = value * sin(rate * (column - a) + phase)
+        return value
+
+    return function
+
+
+def smooth(draw: Random) -> Problem:
+    """Reaction and diffusion with a wave for a solution."""
+    domain, c = _cell(draw), draw.uniform(0.2, 3)
+    return _stated("smooth", domain, lambda u: -laplace(u) + c * u, {"u": _wave(draw, domain)})
+
+
+def singular(draw: Random) -> Problem:
+    """A harmonic function r^λ sin λθ at the corner of a sector."""
+    angle = draw.choice([1.25, 1.5, 1.75]) * math.pi
+    power = draw.choice([1, 2]) * math.pi / angle
+
+    def exact(x: Tensor, y: Tensor) -> Tensor:
+        theta = torch.atan2(y, x)
+        theta = torch.where(theta < 0, theta + 2 * pi, theta)
+        return (x * x + y * y) ** (power / 2) * sin(power * theta)
+
+    sector = Sector((0, 0), 1, 0, angle)
+    return Problem(
+        sector,
+        lambda u: -laplace(u),
+        [Dirichlet(exact, on=sector.boundary)],
+        exact=exact,
+        name=f"singular on {sector}",
+    )
+
+
+def jumps(draw: Random) -> Problem:
+    """A conductivity that jumps: stated by an Interface, by a where only, or by another Interface."""
+    a, ratio = draw.uniform(0.2, 0.8), 10 ** draw.uniform(-2, 2)
+    line, left = Interval(0, 1), Interval(0, a)
+    k = Piecewise({left: 1.0}, otherwise=ratio)
+    flux = 1 / (a + (1 - a) / ratio)
+    stated = draw.choice(["interface", "none", "another"])
+    interfaces = {
+        "interface": [Interface(k, on=left.right)],
+        "none": [],
+        "another": [Interface(Piecewise({left: 1.0}, otherwise=3 * ratio), on=left.right)],
+    }[stated]
+    return Problem(
+        line,
+        lambda u, x: (torch.where(x < a, 1.0, ratio) * u.x).x,
+        [Dirichlet(0, on=line.left), Dirichlet(1, on=line.right), *interfaces],
+        exact=lambda x: torch.where(x < a, flux * x, 1 - flux * (1 - x) / ratio),
+        name=f"jump by {ratio:.2g} at {a:.2g}, {stated}",
+    )
+
+
+def layers(draw: Random) -> Problem:
+    """An inner layer of a width between 1e-3 and 0.1 in the solution."""
+    domain, width = _cell(draw, 2), 10 ** draw.uniform(-3, -1)
+    lower, upper = domain.bounds.tolist()
+    centre = lower[0] + draw.uniform(0.2, 0.8) * (upper[0] - lower[0])
+    return _stated(
+        "layer", domain, lambda u: -laplace(u) + u, {"u": lambda *x: tanh((x[0] - centre) / width)}
+    )
+
+
+def hidden(draw: Random) -> Problem:
+    """A narrow peak beside a wave."""
+    domain, width = _cell(draw, 2), 10 ** draw.uniform(-3, -1.5)
+    lower, upper = domain.bounds.tolist()
+    centre = [draw.uniform(0.2, 0.8) * (b - a) + a for a, b in zip(lower, upper, strict=True)]
+    wave, height = _wave(draw, domain), draw.uniform(0.5, 3)
+
+    def exact(*x: Tensor) -> Tensor:
+        r2 = sum(((column - c) / width) ** 2 for column, c in zip(x, centre, strict=True))
+        return wave(*x) + height * exp(-r2)
+
+    return _stated("hidden peak", domain, lambda u: -laplace(u), {"u": exact})
+
+
+def pieces(draw: Random) -> Problem:
+    """A reaction that is linear in pieces."""
+    domain, c, at = _cell(draw, 2), draw.uniform(0.5, 10), draw.uniform(-0.5, 0.5)
+    bend = draw.choice(
+        [
+            lambda u: c * abs(u - at),
+            lambda u: c * torch.relu(u - at),
+            lambda u: c * u.clamp(-abs(at), abs(at)),
+            lambda u: torch.where(u > at, u, u**3),
+            lambda u: c * torch.maximum(u, 0.3 * u),
+        ]
+    )
+    return _stated("in pieces", domain, lambda u: -laplace(u) + bend(u), {"u": _wave(draw, domain)})
+
+
+def sizes(draw: Random) -> Problem:
+    """Two unknowns whose sizes differ by up to 13 orders."""
+    domain, ratio = _cell(draw, 2), 10 ** draw.uniform(-13, 3)
+    exact = {"u": _wave(draw, domain), "v": _wave(draw, domain, ratio, draw.choice([1.0, 3.0]))}
+    return _stated("sizes", domain, lambda u, v: (-laplace(u) + u, -laplace(v) + 2 * v + ratio * u), exact)
+
+
+def resonance(draw: Random) -> Problem:
+    """Helmholtz's equation beside an eigenvalue, by 1e-8 to 1e-1 of it."""
+    off, k = 10 ** draw.uniform(-8, -1), draw.randint(1, 4)
+    line = Interval(0, 1)
+    value = (k * math.pi) ** 2 * (1 + draw.choice([-1, 1]) * off)
+    return _stated(f"off resonance by {off:.1e}", line, lambda u: -u.xx - value * u, {"u": _wave(draw, line)})
+
+
+def nonunique(draw: Random) -> Problem:
+    """Many solutions, of which one is kept: at a resonance, or with fluxes only; or all but."""
+    line, leak = Interval(0, 1), draw.choice([0.0, 0.0, 1e-12, 1e-6])
+    k = draw.randint(1, 3)
+    if draw.random() < 0.5:
+        exact = lambda x: 1 + cos(k * pi * x)  # noqa: E731
+        equation = manufactured(lambda u: -u.xx + leak * u, {"u": exact}, ("x",))
+        return Problem(
+            line, equation, [Neumann(0, on=line.boundary)], exact=exact, name=f"fluxes, leak {leak}"
+        )
+    exact = lambda x: sin((k + 1) * pi * x) + sin(k * pi * x)  # noqa: E731
+    value = (k * math.pi) ** 2 * (1 + leak)
+    equation = manufactured(lambda u: -u.xx - value * u, {"u": exact}, ("x",))
+    return Problem(
+        line, equation, [Dirichlet(0, on=line.boundary)], exact=exact, name=f"resonance, off {leak}"
+    )
+
+
+def degenerate(draw: Random) -> Problem:
+    """A coefficient that vanishes at an end, or spans many decades."""
+    line, power, steep = Interval(0, 1), draw.choice([0.5, 1.0, 2.0]), draw.uniform(0, 15)
+    k = draw.choice([lambda x: 1e-3 + x**power, lambda x: exp(steep * x), lambda x: 1e-6 + (x - 0.5) ** 2])
+    return _stated("degenerate", line, lambda u, x: -(k(x) * u.x).x + u, {"u": _wave(draw, line)})
+
+
+def thin(draw: Random) -> Problem:
+    """A domain that is long and thin, or tiny, or huge."""
+    size = 10 ** draw.uniform(-6, 6)
+    domain = Rectangle((0, 0), (size, size * 10 ** draw.uniform(-3, 0)))
+    exact = _wave(draw, domain, turns=0.5)
+    return _stated("thin", domain, lambda u: -laplace(u) + u / size**2, {"u": exact})
+
+
+def units(draw: Random) -> Problem:
+    """SI units: lengths, diffusivities and amounts far from one, coefficients that vary."""
+    length, D, amount = 10 ** draw.uniform(-9, 7), 10 ** draw.uniform(-18, 3), 10 ** draw.uniform(-12, 25)
+    domain = _cell(draw, 2, length)
+    k = lambda x: D * (1 + 0.5 * sin(3 * x / length))  # noqa: E731
+    c = lambda x: D / length**2 * (2 + cos(2 * x / length))  # noqa: E731
+    exact = _wave(draw, domain, amount)
+    return _stated("units", domain, lambda u, x: -div(k(x) * grad(u)) + c(x) * u, {"u": exact})
+
+
+KINDS: dict[str, Callable[[Random], Problem]] = {
+    kind.__name__: kind
+    for kind in (
+        smooth,
+        singular,
+        jumps,
+        layers,
+        hidden,
+        pieces,
+        sizes,
+        resonance,
+        nonunique,
+        degenerate,
+        thin,
+        units,
+    )
+}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 SHORTEST = 1e-15  # of the interval
 DIVERGED = 0.4  # times its length: a slab on which Newton's iteration did not converge
+COARSE_TRIES = 3  # slabs in a row on which it did not: patches may be too coarse for the iteration
 UNSEEN = 0.25  # times its length: one that passed over something in the data
 AIM = 0.5  # of the tolerance: predicted error that the next length aims at
 LEAST_FACTOR, MOST_FACTOR = 0.3, 2.0  # of one length to the next
@@ -108,9 +109,11 @@ def too_often(numbers: Numbers, tuning: Tuning) -> Verdict | None:
 
 
 def diverged(numbers: Numbers, tuning: Tuning) -> Verdict | None:
-    """Shorten a slab on which the iteration did not converge."""
+    """Shorten a slab on which the iteration did not converge; where that has not helped, all patches are halved, too."""
     del tuning
-    return None if numbers.converged else Retry(DIVERGED * numbers.length, rough=numbers.rough)
+    if numbers.converged:
+        return None
+    return Retry(DIVERGED * numbers.length, refine=numbers.tries % COARSE_TRIES == 0, rough=numbers.rough)
 
 
 def overlooked(numbers: Numbers, tuning: Tuning) -> Verdict | None:

@@ -13,7 +13,7 @@ from pdesolve.marching.step import relative_to
 from pdesolve.patches.cover import Patches
 from pdesolve.patches.partition import Partition
 
-CELLS = {1: 2, 2: 2, 3: 2}  # root cells along the longest side
+CELLS = {1: 4, 2: 2, 3: 2}  # root cells along the longest side
 MOST_LEVELS = 12  # of halvings for initial values, which may have jumps
 MOST_PATCHES = {1: 400, 2: 900, 3: 216}
 PROBES = 4096  # points at which initial values are compared with what the patches make of them

@@ -269,8 +269,12 @@ class March:
     def _prepare(self, state: State, trial: Trial, verdict: Retry) -> None:
         """Other patches, or another length, for the next try."""
         state.length, state.rough = verdict.length, verdict.rough
-        if verdict.refine and trial.marked is not None and trial.along is not None:
-            finer = split(state.coarse.space, trial.marked, trial.along)
+        if verdict.refine:
+            space = state.coarse.space
+            everywhere = torch.ones(len(space), dtype=torch.bool)
+            marked = everywhere if trial.marked is None else trial.marked
+            along = np.ones((len(space), space.d), dtype=bool) if trial.along is None else trial.along
+            finer = split(space, marked, along)
             if finer is not None:
                 self._change(state, *finer)
 

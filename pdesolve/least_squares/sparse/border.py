@@ -51,7 +51,9 @@ class DenseRows:
 class Factor(Protocol):
     """Solves with a factored matrix."""
 
-    entries: int
+    @property
+    def entries(self) -> int:
+        """Stored numbers."""
 
     def solve(self, b: Tensor) -> Tensor:
         """M⁻¹ b, (p,) or (p, j)."""

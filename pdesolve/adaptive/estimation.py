@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.patches.assembly import Assembly
-from pdesolve.patches.basis import basis_size, degrees
+from pdesolve.patches.basis import basis_size
 from pdesolve.patches.compiled import GridTerm, orders_of
 from pdesolve.patches.evaluation import Evaluation
 from pdesolve.patches.newton import Discrete, coefficients_of, value_table, volume_weights
@@ -290,7 +290,7 @@ def predict(discrete: Discrete, size: np.ndarray | None = None) -> Decay:
     shares = discrete.coefficients.new_zeros(e, u, assembly.dimension)
     for points in assembly.interior:
         q = int(assembly.q[points.cells[0]])
-        degree = torch.tensor(degrees(assembly.dimension, q), device=assembly.device)
+        degree = assembly.space.basis.tail(q).to(assembly.device)
         total = degree.sum(1)
         pair = ((q - 1 - total) // 2).clamp_max(3)
         c = coefficients_of(discrete, points.cells)
@@ -396,7 +396,7 @@ def sufficient_orders(discrete: Discrete, target: float) -> np.ndarray:
     norms = discrete.coefficients.new_zeros(assembly.unknowns)
     for points in assembly.interior:
         q = int(assembly.q[points.cells[0]])
-        degree = torch.tensor(degrees(assembly.dimension, q), device=assembly.device).sum(1)
+        degree = assembly.space.basis.tail(q).to(assembly.device).sum(1)
         c = coefficients_of(discrete, points.cells)
         squares = (
             c.square() * assembly.half[torch.from_numpy(points.cells).to(c.device)].prod(1)[:, None, None]

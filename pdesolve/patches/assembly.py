@@ -16,9 +16,10 @@ from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.points.interior import Points
 from pdesolve.patches.rows.source import Linearised, Rows, RowSource
 from pdesolve.patches.rows.terms import TermRows
+from pdesolve.patches.rows.weights import FLUX_WEIGHTS, VALUE_WEIGHT
 from pdesolve.patches.space import Space
 
-__all__ = ["Assembly", "GridTerm", "Statement", "orders_of"]
+__all__ = ["FLUX_WEIGHTS", "VALUE_WEIGHT", "Assembly", "GridTerm", "Statement", "orders_of"]
 S = TypeVar("S", bound=RowSource)
 
 

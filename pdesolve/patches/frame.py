@@ -79,6 +79,7 @@ class Frame:
         if len(self.subdomains) == 1:
             x = torch.from_numpy(np.ascontiguousarray(y.reshape(-1, y.shape[-1]))) @ self.rotation.T
             return (self.domain.level(x) < 0).numpy().reshape(y.shape[:-1])
+        assert part is not None, "cells of several sub-domains say which one they belong to"
         found = np.zeros(y.shape[:-1], dtype=bool)
         for k in np.unique(part):
             mine = part == k

@@ -78,10 +78,10 @@ class Factors:
     factorise: Factorise = condensed_with_border
 
     def near(self, layout: Columns, rows: Sequence[RowBlocks | DenseRows]) -> Preconditioner | None:
-        """The latest one whose rows touch the same columns in the same way."""
+        """The latest one whose rows touch the same columns in the same way; none for rows that touch all columns."""
         sparse = [block for block in rows if isinstance(block, RowBlocks)]
         if len(sparse) < len(rows):
-            # A bordered factor is not kept: what it costs is the sparse one below it
+            # A bordered factor is not kept: what it costs is the sparse one below it.
             return None
         for found in reversed(self.kept):
             if isinstance(found.factor, CondensedCholesky) and found.factor.resembles(layout, sparse):

@@ -58,7 +58,11 @@ def interface_points(
     key = q[pairs[:, 0].numpy()] * 1000 + q[pairs[:, 1].numpy()]
     return [
         InterfacePoints(
-            pairs[found.cells, 0].numpy(), pairs[found.cells, 1].numpy(), found.y, found.normals, found.weight
+            pairs[found.cells, 0].numpy(),
+            pairs[found.cells, 1].numpy(),
+            found.y,
+            found.given_normals,
+            found.weight,
         )
         for found in batched(x @ patches.frame.rotation, normals, place, weight, key, batch)
     ]

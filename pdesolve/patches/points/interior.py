@@ -38,6 +38,12 @@ class Points:
     congruent: bool = False
     normals: Tensor | None = None
 
+    @property
+    def given_normals(self) -> Tensor:
+        """The normals of points on a boundary."""
+        assert self.normals is not None
+        return self.normals
+
 
 Rule = Callable[[int, int], tuple[Tensor, Tensor]]
 

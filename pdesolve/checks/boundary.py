@@ -15,10 +15,8 @@ from pdesolve.checks.terms import Sample, fields_of
 from pdesolve.errors import PdesolveError
 from pdesolve.geometry import Piece
 from pdesolve.statement.calculus import Frame
-from pdesolve.statement.problem import Problem
-from pdesolve.statement.signatures import signature
+from pdesolve.statement.problem import Problem, Term, signature
 from pdesolve.statement.subdomains import subdomains_of
-from pdesolve.statement.term import Term
 
 DIFFERENT = 1e-8  # relative difference of two values that is more than rounding
 NEAR = 1e-9  # distance, relative to the domain, of a point that lies on a surface

@@ -188,7 +188,6 @@ class Piecewise:
 
         found = torch.zeros(len(points), dtype=torch.long, device=points.device)
         for number, domain in enumerate(self.values, start=1):
-            # Later domains win where several contain a point.
             found = torch.where(domain.contains(points[:, : domain.dimension]), number, found)
         return found
 
@@ -196,11 +195,9 @@ class Piecewise:
         """The coefficient (n,) of the given branches (n,) at coordinates (n,) each."""
         import torch
 
-        # All values everywhere, then the right one: a branch may be asked for beyond its domain, at an interface.
         result = torch.zeros(len(branch), dtype=torch.float64, device=branch.device)
         for number, value in enumerate((self.otherwise, *self.values.values())):
             found = value(*coordinates) if callable(value) else float(value)
-            # Branches are chosen by values: the derivative of a jump is none.
             found = getattr(found, "tensor", found)
             result = torch.where(branch == number, found, result)
         return result

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from pdesolve.errors import ProblemError
 from pdesolve.statement.calculus import Frame, MultiIndex
-from pdesolve.statement.problem import Problem
-from pdesolve.statement.term import Term
+from pdesolve.statement.problem import Problem, Term
 
 Slot = tuple[int, MultiIndex]  # which unknown, which derivative
 

@@ -27,10 +27,9 @@ def subdomains_of(problem: Problem) -> tuple[Domain, ...]:
     if not shapes:
         return ()
     domain = problem.domain
-    space = domain.in_space
+    space = getattr(domain, "space", domain)
     for interface in problem.interfaces:
         _check(interface, shapes)
-    # What is in no shape comes first; a shape loses what later ones take.
     parts = [reduce(lambda rest, shape: rest - shape, shapes, space)]
     parts += [
         reduce(lambda rest, later: rest - later, shapes[i + 1 :], space & shape)

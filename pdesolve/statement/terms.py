@@ -73,7 +73,6 @@ def _initial(problem: Evaluator, condition: Initial) -> Term:
 def _prescribed(problem: Evaluator, condition: Dirichlet | Neumann | Robin) -> Term:
     unknown = problem.unknown_of(condition)
     kind = type(condition).__name__
-    # With one unknown its name says nothing.
     whose = f" of {unknown}" if len(problem.unknowns) > 1 else ""
     owner = f"{kind}{whose} on {_place_name(condition)}"
 

@@ -13,9 +13,8 @@ from pdesolve.checks.report import Findings, at
 from pdesolve.errors import PdesolveError, ProblemError
 from pdesolve.geometry import Point
 from pdesolve.statement.coefficient_fields import coefficient_fields
-from pdesolve.statement.problem import Problem
+from pdesolve.statement.problem import Problem, Term
 from pdesolve.statement.residual import ResidualOperator, Slot, compile_term, sample_points
-from pdesolve.statement.term import Term
 
 POINTS = 64
 POINTWISE = 1e-9  # relative difference between half the points and all of them that is more than rounding

@@ -8,12 +8,12 @@ from pdesolve.errors import ProblemError
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.moved import Motion
 from pdesolve.geometry.place import Boundary
-from pdesolve.geometry.shapes.box import AxisAligned
+from pdesolve.geometry.shapes.box import AxisAlignedBox
 from pdesolve.geometry.spacetime import TimeInterval
 
 
 @dataclass(frozen=True, repr=False)
-class TimeAxis(AxisAligned):
+class TimeAxis(AxisAlignedBox):
     """{t : t0 < t < t1}, with no coordinate in space; a `Problem` makes it of its TimeInterval.
 
     Its boundary is the two ends, `initial` and `final`.

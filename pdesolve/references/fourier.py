@@ -62,7 +62,9 @@ class PeriodicSystem:
 
 def as_tuple(value: Any) -> tuple:
     """One component is a system of one."""
-    return value if isinstance(value, tuple) else (value,)
+    if isinstance(value, tuple):
+        return value
+    return (value,)
 
 
 def _to_coefficients(values: np.ndarray, real: bool) -> np.ndarray:

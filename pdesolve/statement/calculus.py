@@ -97,9 +97,11 @@ def curl(v: Any) -> Any:
         return Vector((g[1], -g[0]), g.names)
     f = [as_field(component, "curl") for component in v]
     names = f[0].frame.space_names
+    # In the plane only the third component is not zero: the curl is a scalar.
     if len(f) == 2 == len(names):
         return f[1].derivative(names[0]) - f[0].derivative(names[1])
     if len(f) == 3 == len(names):
+        # (∇×v)_k = ∂_i v_j - ∂_j v_i for (i, j, k) and its cyclic permutations.
         cyclic = ((1, 2), (2, 0), (0, 1))
         return Vector((f[j].derivative(names[i]) - f[i].derivative(names[j]) for i, j in cyclic), names)
     message = f"curl(…) received {len(f)} components with the coordinates {', '.join(names)}"

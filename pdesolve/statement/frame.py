@@ -74,6 +74,7 @@ class Frame:
     def arguments(self) -> dict[str, Any]:
         """Coordinates by name; from four space dimensions on, `x` is the (n, d) tensor; `n` the normal."""
         found: dict[str, Any] = dict(self.coordinates)
+        # From four space dimensions on there are no letters left, and functions take all coordinates at once.
         if "x1" in found:
             found["x"] = torch.stack([found[name] for name in self.space_names], dim=1)
         if self._normals is not None:

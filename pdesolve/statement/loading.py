@@ -132,7 +132,9 @@ def _surroundings(path: Path, module: ModuleType) -> Iterator[None]:
 def _sentence(error: BaseException, path: Path) -> str:
     """File, line and cause of an error raised while the file ran."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-    place = f"{path.name}, line {lines[-1]}" if lines else path.name
+    place = path.name
+    if lines:
+        place += f", line {lines[-1]}"
     if isinstance(error, PdesolveError):
         return f"{place}: {error}"
     if isinstance(error, SystemExit):
@@ -188,7 +190,7 @@ def _unknown_argument(error: TypeError) -> tuple[str, Iterable[str]]:
 def _find_problem(module: ModuleType, path: Path) -> Problem:
     if not hasattr(module, "problem"):
         others = [name for name, value in vars(module).items() if isinstance(value, Problem)]
-        found = f"; it defines {' and '.join(others)}: rename it to problem" if others else ""
+        found = f"; it defines {' and '.join(others)}: rename it to problem" * bool(others)
         message = f"{path.name} defines no `problem`{found}; expected a line `problem = Problem(…)`"
         raise ProblemError(message)
     problem = module.problem

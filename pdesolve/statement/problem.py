@@ -207,8 +207,9 @@ class Problem:
 
     def value(self, value: Any, frame: Frame, owner: str) -> Tensor:
         """A prescribed value at the points of a frame, (n,); a constant broadcasts."""
-        result = self.call(value, frame) if callable(value) else value
-        return values_of(result, frame, owner)
+        if callable(value):
+            value = self.call(value, frame)
+        return values_of(value, frame, owner)
 
     def values(self, functions: Mapping[str, Any], points: Tensor, owner: str = "exact") -> Tensor:
         """A solution given as functions, at points (n, d): (n, u), NaN where a function is missing."""

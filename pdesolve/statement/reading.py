@@ -80,6 +80,7 @@ def _modules(file: Path, folder: Path, seen: set[Path]) -> Iterator[Path]:
     """Modules in the folder that a file imports by name, and those that these import."""
     for name in _imported(file):
         beside = folder.joinpath(*name.split("."))
+        # A module is a file, or a folder with a file of its own.
         for candidate in (beside.with_suffix(".py"), beside / "__init__.py"):
             if candidate.is_file() and candidate not in seen:
                 seen.add(candidate)

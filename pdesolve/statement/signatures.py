@@ -19,6 +19,7 @@ def signature(function: Callable, owner: str, default: Sequence[str]) -> dict[st
     except (TypeError, ValueError):  # built-in torch functions such as torch.sin
         return {name: True for name in default}
     names = {}
+    # Of *args and **kwargs no name tells what the function wants.
     for p in parameters:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             message = f"{owner} takes *args or **kwargs; write its arguments out, they are matched by name"

@@ -17,7 +17,7 @@ from pdesolve.runs.wording import named
 from pdesolve.solution.solution import Solution
 from pdesolve.statement.problem import Problem
 
-# Of a domain that method gmnm covers with patches
+# Of a domain that method gmnm covers with patches: (q + 1)^d points to a patch are too many beyond.
 MOST_DIMENSIONS = 3
 
 
@@ -65,6 +65,7 @@ def solve(
     Raises:
         UsageError: an argument is not what it should be.
         SolveError: the run failed.
+        OutOfTimeError: the time limit passed before there was anything to return.
     """
     chosen = _method(method)
     configured = chosen.configured(settings)

@@ -20,7 +20,8 @@ from pdesolve.statement.problem import Problem
 # Order of a patch: in the plane one of order 60 has 3,721 unknowns and a dense block of 110 MB.
 HIGHEST_SETTING = 60
 MOST_CELLS = 250_000  # patches asked for: as many as the unknowns that are allowed by default
-MOST_DIMENSIONS = 3  # of a domain that method gmnm covers with patches
+# Of a domain that method gmnm covers with patches: (q + 1)^d points to a patch are too many beyond.
+MOST_DIMENSIONS = 3
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def solve(
         UsageError: an argument is not what it should be.
         ProblemError: the problem cannot be solved as written, as `check` says, too.
         SolveError: the run failed.
+        OutOfTimeError: the time limit passed before there was anything to return.
     """
     chosen = _method(method)
     configured = chosen.configured(settings)

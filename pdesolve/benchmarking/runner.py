@@ -99,6 +99,7 @@ def _death(code: int, log: Path) -> tuple[str, str]:
         cause = f"signal {signal.Signals(-code).name}"
     else:
         cause = f"exit code {code}"
+    # A process that died has left nothing but what it printed: the last line of a traceback.
     if lines and ("MemoryError" in lines[-1] or "allocate memory" in lines[-1]):
         return "out of memory", lines[-1][:500]
     return "crashed", f"ended with {cause}, without a record" + (f": {lines[-1][:400]}" if lines else "")

@@ -19,7 +19,7 @@ from pdesolve.cli.progress import Show, progress
 from pdesolve.cli.request import Request
 from pdesolve.cli.values import duration, short
 from pdesolve.cli.warn import warnings_as_lines
-from pdesolve.errors import UsageError
+from pdesolve.errors import OutOfTimeError, UsageError
 from pdesolve.runs.memory import keep_freed_memory
 from pdesolve.runs.run_directory import RunDirectory, read_run, refuse_differences
 from pdesolve.runs.versions import peak_memory_mb, versions
@@ -141,6 +141,10 @@ class Session:
             with stop_on_signals(self.monitor):
                 return self._call_solver()
         except KeyboardInterrupt:
+            raise Interrupted(self._how_to_go_on()) from None
+        except OutOfTimeError:
+            if not self.monitor.stop_requested:
+                raise
             raise Interrupted(self._how_to_go_on()) from None
 
     def _call_solver(self) -> Any:

@@ -44,7 +44,11 @@ def _sentence(discrete: Discrete, weakest: Weakest) -> str:
     names = " and ".join(problem.unknowns[assembly.statement.states[u]] for u in moved)
     constant = all(spread[u] <= CONSTANT * size[u] for u in moved)
     added = "any constant" if constant else "a function that is not zero"
+    # From one end, as of an epidemic from a few cases, what begins below rounding is as good as free.
+    start = (
+        "; of an initial value problem, make its axis a TimeInterval" if problem.domain.dimension == 1 else ""
+    )
     return (
-        f"not determined: equation and conditions leave {names} free, and hold as well with {added} added; add what "
-        "fixes it, e.g. Integral(0), a value at a Point, or a condition on more of the boundary"
+        f"not determined: equation and conditions leave {names} free, and hold to rounding with {added} added; add "
+        f"what fixes it, e.g. Integral(0), a value at a Point, or a condition on more of the boundary{start}"
     )

@@ -142,7 +142,13 @@ def test_unknowns_without_values_are_left_alone():
         ),
         (
             "knows no smooth distance from",
-            state(Disk((0, 0), 1), [Dirichlet(0, on=Disk((0, 0), 1).boundary.where(lambda x: x < 0))]),
+            state(
+                disk := Disk((0, 0), 1),
+                [
+                    Dirichlet(0, on=disk.boundary.where(lambda x: x < 0)),
+                    Neumann(0, on=disk.boundary.where(lambda x: x >= 0)),
+                ],
+            ),
         ),
     ],
 )

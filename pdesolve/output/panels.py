@@ -33,6 +33,7 @@ _FIELD, _MAGNITUDE = "viridis", "magma"
 _DECADES = 6  # of a logarithmic colour scale, below the largest value
 _LONGEST = 6  # Beyond this ratio of the sides, a domain is not drawn to scale.
 _MARKED = 60  # A history of at most so many rows shows its points.
+_COMPARABLE = ("error", "relative_l2_error", "estimate", "estimated_error", "predicted")  # with a tolerance
 _KINDS = {
     "error": ("relative $L^2$ error", BLUE, "-"),
     "relative_l2_error": ("relative $L^2$ error", BLUE, "-"),
@@ -135,7 +136,8 @@ def history(axes: Axes, rows: Sequence[Mapping[str, Any]], tolerance: float | No
             axes.plot(
                 *zip(*pairs, strict=True), line, color=colour, marker=marker, markersize=3.5, label=label
             )
-    if tolerance is not None and axes.lines:
+    errors = any(r.get(key) is not None for r in rows for key in _COMPARABLE)
+    if tolerance is not None and axes.lines and errors:  # a loss or a residual has other units
         axes.axhline(tolerance, color="black", linewidth=0.7, linestyle=(0, (2, 2)), label="tolerance")
     axes.set_yscale("log")
     if across == "unknowns":

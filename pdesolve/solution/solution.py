@@ -18,6 +18,7 @@ from torch import Tensor
 from pdesolve.errors import UsageError
 from pdesolve.marching.expansion import MarchedMixture
 from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.solution import shown
 from pdesolve.solution.measures import error_rule, integral_rule, relative_l2
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.problem import Problem
@@ -67,6 +68,12 @@ class Solution:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     uncertainty: dict[str, float] = field(default_factory=dict)
     noise: tuple[float, ...] = ()
+
+    def __repr__(self) -> str:
+        return shown.text(self)
+
+    def _repr_html_(self) -> str:
+        return shown.html(self)
 
     # ---------------------------------------------------------------- values
 
@@ -369,6 +376,12 @@ class Solution:
             message = f"{path} was written by another version of pdesolve; run solve again"
             raise UsageError(message)
         name, constants = state.pop("problem"), state.pop("constants")
+        if problem is None and not (directory / "problem.py").is_file():
+            message = (
+                f"{directory} holds no problem.py, as the problem was defined outside of a file (in a notebook?): "
+                f"pass it, Solution.load('{directory}', problem)"
+            )
+            raise UsageError(message)
         if problem is None:
             problem = load_problem(directory / "problem.py", constants or None)
             problem.name = name

@@ -25,6 +25,7 @@ docs: .venv/docs
 
 first-hour: .venv/installed
 	$(BIN)/python benchmarks/first_hour.py
+	$(BIN)/python benchmarks/first_hour.py --wheel
 
 format: .venv/installed
 	$(BIN)/ruff format .

@@ -41,6 +41,8 @@ def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         message = f"module 'pdesolve' has no attribute '{name}'"
         raise AttributeError(message)
+    if name in ("solve", "Solution"):  # in a notebook, a solution shows what this module draws
+        import_module("pdesolve.output.plotting")
     return getattr(import_module(f"pdesolve.{_HOME_OF[name]}"), name)
 
 

@@ -35,13 +35,17 @@ def export(run_directory: str, file: str, debug: bool, **options: Any) -> None: 
 @click.command(short_help="Draw the solution of a run.")
 @_RUN
 @click.argument("file", type=click.Path())
+@click.option("--mesh", is_flag=True, help="Draw the patches, coloured by degree.")
 @_DEBUG
-def plot(run_directory: str, file: str, debug: bool) -> None:  # noqa: ARG001
-    """Draw solution, error and history of the run in RUN_DIR to FILE, say solution.png."""
+def plot(run_directory: str, file: str, mesh: bool, debug: bool) -> None:  # noqa: ARG001
+    """Draw solution, error and history of the run in RUN_DIR to FILE, say solution.png.
+
+    The ending .gif makes an animation of a problem with time.
+    """
     from pdesolve.output import plotting
 
     with warnings_as_lines(quiet=False):
-        plotting.plot(_load(run_directory), file)
+        plotting.plot(_load(run_directory), file, mesh=mesh)
     click.echo(f"wrote {file}")
 
 

@@ -49,7 +49,9 @@ def check_suitable(domain: Any, vtk: str | None) -> None:
         raise UsageError(message)
 
 
-def write_products(solution: Any, directory: Path, vtk: str | None, plot: str | None) -> dict[str, str]:
+def write_products(
+    solution: Any, directory: Path, vtk: str | None, plot: str | None, picture: bool = True
+) -> dict[str, str]:
     """Write the default files into the run directory, and those that were asked for.
 
     A default file that cannot be made for this solution becomes a warning; one that was asked for an error.
@@ -64,7 +66,7 @@ def write_products(solution: Any, directory: Path, vtk: str | None, plot: str | 
     name = _solution_file(solution)
     if _optional(directory / name, output.export, solution, directory / name):
         files["for ParaView" if name != "solution.npz" else "values"] = str(directory / name)
-    if _optional(directory / "solution.png", plotting.plot, solution, directory / "solution.png"):
+    if picture and _optional(directory / "solution.png", plotting.plot, solution, directory / "solution.png"):
         files["picture"] = str(directory / "solution.png")
     if vtk is not None:
         output.export(solution, vtk)

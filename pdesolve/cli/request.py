@@ -32,6 +32,7 @@ class Request:
     out: str | None
     vtk: str | None
     plot: str | None
+    no_picture: bool
     resume: bool
     force: bool
     json: bool

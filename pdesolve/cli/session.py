@@ -207,7 +207,9 @@ class Session:
     def _write_products(self, solution: Any) -> dict[str, str]:
         path = self.directory.path
         try:
-            return write_products(solution, path, self.request.vtk, self.request.plot)
+            return write_products(
+                solution, path, self.request.vtk, self.request.plot, picture=not self.request.no_picture
+            )
         except KeyboardInterrupt:
             message = f"interrupted while files were written; the solution is in {path}"
             raise Interrupted(message) from None

@@ -50,6 +50,7 @@ from pdesolve.errors import UsageError
     "--vtk", type=click.Path(), metavar="FILE", help="Also write the solution here (.vtu, .pvd, …)."
 )
 @click.option("--plot", type=click.Path(), metavar="FILE", help="Also draw the solution here (.png, …).")
+@click.option("--no-picture", is_flag=True, help="Leave out solution.png, which takes about a second.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out, or the latest of this problem.")
 @click.option("--force", is_flag=True, help="Replace the results in --out.")
 @click.option("--json", is_flag=True, help="Print one JSON object instead of the table.")

@@ -9,7 +9,6 @@ What meshio 5.3.5 does, and what is done about it:
 * blanks in names become underscores in a legacy file: percent-encoded, which VTK decodes;
 * an empty mesh or array gets a wrong block header: refused;
 * booleans, short integers, float16 and objects end in a KeyError: converted or refused;
-* files are compressed at zlib's level 6: at level 1, in a third of the time and a few percent more space;
 * a file that cannot be read prints to stdout and calls `sys.exit(1)`: an error with a sentence instead.
 """
 
@@ -18,11 +17,8 @@ from __future__ import annotations
 import contextlib
 import io
 import unicodedata
-import zlib
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from pdesolve.errors import SolveError, UsageError
 from pdesolve.output.cells import CORNERS
 from pdesolve.output.files import replacing
+from pdesolve.output.vtu import write_vtu
 
 _XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
@@ -43,7 +40,7 @@ def write_mesh(
     cell_type: str,
     point_data: Mapping[str, ArrayLike],
 ) -> Path:
-    """Write one block of cells with point data through meshio; the format follows from the suffix.
+    """Write one block of cells with point data; the format follows from the suffix.
 
     Args:
         path: the file, `.vtu` or `.vtk`.
@@ -58,18 +55,25 @@ def write_mesh(
     Raises:
         SolveError: if the mesh is empty or inconsistent, or a value is not finite.
     """
-    import meshio
-
     path = Path(path)
     suffix = path.suffix.lower()
     points = _checked_points(points)
     cells = _checked_cells(cells, cell_type, len(points))
     encode = _percent_encoded if suffix == ".vtk" else _xml_escaped
     arrays = {encode(name): checked_array(name, values, len(points)) for name, values in point_data.items()}
-    mesh = meshio.Mesh(points, [(cell_type, cells)], point_data=arrays)
-    with replacing(path) as temporary, _compressing_lightly():
-        meshio.write(str(temporary), mesh, file_format=suffix.lstrip("."))
+    with replacing(path) as temporary:
+        if suffix == ".vtu":
+            write_vtu(temporary, points, cells, cell_type, arrays)
+        else:
+            _write_by_meshio(temporary, points, cells, cell_type, arrays)
     return path
+
+
+def _write_by_meshio(path: Path, points: Any, cells: Any, cell_type: str, arrays: Mapping[str, Any]) -> None:
+    import meshio
+
+    mesh = meshio.Mesh(points, [(cell_type, cells)], point_data=dict(arrays))
+    meshio.write(str(path), mesh, file_format=path.suffix.lower().lstrip("."))
 
 
 def read_mesh(path: str | Path) -> Any:
@@ -133,20 +137,6 @@ def _as_shown(array: NDArray[Any]) -> NDArray[Any]:
     if array.ndim == 2 and array.shape[1] == 2:
         return np.column_stack([array, np.zeros(len(array), dtype=array.dtype)])
     return array
-
-
-@contextlib.contextmanager
-def _compressing_lightly() -> Iterator[None]:
-    """The writer of `.vtu` with `zlib.compress` at level 1."""
-    from meshio.vtu import _vtu
-
-    light = SimpleNamespace(compress=partial(zlib.compress, level=1), decompress=zlib.decompress)
-    usual = _vtu.zlib
-    _vtu.zlib = light
-    try:
-        yield
-    finally:
-        _vtu.zlib = usual
 
 
 def _refuse_non_finite(name: str, array: NDArray[Any]) -> None:

@@ -42,6 +42,8 @@ _DECADES = 6
 _LONGEST = 6
 # A history of at most so many rows shows its points; more would run together.
 _MARKED = 60
+# Rows of a history that a tolerance of errors can be compared with; a loss or a residual has other units.
+_COMPARABLE = ("error", "relative_l2_error", "estimate", "estimated_error", "predicted")
 _KINDS = {
     "error": ("relative $L^2$ error", BLUE, "-"),
     "relative_l2_error": ("relative $L^2$ error", BLUE, "-"),
@@ -152,7 +154,8 @@ def history(axes: Axes, rows: Sequence[Mapping[str, Any]], tolerance: float | No
         if len(pairs) <= _MARKED and line == "-":
             style["marker"] = "o"
         axes.plot(*zip(*pairs, strict=True), line, **style)
-    if tolerance is not None and axes.lines:
+    errors = any(r.get(key) is not None for r in rows for key in _COMPARABLE)
+    if tolerance is not None and axes.lines and errors:
         axes.axhline(tolerance, color="black", linewidth=0.7, linestyle=(0, (2, 2)), label="tolerance")
     axes.set_yscale("log")
     if across == "unknowns":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
@@ -15,13 +16,17 @@ from scipy.spatial import cKDTree
 from pdesolve.errors import UsageError
 from pdesolve.geometry.domain import Domain
 from pdesolve.output import panels
+from pdesolve.output.animation import animate
 from pdesolve.output.cells import OutputMesh, grid
 from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_time
 from pdesolve.output.files import replacing
 from pdesolve.output.mesh import is_cylinder, output_mesh, space_of, spacetime_mesh
+from pdesolve.output.patch_picture import draw_patches
+from pdesolve.solution import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from pdesolve.solution.solution import Solution
 
@@ -32,11 +37,30 @@ PICTURES = (".png", ".pdf", ".svg")
 _WIDTH = 3.7
 _HEIGHT = 3.0
 _SNAPSHOTS = 4
+_NOTEBOOK_POINTS = 4000  # at the resolution of a notebook more are not seen
 _SLICE = 161  # points along each side of a slice through a solid
 _DIAGONAL = 400  # points on the diagonal of a domain of many dimensions
 
 
-def plot(solution: Solution, path: str | Path, points: int | None = None) -> Path:
+@overload
+def plot(solution: Solution, path: str | Path, points: int | None = None, *, mesh: bool = False) -> Path: ...
+@overload
+def plot(
+    solution: Solution,
+    path: None = None,
+    points: int | None = None,
+    *,
+    ax: Axes | None = None,
+    mesh: bool = False,
+) -> Figure: ...
+def plot(
+    solution: Solution,
+    path: str | Path | None = None,
+    points: int | None = None,
+    *,
+    ax: Axes | None = None,
+    mesh: bool = False,
+) -> Path | Figure:
     """Draw a solution, its error (or its residual, where the solution is not known) and its history.
 
     One space dimension is drawn as a curve, or with time over x and t; two as colours, with time at four
@@ -45,22 +69,60 @@ def plot(solution: Solution, path: str | Path, points: int | None = None) -> Pat
 
     Args:
         solution: what `solve` returned.
-        path: the picture: `.png`, `.pdf` or `.svg`.
+        path: the picture: `.png`, `.pdf` or `.svg`, or an animation `.gif` of a problem with time; None draws
+            without writing.
         points: how many points the fields are drawn with, about.
+        ax: axes that get the first unknown only, instead of a figure of its own.
+        mesh: draw the patches, coloured by degree, instead of the fields.
 
     Returns:
-        The path.
+        The path; without one, the matplotlib Figure.
 
     Raises:
-        UsageError: if the ending is not that of a picture.
+        UsageError: if the ending is not that of a picture, or the solution has nothing of what is asked for.
     """
-    _check_ending(path)
+    if path is not None and ax is not None:
+        msg = f"plot received path={str(path)!r} and ax=; expected one of them: save the figure of the axes yourself."
+        raise UsageError(msg)
+    if path is not None:
+        _check_ending(path, animated=True)
+    if path is not None and Path(path).suffix.lower() == ".gif":
+        return animate(solution, path, points)
+    if mesh:
+        draw = partial(draw_patches, solution=solution)
+        return _drawn_on(ax, draw) if ax is not None else _finish(path, [[draw]], [], _headline(solution))
     rows = _rows(solution, points)
+    if ax is not None:
+        return _drawn_on(ax, rows[0][0])
     tolerance = getattr(solution, "tol", None)
     draw_history: list[Drawing] = []
     if panels.has_history(solution.history):
         draw_history.append(partial(_draw_history, rows=solution.history, tolerance=tolerance))
-    return _save(path, rows, draw_history, _headline(solution))
+    return _finish(path, rows, draw_history, _headline(solution))
+
+
+def _drawn_on(axes: Axes, draw: Drawing) -> Figure:
+    import matplotlib
+
+    with matplotlib.rc_context(panels.STYLE):
+        draw(axes)
+    return axes.figure  # type: ignore[return-value]
+
+
+def _finish(
+    path: str | Path | None, rows: list[list[Drawing]], history: list[Drawing], headline: str
+) -> Path | Figure:
+    return _figure(rows, history, headline) if path is None else _save(path, rows, history, headline)
+
+
+def picture_bytes(solution: Solution) -> bytes:
+    """The picture of a solution as PNG, small enough for a notebook."""
+    content = io.BytesIO()
+    plot(solution, points=_NOTEBOOK_POINTS).savefig(content, format="png", dpi=90)
+    return content.getvalue()
+
+
+shown.painter[:] = [picture_bytes]
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], path: str | Path) -> Path:
@@ -85,10 +147,11 @@ def plot_history(history: Sequence[Mapping[str, Any]], path: str | Path) -> Path
     return _save(path, [], [partial(_draw_history, rows=history)], "")
 
 
-def _check_ending(path: str | Path) -> None:
+def _check_ending(path: str | Path, animated: bool = False) -> None:
     suffix = Path(path).suffix
-    if suffix.lower() not in PICTURES:
-        msg = f"'{path}' has the ending '{suffix}', expected a picture: {', '.join(PICTURES)}."
+    known = (*PICTURES, ".gif") if animated else PICTURES
+    if suffix.lower() not in known:
+        msg = f"'{path}' has the ending '{suffix}', expected a picture: {', '.join(known)}."
         raise UsageError(msg)
 
 
@@ -310,13 +373,12 @@ def _layout(rows: list[list[Drawing]], history: list[Drawing]) -> tuple[list[lis
     return [*rows, history], [*[_HEIGHT] * len(rows), 0.8 * _HEIGHT]
 
 
-def _save(path: str | Path, rows: list[list[Drawing]], history: list[Drawing], headline: str) -> Path:
-    """Draw the rows, with the history beside a single one and below several; write the file."""
+def _figure(rows: list[list[Drawing]], history: list[Drawing], headline: str) -> Figure:
+    """Draw the rows, with the history beside a single one and below several."""
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    path = Path(path)
     laid_out, heights = _layout(rows, history)
     columns = max(len(row) for row in laid_out)
     with matplotlib.rc_context(panels.STYLE):
@@ -334,6 +396,14 @@ def _save(path: str | Path, rows: list[list[Drawing]], history: list[Drawing], h
                 draw(figure.add_subplot(spaces[i, j]))
         if headline:
             figure.suptitle(headline, fontsize=10, color="0.25")
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:].lower(), bbox_inches="tight", pad_inches=0.08)
+    return figure
+
+
+def _save(path: str | Path, rows: list[list[Drawing]], history: list[Drawing], headline: str) -> Path:
+    import matplotlib
+
+    path = Path(path)
+    figure = _figure(rows, history, headline)
+    with matplotlib.rc_context(panels.STYLE), replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:].lower(), bbox_inches="tight", pad_inches=0.08)
     return path

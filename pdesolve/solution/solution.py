@@ -15,6 +15,7 @@ from torch import Tensor
 from pdesolve.errors import UsageError
 from pdesolve.marching.expansion import MARCHES
 from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.solution import shown
 from pdesolve.solution.coordinates import at_coordinates
 from pdesolve.solution.files import read_solution, write_solution
 from pdesolve.solution.measures import error_rule, integral_rule, relative_l2
@@ -65,6 +66,12 @@ class Solution:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     uncertainty: dict[str, float] = field(default_factory=dict)
     noise: tuple[float, ...] = ()
+
+    def __repr__(self) -> str:
+        return shown.text(self)
+
+    def _repr_html_(self) -> str:
+        return shown.html(self)
 
     # ---------------------------------------------------------------- values
 

@@ -6,6 +6,7 @@ boundaries, the normal `n`. `Problem.terms` is the list of everything that must 
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -268,6 +269,19 @@ class Problem:
     def interfaces(self) -> tuple[Interface, ...]:
         """Interface conditions inside the domain."""
         return tuple(c for c in self.conditions if isinstance(c, Interface))
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "domain": str(self.domain),
+            "unknowns": ", ".join(self.unknowns),
+            "coordinates": ", ".join(self.coordinates),
+            "constants": ", ".join(f"{name} = {value:g}" for name, value in self.constants.items()),
+            "identified": ", ".join(self.parameters),
+            "conditions": "\n".join(term.name for term in self.terms[1:]),
+        }
+        shown = {name: html.escape(text).replace("\n", "<br>") for name, text in rows.items() if text}
+        body = "".join(f"<tr><th>{name}</th><td>{text}</td></tr>" for name, text in shown.items())
+        return f"<table><caption>Problem {html.escape(self.name)}</caption>{body}</table>"
 
     def __repr__(self) -> str:
         unknowns = ", ".join(self.unknowns)

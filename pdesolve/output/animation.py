@@ -1,0 +1,77 @@
+"""An evolution as a moving picture."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pdesolve.errors import UsageError
+from pdesolve.output import panels
+from pdesolve.output.fields import Fields, mesh_fields
+from pdesolve.output.files import replacing
+from pdesolve.output.mesh import is_cylinder, output_mesh
+
+if TYPE_CHECKING:
+    from pdesolve.solution.solution import Solution
+
+FRAMES = 40
+PER_SECOND = 10
+_POINTS = 4000  # enough at the resolution of a frame
+_DOTS = 90  # per inch
+
+
+def animate(solution: Solution, path: str | Path, points: int | None = None) -> Path:
+    """Write the first unknown of an evolution over time as `.gif`, its scale the same in all frames.
+
+    Raises:
+        UsageError: the problem has no time, or more than two space dimensions.
+    """
+    path = Path(path)
+    domain = solution.problem.domain
+    if not is_cylinder(domain) or domain.space_dimension > 2:
+        msg = f"'{path}' is an animation, expected a problem with time and one or two space dimensions: write a .png."
+        raise UsageError(msg)
+    first, last = domain.bounds[:, -1].tolist()
+    moments = np.linspace(first, last if solution.reached is None else solution.reached, FRAMES)
+    mesh = output_mesh(domain, points or _POINTS)
+    name = solution.unknowns[0]
+    frames = [mesh_fields(solution, mesh, float(t)) for t in moments]
+    limits = panels.value_limits(*(fields[name] for fields in frames))
+    draw = partial(_frame, mesh=mesh, name=name, limits=limits)
+    with replacing(path) as temporary:
+        _write(temporary, draw, frames, moments)
+    return path
+
+
+def _frame(
+    figure: Any, fields: Fields, moment: float, mesh: Any, name: str, limits: tuple[float, float]
+) -> None:
+    figure.clear()
+    axes = figure.add_subplot()
+    if mesh.points.shape[1] == 1:
+        panels.curve(axes, mesh.points[:, 0], fields[name], None, "")
+        room = 0.05 * (limits[1] - limits[0])
+        axes.set_ylim(limits[0] - room, limits[1] + room)
+        axes.set_xlabel(f"${mesh.names[0]}$")
+    else:
+        panels.surface(axes, mesh, fields[name], limits=limits)
+    axes.set_title(f"{name},  $t$ = {moment:.3g}")
+
+
+def _write(path: Path, draw: Any, frames: list[Fields], moments: np.ndarray) -> None:
+    import matplotlib
+    from matplotlib.animation import PillowWriter
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(panels.STYLE):
+        figure = Figure(figsize=(4.6, 3.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        writer = PillowWriter(fps=PER_SECOND)
+        with writer.saving(figure, str(path), dpi=_DOTS):
+            for fields, moment in zip(frames, moments, strict=True):
+                draw(figure, fields, float(moment))
+                writer.grab_frame()

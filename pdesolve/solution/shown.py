@@ -1,0 +1,49 @@
+"""A solution as people look at it: a short table in a terminal, the same with its picture in a notebook."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+# solution ↦ the bytes of a PNG; set by what draws, which knows solutions, as a solution knows nothing of drawing.
+painter: list[Callable[[Any], bytes]] = []
+
+
+def rows(solution: Any) -> list[tuple[str, str]]:
+    """Names and values of the figures that are known, at most nine."""
+    figures = {
+        "relative L2 error": solution.relative_l2_error(),
+        "largest error": solution.max_error(),
+        "estimated error": solution.estimated_error,
+        "residual (rms)": solution.residual_rms,
+    }
+    shown = [(name, f"{value:.1e}") for name, value in figures.items() if value is not None]
+    parameters = ", ".join(f"{name} = {value:.6g}" for name, value in solution.parameters.items())
+    return [
+        *shown,
+        *([("identified", parameters)] if parameters else []),
+        ("unknowns", f"{', '.join(solution.unknowns)} in {solution.degrees_of_freedom:,} degrees of freedom"),
+        ("method", f"{solution.method}, tolerance {solution.tol:g}, {solution.seconds:.3g} s"),
+        ("status", solution.status),
+    ]
+
+
+def text(solution: Any) -> str:
+    """The table in plain text."""
+    head = f"Solution of {solution.problem.name}: {'solved' if solution.converged else 'not certified'}"
+    return "\n".join([head, *(f"  {name:<20}{value}" for name, value in rows(solution))])
+
+
+def html(solution: Any) -> str:
+    """The table in HTML, with the picture where something draws."""
+    pictures = [base64.b64encode(paint(solution)).decode() for paint in painter]
+    images = "".join(f'<img style="max-width:100%" src="data:image/png;base64,{data}">' for data in pictures)
+    return table(f"Solution of {solution.problem.name}", rows(solution)) + images
+
+
+def table(title: str, lines: list[tuple[str, str]]) -> str:
+    """Two columns in HTML under a title."""
+    body = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in lines)
+    return f"<table><caption>{escape(title)}</caption>{body}</table>"

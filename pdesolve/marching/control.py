@@ -15,7 +15,7 @@ from dataclasses import dataclass
 SHORTEST = 1e-15  # of the interval
 DIVERGED = 0.4  # times its length: a slab on which Newton's iteration did not converge
 COARSE_TRIES = 3  # slabs in a row on which it did not: patches may be too coarse for the iteration
-UNSEEN = 0.25  # times its length: one that passed over something in the data
+UNSEEN = 0.5  # times its length: one that passed over something in the data
 AIM = 0.5  # of the tolerance: predicted error that the next length aims at
 LEAST_FACTOR, MOST_FACTOR = 0.3, 2.0  # of one length to the next
 KEPT = (0.9, 1.3)  # between them the length, and with it the factors, are kept
@@ -159,6 +159,8 @@ def accepted(numbers: Numbers, tuning: Tuning) -> Verdict:
     factor = next_factor(numbers, tuning)
     if KEPT[0] <= factor <= KEPT[1]:
         factor = 1.0
+    if numbers.tries > 1 and not numbers.rough:  # what was too long a moment ago is so again
+        factor = min(factor, 1.0)
     return Accept(numbers.length * factor)
 
 

@@ -36,6 +36,11 @@ def test_a_slab_that_passes_over_a_pulse_is_shortened():
     assert judge(replace(GOOD, unseen=1e-3), TARGET) == Retry(pytest.approx(0.05))
 
 
+def test_what_halves_with_the_slab_is_no_pulse():
+    assert isinstance(judge(replace(GOOD, unseen=1e-3, unseen_before=2e-3), TARGET), Accept)
+    assert isinstance(judge(replace(GOOD, unseen=1e-3, unseen_before=1e-3), TARGET), Retry)
+
+
 def test_a_start_is_rough_where_the_error_hardly_falls_with_the_length():
     numbers = replace(GOOD, first=True, tries=2, time_error=0.05, before=(0.3, 0.06))
     assert judge(numbers, TARGET) == Retry(0.1, rough=True)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 SHORTEST = 1e-15  # of the interval
 DIVERGED = 0.4  # times its length: a slab on which Newton's iteration did not converge
 COARSE_TRIES = 3  # slabs in a row on which it did not: patches may be too coarse for the iteration
-UNSEEN = 0.25  # times its length: one that passed over something in the data
+UNSEEN = 0.5  # times its length: one that passed over something in the data
+HALF = (0.3, 0.7)  # bounds of what counts as half
 AIM = 0.5  # of the tolerance: predicted error that the next length aims at
 LEAST_FACTOR, MOST_FACTOR = 0.3, 2.0  # of one length to the next
 KEPT = (0.9, 1.3)  # between them the length, and with it the factors, are kept
@@ -50,6 +51,7 @@ class Numbers:
         time_error: predicted relative error in time.
         unresolved: number of patches that do not resolve the solution.
         unseen: relative error that data between the stages cause.
+        unseen_before: the same of the last try, where that was shortened for it.
         rough: whether the slab is weighted as one whose data do not match.
         before: length and error in time of the last try from this time, where there is one.
         splittable: whether patches can be smaller.
@@ -64,6 +66,7 @@ class Numbers:
     time_error: float = 0.0
     unresolved: int = 0
     unseen: float = 0.0
+    unseen_before: float | None = None
     rough: bool = False
     before: tuple[float, float] | None = None
     splittable: bool = True
@@ -117,8 +120,11 @@ def diverged(numbers: Numbers, tuning: Tuning) -> Verdict | None:
 
 
 def overlooked(numbers: Numbers, tuning: Tuning) -> Verdict | None:
-    """Shorten a slab that passes over something in the data."""
-    if numbers.unseen <= tuning.tolerance:
+    """Shorten a slab that passes over something in the data.
+
+    Of an event, half of a slab holds all or nothing; what halves with the slab is everywhere: noise of space.
+    """
+    if numbers.unseen <= tuning.tolerance or everywhere(numbers):
         return None
     return Retry(UNSEEN * numbers.length, rough=numbers.rough)
 
@@ -159,6 +165,8 @@ def accepted(numbers: Numbers, tuning: Tuning) -> Verdict:
     factor = next_factor(numbers, tuning)
     if KEPT[0] <= factor <= KEPT[1]:
         factor = 1.0
+    if numbers.tries > 1 and not numbers.rough:  # what was too long a moment ago is so again
+        factor = min(factor, 1.0)
     return Accept(numbers.length * factor)
 
 
@@ -172,6 +180,13 @@ def judge(numbers: Numbers, tuning: Tuning) -> Verdict:
         if verdict is not None:
             return verdict
     return accepted(numbers, tuning)
+
+
+def everywhere(numbers: Numbers) -> bool:
+    """Whether what happens between the stages fell like the length of the slab."""
+    if numbers.unseen_before is None:
+        return False
+    return HALF[0] <= numbers.unseen / numbers.unseen_before <= HALF[1]
 
 
 def fall(numbers: Numbers) -> float | None:

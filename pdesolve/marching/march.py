@@ -51,6 +51,7 @@ FINEST_TOLERANCE = 1e-13
 ITERATED = 1e-3  # times the tolerance: change of the last pass of Newton's iteration
 FINEST_PASS = 1e-14
 IN_SPACE = 0.1  # of the tolerance: predicted truncation of all patches together
+NOISE = 3.0  # times what is known to be no event: no event either
 ROUNDING = 3e-15  # predicted truncation of a patch that is rounding
 COARSENED = 4  # slabs from one attempt to merge patches to the next
 AT_ONCE = (
@@ -59,7 +60,7 @@ AT_ONCE = (
 TIGHTENED = 0.1  # times the local tolerance: a slab that hands over too much
 RESTARTS = 2
 FIRST_SHARE = 0.7  # of the tolerance that local errors may have at first
-NUMBERS = ("time", "length", "share", "handed", "rough", "first")  # of a state
+NUMBERS = ("time", "length", "share", "handed", "rough", "first", "noise", "unseen")  # of a state
 DEGREES = {  # by space dimension: tolerances and the degree for them
     1: ((1e-4, 10), (1e-7, 14), (1e-10, 16), (0.0, 18)),
     2: ((1e-4, 9), (1e-7, 12), (1e-10, 14), (0.0, 16)),
@@ -144,6 +145,8 @@ class State:
         handed: relative difference of the two marches at the last slab end.
         rough: whether slabs are still weighted as beginning from data that do not match.
         first: whether the next slab begins where data break.
+        noise: residual between stages over the length of a slab, known to be no event.
+        unseen: what the last try showed between its stages.
     """
 
     time: float
@@ -157,6 +160,8 @@ class State:
     handed: float = 0.0
     rough: bool = False
     first: bool = True
+    noise: float = 0.0
+    unseen: float | None = None
 
     @property
     def estimates(self) -> np.ndarray:
@@ -263,12 +268,14 @@ class March:
         numbers = replace(known, converged=True, time_error=time_error, unresolved=int(marked.sum()))
         if isinstance(judge(numbers, target), Accept) and not state.rough:
             unseen = UnseenTimes(track.space).error(slab, state.scale, self.interval.length)
-            numbers = replace(numbers, unseen=unseen)
+            unseen = 0.0 if unseen <= NOISE * state.noise * length else unseen
+            numbers = replace(numbers, unseen=unseen, unseen_before=state.unseen)
         return Trial(numbers, slab, marked, directions(track.space, slab.stages, state.scale), tail, limit)
 
     def _prepare(self, state: State, trial: Trial, verdict: Retry) -> None:
         """Other patches, or another length, for the next try."""
         state.length, state.rough = verdict.length, verdict.rough
+        state.unseen = trial.numbers.unseen or None
         if verdict.refine:
             space = state.coarse.space
             everywhere = torch.ones(len(space), dtype=torch.bool)
@@ -298,7 +305,8 @@ class March:
             handed > allowed > 2 * state.handed
             and target.tolerance > 0.5 * TIGHTENED * self.tol * state.share
         )
-        if again and u.length > 1e-6 * self.interval.length:
+        # Errors of a start that does not match mostly die out; where they do not, the estimate at the end will tell.
+        if again and not state.rough and u.length > 1e-6 * self.interval.length:
             return False
         state.squares = state.squares + squared_norms(u, v)
         state.handed = handed
@@ -321,6 +329,9 @@ class March:
         state.slabs.append(slab)
         state.coarse.take(slab)
         state.time, state.length, state.first = slab.end, verdict.length, False
+        if trial.numbers.unseen > self.tol * state.share:  # it was taken though: noise
+            state.noise = max(state.noise, trial.numbers.unseen / slab.length)
+        state.unseen = None
         quiet = trial.numbers.time_error <= self.tol * state.share and bool((trial.tail <= trial.limit).all())
         state.rough = state.rough and not quiet
         self._record(state, slab)

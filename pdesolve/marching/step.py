@@ -17,6 +17,7 @@ from pdesolve.patches.mixture import PartitionedMixture
 MOST_PASSES = 16
 FAST = 0.15  # contraction up to which a factor is kept for the next slab
 FAR = 3.0  # a polynomial is not extrapolated further than this times its own length
+NEARLY = 10.0
 STALLED = 1e-11  # below it a pass that gains less than half ends the iteration: that is rounding
 
 
@@ -217,9 +218,17 @@ class Stepper:
                 return stages, Iteration(tuple(changes), True)
             if len(changes) > 1 and changes[-1] > 0.5 * changes[-2] and changes[-1] < STALLED:
                 return stages, Iteration(tuple(changes), True)
+            if len(changes) == MOST_PASSES and self._nearly(changes, tolerance):
+                return stages, Iteration(tuple(changes), True)
             if len(changes) > 3 and changes[-1] > 2 * changes[-2] and changes[-1] > 1e-6:
                 break
         return None, Iteration(tuple(changes), False)
+
+    @staticmethod
+    def _nearly(changes: Sequence[float], tolerance: float) -> bool:
+        """Whether what is left, change · rate/(1 - rate), is within ten times the tolerance, itself far below the error."""
+        rate = (changes[-1] / changes[-4]) ** (1 / 3)
+        return rate < 1 and changes[-1] * rate / (1 - rate) <= NEARLY * tolerance
 
     def _change(self, delta: Tensor, stages: Tensor, scale: Tensor) -> float:
         """Largest ‖δ‖/‖U‖ of an unknown; one that vanishes is measured against the largest."""

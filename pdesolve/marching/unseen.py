@@ -25,6 +25,7 @@ TIMES = 4096  # in the whole interval: three in a pulse of a thousandth of it
 LEAST_TIMES = 16  # in a slab
 POINTS = 8  # in space
 ALLOWED = 30.0  # times the tolerance: between stages a residual is larger than the error, by s² or so
+OF_SPACE = 10.0  # times the residual at the stages: less is what patches do not resolve, and no event in time
 
 
 @dataclass(eq=False)
@@ -74,6 +75,8 @@ class UnseenTimes:
         for number, (cells, rows) in enumerate(self.rows):
             derivatives = self._derivatives(slab, cells, fractions)
             r = rows.residual(derivatives, times)
+            if self._as_at_stages(slab, cells, rows, r):
+                continue
             chosen = [d[count // 2 : count // 2 + 1] for d in derivatives]
             dF = rows.linearise(chosen, times[count // 2 : count // 2 + 1])[0]
             size = self._sizes(rows, dF, scale, slab.length if number == 0 else None)  # (b, c)
@@ -84,6 +87,14 @@ class UnseenTimes:
                 found = units.square().mean(0).max().sqrt()
             largest = max(largest, float(found))
         return largest / ALLOWED
+
+    def _as_at_stages(self, slab: Slab, cells: Tensor, rows: TermRows, r: Tensor) -> bool:
+        """Whether residuals (S, b, 1, c) are no larger than at the stages, where space alone makes them."""
+        fractions = slab.method.nodes[1:]
+        times = slab.begin + torch.from_numpy(fractions) * slab.length
+        seen = rows.residual(self._derivatives(slab, cells, fractions), times)
+        level = seen.square().mean(0).sqrt()
+        return bool((r.square().mean(0).sqrt() <= OF_SPACE * level).all())
 
     @staticmethod
     def _sizes(rows: TermRows, dF: Tensor, scale: Tensor, length: float | None) -> Tensor:

@@ -33,7 +33,12 @@ def test_a_slab_that_space_does_not_resolve_is_solved_again_on_finer_patches():
 
 
 def test_a_slab_that_passes_over_a_pulse_is_shortened():
-    assert judge(replace(GOOD, unseen=1e-3), TARGET) == Retry(pytest.approx(0.025))
+    assert judge(replace(GOOD, unseen=1e-3), TARGET) == Retry(pytest.approx(0.05))
+
+
+def test_what_halves_with_the_slab_is_no_pulse():
+    assert isinstance(judge(replace(GOOD, unseen=1e-3, unseen_before=2e-3), TARGET), Accept)
+    assert isinstance(judge(replace(GOOD, unseen=1e-3, unseen_before=1e-3), TARGET), Retry)
 
 
 def test_a_start_is_rough_where_the_error_hardly_falls_with_the_length():

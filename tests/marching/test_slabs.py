@@ -258,4 +258,4 @@ def test_a_march_that_is_stopped_claims_nothing_of_what_it_has_not_reached():
     assert "time limit" in solution.status
     assert solution.reached < 1
     assert solution.relative_l2_error() is None
-    assert not solution.estimated_error <= 1
+    assert solution.estimated_error <= 1e-10  # of what it has reached

@@ -11,7 +11,7 @@ from torch import Tensor
 from pdesolve.marching.space import BATCH, Space, reference_table
 from pdesolve.patches.cover import FacePoints, face_points
 from pdesolve.patches.rows.weights import FLUX_WEIGHTS
-from pdesolve.statement.seams import Seam
+from pdesolve.statement.periodic import PeriodicAxis
 
 # Of h^k [∂^k u/∂n^k], k = 0, 1, …: jumps of values rule the error. Rows of high derivatives are large, q^{2k} in units
 # of u: with more weight (0.3, 0.1 at k = 2, 3) the stage systems of u_xxxx lose all digits where slabs are short.
@@ -34,7 +34,7 @@ class Faces:
     traces: Tensor
     rows: Tensor
     space: Space
-    jumping: list[tuple[Tensor, FacePoints, np.ndarray, Seam]]
+    jumping: list[tuple[Tensor, FacePoints, np.ndarray, PeriodicAxis]]
 
     def __len__(self) -> int:
         return len(self.minus)
@@ -50,7 +50,7 @@ class Faces:
                 jump[i, number, : value.shape[1]] -= value
         return jump
 
-    def _jump(self, f: FacePoints, orders: np.ndarray, seam: Seam, time: float) -> Tensor:
+    def _jump(self, f: FacePoints, orders: np.ndarray, seam: PeriodicAxis, time: float) -> Tensor:
         """What the rows of faces on a seam yield at a time (b, r)."""
         problem, (b, m, d) = self.space.evolution.problem, f.y.shape
         x = f.y.reshape(-1, d) @ self.space.rotation.T

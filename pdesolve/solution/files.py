@@ -120,7 +120,11 @@ def _load_copy(directory: Path, constants: Mapping[str, float]) -> Problem:
     """Load the copy of the problem file, which may read data relative to its own folder or to the current one."""
     copy = (directory / PROBLEM).resolve()
     if not copy.is_file():
-        return load_problem(directory / PROBLEM)  # says that there is none
+        message = (
+            f"{directory} holds no {PROBLEM}, as the problem was defined outside of a file (in a notebook?): pass it, "
+            f"Solution.load('{directory}', problem)"
+        )
+        raise UsageError(message)
     try:
         # The folder of the copy first: there, the data are those that were solved with.
         with contextlib.chdir(directory):

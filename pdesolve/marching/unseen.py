@@ -1,8 +1,9 @@
 """Whether anything happens between the stages: the equation and its conditions at times that the slab has not seen.
 
 Collocation in time sees data at its stages only; a source or a boundary value that acts for a thousandth of the
-interval may lie between two of them. Between the stages the residual of a resolved slab is small: that of the equation, over the
-size of ∂ʲ_t u on the slab, ‖u‖/Δʲ, is of the size of the error in time, and so is that of a condition on values.
+interval may lie between two of them. Between the stages the residual of a resolved slab is small: that of the equation,
+over the size of ∂ʲ_t u on the slab, ‖u‖/Δʲ, is of the size of the error in time, and so is that of a condition on
+values.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def too_often(numbers: Numbers, tuning: Tuning) -> Verdict | None:
 
 
 def diverged(numbers: Numbers, tuning: Tuning) -> Verdict | None:
-    """Shorten a slab on which the iteration did not converge; where that has not helped, all patches are halved, too."""
+    """Shorten a slab on which the iteration did not converge; where that has not helped, halve all patches, too."""
     del tuning
     if numbers.converged:
         return None

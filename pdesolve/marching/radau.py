@@ -45,7 +45,7 @@ class Radau:
 
     @property
     def stages(self) -> int:
-        """The number of stages s."""
+        """Number of stages s."""
         return len(self.start)
 
     @property

@@ -1,7 +1,7 @@
 """Rows of a march in space: residuals of the equation and of conditions at stages, and their derivatives.
 
-The jets of a term at a stage are derivatives in space of U and of its time derivatives V = U', U'', which collocation in
-time makes of all stages; so M(u) u_t, mixed derivatives and conditions with u_t are rows like any other. Linearised,
+The jets of a term at a stage are derivatives in space of U and of its time derivatives U', U'', which collocation
+in time makes of all stages; so M(u) u_t, mixed derivatives and conditions with u_t are rows like any other. Linearised,
 
     δF = Σ_j M_j ∂ʲ_t δU,       M_j = Σ_s ∂F/∂(D^β ∂ʲ_t u) D^β,
 
@@ -131,7 +131,7 @@ class TermRows:
         return dF
 
     def sizes(self, dF: Tensor, order: int | None) -> Tensor:
-        """Max over points and slots of |∂F/∂u_β| H^{-β} (b, c), of one time derivative, or of what has none or any."""
+        """Largest |∂F/∂u_β| H^{-β} over points and slots (b, c), of one time derivative, or of all (None)."""
         b, _, components, _ = dF.shape
         size = dF.new_zeros(b, components)
         for part, (_, reach) in zip(self.parts, self.tables, strict=True):

@@ -6,8 +6,8 @@ A₀ = Σ_j μ₀ʲ M_j, real and the same for every stage, and the stage system
     B_k = Σ_j μ_kʲ A₀ᵀ w² M_j + Cᵀ f² C.
 
 Since they are the same, all stages see one system G u' = K u, and the method in time keeps its stability; with test
-functions of their own (ordinary least squares of every stage) waves and advection blow up. For that the patches must count
-by their physical measure. Weights, with the half widths H of a patch, |H| = ΠH and its mean over patches:
+functions of their own (ordinary least squares of every stage) waves and advection blow up. For that the patches must
+count by their physical measure. Weights, with the half widths H of a patch, |H| = ΠH and its mean over patches:
 
     size_e = max |∂F_e/∂u_β| H^{-β} of what has no time derivative,     ρ_e = max over patches of μ₀ʲ |M_j|
     equation e   w² = (quadrature weight) |H| / mean|H| / ρ_e²          (ρ_e: the median of size_e where no ∂_t is)

@@ -1,8 +1,9 @@
 """The spatial discretisation of a march: patches of one degree, their points, faces, norms and transfer.
 
 On a patch with centre X and half widths H an unknown is Σ_j c_j P_{j₁}(τ₁) … P_{j_d}(τ_d), |j| < q, τ = (y - X)/H, with
-orthonormal Legendre polynomials: the limit of infinitely wide Gaussians. Tables in τ are then the same for all patches
-that the boundary does not cut, ‖u‖² = Π H Σ c² on a patch, and a polynomial is passed on exactly to the halves of its patch.
+orthonormal Legendre polynomials: the limit of infinitely wide Gaussians. Tables in τ are then the same for all
+patches that the boundary does not cut, ‖u‖² = Π H Σ c² on a patch, and a polynomial is passed on exactly to the halves
+of its patch.
 Coefficients of S functions are tensors (S, e, u, k): patch, unknown, basis function.
 """
 

@@ -1,7 +1,7 @@
 """The stage systems B_k δ = b: patches are eliminated, what is left are traces on faces.
 
-With the trace g of every face as an unknown of its own, the row of continuity f (T₋ u₋ - T₊ u₊) is  √2 f (T u - g)  from
-both sides, minimised over g. Then a patch meets others through traces alone:
+With the trace g of every face as an unknown of its own, the row of continuity f (T₋ u₋ - T₊ u₊) is  √2 f (T u - g)
+from both sides, minimised over g. Then a patch meets others through traces alone:
 
     Loc = B + 2 Σ f² TᵀT,      S = 2 I - Σ √2f T Loc⁻¹ Tᵀ √2f,      u = Loc⁻¹ (b + √2 f Tᵀ g).
 
@@ -161,5 +161,7 @@ def _inverse(matrices: Tensor) -> Tensor:
     try:
         return torch.linalg.inv(matrices)
     except RuntimeError as error:
-        message = f"the equation and its conditions leave something undetermined on a patch: {str(error).splitlines()[0]}"
+        message = (
+            f"equation and conditions leave something undetermined on a patch: {str(error).splitlines()[0]}"
+        )
         raise SolveError(message) from error

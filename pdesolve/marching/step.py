@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -226,7 +227,7 @@ class Stepper:
 
     @staticmethod
     def _nearly(changes: Sequence[float], tolerance: float) -> bool:
-        """Whether what is left, change · rate/(1 - rate), is within ten times the tolerance, itself far below the error."""
+        """Whether what is left, change · rate/(1 - rate), is within NEARLY times the tolerance, far below the error."""
         rate = (changes[-1] / changes[-4]) ** (1 / 3)
         return rate < 1 and changes[-1] * rate / (1 - rate) <= NEARLY * tolerance
 
@@ -250,4 +251,4 @@ def relative_to(error: Tensor, size: Tensor) -> Tensor:
 def equal_slabs(begin: float, end: float, count: int) -> Sequence[tuple[float, float]]:
     """`count` slabs of equal length."""
     ends = torch.linspace(begin, end, count + 1, dtype=torch.float64).tolist()
-    return list(zip(ends[:-1], ends[1:], strict=True))
+    return list(pairwise(ends))

@@ -1,8 +1,9 @@
 """Whether anything happens between the stages: the equation and its conditions at times that the slab has not seen.
 
-Collocation in time sees data at its stages only; a source or a boundary value that acts for a thousandth of the interval
-may lie between two of them. Between the stages the residual of a resolved slab is small: that of the equation, over the
-size of ∂ʲ_t u on the slab, ‖u‖/Δʲ, is of the size of the error in time, and so is that of a condition on values.
+Collocation in time sees data at its stages only; a source or a boundary value that acts for a thousandth of the
+interval may lie between two of them. Between the stages the residual of a resolved slab is small: that of the equation,
+over the size of ∂ʲ_t u on the slab, ‖u‖/Δʲ, is of the size of the error in time, and so is that of a condition on
+values.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class UnseenTimes:
 
     @staticmethod
     def _sizes(rows: TermRows, dF: Tensor, scale: Tensor, length: float | None) -> Tensor:
-        """Inside, max |∂F/∂(∂ʲ_t u)| ‖u‖ Δ^{-j} over j ≥ 1; on boundaries, the size of all that stands in a condition."""
+        """Inside, max |∂F/∂(∂ʲ_t u)| ‖u‖ Δ^{-j} over j ≥ 1; on boundaries, that of all that stands in a condition."""
         size = dF.new_zeros(dF.shape[0], dF.shape[2])
         for part, (_, reach) in zip(rows.parts, rows.tables, strict=True):
             if length is None or part.order > 0:

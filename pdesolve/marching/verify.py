@@ -15,7 +15,7 @@ MORE_STAGES = 1
 
 
 def squared_norms(u: Slab, v: Slab) -> np.ndarray:
-    """∫∫ (v - u)² and ∫∫ v² (2, u) of every unknown over a slab, by Gauss' rule in time and the points of v in space."""
+    """∫∫ (v - u)² and ∫∫ v² (2, u) of every unknown over a slab, by Gauss in time and the points of v in space."""
     t, w = gauss_legendre(v.method.stages + 1, 0.0, 1.0)
     return torch.einsum("s,fsu->fu", w * u.length, squares(v.space, v.at(t), u.space, u.at(t))).numpy()
 

@@ -9,7 +9,7 @@ import torch
 from evolutions import driven_heat, heat, klein_gordon, ring, rod, second, wave
 from torch import cos, exp, pi, sin
 
-from pdesolve import Dirichlet, Initial, Interval, Neumann, Problem, Solution, TimeInterval
+from pdesolve import Dirichlet, Disk, Initial, Interval, Neumann, Problem, Solution, TimeInterval, laplace
 from pdesolve.marching.march import can_march, march
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solver import solve
@@ -193,3 +193,20 @@ def test_two_unknowns_of_which_one_has_no_time_derivative():
     result = march(problem, 1e-6)
     assert result.converged
     assert true_error(problem, result.mixture) <= 3e-6
+
+
+def test_patches_that_the_boundary_cuts():
+    disk = Disk((0, 0), 1.0)
+
+    def exact(x, y, t):
+        return exp(-t) * sin(x) * sin(y) + x * t
+
+    problem = Problem(
+        disk * TimeInterval(0, 0.5),
+        lambda u, x: u.t - laplace(u) / 2 - x,
+        [Initial(lambda x, y: sin(x) * sin(y)), Dirichlet(exact, on=disk.boundary)],
+        exact=exact,
+    )
+    result = march(problem, 1e-5)
+    assert result.converged
+    assert true_error(problem, result.mixture) <= 3e-5

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from pdesolve import solve
 from pdesolve.adaptive.solve import Solver
 from pdesolve.checks.check import check
+from pdesolve.marching import slabs
+from pdesolve.runs.monitor import Monitor
 
 COMMAND = Path(__file__).resolve().parents[1] / "benchmarks" / "random_problems.py"
 CERTIFIED = (0, 1, 2)  # numbers of quick problems of seed 0 that are certified
@@ -98,7 +100,7 @@ def test_a_slab_that_is_solved_again_to_a_tighter_share_is_halved_where_it_lacks
         return original(self, *arguments)
 
     monkeypatch.setattr(Solver, "solve", counting)
-    assert solve(problem, tol=tol, time_limit=60).converged
+    assert slabs.march(problem, tol, Monitor(time_limit=60)).converged
     assert max(patches) < 20
 
 

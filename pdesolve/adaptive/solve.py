@@ -177,7 +177,7 @@ class Solver:
         refined = None
         if predicted > self.tol:
             refined = self._refine(current, decay)
-        elif current.residual > self.residual_goal:
+        elif current.residual > self.residual_goal and not at_rounding(current):
             refined = self._refine_by_residual(current, decay)
         elif current.converged:
             refined = self._look_again(current)
@@ -189,6 +189,9 @@ class Solver:
             finer, estimates = self._look_sharper(current, finer)
         self.estimate = _finite(estimates)
         free = undetermined(current, finer)
+        if free is not None and not np.isfinite(estimates).all():
+            # Refinement would follow whichever of the solutions each level happens to find.
+            return self._finish(current, estimates, False, free)
         if estimates.max() <= self.tol and current.converged:
             self._record(current, predicted)
             if free is not None:
@@ -204,6 +207,8 @@ class Solver:
     def _is_doubtful(self, current: Discrete, finer: Discrete, estimates: np.ndarray) -> bool:
         """Whether the difference is within the tolerance, but the two solutions share much of their error."""
         sigma = shared(current, finer)
+        if not np.isfinite(estimates).all():
+            return False
         within = estimates.max() * (1 - sigma**0.5) <= self.tol
         return bool(
             within and DOUBTFUL < sigma <= MOST_SHARED and current.converged and not self.problem.data

@@ -236,6 +236,8 @@ def _break_with(fluxes: Fluxes, slot: int) -> Branch | None:
     """The value of one slot at which a flux jumps, the others being fixed; values are carried beside the places."""
     points = fluxes.operator.problem.domain.sample(4, sampler="sobol", seed=28)
     jets = fluxes.jets(len(points), seed=29)
+    if not fluxes.at(points, jets):
+        return None  # nothing but unknowns is differentiated
     unit = jets[:, slot].abs().max()
     powers = torch.linspace(-DECADES, DECADES, 8 * DECADES + 1, dtype=torch.float64)
     grid = unit * torch.cat([-(10**powers).flip(0), 10**powers])

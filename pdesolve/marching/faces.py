@@ -10,7 +10,6 @@ from torch import Tensor
 
 from pdesolve.marching.space import BATCH, Space, reference_table
 from pdesolve.patches.cover import FacePoints, face_points
-from pdesolve.patches.rows.weights import FLUX_WEIGHTS
 from pdesolve.statement.periodic import PeriodicAxis
 
 # Of h^k [∂^k u/∂n^k], k = 0, 1, …: jumps of values rule the error. Rows of high derivatives are large, q^{2k} in units

@@ -52,7 +52,7 @@ def _frame(
     figure.clear()
     axes = figure.add_subplot()
     if mesh.points.shape[1] == 1:
-        panels.curve(axes, mesh.points[:, 0], fields[name], None, "")
+        panels.value_curve(axes, mesh.points[:, 0], fields[name], None, "")
         room = 0.05 * (limits[1] - limits[0])
         axes.set_ylim(limits[0] - room, limits[1] + room)
         axes.set_xlabel(f"${mesh.names[0]}$")

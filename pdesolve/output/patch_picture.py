@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pdesolve.errors import UsageError
-from pdesolve.marching.expansion import MarchedMixture
+from pdesolve.marching.expansion import CollocatedMixture, MarchedMixture
 from pdesolve.patches.mixture import PartitionedMixture
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def draw_patches(axes: Axes, solution: Solution) -> None:
 
 def _patches_of(solution: Solution) -> PartitionedMixture:
     approximator = solution.approximator
-    if isinstance(approximator, MarchedMixture):
+    if isinstance(approximator, (MarchedMixture, CollocatedMixture)):
         approximator = approximator.slabs[-1]
     if not isinstance(approximator, PartitionedMixture):
         msg = f"method {solution.method} has no patches to draw; expected a solution of method gmnm."

@@ -131,6 +131,8 @@ def memory_watched() -> Iterator[None]:
     """
     try:
         yield
+    except OutOfMemoryError:
+        raise  # it has its sentence
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

@@ -113,7 +113,8 @@ def test_a_minimum_of_the_residual_that_is_no_solution_is_refused(tol):
         found = result.mixture(torch.from_numpy(t)[:, None]).numpy()
         assert (np.linalg.norm(found - right, axis=0) < 3 * tol * np.linalg.norm(right, axis=0)).all()
     else:
-        assert "no refinement lowers" in result.status or "limit" in result.status
+        words = ("no refinement lowers", "limit", "not determined")
+        assert any(word in result.status for word in words)
 
 
 # ---------------------------------------------------------------- in the plane

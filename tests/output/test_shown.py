@@ -75,7 +75,8 @@ def test_patches_are_drawn_with_their_degrees(membrane, heat, tmp_path):
     mixture = membrane.approximator
     assert len(cells.get_paths()) == len(mixture.partition)
     assert set(cells.get_array()) == {q - 1 for q in mixture.q[mixture.host]}
-    assert plot(heat, mesh=True).axes[0].get_ylabel() == "$t$"
+    # A march has patches in space.
+    assert plot(heat, mesh=True).axes[0].get_xlabel() == "$x$"
 
 
 def test_an_evolution_becomes_an_animation(heat, membrane, tmp_path):

@@ -400,7 +400,7 @@ def test_a_problem_without_a_file_is_given_when_loading(tmp_path):
     loaded = Solution.load(tmp_path, solution.problem)
     points = torch.linspace(0, 1, 9).double()[:, None]
     assert torch.equal(loaded.evaluate(points), solution.evaluate(points))
-    with pytest.raises(UsageError, match="no file"):
+    with pytest.raises(UsageError, match="outside of a file"):
         Solution.load(tmp_path)
 
 

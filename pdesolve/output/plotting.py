@@ -178,7 +178,7 @@ def _rows(solution: Solution, points: int | None) -> list[list[Drawing]]:
     timed = is_cylinder(domain)
     if space == 1 and timed:
         return _surface_rows(solution, spacetime_mesh(domain, points), to_scale=False)
-    if space == 1:
+    if domain.dimension == 1:
         return _line_rows(solution, output_mesh(domain, points))
     if space == 2 and timed:
         return _snapshot_rows(solution, output_mesh(domain, points or 8000))

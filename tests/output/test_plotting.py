@@ -7,6 +7,7 @@ from analytic import AnalyticSolution, history
 from matplotlib.collections import TriMesh
 from PIL import Image
 
+from pdesolve import Initial, Problem, solve
 from pdesolve.errors import UsageError
 from pdesolve.geometry import Ball, Box, Disk, Interval, Rectangle, TimeInterval
 from pdesolve.output import panels, plotting
@@ -119,3 +120,8 @@ def test_colour_scales_span_the_values_and_at_most_six_decades_of_an_error():
 def test_matplotlib_is_not_imported_before_something_is_drawn():
     code = "import sys, pdesolve.output.plotting; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_unknown_of_time_alone_is_drawn_over_time():
+    problem = Problem(TimeInterval(0, 1), lambda u: u.t + u, [Initial(1)])
+    assert plot(solve(problem, tol=1e-3)).axes[0].get_xlabel() == "$t$"

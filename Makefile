@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test quick lint types format docs first-hour clean
+.PHONY: demo test quick lint format docs first-hour clean
 
 demo: .venv/installed
 	$(BIN)/pdesolve solve problems/poisson_2d.py --tol 1e-8
@@ -16,8 +16,6 @@ quick: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-
-types: .venv/installed
 	$(BIN)/mypy
 
 docs: .venv/docs

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -77,7 +78,7 @@ class NonlinearFailure(SolveError):
 class AdaptiveResult:
     """What `solve_adaptively` returns; estimates are relative L2 errors per unknown."""
 
-    mixture: PartitionedMixture
+    mixture: Any  # a PartitionedMixture, or what a march makes of several
     estimates: tuple[float, ...]
     converged: bool
     status: str

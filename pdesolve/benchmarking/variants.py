@@ -75,4 +75,5 @@ def _of_exact(problem: Problem, change: Change, condition: Any) -> Any:
         return condition.left_side(as_field(read(exact, "exact")), read)
 
     names = dict.fromkeys((*problem.coordinates, *problem.constants), True)
-    return replace(condition, on=change.place(condition.on), value=asking_for(names, value))
+    stated: Any = condition  # one of the dataclasses of that kind
+    return replace(stated, on=change.place(condition.on), value=asking_for(names, value))

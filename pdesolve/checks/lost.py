@@ -84,7 +84,7 @@ def lost_in_jet(sample: Sample) -> int | None:
         moves = shift * jets.T
         up, down = (_moved_residuals(sample, points, normals, jets, sign * moves) for sign in (1, -1))
         missed.append((up - down) / (2 * shift) - (dF * jets[:, None]).permute(2, 0, 1))
-    lost = _is_lost(*missed, size).any(2).any(1)  # (s,)
+    lost = _is_lost(missed[0], missed[1], size).any(2).any(1)  # (s,)
     return int(lost.nonzero()[0]) if bool(lost.any()) else None
 
 

@@ -33,7 +33,8 @@ class InSpace:
     def pieces_on(self, domain: Domain) -> tuple[Piece, ...]:
         """Pieces in space of the lateral pieces."""
         del domain
-        return tuple(piece.surface.in_space(piece) for piece in lateral_pieces(self.place, self.cylinder))
+        pieces = self.place.pieces_on(self.cylinder)
+        return tuple(p.surface.in_space(p) for p in pieces if isinstance(p.surface, Lateral))
 
     def rule(self, domain: Domain, order: int) -> BoundaryRule:
         """The point in space, where the place is a point."""

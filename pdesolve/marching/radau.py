@@ -122,4 +122,4 @@ def lagrange(nodes: Array, t: Array) -> Array:
 def legendre_transform(stages: int) -> Array:
     """(s + 1, s + 1) from values at 0 and the stages to coefficients of P_j(2t - 1), lowest first."""
     nodes = radau(stages).nodes
-    return np.linalg.inv(legendre.legvander(2 * nodes - 1, stages))
+    return np.asarray(np.linalg.inv(legendre.legvander(2 * nodes - 1, stages)), dtype=np.float64)

@@ -515,7 +515,9 @@ class March:
             patches, q = self._resolving(solver, goal)
         else:
             patches, q = self._moved(solver, done.hint, a, b)
-        current, idle, before = solver.solve(patches, q, None, SLOWEST), 0, np.inf
+        current = solver.solve(patches, q, None, SLOWEST)
+        idle = 0
+        last = np.inf
         room = max(self._allowed(b) ** 2 - done.handed**2, 0.0) ** 0.5
         seen, begun = np.inf, work(current.assembly.dimension, q) if done.slabs else np.inf
         for _ in range(40):
@@ -528,7 +530,8 @@ class March:
                 break
             if not current.converged and b - a > FORGIVEN * self.time.length:
                 raise TooLong
-            idle, before = idle + 1 if predicted > STALLED * before else 0, predicted
+            idle = idle + 1 if predicted > STALLED * last else 0
+            last = predicted
             if idle == 2 and predicted <= done.handed:
                 break
             if idle == 2 and (factor := self._shortened("predicted", b - a, predicted, goal)) < 1:
@@ -614,7 +617,7 @@ class March:
         """Patches (e,) in which the initial values differ from their fit at points that it has not seen."""
         problem, missed = solver.problem, np.zeros(len(fit.assembly.patches), dtype=bool)
         x = problem.domain.sample(PROBES, sampler="sobol", seed=1)
-        stated = problem.values(problem.guess, x, "guess").nan_to_num(0.0)
+        stated = problem.values(problem.guess or {}, x, "guess").nan_to_num(0.0)
         patch = fit.mixture.patch_of(x @ fit.assembly.space.rotation)
         known = patch >= 0
         found = fit.mixture.jet(x[known], ((0,) * x.shape[1],))[:, :, 0].cpu()

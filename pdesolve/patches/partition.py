@@ -290,8 +290,10 @@ class Partition:
             shared = np.minimum(upper[a][:, None, lateral], high) - np.maximum(
                 lower[a][:, None, lateral], low
             )
-            i, j = np.nonzero((shared > slack).all(axis=2) & (self.part[a][:, None] == self.part[b]))
-            found.append((a[i], b[j], np.full(len(i), axis), np.tile(image, (len(i), 1))))
+            touching = (shared > slack).all(axis=2) & (self.part[a][:, None] == self.part[b])
+            below, above = np.nonzero(touching)
+            count = len(below)
+            found.append((a[below], b[above], np.full(count, axis), np.tile(image, (count, 1))))
         return tuple(np.concatenate(column) for column in zip(*found, strict=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.geometry import Domain, TimeInterval
-from pdesolve.marching.expansion import MARCHES, CollocatedMixture, MarchedMixture
+from pdesolve.marching.expansion import CollocatedMixture, MarchedMixture
 from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.patches.cover import Frame, Patches, interior_points
 from pdesolve.patches.mixture import PartitionedMixture
@@ -40,8 +41,7 @@ def error_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
         parts = [
             _patch_rule(_patches(problem, d, m), m) for d, m in zip(domains, approximator.slabs, strict=True)
         ]
-        points, weights = zip(*parts, strict=True)
-        return torch.cat(points), torch.cat(weights)
+        return _joined(parts)
     if isinstance(approximator, PartitionedMixture):
         return _patch_rule(_patches(problem, problem.domain, approximator), approximator)
     rule = problem.domain.rule(ORDER.get(problem.domain.dimension, 12))
@@ -56,9 +56,12 @@ def integral_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
     """
     if isinstance(approximator, TimePolynomials):
         return approximator.quadrature()
-    slab = approximator.slabs[0] if isinstance(approximator, MARCHES) else approximator
-    space = isinstance(approximator, CollocatedMixture)
-    domain = problem.domain.space if space else problem.domain
+    slab = approximator
+    domain = problem.domain
+    if isinstance(approximator, (MarchedMixture, CollocatedMixture)):
+        slab = approximator.slabs[0]
+    if isinstance(approximator, CollocatedMixture):
+        domain = problem.domain.space
     if isinstance(slab, PartitionedMixture) and not _patches(problem, domain, slab).cut.any():
         return error_rule(problem, approximator)
     rules = [part.rule(ORDER.get(part.dimension, 12)) for part in subdomains_of(problem) or (problem.domain,)]
@@ -83,8 +86,12 @@ def _march_rule(problem: Problem, march: CollocatedMixture) -> tuple[Tensor, Ten
         t, v = gauss_legendre(max(2, min(MOST_TIMES, MOST_POINTS // total)), a, b)
         points = torch.cat([x.repeat_interleave(len(t), 0), t.repeat(len(x))[:, None]], 1)
         parts.append((points, (w[:, None] * v).reshape(-1)))
-    points, weights = zip(*parts, strict=True)
-    return torch.cat(points), torch.cat(weights)
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Points and weights of several rules as one."""
+    return torch.cat([points for points, _ in parts]), torch.cat([weights for _, weights in parts])
 
 
 def _patch_rule(patches: Patches, approximator: PartitionedMixture) -> tuple[Tensor, Tensor]:

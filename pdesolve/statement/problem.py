@@ -281,7 +281,7 @@ class Problem:
         }
         shown = {name: html.escape(text).replace("\n", "<br>") for name, text in rows.items() if text}
         body = "".join(f"<tr><th>{name}</th><td>{text}</td></tr>" for name, text in shown.items())
-        return f"<table><caption>Problem {html.escape(self.name)}</caption>{body}</table>"
+        return f"<table><caption>Problem {html.escape(str(self.name))}</caption>{body}</table>"
 
     def __repr__(self) -> str:
         unknowns = ", ".join(self.unknowns)

@@ -137,7 +137,7 @@ class NormalEquations:
         return Preconditioner(scale, self._factor(scale), origin)
 
     def _factor(self, scale: Tensor) -> Factor:
-        factorise = condensed_with_border
+        factorise: Factorise = condensed_with_border
         if self.factors is not None:
             factorise = self.factors.factorise
         try:

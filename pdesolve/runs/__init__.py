@@ -1,0 +1,1 @@
+"""A run as the operating system sees it: clock, memory, versions, files."""

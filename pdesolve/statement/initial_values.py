@@ -35,29 +35,30 @@ def orders_and_start(problem: Problem, operator: ResidualOperator) -> tuple[tupl
             "must be as many equations as unknowns"
         )
         raise ProblemError(message)
-    orders = [max(index[0] for u, index in operator.slots if u == i) for i in range(len(names))]
-    given: dict[tuple[str, int], Initial] = {}
-    for condition in problem.conditions:
-        given[problem.unknown_of(condition), condition.order] = condition
+    orders = tuple(max(index[0] for u, index in operator.slots if u == i) for i in range(len(names)))
+    given = {(problem.unknown_of(c), c.order): c.value for c in problem.conditions if isinstance(c, Initial)}
     start = torch.zeros(max(orders), len(names), dtype=torch.float64)
     first = problem.domain.bounds[:1]
     for i, name in enumerate(names):
-        wanted = {(name, k) for k in range(orders[i])}
-        stated = {key for key in given if key[0] == name}
-        if wanted != stated:
-            message = (
-                f"{name} stands in the equations with derivatives up to order {orders[i]}, so that {orders[i]} initial "
-                f"value{'s are' if orders[i] != 1 else ' is'} needed; {len(stated)} given. Write "
-                f"Initial(value, unknown='{name}', order=k) for k = 0 … {orders[i] - 1}"
-            )
-            if orders[i] == 0:
-                message = (
-                    f"{name} is never differentiated: the equations give its first value, leave Initial out"
-                )
-            raise ProblemError(message)
+        _require_as_many(name, orders[i], {order for unknown, order in given if unknown == name})
         for k in range(orders[i]):
-            start[k, i] = problem.values({name: given[name, k].value}, first, "the value of Initial")[0, i]
+            start[k, i] = problem.values({name: given[name, k]}, first, "the value of Initial")[0, i]
     if not bool(start.isfinite().all()):
         message = f"an initial value of {problem.name} is not finite; expected numbers"
         raise ProblemError(message)
-    return tuple(orders), start
+    return orders, start
+
+
+def _require_as_many(name: str, order: int, stated: set[int]) -> None:
+    """Raise ProblemError unless the values of exactly the derivatives below the order are stated."""
+    if stated == set(range(order)):
+        return
+    if order == 0:
+        message = f"{name} is never differentiated: the equations give its first value, leave Initial out"
+        raise ProblemError(message)
+    needed = "1 initial value is" if order == 1 else f"{order} initial values are"
+    message = (
+        f"{name} stands in the equations with derivatives up to order {order}, so that {needed} needed; {len(stated)} "
+        f"given. Write Initial(value, unknown='{name}', order=k) for k = 0 … {order - 1}"
+    )
+    raise ProblemError(message)

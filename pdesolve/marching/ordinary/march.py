@@ -54,39 +54,81 @@ def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) 
     """
     monitor = monitor or Monitor()
     system = compiled(problem, tol)
-    last = float(problem.domain.bounds[1, 0])
     local = LOCAL * tol
-    estimates = np.full(system.unknowns, np.nan)
-    u: TimePolynomials | None = None
     before = math.inf
+    best = Attempt.unfinished(system)
     for _ in range(ATTEMPTS):
         local = max(local, FINEST)
-        stages = _stages(local)
-        found = March(system, problem, local, stages, monitor).run()
-        if monitor.out_of_time() and u is not None:
+        found = _attempted(system, problem, local, monitor)
+        if monitor.out_of_time() and best.solution is not None:
+            break  # what was reached before goes further
+        best = found
+        if not best.verified:
             break
-        u = found
-        done = float(u.times[-1]) >= last
-        v = verified(system, u, stages + 1, local, monitor) if done else None
-        if v is None:
-            estimates = np.full(system.unknowns, np.nan)
-            break
-        estimates = difference(u, v)
-        worst = float(estimates.max())
-        monitor.record(
-            level=len(monitor.history) + 1, patches=len(u.values), unknowns=u.values.numel(), estimate=worst
-        )
-        if worst <= tol and (t := degenerate_at(system, u)) is not None:
-            return AdaptiveResult(u, tuple(estimates.tolist()), False, _DEGENERATE.format(t), 0.0)
-        if worst <= tol:
-            return AdaptiveResult(u, tuple(estimates.tolist()), True, _SOLVED.format(len(u.values)), 0.0)
+        _record(monitor, best)
+        if best.worst <= tol:
+            return best.result(*_verdict(system, best))
         # A first repetition may be spent on a switch whose place moves with the steps.
-        if local <= FINEST or (worst > 0.5 * before and local < 1e-3 * LOCAL * tol):
+        if local <= FINEST or (best.worst > 0.5 * before and local < 1e-3 * LOCAL * tol):
             break
-        before = worst
-        local = local * min(max(0.3 * tol / max(worst, 1e-300), 1e-6), 0.1)
-    assert u is not None
-    return AdaptiveResult(u, tuple(estimates.tolist()), False, _why(u, last, estimates, local, monitor), 0.0)
+        before = best.worst
+        local = local * min(max(0.3 * tol / max(best.worst, 1e-300), 1e-6), 0.1)
+    return best.result(False, _why(best, float(problem.domain.bounds[1, 0]), local, monitor))
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """A march with its estimates (u,), which are NaN where the second march did not follow it to the end."""
+
+    solution: TimePolynomials | None
+    estimates: np.ndarray
+
+    @classmethod
+    def unfinished(cls, system: System, solution: TimePolynomials | None = None) -> Attempt:
+        """One without estimates."""
+        return cls(solution, np.full(system.unknowns, np.nan))
+
+    @property
+    def verified(self) -> bool:
+        """Whether there are estimates."""
+        return not bool(np.isnan(self.estimates).any())
+
+    @property
+    def worst(self) -> float:
+        """The largest estimate."""
+        return float(self.estimates.max())
+
+    def result(self, met: bool, status: str) -> AdaptiveResult:
+        """What `march_in_time` returns."""
+        return AdaptiveResult(self.solution, tuple(self.estimates.tolist()), met, status, 0.0)
+
+
+def _attempted(system: System, problem: Problem, local: float, monitor: Monitor) -> Attempt:
+    """March with steps of a tolerance, and again with one stage more."""
+    stages = _stages(local)
+    u = March(system, problem, local, stages, monitor).run()
+    if float(u.times[-1]) < float(problem.domain.bounds[1, 0]):
+        return Attempt.unfinished(system, u)
+    v = verified(system, u, stages + 1, local, monitor)
+    if v is None:
+        return Attempt.unfinished(system, u)
+    return Attempt(u, difference(u, v))
+
+
+def _record(monitor: Monitor, attempt: Attempt) -> None:
+    assert attempt.solution is not None
+    values = attempt.solution.values
+    level = len(monitor.history) + 1
+    monitor.record(level=level, patches=len(values), unknowns=values.numel(), estimate=attempt.worst)
+
+
+def _verdict(system: System, best: Attempt) -> tuple[bool, str]:
+    """Whether a solution within the tolerance is the only one, and the sentence."""
+    assert best.solution is not None
+    t = degenerate_at(system, best.solution)
+    if t is not None:
+        return False, _DEGENERATE.format(t)
+    return True, _SOLVED.format(len(best.solution.values))
 
 
 @dataclass
@@ -264,16 +306,19 @@ def _stuck(t: float, met: bool) -> str:
     )
 
 
-def _why(u: TimePolynomials, last: float, estimates: np.ndarray, local: float, monitor: Monitor) -> str:
+def _why(best: Attempt, last: float, local: float, monitor: Monitor) -> str:
+    """Why there is no verdict."""
+    assert best.solution is not None
+    reached = float(best.solution.times[-1])
     if monitor.out_of_time():
-        return f"stopped early: the time limit passed at t = {float(u.times[-1]):.6g} of {last:g}"
-    if float(u.times[-1]) < last:
-        return f"stopped early: {MOST_STEPS} steps reach t = {float(u.times[-1]):.6g} of {last:g} only"
-    if np.isnan(estimates).any():
+        return f"stopped early: the time limit passed at t = {reached:.6g} of {last:g}"
+    if reached < last:
+        return f"stopped early: {MOST_STEPS} steps reach t = {reached:.6g} of {last:g} only"
+    if not best.verified:
         return "not verified: the march with one stage more does not solve every step"
     if local <= FINEST:
         return (
-            f"steps at rounding still leave an estimate of {estimates.max():.1e}: the solution magnifies errors so "
-            "much that this is what double precision can tell; ask for less, or for a shorter time"
+            f"steps at rounding still leave an estimate of {best.worst:.1e}: the solution magnifies errors so much "
+            "that this is what double precision can tell; ask for less, or for a shorter time"
         )
-    return f"stalled at an estimate of {estimates.max():.1e}: shorter steps do not lower it as they should"
+    return f"stalled at an estimate of {best.worst:.1e}: shorter steps do not lower it as they should"

@@ -42,6 +42,8 @@ def _agrees_with_its_certificate(draw: Random, limit: float) -> None:
     problem, tol = command.random_problem(draw, small=True)
     values = problem.values(problem.exact, problem.domain.sample(100))
     assume(float(values.abs().amax(dim=0).min()) > 1e-3)  # the relative error of zero has no meaning
+    # Numbers of which double precision holds no squares are refused, with a sentence.
+    assume(check(problem).ok)
     found = command.outcome(solve(problem, tol=tol, time_limit=limit))
     assert found["outcome"] in ("certified", "not certified"), (problem.name, tol, found)
 

@@ -1,5 +1,6 @@
 """Types: every Python block of the README is strictly typed as its reader writes it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -25,5 +26,7 @@ def test_mypy_accepts_every_python_block_of_the_readme(tmp_path):
     # A reader's own functions are annotated or not as he likes; what he imports and calls is checked strictly.
     options = ["--strict", "--allow-untyped-defs", "--allow-untyped-calls", "--follow-imports=silent"]
     command = [sys.executable, "-m", "mypy", *options, "--cache-dir", str(tmp_path / "cache"), "."]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    # An editable installation is found by its folder only.
+    environment = {**os.environ, "MYPYPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

@@ -42,7 +42,7 @@ from pdesolve.marching.saved import (
 from pdesolve.marching.semi_discrete import SemiDiscrete
 from pdesolve.marching.space import Space, moved
 from pdesolve.marching.step import Iteration, Slab, Stepper, relative_to
-from pdesolve.marching.unseen import UnseenTimes
+from pdesolve.marching.unseen import UnseenPlaces, UnseenTimes
 from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, squared_norms
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
@@ -198,6 +198,7 @@ class March:
         self.q = self.settings.get("order") or _chosen(DEGREES[self.evolution.dimension], self.tol)
         self.stages = _chosen(STAGES_OF_LINEAR if linear else STAGES, self.tol)
         self.linear = linear
+        self._places: UnseenPlaces | None = None
 
     def run(self) -> MarchResult:
         """March, and again with a tighter local tolerance where the accumulated error passed the tolerance."""
@@ -270,7 +271,16 @@ class March:
             unseen = UnseenTimes(track.space).error(slab, state.scale, self.interval.length)
             unseen = 0.0 if unseen <= NOISE * state.noise * length else unseen
             numbers = replace(numbers, unseen=unseen, unseen_before=state.unseen)
+            if isinstance(judge(numbers, target), Accept):
+                marked = marked | self._missed(slab, state.scale, target.tolerance)
+                numbers = replace(numbers, unresolved=int(marked.sum()))
         return Trial(numbers, slab, marked, directions(track.space, slab.stages, state.scale), tail, limit)
+
+    def _missed(self, slab: Slab, scale: Tensor, tolerance: float) -> Tensor:
+        """Patches in which something lies between the points."""
+        if self._places is None or self._places.space is not slab.space:
+            self._places = UnseenPlaces(slab.space)
+        return self._places.missed(slab, scale, tolerance)
 
     def _prepare(self, state: State, trial: Trial, verdict: Retry) -> None:
         """Other patches, or another length, for the next try."""

@@ -1,9 +1,10 @@
 """Whether anything happens that a slab has not seen: between the stages in time, or between the points in space.
 
-Collocation in time sees data at its stages only; a source or a boundary value that acts for a thousandth of the interval
-may lie between two of them. Between the stages the residual of a resolved slab is small: that of the equation, over the
-size of ∂ʲ_t u on the slab, ‖u‖/Δʲ, is s² times the error in time or so, and so is that of a condition on values; but it
-is smooth: Π(τ - cᵢ) for the stages cᵢ, where it vanishes, times a polynomial. What is left without that is an event.
+Collocation in time sees data at its stages only; a source or a boundary value that acts for a thousandth of the
+interval may lie between two of them. Between the stages the residual of a resolved slab is small: that of the equation,
+over the size of ∂_t u on the slab, ‖u‖/Δ, is s² times the error in time or so, and so is that of a condition on values;
+but it is smooth: Π(τ - cᵢ) for the stages cᵢ, where it vanishes, times a polynomial. What is left without that is an
+event. In the same way a source may lie between the points of the patches.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class UnseenTimes:
             if self._as_at_stages(slab, cells, rows, r):
                 continue
             dF = rows.linearise(derivatives_of(slab, cells, middle), times_of(slab, middle))[0]
-            size = sizes_of(rows, dF, scale, slab.length if number == 0 else None)  # (b, c)
+            size = sizes_of(rows, dF, scale, slab.length if number == 0 else None, interval)  # (b, c)
             units = torch.where(size > 0, r[:, :, 0] / size, 0.0)
             if number == 0:
                 found = units.abs().mean(0).max()
@@ -124,7 +125,8 @@ class UnseenPlaces:
         here = [d[:, cells] for d in everything]
         r = rows.residual(here, times)
         dF = rows.linearise([d[-1:] for d in here], times[-1:])[0]
-        size = sizes_of(rows, dF, scale, slab.length)
+        interval = self.space.evolution.problem.domain.time.length
+        size = sizes_of(rows, dF, scale, slab.length, interval)
         sums = r.new_zeros(len(self.space), r.shape[3]).index_add_(0, cells, r[:, :, 0].abs().mean(0))
         count = torch.bincount(cells, minlength=len(self.space)).clamp_min(1)
         units = torch.where(size > 0, r[:, :, 0].abs().mean(0) / size, 0.0)
@@ -173,13 +175,20 @@ def rows_at(space: Space, term: GridTerm, x: Tensor, normals: Tensor | None) -> 
     return cells, rows
 
 
-def sizes_of(rows: TermRows, dF: Tensor, scale: Tensor, length: float | None) -> Tensor:
-    """Inside, max |∂F/∂(∂ʲ_t u)| ‖u‖ Δ^{-j} over j ≥ 1; on boundaries, the size of all that stands in a condition."""
+def sizes_of(
+    rows: TermRows, dF: Tensor, scale: Tensor, length: float | None, interval: float = 1.0
+) -> Tensor:
+    """Inside, max |∂F/∂(∂ʲ_t u)| ‖u‖ Δ⁻¹ T^{1-j} over j ≥ 1; on boundaries, the size of all that stands in a condition.
+
+    A kick, which changes the velocity in a slab Δ, changes the solution for the rest of the interval T.
+    """
     size = dF.new_zeros(dF.shape[0], dF.shape[2])
     for part, (_, reach) in zip(rows.parts, rows.tables, strict=True):
         if length is None or part.order > 0:
             strength = dF[:, 0][..., part.slots].abs() * reach[:, None, :]
-            unit = scale[part.unknown] * (length or 1.0) ** -part.order
+            unit = scale[part.unknown]
+            if length is not None:
+                unit = unit / length * interval ** (1 - part.order)
             size = torch.maximum(size, strength.amax(2) * unit)
     return size
 

@@ -125,8 +125,9 @@ def overlooked(numbers: Numbers, tuning: Tuning) -> Verdict | None:
 
     Of an event, half of a slab holds all or nothing; what halves with the slab is everywhere: noise of space.
     """
-    noise = everywhere(numbers) and numbers.unseen <= NOISY * tuning.tolerance
-    if numbers.unseen <= tuning.tolerance or noise:
+    unseen = numbers.unseen * weight(numbers, tuning)
+    noise = everywhere(numbers) and unseen <= NOISY * tuning.tolerance
+    if unseen <= tuning.tolerance or noise:
         return None
     return Retry(UNSEEN * numbers.length, rough=numbers.rough)
 

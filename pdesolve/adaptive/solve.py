@@ -51,12 +51,13 @@ ALIKE = 0.2  # of the largest predicted error: patches above it are refined toge
 HELPED = 0.9  # a refinement that leaves more of the residual was of no use
 SURPRISED = 2.0  # times the residual at a higher order: it sees what fell between the points of the lower one
 FINEST_TOLERANCE = 1e-13
+LOOSEST_TOLERANCE = 3e-3  # what is solved more coarsely sees too little of narrow data to know its error
 DOUBTFUL = 0.25  # σ above which two orders on the same patches are not trusted alone
 UNMET = (
     0.1  # of the terms of the equation: more of them left over, all over the domain, contradicts the problem
 )
 UNSEEN_POINTS = {
-    1: 2**12,
+    1: 2**15,  # three in a source as wide as 1e-4 of the interval
     2: 2**14,
     3: 2**14,
 }  # at which the equation is checked before a solution is certified
@@ -109,7 +110,12 @@ def solve_adaptively(
     threads = torch.get_num_threads()
     try:
         solver = Solver(
-            problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), device, settings, near=near
+            problem,
+            min(max(tol, FINEST_TOLERANCE), LOOSEST_TOLERANCE),
+            monitor or Monitor(),
+            device,
+            settings,
+            near=near,
         )
         return solver.run()
     finally:

@@ -16,7 +16,8 @@ SHORTEST = 1e-15  # of the interval
 DIVERGED = 0.4  # times its length: a slab on which Newton's iteration did not converge
 COARSE_TRIES = 3  # slabs in a row on which it did not: patches may be too coarse for the iteration
 UNSEEN = 0.5  # times its length: one that passed over something in the data
-HALF = (0.3, 0.7)  # bounds of what counts as half
+HALF = (0.4, 0.6)  # bounds of what counts as half
+NOISY = 30.0  # times the tolerance: more is no noise of space, which is of the size of the error there
 AIM = 0.5  # of the tolerance: predicted error that the next length aims at
 LEAST_FACTOR, MOST_FACTOR = 0.3, 2.0  # of one length to the next
 KEPT = (0.9, 1.3)  # between them the length, and with it the factors, are kept
@@ -124,7 +125,9 @@ def overlooked(numbers: Numbers, tuning: Tuning) -> Verdict | None:
 
     Of an event, half of a slab holds all or nothing; what halves with the slab is everywhere: noise of space.
     """
-    if numbers.unseen <= tuning.tolerance or everywhere(numbers):
+    unseen = numbers.unseen * weight(numbers, tuning)
+    noise = everywhere(numbers) and unseen <= NOISY * tuning.tolerance
+    if unseen <= tuning.tolerance or noise:
         return None
     return Retry(UNSEEN * numbers.length, rough=numbers.rough)
 

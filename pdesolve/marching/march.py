@@ -42,7 +42,7 @@ from pdesolve.marching.saved import (
 from pdesolve.marching.semi_discrete import SemiDiscrete
 from pdesolve.marching.space import Space, moved
 from pdesolve.marching.step import Iteration, Slab, Stepper, relative_to
-from pdesolve.marching.unseen import UnseenTimes
+from pdesolve.marching.unseen import UnseenPlaces, UnseenTimes
 from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, squared_norms
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
@@ -198,6 +198,7 @@ class March:
         self.q = self.settings.get("order") or _chosen(DEGREES[self.evolution.dimension], self.tol)
         self.stages = _chosen(STAGES_OF_LINEAR if linear else STAGES, self.tol)
         self.linear = linear
+        self._places: UnseenPlaces | None = None
 
     def run(self) -> MarchResult:
         """March, and again with a tighter local tolerance where the accumulated error passed the tolerance."""
@@ -259,18 +260,28 @@ class March:
         slab, _ = track.advance(state.time, end, state.scale, tolerance)
         if slab is None:
             return Trial(known, None)
-        state.scale = torch.maximum(state.scale, track.space.norms(slab.stages).amax(0))
-        time_error = self._time_error(slab, state.scale)
+        scale = torch.maximum(state.scale, track.space.norms(slab.stages).amax(0))
+        time_error = self._time_error(slab, scale)
         weight = math.sqrt(length / self.interval.length) if state.rough else 1.0
-        tail = tails(track.space, slab.stages, state.scale)
+        tail = tails(track.space, slab.stages, scale)
         limit = max(IN_SPACE * target.tolerance / weight / len(track.space) ** 0.5, ROUNDING)
         marked = tail > limit
         numbers = replace(known, converged=True, time_error=time_error, unresolved=int(marked.sum()))
-        if isinstance(judge(numbers, target), Accept) and not state.rough:
-            unseen = UnseenTimes(track.space).error(slab, state.scale, self.interval.length)
+        starting = state.rough and state.first  # nothing is smooth there, and most of it dies out
+        if isinstance(judge(numbers, target), Accept) and not starting:
+            unseen = UnseenTimes(track.space).error(slab, scale, self.interval.length)
             unseen = 0.0 if unseen <= NOISE * state.noise * length else unseen
             numbers = replace(numbers, unseen=unseen, unseen_before=state.unseen)
-        return Trial(numbers, slab, marked, directions(track.space, slab.stages, state.scale), tail, limit)
+            if isinstance(judge(numbers, target), Accept):
+                marked = marked | self._missed(slab, scale, target.tolerance)
+                numbers = replace(numbers, unresolved=int(marked.sum()))
+        return Trial(numbers, slab, marked, directions(track.space, slab.stages, scale), tail, limit)
+
+    def _missed(self, slab: Slab, scale: Tensor, tolerance: float) -> Tensor:
+        """Patches in which something lies between the points."""
+        if self._places is None or self._places.space is not slab.space:
+            self._places = UnseenPlaces(slab.space)
+        return self._places.missed(slab, scale, tolerance)
 
     def _prepare(self, state: State, trial: Trial, verdict: Retry) -> None:
         """Other patches, or another length, for the next try."""
@@ -293,6 +304,8 @@ class March:
         """Solve an accepted slab by the finer march, too; false where it hands over too much of an error."""
         u = trial.slab
         assert u is not None
+        # Only now: a slab with a stage in a pulse, which is not taken, may be far too large.
+        state.scale = torch.maximum(state.scale, u.space.norms(u.stages).amax(0))
         v, _ = state.fine.advance(
             u.begin, u.end, state.scale, max(0.1 * ITERATED * target.tolerance, FINEST_PASS)
         )

@@ -1,9 +1,10 @@
-"""Whether anything happens between the stages: the equation and its conditions at times that the slab has not seen.
+"""Whether anything happens that a slab has not seen: between the stages in time, or between the points in space.
 
 Collocation in time sees data at its stages only; a source or a boundary value that acts for a thousandth of the
 interval may lie between two of them. Between the stages the residual of a resolved slab is small: that of the equation,
-over the size of ∂ʲ_t u on the slab, ‖u‖/Δʲ, is of the size of the error in time, and so is that of a condition on
-values.
+over the size of ∂_t u on the slab, ‖u‖/Δ, is s² times the error in time or so, and so is that of a condition on values;
+but it is smooth: Π(τ - cᵢ) for the stages cᵢ, where it vanishes, times a polynomial. What is left without that is an
+event. In the same way a source may lie between the points of the patches.
 """
 
 from __future__ import annotations
@@ -16,16 +17,22 @@ import torch
 from torch import Tensor
 
 from pdesolve.marching.radau import differentiation, lagrange
-from pdesolve.marching.rows import TermRows
+from pdesolve.marching.rows import TermRows, interior_rows
 from pdesolve.marching.space import Cells, Space
 from pdesolve.marching.step import Slab
 from pdesolve.patches.compiled import GridTerm
 from pdesolve.statement.residual import sample_points
 
-TIMES = 4096  # in the whole interval: three in a pulse of a thousandth of it
+TIMES = 2**14  # in the whole interval: three in a pulse of 2e-4 of it
 LEAST_TIMES = 16  # in a slab
 POINTS = 8  # in space
-ALLOWED = 30.0  # times the tolerance: between stages a residual is larger than the error, by s² or so
+PLACES = 2**13  # in space, at few times: one at least in a source as wide as 2e-4 of an interval
+OUTSTANDING = 10.0  # times the residual at the points of a patch: more is a source between them
+ALLOWED = (
+    1.0  # times the tolerance: what is left without the residual of collocation is an error of the solution
+)
+SMOOTH = 3  # powers of time beside Π(τ - cᵢ): a residual that varies slowly, as that of smooth data
+AT_ONCE = 2**10  # times, which bounds the memory
 OF_SPACE = 10.0  # times the residual at the stages: less is what patches do not resolve, and no event in time
 
 
@@ -44,43 +51,31 @@ class UnseenTimes:
         """Of every term: the patches (b,) of its points, and its rows there."""
         evolution, found = self.space.evolution, []
         x = evolution.problem.domain.space.sample(POINTS, sampler="sobol", seed=5)
-        found.append(self._rows(evolution.statement.terms[0], x, None))
+        found.append(rows_at(self.space, evolution.statement.terms[0], x, None))
         for number in evolution.places:
             term = evolution.statement.terms[number]
             points, normals = sample_points(evolution.problem, term.operator.term, POINTS)
-            found.append(self._rows(term, points[:, :-1], normals))
+            found.append(rows_at(self.space, term, points[:, :-1], normals))
         return [(cells, rows) for cells, rows in found if len(cells)]
-
-    def _rows(self, term: GridTerm, x: Tensor, normals: Tensor | None) -> tuple[Tensor, TermRows]:
-        space = self.space
-        y = x @ space.rotation
-        middle = torch.from_numpy((space.patches.frame.lower + space.patches.frame.upper) / 2)
-        inside = (y + 1e-7 * (middle - y)).numpy()
-        cells = torch.from_numpy(space.patches.partition.locate(inside))
-        known = cells >= 0
-        cells, y, x = cells[known], y[known], x[known]
-        local = ((y - space.centre[cells]) / space.half[cells])[:, None]
-        weight = torch.ones(len(cells), 1, dtype=torch.float64)
-        normals = None if normals is None else normals[known][:, None]
-        points = Cells(torch.arange(len(cells)), x[:, None], local, weight, space.half[cells], normals)
-        rows = TermRows(space, term, points, normals is not None)
-        rows.all = True  # it is given the functions on these patches only
-        return cells, rows
 
     def error(self, slab: Slab, scale: Tensor, interval: float) -> float:
         """Largest residual of a term between the stages, in units of the sizes (u,) of the unknowns, over ALLOWED."""
         count = int(np.clip(TIMES * slab.length / interval, LEAST_TIMES, TIMES))
         fractions = (np.arange(count) + 0.5) / count
-        times = slab.begin + torch.from_numpy(fractions) * slab.length
+        middle = fractions[count // 2 : count // 2 + 1]
         largest = 0.0
         for number, (cells, rows) in enumerate(self.rows):
-            derivatives = self._derivatives(slab, cells, fractions)
-            r = rows.residual(derivatives, times)
+            r = torch.cat(
+                [
+                    rows.residual(derivatives_of(slab, cells, part), times_of(slab, part))
+                    for part in np.array_split(fractions, -(-count // AT_ONCE))
+                ]
+            )
+            r = without_collocation(r, slab.method.nodes[1:], fractions)
             if self._as_at_stages(slab, cells, rows, r):
                 continue
-            chosen = [d[count // 2 : count // 2 + 1] for d in derivatives]
-            dF = rows.linearise(chosen, times[count // 2 : count // 2 + 1])[0]
-            size = self._sizes(rows, dF, scale, slab.length if number == 0 else None)  # (b, c)
+            dF = rows.linearise(derivatives_of(slab, cells, middle), times_of(slab, middle))[0]
+            size = sizes_of(rows, dF, scale, slab.length if number == 0 else None, interval)  # (b, c)
             units = torch.where(size > 0, r[:, :, 0] / size, 0.0)
             if number == 0:
                 found = units.abs().mean(0).max()
@@ -92,33 +87,122 @@ class UnseenTimes:
     def _as_at_stages(self, slab: Slab, cells: Tensor, rows: TermRows, r: Tensor) -> bool:
         """Whether residuals (S, b, 1, c) are no larger than at the stages, where space alone makes them."""
         fractions = slab.method.nodes[1:]
-        times = slab.begin + torch.from_numpy(fractions) * slab.length
-        seen = rows.residual(self._derivatives(slab, cells, fractions), times)
+        seen = rows.residual(derivatives_of(slab, cells, fractions), times_of(slab, fractions))
         level = seen.square().mean(0).sqrt()
         return bool((r.square().mean(0).sqrt() <= OF_SPACE * level).all())
 
-    @staticmethod
-    def _sizes(rows: TermRows, dF: Tensor, scale: Tensor, length: float | None) -> Tensor:
-        """Inside, max |∂F/∂(∂ʲ_t u)| ‖u‖ Δ^{-j} over j ≥ 1; on boundaries, that of all that stands in a condition."""
-        size = dF.new_zeros(dF.shape[0], dF.shape[2])
-        for part, (_, reach) in zip(rows.parts, rows.tables, strict=True):
-            if length is None or part.order > 0:
-                strength = dF[:, 0][..., part.slots].abs() * reach[:, None, :]
-                unit = scale[part.unknown] * (length or 1.0) ** -part.order
-                size = torch.maximum(size, strength.amax(2) * unit)
-        return size
 
-    @staticmethod
-    def _derivatives(slab: Slab, cells: Tensor, fractions: np.ndarray) -> list[Tensor]:
-        """Functions on some patches, and their derivatives in time, at fractions of a slab: (S, b, u, k) each."""
-        nodes, d = slab.nodes[:, cells], differentiation(slab.method.nodes)
-        algebraic = torch.from_numpy(slab.space.evolution.time_orders == 0)
-        values = lagrange(slab.method.nodes, fractions)
-        found = []
-        for order in range(slab.space.evolution.depth + 1):
-            weights = torch.from_numpy(values @ np.linalg.matrix_power(d, order) / slab.length**order)
-            found.append(torch.tensordot(weights, nodes, 1))
-        if bool(algebraic.any()):
-            alone = torch.from_numpy(lagrange(slab.method.nodes[1:], fractions))
-            found[0][:, :, algebraic] = torch.tensordot(alone, nodes[1:, :, algebraic], 1)
+@dataclass(eq=False)
+class UnseenPlaces:
+    """Many points in space, at the middle and the last stage of a slab.
+
+    Attributes:
+        space: the patches.
+    """
+
+    space: Space
+
+    @cached_property
+    def rows(self) -> tuple[Tensor, TermRows]:
+        """The patches (b,) of the points, and the equation there."""
+        problem = self.space.evolution.problem
+        x = problem.domain.space.sample(PLACES, sampler="sobol", seed=7)
+        cells, rows = rows_at(self.space, self.space.evolution.statement.terms[0], x, None)
+        return cells, rows
+
+    @cached_property
+    def seen_rows(self) -> list[TermRows]:
+        """The equation at the points of the patches."""
+        return interior_rows(self.space)
+
+    def missed(self, slab: Slab, scale: Tensor, tolerance: float) -> Tensor:
+        """Patches (e,) whose residual between their points would change an unknown by more than `tolerance`."""
+        cells, rows = self.rows
+        method = slab.method
+        fractions = np.unique(method.nodes[[1 + method.middle, -1]])
+        times = times_of(slab, fractions)
+        everything = derivatives_of(slab, torch.arange(len(self.space)), fractions)
+        here = [d[:, cells] for d in everything]
+        r = rows.residual(here, times)
+        dF = rows.linearise([d[-1:] for d in here], times[-1:])[0]
+        interval = self.space.evolution.problem.domain.time.length
+        size = sizes_of(rows, dF, scale, slab.length, interval)
+        sums = r.new_zeros(len(self.space), r.shape[3]).index_add_(0, cells, r[:, :, 0].abs().mean(0))
+        count = torch.bincount(cells, minlength=len(self.space)).clamp_min(1)
+        units = torch.where(size > 0, r[:, :, 0].abs().mean(0) / size, 0.0)
+        effect = units.new_zeros(sums.shape).index_add_(0, cells, units) / len(cells)
+        outstanding = sums / count[:, None] > OUTSTANDING * self._seen(everything, times)
+        return (outstanding & (effect > tolerance)).any(1)
+
+    def _seen(self, derivatives: list[Tensor], times: Tensor) -> Tensor:
+        """Root mean square residuals (e, c) at the points of the patches."""
+        found = derivatives[0].new_zeros(len(self.space), self.rows[1].components)
+        for rows in self.seen_rows:
+            r = rows.residual(derivatives, times)
+            weight = rows.points.weight.square()[..., None]
+            mean = (r.square().mean(0) * weight).sum(1) / weight.sum(1)
+            found[rows.points.cells] = mean.sqrt()
         return found
+
+
+def times_of(slab: Slab, fractions: np.ndarray) -> Tensor:
+    """Times (S,) at fractions of a slab."""
+    return slab.begin + torch.from_numpy(fractions) * slab.length
+
+
+def without_collocation(r: Tensor, stages: np.ndarray, fractions: np.ndarray) -> Tensor:
+    """Residuals (S, …) at fractions of a slab less their best fit by Π(τ - cᵢ) (a₀ + a₁ P₁(τ) + …)."""
+    vanishing = np.prod(fractions[:, None] - stages, axis=1, keepdims=True)
+    q, _ = np.linalg.qr(vanishing * np.polynomial.legendre.legvander(2 * fractions - 1, SMOOTH - 1))
+    smooth = torch.from_numpy(q)
+    return r - torch.tensordot(smooth, torch.tensordot(smooth.mT, r, 1), 1)
+
+
+def rows_at(space: Space, term: GridTerm, x: Tensor, normals: Tensor | None) -> tuple[Tensor, TermRows]:
+    """The patches (b,) of points x (m, d), as far as they are in any, and rows of a term there."""
+    y = x @ space.rotation
+    middle = torch.from_numpy((space.patches.frame.lower + space.patches.frame.upper) / 2)
+    inside = (y + 1e-7 * (middle - y)).numpy()
+    cells = torch.from_numpy(space.patches.partition.locate(inside))
+    known = cells >= 0
+    cells, y, x = cells[known], y[known], x[known]
+    local = ((y - space.centre[cells]) / space.half[cells])[:, None]
+    weight = torch.ones(len(cells), 1, dtype=torch.float64)
+    normals = None if normals is None else normals[known][:, None]
+    points = Cells(torch.arange(len(cells)), x[:, None], local, weight, space.half[cells], normals)
+    rows = TermRows(space, term, points, normals is not None)
+    rows.all = True  # it is given the functions on these patches only
+    return cells, rows
+
+
+def sizes_of(
+    rows: TermRows, dF: Tensor, scale: Tensor, length: float | None, interval: float = 1.0
+) -> Tensor:
+    """Inside, max |∂F/∂(∂ʲ_t u)| ‖u‖ Δ⁻¹ T^{1-j} over j ≥ 1; on boundaries, the size of all that stands in a condition.
+
+    A kick, which changes the velocity in a slab Δ, changes the solution for the rest of the interval T.
+    """
+    size = dF.new_zeros(dF.shape[0], dF.shape[2])
+    for part, (_, reach) in zip(rows.parts, rows.tables, strict=True):
+        if length is None or part.order > 0:
+            strength = dF[:, 0][..., part.slots].abs() * reach[:, None, :]
+            unit = scale[part.unknown]
+            if length is not None:
+                unit = unit / length * interval ** (1 - part.order)
+            size = torch.maximum(size, strength.amax(2) * unit)
+    return size
+
+
+def derivatives_of(slab: Slab, cells: Tensor, fractions: np.ndarray) -> list[Tensor]:
+    """Functions on some patches, and their derivatives in time, at fractions of a slab: (S, b, u, k) each."""
+    nodes, d = slab.nodes[:, cells], differentiation(slab.method.nodes)
+    algebraic = torch.from_numpy(slab.space.evolution.time_orders == 0)
+    values = lagrange(slab.method.nodes, fractions)
+    found = []
+    for order in range(slab.space.evolution.depth + 1):
+        weights = torch.from_numpy(values @ np.linalg.matrix_power(d, order) / slab.length**order)
+        found.append(torch.tensordot(weights, nodes, 1))
+    if bool(algebraic.any()):
+        alone = torch.from_numpy(lagrange(slab.method.nodes[1:], fractions))
+        found[0][:, :, algebraic] = torch.tensordot(alone, nodes[1:, :, algebraic], 1)
+    return found

@@ -37,7 +37,11 @@ def test_a_slab_that_passes_over_a_pulse_is_shortened():
 
 
 def test_what_halves_with_the_slab_is_no_pulse():
-    assert isinstance(judge(replace(GOOD, unseen=1e-3, unseen_before=2e-3), TARGET), Accept)
+    assert isinstance(judge(replace(GOOD, unseen=1e-5, unseen_before=2e-5), TARGET), Accept)
+
+
+def test_what_is_far_above_the_tolerance_is_no_noise():
+    assert isinstance(judge(replace(GOOD, unseen=1e-3, unseen_before=2e-3), TARGET), Retry)
     assert isinstance(judge(replace(GOOD, unseen=1e-3, unseen_before=1e-3), TARGET), Retry)
 
 

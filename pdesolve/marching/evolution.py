@@ -20,6 +20,8 @@ from pdesolve.statement.calculus import Frame as Points
 from pdesolve.statement.conditions import Initial
 from pdesolve.statement.problem import Problem
 
+PROBES = 64  # points in space at which the coefficients of rates are compared
+ROUNDING = 1e-12  # of the coefficient of a rate later on: less of it is none
 MOST_ORDER = 2  # in time: what a start hands over are values and first derivatives
 
 
@@ -176,3 +178,27 @@ def missing_starts(evolution: Evolution) -> list[str]:
         for order in range(int(orders))
         if (name, order) not in stated
     ]
+
+
+def rate_vanishes_at_the_start(evolution: Evolution) -> bool:
+    """Whether no equation contains the highest time derivatives at the first time, though later some do.
+
+    Then the initial values do not determine what follows: each u = c t solves t u_t = u, u(0) = 0.
+    """
+    operator = evolution.statement.terms[0].operator
+    domain = evolution.problem.domain
+    highest = [
+        i
+        for i, (unknown, index) in enumerate(operator.slots)
+        if index[-1] == evolution.time_orders[unknown] > 0
+    ]
+    x = domain.space.sample(PROBES, sampler="sobol", seed=11)
+    generator = torch.Generator().manual_seed(11)
+    jets = torch.rand(len(x), len(operator.slots), generator=generator, dtype=torch.float64) + 0.5
+    first, last = domain.bounds[:, -1].tolist()
+    strengths = []
+    for t in (first, (first + last) / 2):
+        points = torch.cat([x, torch.full_like(x[:, :1], t)], dim=1)
+        _, sensitivity = operator.linearise(points, jets, None, evolution.parameters)
+        strengths.append(float(sensitivity[..., highest].nan_to_num(0.0).abs().amax()))
+    return strengths[0] <= ROUNDING * strengths[1]

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from pdesolve.adaptive.estimation import relative
-from pdesolve.errors import SolveError
+from pdesolve.errors import ProblemError, SolveError
 from pdesolve.marching.control import Accept, Numbers, Retry, Stop, Tuning, judge
-from pdesolve.marching.evolution import Evolution, cannot_march, missing_starts
+from pdesolve.marching.evolution import Evolution, cannot_march, missing_starts, rate_vanishes_at_the_start
 from pdesolve.marching.expansion import CollocatedMixture
 from pdesolve.marching.first_mesh import resolving
 from pdesolve.marching.radau import legendre_transform, radau
@@ -498,7 +498,14 @@ def march(
         **settings: `cells`, root cells along the longest side; `order`, the degree; `slabs` to begin with.
 
     Raises:
+        ProblemError: the initial values do not determine what follows.
         SolveError: no slab could be solved.
     """
     del device
+    if rate_vanishes_at_the_start(Evolution.of(problem)):
+        message = (
+            "the highest time derivatives lose their coefficients at the first time, so that many solutions begin with "
+            "the same values, as those of t u_t = u do at t = 0; start after that time"
+        )
+        raise ProblemError(message)
     return March(problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), dict(settings)).run()

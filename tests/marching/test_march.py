@@ -9,7 +9,18 @@ import torch
 from evolutions import driven_heat, heat, klein_gordon, ring, rod, second, wave
 from torch import cos, exp, pi, sin
 
-from pdesolve import Dirichlet, Disk, Initial, Interval, Neumann, Problem, Solution, TimeInterval, laplace
+from pdesolve import (
+    Dirichlet,
+    Disk,
+    Initial,
+    Interval,
+    Neumann,
+    Problem,
+    ProblemError,
+    Solution,
+    TimeInterval,
+    laplace,
+)
 from pdesolve.marching.march import can_march, march
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solver import solve
@@ -210,3 +221,15 @@ def test_patches_that_the_boundary_cuts():
     result = march(problem, 1e-5)
     assert result.converged
     assert true_error(problem, result.mixture) <= 3e-5
+
+
+def test_a_rate_without_a_coefficient_at_the_start_is_refused():
+    """Each c t sin πx solves t u_t = u + (u_xx + π² u) / 10, u(x, 0) = 0."""
+    line = Interval(0, 1)
+    problem = Problem(
+        line * TimeInterval(0, 1),
+        lambda u, t: t * u.t - u - 0.1 * (u.xx + pi**2 * u),
+        [Initial(0), Dirichlet(0, on=line.boundary)],
+    )
+    with pytest.raises(ProblemError, match="start after that time"):
+        solve(problem, tol=1e-3)

@@ -15,6 +15,7 @@ from pdesolve.runs.answer import Answer, Findings
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
 from pdesolve.solution.solution import Solution
+from pdesolve.statement.initial_values import is_ordinary
 from pdesolve.statement.problem import Problem
 
 # Order of a patch: in the plane one of order 60 has 3,721 unknowns and a dense block of 110 MB.
@@ -117,7 +118,6 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
     from pdesolve.inverse.solve import solve_inverse
     from pdesolve.marching import march, slabs
     from pdesolve.marching.ordinary.march import march_in_time
-    from pdesolve.statement.initial_values import is_ordinary
 
     _refuse_what_gmnm_cannot(problem)
     if is_ordinary(problem):
@@ -186,7 +186,12 @@ def _refuse_too_many_cells(problem: Problem, settings: dict[str, Any]) -> None:
 def _refuse_what_gmnm_cannot(problem: Problem) -> None:
     """What is stated is never ignored silently."""
     d = problem.domain.dimension
-    if problem.parameters and not problem.data:
+    if problem.coordinates == ("t",) and not is_ordinary(problem):
+        message = (
+            "on a TimeInterval alone, method gmnm takes initial values only: no data, no Integral, nothing that "
+            "holds at another time; state the axis as an Interval in x, and the conditions on its ends"
+        )
+    elif problem.parameters and not problem.data:
         names = ", ".join(problem.parameters)
         message = (
             f"the parameters {names} are to be identified, but there is no data; add data=[Observation(…)]"

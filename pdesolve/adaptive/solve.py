@@ -53,9 +53,8 @@ SURPRISED = 2.0  # times the residual at a higher order: it sees what fell betwe
 FINEST_TOLERANCE = 1e-13
 LOOSEST_TOLERANCE = 3e-3  # what is solved more coarsely sees too little of narrow data to know its error
 DOUBTFUL = 0.25  # σ above which two orders on the same patches are not trusted alone
-UNMET = (
-    0.1  # of the terms of the equation: more of them left over, all over the domain, contradicts the problem
-)
+# Of the terms of the equation: more of them left over, all over the domain, contradicts the problem.
+UNMET = 0.1
 UNSEEN_POINTS = {
     1: 2**15,  # three in a source as wide as 1e-4 of the interval
     2: 2**14,

@@ -12,9 +12,8 @@ from pdesolve.patches.newton import Discrete, Weakest, weakest_of
 # σ at which w is a solution of the homogeneous problem to rounding. Normal equations know σ to the root of machine
 # precision times some: problems with many solutions ended at 1e-14 … 5e-8, those with one at 2e-7 … 0.5.
 FREE = 1e-7
-SUSPECT = (
-    1e-4  # below it, σ must not fall with the degree; long or stiff problems have 1e-3 … 1e-7, which stay
-)
+# Below it, σ must not fall with the degree; long or stiff problems have 1e-3 … 1e-7, which stay.
+SUSPECT = 1e-4
 FALLING = 0.3  # per two degrees; without a null space it stays within one per cent
 MOVED = 0.1  # of the unknown that the free direction moves most
 CONSTANT = 1e-6  # variation of the free direction, relative to its size, that is none

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 DEGREE = 12  # of the polynomial on each interval; the polynomials of a step have degrees 5 to 13
-SAMPLES = (
-    2**14
-)  # random times, one in each of as many equal parts: what lasts 1e-4 of the time has one or two
+# Random times, one in each of as many equal parts: what lasts 1e-4 of the time has one or two.
+SAMPLES = 2**14
 SHORTEST = 1e-13  # of the whole time: data that are not resolved by so little jump
 CHECKS = 9  # random times in each interval, beside those of the samples
 FEW = 2**10  # intervals looked at together, which bounds the memory

@@ -502,10 +502,11 @@ def march(
         SolveError: no slab could be solved.
     """
     del device
-    if rate_vanishes_at_the_start(Evolution.of(problem)):
+    found = March(problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), dict(settings))
+    if rate_vanishes_at_the_start(found.evolution):
         message = (
             "the highest time derivatives lose their coefficients at the first time, so that many solutions begin with "
             "the same values, as those of t u_t = u do at t = 0; start after that time"
         )
         raise ProblemError(message)
-    return March(problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), dict(settings)).run()
+    return found.run()

@@ -12,7 +12,7 @@ Source: Hairer & Wanner, Solving Ordinary Differential Equations II, sections IV
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -47,6 +47,11 @@ class Radau:
     def stages(self) -> int:
         """Number of stages s."""
         return len(self.start)
+
+    @cached_property
+    def integration(self) -> Array:
+        """A = Â⁻¹ (s, s): derivatives at the stages ↦ values there, beyond that at the start, in units of the step."""
+        return np.asarray(np.linalg.inv(self.matrix), dtype=np.float64)
 
     @property
     def middle(self) -> int:

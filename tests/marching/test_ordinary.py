@@ -7,7 +7,17 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from pdesolve import Initial, Problem, ProblemError, SolveError, TimeInterval, check, solve
+from pdesolve import (
+    Initial,
+    Integral,
+    Problem,
+    ProblemError,
+    SolveError,
+    TimeInterval,
+    UsageError,
+    check,
+    solve,
+)
 
 TOLERANCES = (1e-3, 1e-6, 1e-9)
 
@@ -199,3 +209,20 @@ def test_a_time_limit_keeps_what_was_reached():
     assert not solution.converged
     assert "time limit" in solution.status
     assert 0 < solution.reached < 2000
+
+
+def test_an_integral_is_refused_on_a_time_axis():
+    problem = Problem(TimeInterval(0, 1), lambda u: u.t + u, [Initial(1), Integral(1)])
+    with pytest.raises(UsageError, match="initial values only"):
+        solve(problem)
+
+
+@pytest.mark.parametrize("tol", [1e-5, 1e-8])
+def test_a_switch_by_the_state_before_the_first_stage_is_not_passed_over(tol):
+    """u' = -u falls to 1/2 at t = ln 2, then u' = -1/4: all stages may lie beyond the switch, and agree."""
+    problem = Problem(TimeInterval(0, 2), lambda u: u.t + torch.where(u > 0.5, u, 0.25), [Initial(1)])
+    solution = solve(problem, tol=tol)
+    fall = math.log(2)
+    true = true_error(solution, lambda t: np.where(t < fall, np.exp(-t), 0.5 - 0.25 * (t - fall)))
+    assert not solution.converged or float(true.max()) <= 3 * tol
+    assert float(true.max()) <= 1e-6

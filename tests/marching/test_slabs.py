@@ -4,6 +4,7 @@ import io
 
 import pytest
 import torch
+from evolutions import heat, ring, rod, second, wave
 from torch import cos, exp, pi, sin
 
 from pdesolve import (
@@ -22,36 +23,6 @@ from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
 from pdesolve.marching.slabs import March, can_march, march
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solver import solve
-
-rod, second = Interval(0, 1), TimeInterval(0, 1)
-
-
-def heat(**overrides):
-    stated = {
-        "domain": rod * second,
-        "equation": lambda u: u.t - u.xx / 4,
-        "conditions": [Initial(lambda x: sin(pi * x)), Dirichlet(0, on=rod.boundary)],
-        "exact": lambda x, t: exp(-(pi**2) * t / 4) * sin(pi * x),
-    }
-    return Problem(**{**stated, **overrides})
-
-
-def wave():
-    return Problem(
-        domain=rod * second,
-        equation=lambda u: u.tt - 4 * u.xx,
-        conditions=[Initial(lambda x: sin(pi * x)), Initial(0, order=1), Dirichlet(0, on=rod.boundary)],
-        exact=lambda x, t: sin(pi * x) * cos(2 * pi * t),
-    )
-
-
-def ring(speed):
-    return Problem(
-        domain=Interval(0, 2 * pi) * second,
-        equation=lambda u: u.t + speed * u.x,
-        conditions=[Initial(lambda x: sin(x)), Periodic("x")],
-        exact=lambda x, t: sin(x - speed * t),
-    )
 
 
 def test_only_evolutions_from_initial_values_march():

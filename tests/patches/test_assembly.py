@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from discretised import assemble, error_of, patches_over, polynomial_problem, solve_on
+from torch import pi, sin
 
 from pdesolve import Dirichlet, Initial, Interval, Problem, Rectangle, TimeInterval, laplace
 from pdesolve.adaptive.estimation import difference
@@ -13,6 +14,7 @@ from pdesolve.adaptive.solve import Solver
 from pdesolve.errors import SolveError
 from pdesolve.geometry import Ball, Box, Disk, Point, Polygon
 from pdesolve.least_squares.sparse.row_blocks import squared_norm
+from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.compiled import Statement
 from pdesolve.patches.discretise import discretise
 from pdesolve.patches.frame import Frame
@@ -240,3 +242,32 @@ def test_a_projection_is_exact_for_what_the_patches_can_hold(dimension):
     )
     found = project(assembly, assembly.mixture(random), problem)
     torch.testing.assert_close(found, random, rtol=0, atol=1e-9)
+
+
+def test_a_small_coefficient_that_varies_from_cell_to_cell_is_not_that_of_the_first():
+    """In metres over a million km: 1e-19 u beside u_xx matters, and varies a hundredfold."""
+    sea = Interval(0, 1e9)
+    problem = Problem(
+        sea,
+        lambda u, x: u.xx - 1e-19 * (1 + 100 * (x / 1e9) ** 2) * u,
+        [Dirichlet(0, on=sea.boundary)],
+    )
+    assembly = assemble(problem, patches_over(problem, 3), 6)
+    c = torch.rand(assembly.layout.total, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    rows, _, scales = assembly.linearise(0 * c)
+    for block, r in zip(rows, assembly.residuals(c, scales), strict=True):
+        assert float((block.apply(c) - r).norm()) <= 1e-10 * float(r.norm())
+
+
+def test_a_term_that_is_taken_for_linear_and_is_not_is_solved_all_the_same(monkeypatch):
+    line = Interval(0, 1)
+    problem = Problem(
+        line,
+        lambda u, x: -u.xx + 20 * u**3 - pi**2 * sin(pi * x) - 20 * sin(pi * x) ** 3,
+        [Dirichlet(0, on=line.boundary)],
+        exact=lambda x: sin(pi * x),
+    )
+    monkeypatch.setattr(Assembly, "linear", True)
+    found = solve_on(problem, patches_over(problem, 3), 14)
+    assert found.converged
+    assert error_of(found) < 1e-8

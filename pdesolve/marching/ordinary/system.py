@@ -52,7 +52,7 @@ class System:
 
         Integration loses no digits, where differentiating the stage values would lose two with each order.
         """
-        integration = step * torch.from_numpy(np.linalg.inv(method.matrix))
+        integration = step * torch.from_numpy(method.integration)
         top = max(self.orders)
         found = highest.new_zeros(top + 1, *highest.shape)
         for order in range(top, -1, -1):
@@ -70,7 +70,7 @@ class System:
     def newton_matrix(self, method: Radau, sensitivity: Tensor, step: float) -> Tensor:
         """∂F/∂u^{(r)} (s m, s u), r the order of each unknown: Σ_k diag(∂F/∂u^{(k)}) (Δ A)^{r - k}, A = Â⁻¹."""
         s, m, _ = sensitivity.shape
-        integration = step * torch.from_numpy(np.linalg.inv(method.matrix))
+        integration = step * torch.from_numpy(method.integration)
         powers = [torch.eye(s, dtype=torch.float64)]
         for _ in range(max(self.orders)):
             powers.append(powers[-1] @ integration)

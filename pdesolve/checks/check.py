@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pdesolve.checks.balance import check_balance
 from pdesolve.checks.boundary import check_conditions
 from pdesolve.checks.coefficients import check_coefficients
 from pdesolve.checks.exactness import check_exact, check_functions, exact_jets
+from pdesolve.checks.inflow import check_inflow
 from pdesolve.checks.interfaces import check_interfaces_meet_equation
 from pdesolve.checks.jumps import check_jumps
 from pdesolve.checks.lost import check_lost_derivatives
 from pdesolve.checks.report import Findings, Report
 from pdesolve.checks.scales import check_data, check_names, check_precision, check_representable, check_scales
-from pdesolve.checks.solvability import check_balance, check_inflow, check_repetition, check_structure
+from pdesolve.checks.solvability import check_repetition, check_structure
 from pdesolve.checks.terms import (
     Sample,
     active_slots,

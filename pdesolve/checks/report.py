@@ -76,3 +76,9 @@ def at(names: tuple[str, ...], point: Tensor) -> str:
     rounding = 1e-12 * max(1.0, float(point.abs().max()))
     numbers = ", ".join(f"{0.0 if abs(value) < rounding else value:.4g}" for value in point.tolist())
     return f"at {names[0]} = {numbers}" if len(names) == 1 else f"at ({', '.join(names)}) = ({numbers})"
+
+
+def share_in_words(name: str, share: float) -> str:
+    """A share of a part of the boundary: "'left'" for all of it, "30% of 'left'"."""
+    # Points of a rule that lie at the ends of a piece may fall to its neighbour.
+    return f"'{name}'" if share > 0.999 else f"{share:.0%} of '{name}'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from pdesolve.runs.answer import Answer, Findings
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
 from pdesolve.solution.solution import Solution
+from pdesolve.solution.times import checked_times
 from pdesolve.statement.initial_values import is_ordinary
 from pdesolve.statement.problem import Problem
 
@@ -47,6 +49,7 @@ def solve(
     dtype: str = "float64",
     device: str = "auto",
     monitor: Monitor | None = None,
+    times: Sequence[float] | None = None,
     **settings: Any,
 ) -> Solution:
     """Solve a problem.
@@ -60,6 +63,7 @@ def solve(
         dtype: "float64" or "float32" (trained methods only).
         device: "auto", "cpu" or "cuda".
         monitor: progress, history, checkpoints.
+        times: at which the files of an evolution are written; the steps of the solver do not depend on them.
         **settings: the method's own settings by name.
 
     Returns:
@@ -75,6 +79,7 @@ def solve(
     chosen = _method(method)
     configured = chosen.configured(settings)
     _check_numbers(tol, seed, time_limit)
+    moments = None if times is None else checked_times(problem.domain, times)
     monitor = monitor or Monitor(time_limit=time_limit)
     if time_limit is not None:
         monitor.time_limit = time_limit
@@ -97,6 +102,7 @@ def solve(
         dtype,
         run.device,
         settings,
+        times=moments,
         **vars(answer.findings),
     )
     solution.residual_rms = solution.measure_residual()

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pdesolve.cli import values
 from pdesolve.cli.warn import warnings_as_lines
 
 _DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -19,6 +20,7 @@ _RUN = click.argument("run_directory", metavar="RUN_DIR", type=click.Path())
 @click.option(
     "--steps", type=click.IntRange(2), metavar="N", help="How many times, of a time-dependent problem."
 )
+@click.option("--times", metavar="T,T,…", callback=values.times, help="These times, such as 0,0.1,1.")
 @click.option("--time", type=float, metavar="T", help="One time only.")
 @click.option("--mesher", metavar="gmsh", help="Triangles and tetrahedra of better shape, by Gmsh.")
 @_DEBUG

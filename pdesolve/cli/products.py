@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +80,10 @@ def write_products(
 class ProductsSoFar:
     """What an unfinished march shows: `solution.pvd` with the steps that it has passed."""
 
-    def __init__(self, problem: Any, directory: Path):
+    def __init__(self, problem: Any, directory: Path, times: Sequence[float] | None = None):
         from pdesolve.output.growing import GrowingSeries
 
-        self.series: GrowingSeries | None = GrowingSeries(problem, directory / "solution.pvd")
+        self.series: GrowingSeries | None = GrowingSeries(problem, directory / "solution.pvd", times)
 
     def update(self, state: Mapping[str, Any]) -> None:
         """Add steps from the state of a checkpoint; where they cannot be made, warn once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -14,6 +14,7 @@ from pdesolve.cli.values import duration, short
 from pdesolve.runs.monitor import Monitor
 
 Show = Callable[[Mapping[str, Any]], None]
+RECENT = 10  # rows of a march from which its present speed is told
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds between plain lines
 
 
@@ -40,7 +41,8 @@ def describe(row: Mapping[str, Any]) -> str:
             parts.append(f"{key} {row[key]:,}")
             break
     if _number(row.get("time")) is not None:
-        parts.append(f"t = {row['time']:.4g}")
+        end = f" of {row['until']:.4g}" if _number(row.get("until")) is not None else ""
+        parts.append(f"t = {row['time']:.4g}{end}")
     if row.get("optimiser"):
         parts.append(str(row["optimiser"]))
     if row.get("unknowns"):
@@ -53,8 +55,27 @@ def describe(row: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
+def remaining(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """What is left of a march as it goes now: "about 12.3 s left"; None where that cannot be told."""
+    recent = [row for row in rows[-RECENT:] if _number(row.get("passed")) is not None]
+    if len(recent) < 2:
+        return None
+    first = recent[0]
+    last = recent[-1]
+    passed = last["passed"] - first["passed"]
+    if passed <= 0 or last["passed"] >= 1:  # it began again with shorter steps, or it is at its end
+        return None
+    return f"about {duration((1 - last['passed']) * (last['seconds'] - first['seconds']) / passed)} left"
+
+
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def _words(row: Mapping[str, Any], monitor: Monitor) -> str:
+    """A row, and what is left of the march."""
+    left = remaining(monitor.history) if "time" in row else None
+    return describe(row) if left is None else f"{describe(row)} · {left}"
 
 
 def _capable_terminal() -> bool:
@@ -86,7 +107,7 @@ class _Lines:
 
     def _print(self, row: Mapping[str, Any]) -> None:
         self._pending = None
-        click.echo(f"  {duration(row['seconds']):>10}  {describe(row)}", err=True)
+        click.echo(f"  {duration(row['seconds']):>10}  {_words(row, self._monitor)}", err=True)
 
 
 class Gauge:
@@ -99,6 +120,10 @@ class Gauge:
 
     def update(self, row: Mapping[str, Any]) -> None:
         """Take in a history row."""
+        passed = _number(row.get("passed"))
+        if passed is not None:  # the error of a march says nothing of its end
+            self._first, self._best = 1.0, passed
+            return
         error = _number(row.get("estimate")) or _number(row.get("predicted"))
         if not error or error <= 0:
             return
@@ -146,7 +171,7 @@ def _live(name: str, method: str, tol: float, monitor: Monitor) -> Iterator[Show
 
     def show(row: Mapping[str, Any]) -> None:
         gauge.update(row)
-        latest[0] = describe(row)
+        latest[0] = _words(row, monitor)
 
     console = Console(stderr=True)
     with Live(Line(), console=console, refresh_per_second=8, transient=True, redirect_stdout=False):

@@ -14,6 +14,7 @@ from pdesolve.runs.run_directory import newest_run, problem_sha256
 
 RUNS = Path("runs")
 DECISIVE = ("method", "tol", "seed", "dtype", "device", "settings", "params")  # for the numbers of a run
+WRITTEN = ("times", "steps")  # when its files are written
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Request:
     params: dict[str, float]
     out: str | None
     vtk: str | None
+    times: tuple[float, ...] | None
+    steps: int | None
     plot: str | None
     no_picture: bool
     resume: bool
@@ -55,9 +58,23 @@ class Request:
         own = {key: getattr(self, key) for key in DECISIVE}
         return {"problem": self.problem, "problem_sha256": problem_sha256(source), **own}
 
+    def moments(self, domain: Any) -> tuple[float, ...] | None:
+        """The times that files are to be written at, None where none were named.
+
+        Raises:
+            UsageError: the problem has not all of them.
+        """
+        from pdesolve.solution.times import checked_times, even_times
+
+        if self.steps is not None:
+            return even_times(domain, self.steps)
+        return None if self.times is None else checked_times(domain, self.times)
+
     def completed(self, saved: Mapping[str, Any]) -> Request:
         """The same, with options that were left out taken from the run that goes on."""
         left_out = [key for key in DECISIVE if key not in self.given and key in saved]
+        if not {*WRITTEN} & self.given:
+            left_out += [key for key in WRITTEN if key in saved]
         return dataclasses.replace(self, **{key: saved[key] for key in left_out})
 
     def directory(self) -> Path:

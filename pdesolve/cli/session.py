@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def _open(request: Request, record: dict[str, Any]) -> Session:
     problem = load_problem(request.file, request.params)
     source = Path(request.file).read_bytes()
     check_suitable(problem.domain, request.vtk)
+    request.moments(problem.domain)
     directory = RunDirectory(path, request.identity(source), source, resuming=request.resume)
     monitor = StoppableMonitor()
     if request.resume:
@@ -124,7 +126,7 @@ class Session:
         Raises:
             Interrupted: it was stopped before it had a solution.
         """
-        shown = ProductsSoFar(self.problem, self.directory.path)
+        shown = ProductsSoFar(self.problem, self.directory.path, self._moments)
 
         def on_record(row: dict[str, Any]) -> None:
             self._begin()
@@ -156,10 +158,16 @@ class Session:
         }
         self.monitor.started += self._idle()
         try:
-            return solver.solve(self.problem, monitor=self.monitor, **options, **request.settings)
+            return solver.solve(
+                self.problem, monitor=self.monitor, times=self._moments, **options, **request.settings
+            )
         except SystemExit as error:
             message = "the problem file stopped Python (SystemExit) while it was being solved"
             raise UsageError(message) from error
+
+    @cached_property
+    def _moments(self) -> tuple[float, ...] | None:
+        return self.request.moments(self.problem.domain)
 
     def _idle(self) -> float:
         """Seconds between the making of the monitor and the start of the solver: imports, mostly."""
@@ -262,6 +270,8 @@ def _provenance(request: Request, earlier: dict[str, Any]) -> dict[str, Any]:
     return {
         **kept,
         "time_limit": request.time_limit,
+        "times": request.times,
+        "steps": request.steps,
         "working_directory": os.getcwd(),
         "versions": versions(),
         "threads": torch.get_num_threads(),

@@ -49,6 +49,13 @@ from pdesolve.errors import UsageError
 @click.option(
     "--vtk", type=click.Path(), metavar="FILE", help="Also write the solution here (.vtu, .pvd, …)."
 )
+@click.option(
+    "--times",
+    metavar="T,T,…",
+    callback=values.times,
+    help="Times at which the files of an evolution are written, such as 0,0.1,1.",
+)
+@click.option("--steps", type=int, metavar="N", help="Write them at N equally spaced times instead. [41]")
 @click.option("--plot", type=click.Path(), metavar="FILE", help="Also draw the solution here (.png, …).")
 @click.option("--no-picture", is_flag=True, help="Leave out solution.png, which takes about a second.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out, or the latest of this problem.")
@@ -76,6 +83,9 @@ def _check(options: dict[str, Any]) -> None:
         raise UsageError(message)
     if not 0 <= options["seed"] < 2**32:
         message = f"--seed {options['seed']}: expected a whole number from 0 to 4294967295"
+        raise UsageError(message)
+    if options["times"] is not None and options["steps"] is not None:
+        message = "--times names the times and --steps spreads them evenly: give one of them"
         raise UsageError(message)
     if options["resume"] and options["force"]:
         message = "--resume continues a run and --force replaces it: give one of them"

@@ -39,6 +39,17 @@ def numbers(_context: click.Context, parameter: click.Parameter, pairs: Sequence
     return found
 
 
+def times(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
+    """`--times 0,0.1,1` as numbers."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        message = f"received {text}, expected numbers with commas between them, such as 0,0.1,1"
+        raise click.BadParameter(message) from None
+
+
 def _split(parameter: click.Parameter, pairs: Sequence[str]) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for pair in pairs:

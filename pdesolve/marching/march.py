@@ -447,6 +447,8 @@ class March:
         self.monitor.record(
             slab=len(state.slabs),
             time=slab.end,
+            until=self.interval.t1,
+            passed=(slab.end - self.interval.t0) / self.interval.length,
             patches=len(slab.space),
             unknowns=len(slab.space) * slab.space.width,
             estimate=float(state.estimates.max()),

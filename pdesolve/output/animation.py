@@ -13,6 +13,7 @@ from pdesolve.output import panels
 from pdesolve.output.fields import Fields, mesh_fields
 from pdesolve.output.files import replacing
 from pdesolve.output.mesh import is_cylinder, output_mesh
+from pdesolve.output.vtk import moments_of
 
 if TYPE_CHECKING:
     from pdesolve.solution.solution import Solution
@@ -34,8 +35,7 @@ def animate(solution: Solution, path: str | Path, points: int | None = None) -> 
     if not is_cylinder(domain) or domain.space_dimension > 2:
         msg = f"'{path}' is an animation, expected a problem with time and one or two space dimensions: write a .png."
         raise UsageError(msg)
-    first, last = domain.bounds[:, -1].tolist()
-    moments = np.linspace(first, last if solution.reached is None else solution.reached, FRAMES)
+    moments = _moments(solution)
     mesh = output_mesh(domain, points or _POINTS)
     name = solution.unknowns[0]
     frames = [mesh_fields(solution, mesh, float(t)) for t in moments]
@@ -44,6 +44,14 @@ def animate(solution: Solution, path: str | Path, points: int | None = None) -> 
     with replacing(path) as temporary:
         _write(temporary, draw, frames, moments)
     return path
+
+
+def _moments(solution: Solution) -> np.ndarray:
+    """Times of the frames: those that the solution was asked for, else equally spaced ones."""
+    if solution.times is not None:
+        return np.array(moments_of(solution, None, None))
+    first, last = solution.problem.domain.bounds[:, -1].tolist()
+    return np.linspace(first, last if solution.reached is None else solution.reached, FRAMES)
 
 
 def _frame(

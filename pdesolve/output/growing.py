@@ -33,6 +33,7 @@ class GrowingSeries:
     Attributes:
         problem: with a time interval.
         path: the collection.
+        asked: the times of its steps; by default equally spaced ones.
         written: how many of its steps are there.
         reached: the time up to which the march had come.
         spent: seconds that writing took.
@@ -40,6 +41,7 @@ class GrowingSeries:
 
     problem: Problem
     path: Path
+    asked: Sequence[float] | None = None
     written: int = 0
     reached: float = float("-inf")
     spent: float = 0.0
@@ -47,7 +49,7 @@ class GrowingSeries:
     @cached_property
     def moments(self) -> list[float]:
         """Times of all steps, a number that does not depend on that of the slabs."""
-        return times(self.problem.domain).tolist()
+        return times(self.problem.domain).tolist() if self.asked is None else list(self.asked)
 
     @cached_property
     def mesh(self) -> OutputMesh:

@@ -6,6 +6,7 @@ Nothing is solved on it: the solution is a function, and these are the points at
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from pdesolve.output.cells import OutputMesh, corners_of, grid
 from pdesolve.output.gmsh_mesh import refilled
 from pdesolve.output.tetrahedra import tetrahedralise
 from pdesolve.output.triangulation import triangulate
+
+if TYPE_CHECKING:
+    from pdesolve.solution.solution import Solution
 
 DEFAULT_POINTS = {1: 500, 2: 20_000, 3: 50_000}
 # Times that are written unless others are asked for, both ends among them.
@@ -80,6 +84,18 @@ def _own_mesh(domain: Domain, points: int | None) -> OutputMesh:
     if dimension == 2:
         return triangulate(space, target)
     return tetrahedralise(space, target)
+
+
+def mesh_of(solution: Solution, points: int | None = None, mesher: str | None = None) -> OutputMesh:
+    """`output_mesh` of its domain; of unknowns that depend on time alone, the times that were asked for."""
+    domain = solution.problem.domain
+    moments = getattr(solution, "times", None)
+    if moments is None or points is not None or domain.space_dimension:
+        return output_mesh(domain, points, mesher)
+    t = np.asarray(moments, dtype=np.float64)
+    first = np.arange(max(len(t) - 1, 1))
+    cells = np.column_stack([first, np.minimum(first + 1, len(t) - 1)])
+    return OutputMesh(t[:, None], cells, "line", tuple(domain.coordinates))
 
 
 def spacetime_mesh(domain: Domain, points: int | None = None, until: float | None = None) -> OutputMesh:

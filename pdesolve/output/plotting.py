@@ -22,6 +22,7 @@ from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_time
 from pdesolve.output.files import replacing
 from pdesolve.output.mesh import is_cylinder, output_mesh, space_of, spacetime_mesh
 from pdesolve.output.patch_picture import draw_patches
+from pdesolve.output.vtk import moments_of
 from pdesolve.solution import shown
 
 if TYPE_CHECKING:
@@ -236,13 +237,22 @@ def _surface_rows(solution: Solution, mesh: OutputMesh, to_scale: bool = True) -
 
 
 def _snapshot_rows(solution: Solution, mesh: OutputMesh) -> list[list[Drawing]]:
+    moments = _snapshots(solution)
+    frames = [(mesh, mesh_fields(solution, mesh, t)) for t in moments]
+    return _frame_rows(solution, frames, [f"$t$ = {t:.3g}" for t in moments], [None] * len(moments))
+
+
+def _snapshots(solution: Solution) -> list[float]:
+    """Times of the pictures: four of those that the solution was asked for, else equally spaced ones."""
+    if getattr(solution, "times", None) is not None:
+        asked = moments_of(solution, None, None)
+        chosen = np.linspace(0, len(asked) - 1, min(len(asked), _SNAPSHOTS)).round().astype(int)
+        return [asked[k] for k in chosen]
     first, last = solution.problem.domain.bounds[:, -1].tolist()
     reached = getattr(solution, "reached", None)
     if reached is not None:
         last = reached
-    moments = np.linspace(first, last, _SNAPSHOTS).tolist()
-    frames = [(mesh, mesh_fields(solution, mesh, t)) for t in moments]
-    return _frame_rows(solution, frames, [f"$t$ = {t:.3g}" for t in moments], [None] * len(moments))
+    return np.linspace(first, last, _SNAPSHOTS).tolist()
 
 
 def _slice_rows(solution: Solution) -> list[list[Drawing]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ def export(
     steps: int | None = None,
     time: float | None = None,
     mesher: str | None = None,
+    times: Sequence[float] | None = None,
 ) -> tuple[Path, ...]:
     """Write a solution to a file whose ending decides the format.
 
@@ -53,9 +55,10 @@ def export(
         solution: what `solve` returned.
         path: for example `u.vtu`; `.pvd` for a time-dependent problem in ParaView.
         points: how many points in space, about (default 500 in 1-D, 20,000 in 2-D, 50,000 in 3-D).
-        steps: how many times (default 41), both ends included.
+        steps: how many times, both ends included (default: those that `solve` was asked for, else 41).
         time: the one time to write instead, in a format that holds one.
         mesher: `gmsh` for triangles and tetrahedra of better shape (`pip install "pdesolve[gmsh]"`).
+        times: exactly these times.
 
     Returns:
         The files written, the one to open first.
@@ -69,6 +72,10 @@ def export(
         if value is not None and not 2 <= value <= most:
             msg = f"{key}={value} was received, expected 2 to {most:,}: the solution is smooth between them."
             raise UsageError(msg)
+    if times is not None:
+        from pdesolve.solution.times import checked_times
+
+        solution = replace(solution, times=checked_times(solution.problem.domain, times))
     return known_format(path).load()(solution, path, points=points, steps=steps, time=time, mesher=mesher)
 
 

@@ -12,7 +12,7 @@ from pdesolve.output.cells import OutputMesh
 from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_time, without_unknown_exact
 from pdesolve.output.files import replacing
 from pdesolve.output.guarded_meshio import checked_array
-from pdesolve.output.mesh import DEFAULT_POINTS, is_cylinder, output_mesh
+from pdesolve.output.mesh import DEFAULT_POINTS, is_cylinder, mesh_of, output_mesh
 from pdesolve.output.vtk import checked_time, moments_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def write_npz(
         solution: the solution.
         path: a file name ending in `.npz`.
         points: how many points, about.
-        steps: how many times.
+        steps: how many times (default: those that the solution was asked for, else 41).
         time: a single time instead.
         mesher: see `output_mesh`.
 
@@ -55,7 +55,7 @@ def write_npz(
         x, fields = _sampled(solution, points)
         arrays |= {"points": x} | fields
     else:
-        mesh = output_mesh(domain, points, mesher)
+        mesh = mesh_of(solution, points, mesher)
         arrays |= {"points": mesh.points, "cells": mesh.cells, "cell_type": np.array(mesh.cell_type)}
         if is_cylinder(domain):
             moments = np.array(moments_of(solution, steps, time))
@@ -86,7 +86,7 @@ def write_csv(
         solution: the solution.
         path: a file name ending in `.csv`.
         points: how many points, about.
-        steps: how many times.
+        steps: how many times (default: those that the solution was asked for, else 41).
         time: a single time instead.
         mesher: see `output_mesh`.
 
@@ -101,7 +101,7 @@ def write_csv(
         tables = [_table(solution, mesh, t) for t in moments_of(solution, steps, time)]
     else:
         checked_time(solution, time)
-        tables = [_table(solution, output_mesh(domain, points, mesher), None)]
+        tables = [_table(solution, mesh_of(solution, points, mesher), None)]
     common = [name for name in tables[0][1] if all(name in fields for _, fields in tables)]
     columns = _columns(tables[0][1], common, domain.space_coordinates)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

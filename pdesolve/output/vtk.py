@@ -14,7 +14,7 @@ from pdesolve.output.cells import OutputMesh
 from pdesolve.output.fields import mesh_fields
 from pdesolve.output.files import replacing
 from pdesolve.output.guarded_meshio import write_mesh
-from pdesolve.output.mesh import is_cylinder, output_mesh, spacetime_mesh, times
+from pdesolve.output.mesh import is_cylinder, mesh_of, spacetime_mesh, times
 
 if TYPE_CHECKING:
     from pdesolve.solution.solution import Solution
@@ -60,7 +60,7 @@ def write_vtu(
             raise UsageError(msg)
         mesh = spacetime_mesh(domain, points, _reached(solution))
     else:
-        mesh = output_mesh(domain, points, mesher)
+        mesh = mesh_of(solution, points, mesher)
     return (write_step(solution, path, mesh, time),)
 
 
@@ -82,7 +82,7 @@ def write_pvd(
         solution: the solution.
         path: a file name ending in `.pvd`.
         points: how many points in space, about.
-        steps: how many times (default 41).
+        steps: how many times (default: those that the solution was asked for, else 41).
         time: a single time instead.
         mesher: see `output_mesh`.
 
@@ -91,7 +91,7 @@ def write_pvd(
     """
     domain = solution.problem.domain
     moments = moments_of(solution, steps, time) if is_cylinder(domain) else [checked_time(solution, time)]
-    mesh = output_mesh(domain, points, mesher)
+    mesh = mesh_of(solution, points, mesher)
     names = [step_name(path, k) for k in range(len(moments))]
     for name, moment in zip(names, moments, strict=True):
         write_step(solution, name, mesh, moment)
@@ -105,7 +105,7 @@ def write_pvd(
 
 
 def moments_of(solution: Solution, steps: int | None, time: float | None) -> list[float]:
-    """The times to write: one, or many equally spaced ones up to where the solution has come.
+    """The times to write, up to where the solution has come: one, those it was asked for, or equally spaced ones.
 
     Raises:
         UsageError: if the problem has not this one, or the solution has not come so far.
@@ -113,11 +113,16 @@ def moments_of(solution: Solution, steps: int | None, time: float | None) -> lis
     time = checked_time(solution, time)
     if time is not None:
         return [time]
-    found = times(solution.problem.domain, steps).tolist()
+    asked = getattr(solution, "times", None) if steps is None else None
+    found = times(solution.problem.domain, steps).tolist() if asked is None else list(asked)
     reached = _reached(solution)
     if reached is None:
         return found
-    return [t for t in found if t <= reached]
+    kept = [t for t in found if t <= reached]
+    if not kept:
+        msg = f"none of the times {found[0]:g} to {found[-1]:g} was reached, the solution ends at t = {reached:g}."
+        raise UsageError(msg)
+    return kept
 
 
 def checked_time(solution: Solution, time: float | None) -> float | None:

@@ -19,6 +19,7 @@ from pdesolve.solution import shown
 from pdesolve.solution.coordinates import at_coordinates
 from pdesolve.solution.files import read_solution, write_solution
 from pdesolve.solution.measures import error_rule, integral_rule, relative_l2
+from pdesolve.solution.times import checked_times
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import compile_term, sample_points
@@ -46,6 +47,7 @@ class Solution:
         intervals: their 95 % intervals, from a method that knows them.
         uncertainty: standard deviation of each unknown due to noise in the data, relative L2.
         noise: standard deviation of each group of observations, given or estimated.
+        times: when an evolution is written, where that was asked for; None leaves it to the format.
     """
 
     problem: Problem
@@ -66,6 +68,7 @@ class Solution:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     uncertainty: dict[str, float] = field(default_factory=dict)
     noise: tuple[float, ...] = ()
+    times: tuple[float, ...] | None = None
 
     def __repr__(self) -> str:
         return shown.text(self)
@@ -107,6 +110,22 @@ class Solution:
             An array, tensor or number; for a system a dict of them by name.
         """
         return at_coordinates(self.problem.domain, self.evaluate, coordinates, self.unknowns)
+
+    def at(self, time: float) -> Any:
+        """The solution of an evolution at one time, a function of the coordinates of space: `solution.at(0.5)(x, y)`.
+
+        Raises:
+            UsageError: the problem has no space and time, or not this time.
+        """
+        domain = self.problem.domain
+        checked_times(domain, [time])
+        if not domain.space_dimension:
+            message = f"the unknowns depend on t alone: call solution({time:g})"
+            raise UsageError(message)
+        if self.reached is not None and time > self.reached:
+            message = f"the solution was stopped at t = {self.reached:g}, before {time:g}"
+            raise UsageError(message)
+        return lambda *coordinates: self(*coordinates, float(time))
 
     def derivative(self, *axes: str, unknown: str | None = None) -> Any:
         """A partial derivative as a function: `solution.derivative("x", unknown="u")(x, y)`."""

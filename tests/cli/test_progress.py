@@ -6,7 +6,7 @@ import sys
 import fakes
 import pytest
 
-from pdesolve.cli.progress import Gauge, describe, progress
+from pdesolve.cli.progress import Gauge, describe, progress, remaining
 from pdesolve.runs.monitor import Monitor
 
 
@@ -20,6 +20,7 @@ from pdesolve.runs.monitor import Monitor
         ),
         ({"iteration": 1200, "optimiser": "adam", "loss": 1e-4}, "iteration 1,200 · adam · loss 1e-4"),
         ({"iteration": 2, "loss": float("nan")}, "iteration 2"),
+        ({"slab": 3, "time": 0.5, "until": 2.0}, "slab 3 · t = 0.5 of 2"),
         ({"anything": "else"}, ""),
     ],
 )
@@ -35,6 +36,16 @@ def test_the_bar_is_full_where_the_estimate_meets_the_tolerance():
         gauge.update({"estimate": error})
         shares.append(gauge.share)
     assert shares == pytest.approx([1 / 8, 1 / 2, 1 / 2, 1])
+
+
+def test_what_is_left_of_a_march_follows_from_its_recent_speed():
+    rows = [{"seconds": 10.0 + k, "passed": 0.1 * k} for k in range(1, 6)]
+    assert remaining(rows) == "about 5.00 s left"
+    assert remaining(rows[:1]) is None
+    assert remaining([*rows, {"seconds": 20.0, "passed": 0.05}]) is None  # it began again
+    gauge = Gauge(1e-8, Monitor())
+    gauge.update(rows[-1])
+    assert gauge.share == 0.5
 
 
 def test_without_an_estimate_the_bar_shows_the_time_used():

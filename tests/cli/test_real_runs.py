@@ -59,6 +59,28 @@ def test_a_saved_run_can_be_exported_and_drawn_again(run):
     assert "expected one of .vtu .pvd" in refused.sentence
 
 
+def test_an_evolution_is_written_at_the_times_asked_for_also_when_it_is_resumed(run):
+    arguments = [
+        "solve",
+        PROBLEMS / "heat_1d.py",
+        "--tol",
+        "1e-4",
+        "--out",
+        "heat",
+        "--quiet",
+        "--no-picture",
+    ]
+    assert run(*arguments, "--times", "0,0.1,1").code == 0
+    assert re.findall(r'timestep="(.*?)"', Path("heat/solution.pvd").read_text()) == ["0.0", "0.1", "1.0"]
+    assert run(*arguments, "--resume").code == 0
+    assert len(list(Path("heat/solution").glob("*.vtu"))) == 3
+    assert run(*arguments, "--force", "--steps", "5", "--vtk", "u.csv").code == 0
+    assert len(list(Path("heat/solution").glob("*.vtu"))) == 5
+    refused = run(*arguments, "--force", "--times", "0,2")
+    assert refused.code == 2
+    assert "the time 2 lies outside the problem's times, expected 0 to 1" in refused.sentence
+
+
 def test_a_system_has_figures_for_each_unknown(run):
     result = run("solve", PROBLEMS / "reaction_diffusion_2d.py", "--tol", "1e-3", "--json")
     assert result.code == 0, result.err

@@ -73,8 +73,9 @@ def _fluxes_all_around(problem: Problem, conditions: Sequence[Sample]) -> list[H
     if not fluxes or len(fluxes) + len(points) < len(placed):
         return []
     held = [Held(problem, sample.term, sample.points) for sample in fluxes]
-    covered = all(_covered(held, piece.rule(6)[0]) for piece in problem.domain.pieces)
-    return held if covered else []
+    if not all(_covered(held, piece.rule(6)[0]) for piece in problem.domain.pieces):
+        return []
+    return held
 
 
 def _covered(held: Sequence[Held], x: Tensor) -> bool:

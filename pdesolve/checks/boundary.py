@@ -16,22 +16,39 @@ from pdesolve.errors import PdesolveError
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.subdomains import subdomains_of
 
-DIFFERENT = 1e-8  # relative difference of two values that is more than rounding
+# Relative difference of two values that is more than rounding, also after a dozen operations on coordinates.
+DIFFERENT = 1e-8
+# Values below this are compared absolutely: sin(π) is 1e-16, not zero.
+SMALL = 1e-6
 
 
 def check_conditions(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
     """Look at all conditions together: too many, too few, in conflict."""
-    if not problem.conditions and _pointwise(samples):
-        return  # the equation determines every value by itself: a function to be fitted
     if not problem.conditions:
-        findings.error(
-            f"there is no condition at all: the equation for {', '.join(problem.unknowns)} has many "
-            "solutions; add e.g. conditions=[Dirichlet(0, on=domain.boundary)]"
-        )
+        _check_without_conditions(problem, samples, findings)
         return
     _check_interfaces(problem, findings)
     if not _check_ends(problem, samples, findings):
         return
+    _check_pairs(problem, samples, findings)
+    if len(samples) < len(problem.terms):
+        return  # what is missing may be what could not be compiled
+    check_time(problem, samples, findings)
+    check_coverage(problem, samples, findings)
+    check_constants(problem, samples, findings)
+
+
+def _check_without_conditions(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
+    if _pointwise(samples):
+        return  # the equation determines every value by itself: a function to be fitted
+    findings.error(
+        f"there is no condition at all: the equation for {', '.join(problem.unknowns)} has many "
+        "solutions; add e.g. conditions=[Dirichlet(0, on=domain.boundary)]"
+    )
+
+
+def _check_pairs(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
+    """Every condition beside every other on the same unknown, and initial values beside themselves."""
     held = [Held(problem, s.term, s.points) for s in samples if s.term.kind not in ("equation", "condition")]
     orders = orders_of(problem, samples)
     for first, second in itertools.combinations(held, 2):
@@ -40,11 +57,6 @@ def check_conditions(problem: Problem, samples: Sequence[Sample], findings: Find
     for one in held:
         if one.term.kind == "initial":
             _check_seam(one, findings)
-    if len(samples) < len(problem.terms):
-        return  # what is missing may be what could not be compiled
-    check_time(problem, samples, findings)
-    check_coverage(problem, samples, findings)
-    check_constants(problem, samples, findings)
 
 
 def _check_interfaces(problem: Problem, findings: Findings) -> None:
@@ -82,11 +94,14 @@ def _pointwise(samples: Sequence[Sample]) -> bool:
 
 def _compare(first: Held, second: Held, orders: dict[str, tuple[int, int]], findings: Findings) -> None:
     """Two conditions on one unknown: the same place twice, or a common corner."""
-    mine, yours, unknown = first.points, second.points, first.term.unknown or ""
+    mine = first.points
+    yours = second.points
+    unknown = first.term.unknown or ""
     shared = torch.cat([mine[second.holds_at(mine)], yours[first.holds_at(yours)]])
     if len(shared):
         if first.quantity == second.quantity:
             _check_contradiction(first, second, shared, findings)
+        # An equation of order four takes a value and a slope on the same place.
         elif orders[unknown][0] <= 2 and _on_pieces(first) and _on_pieces(second):
             findings.warn(
                 f"{first.term.name} and {second.term.name} both hold on '{_part(first, shared)}': two "
@@ -103,10 +118,10 @@ def _on_pieces(held: Held) -> bool:
 
 def _check_contradiction(first: Held, second: Held, x: Tensor, findings: Findings) -> None:
     if first.quantity == "flux and value":
-        return
-    a, b = first.value(x), second.value(x)
-    wrong = _differ(a, b)
-    if wrong.any():
+        return  # values of Robin conditions differ with their factors; check_repetition compares both
+    a = first.value(x)
+    b = second.value(x)
+    if _differ(a, b).any():
         i = int((a - b).abs().nan_to_num(0.0).argmax())
         findings.error(
             f"{first.term.name} and {second.term.name} prescribe different values of {first.term.unknown} "
@@ -124,13 +139,13 @@ def _check_jump(first: Held, second: Held, findings: Findings) -> None:
     x = torch.cat([first.rim, second.rim])
     if not len(x):
         return
-    ends_of_both = (torch.cdist(x, first.rim) <= first.near).any(1) & (
-        torch.cdist(x, second.rim) <= first.near
-    ).any(1)
-    x = x[ends_of_both | (first.holds_at(x) & second.holds_at(x))]
+    ends_first = (torch.cdist(x, first.rim) <= first.near).any(1)
+    ends_second = (torch.cdist(x, second.rim) <= first.near).any(1)
+    x = x[(ends_first & ends_second) | (first.holds_at(x) & second.holds_at(x))]
     if not len(x):
         return
-    a, b = first.value(x), second.value(x)
+    a = first.value(x)
+    b = second.value(x)
     wrong = _differ(a, b)
     if wrong.any():
         i = int(wrong.nonzero()[0])
@@ -145,11 +160,15 @@ def _check_seam(held: Held, findings: Findings) -> None:
     """On a periodic axis, initial values at both ends must differ by the jump stated, zero if there is none."""
     for seam in held.problem.seams:
         start, end = seam.ends(held.points)
-        a, b = held.value(start), held.value(end)
-        jump = held.problem.jumps(seam, end)[:, held.problem.unknowns.index(held.term.unknown)]
-        wrong = _differ(a + jump if held.quantity == "value" else a, b)
+        a = held.value(start)
+        b = held.value(end)
+        continued = a
+        if held.quantity == "value":  # a rate has no jump: the one stated is constant in time
+            continued = a + held.problem.jumps(seam, end)[:, held.problem.unknowns.index(held.term.unknown)]
+        wrong = _differ(continued, b)
         if wrong.any():
-            i, name = int(wrong.nonzero()[0]), held.problem.coordinates[seam.axis]
+            i = int(wrong.nonzero()[0])
+            name = held.problem.coordinates[seam.axis]
             findings.warn(
                 f"{held.term.unknown} jumps at the periodic seam in {name}: {held.term.name} gives "
                 f"{float(a[i]):.4g} at one end and {float(b[i]):.4g} at the other"
@@ -158,7 +177,7 @@ def _check_seam(held: Held, findings: Findings) -> None:
 
 def _differ(a: Tensor, b: Tensor) -> Tensor:
     scale = torch.maximum(a.abs().amax(), b.abs().amax()).clamp_min(torch.finfo(a.dtype).tiny)
-    return (a - b).abs() > DIFFERENT * scale.clamp_min(1e-6)
+    return (a - b).abs() > DIFFERENT * scale.clamp_min(SMALL)
 
 
 def _part(held: Held, x: Tensor) -> str:

@@ -23,6 +23,7 @@ from pdesolve.checks.terms import (
     check_finite,
     check_pointwise,
     compile_samples,
+    slot_name,
 )
 from pdesolve.errors import PdesolveError, ProblemError
 from pdesolve.statement.initial_values import is_ordinary, orders_and_start
@@ -84,25 +85,31 @@ def _examine_statement(problem: Problem, findings: Findings) -> list[Sample]:
     check_representable(samples, findings)
     if not findings.errors:
         check_balance(problem, samples, findings)
-    for sample in samples if not findings.errors else ():
+    # What follows looks under derivatives, at many more points than the rest: only where nothing else was found.
+    for sample in _unless_wrong(samples, findings):
         check_lost_derivatives(sample, findings)
         check_jumps(sample, findings)
         check_interfaces_meet_equation(sample, findings)
     return samples
 
 
+def _unless_wrong(samples: list[Sample], findings: Findings) -> list[Sample]:
+    if findings.errors:
+        return []
+    return samples
+
+
 def _examine(problem: Problem, findings: Findings) -> None:
     samples = _examine_statement(problem, findings)
-    for sample in samples if not findings.errors else ():
+    for sample in _unless_wrong(samples, findings):
         check_coefficients(problem, sample, findings)
     if len(samples) == len(problem.terms):
         check_repetition(problem, samples, findings)
         check_inflow(problem, samples, findings)
     usable = check_functions(problem, findings)
     for sample in samples:
-        check_finite(
-            sample, findings, exact_jets(problem, sample.points, sample.operator.slots) if usable else None
-        )
+        jets = exact_jets(problem, sample.points, sample.operator.slots) if usable else None
+        check_finite(sample, findings, jets)
     if usable and not _broken(findings):
         check_exact(problem, samples, findings)
     check_precision(problem, findings)
@@ -119,9 +126,6 @@ def _broken(findings: Findings) -> bool:
 
 
 def _describe(problem: Problem, samples: list[Sample], findings: Findings) -> None:
-    names = []
-    for unknown, index in active_slots(samples[0]):
-        axes = "".join(name * k for name, k in zip(problem.coordinates, index, strict=True))
-        names.append(problem.unknowns[unknown] + (f"_{axes}" if axes else ""))
+    names = [slot_name(problem, slot) for slot in active_slots(samples[0])]
     kind = "linear" if all(sample.operator.linear for sample in samples) else "nonlinear"
     findings.note(f"{samples[0].term.name} is {kind} and contains {', '.join(names)}")

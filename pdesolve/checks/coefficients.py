@@ -9,8 +9,10 @@ from pdesolve.checks.report import Findings
 from pdesolve.checks.terms import Sample, random_jets
 from pdesolve.statement.problem import Problem
 
+# Until a pair of points is 2^-40 = 1e-12 domains apart.
 BISECTIONS = 40
-JUMP = 0.05  # of the largest value of a coefficient, left over a distance of 1e-12 domains
+# Of the largest value of a coefficient, left over that distance: it is no rounding.
+JUMP = 0.05
 
 
 def check_coefficients(problem: Problem, sample: Sample, findings: Findings) -> None:
@@ -28,16 +30,24 @@ def check_coefficients(problem: Problem, sample: Sample, findings: Findings) -> 
         _, dF = sample.operator.linearise(x, jet.expand(len(x), -1).contiguous(), None, sample.parameters)
         return dF[..., columns].flatten(1)
 
-    a, b = sample.points[:-1], sample.points[1:]
-    of_a, of_b = coefficients(a), coefficients(b)
+    a = sample.points[:-1]
+    b = sample.points[1:]
+    of_a = coefficients(a)
+    of_b = coefficients(b)
     size = of_a.abs().amax(0).clamp_min(1e-300)
     for _ in range(BISECTIONS):
         middle = (a + b) / 2
         of_middle = coefficients(middle)
-        left = ((of_a - of_middle) / size).abs().amax(1) >= ((of_b - of_middle) / size).abs().amax(1)
-        a, b = torch.where(left[:, None], a, middle), torch.where(left[:, None], middle, b)
-        of_a, of_b = torch.where(left[:, None], of_a, of_middle), torch.where(left[:, None], of_middle, of_b)
+        to_a = ((of_a - of_middle) / size).abs().amax(1)
+        to_b = ((of_b - of_middle) / size).abs().amax(1)
+        # The half over which more changes.
+        left = (to_a >= to_b)[:, None]
+        a = torch.where(left, a, middle)
+        b = torch.where(left, middle, b)
+        of_a = torch.where(left, of_a, of_middle)
+        of_b = torch.where(left, of_middle, of_b)
     gap = ((of_a - of_b) / size).abs().amax(1)
+    # On or outside the boundary nothing jumps that a solution sees.
     gap[(problem.domain.level(a) >= 0) | ~gap.isfinite()] = 0.0
     worst = int(gap.argmax())
     if gap[worst] > JUMP:

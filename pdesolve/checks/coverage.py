@@ -14,16 +14,22 @@ import torch
 from torch import Tensor
 
 from pdesolve.checks.held import Held
-from pdesolve.checks.report import Findings
+from pdesolve.checks.report import Findings, share_in_words
 from pdesolve.checks.terms import Sample, fields_of, random_jets
 from pdesolve.geometry import Piece
 from pdesolve.statement.conditions import Condition, Initial
 from pdesolve.statement.problem import Problem, Term, signature
 
-DEGENERATE = 1e-3  # of the largest symbol inside: below it, an equation is not elliptic at a boundary
-NEAR = 1e-4  # of the domain: distance from the boundary at which coefficients are compared
-REGULAR = 0.9  # s b/a at distance s of a boundary, of a u_ss + b u_s: from one on, bounded solutions need no condition
-BARE = 0.01  # share of a part of the boundary: less is the resolution of the points that look at it
+# Of the largest symbol inside: below it, an equation is not elliptic at a boundary and may need no condition there.
+DEGENERATE = 1e-3
+# Distance from the boundary, relative to the domain, at which coefficients are compared; and a second one, a tenth
+# of it: the ratio κ of a coefficient like 1/s is the same at both.
+NEAR = 1e-4
+# κ = s b/a at a distance s of a boundary, of a u_ss + b u_s. From 1 on, bounded solutions need no condition; a little
+# less, since κ is taken at a distance, where other terms of the coefficients still count.
+REGULAR = 0.9
+# Share of a part of the boundary without conditions: less is the resolution of the points that look at it.
+BARE = 0.01
 
 Orders = dict[str, tuple[int, int]]  # of each unknown in space and in time
 
@@ -39,13 +45,18 @@ def orders_of(problem: Problem, samples: Sequence[Sample], conditions: bool = Fa
     timed = "t" in problem.coordinates
     orders = {name: (0, 0) for name in problem.unknowns}
     fields = fields_of(problem, samples)
-    kinds = ("equation", "condition") if conditions else ("equation",)
+    kinds = {"equation"}
+    if conditions:
+        kinds.add("condition")
     for sample in samples:
-        for unknown, index in sample.operator.slots if sample.term.kind in kinds else ():
-            space, time = (sum(index[:-1]), index[-1]) if timed else (sum(index), 0)
+        if sample.term.kind not in kinds:
+            continue
+        for unknown, index in sample.operator.slots:
             name = problem.unknowns[unknown]
+            in_time = index[-1] if timed else 0
             if unknown not in fields:
-                orders[name] = max(space, orders[name][0]), max(time, orders[name][1])
+                space, time = orders[name]
+                orders[name] = (max(space, sum(index) - in_time), max(time, in_time))
     return orders
 
 
@@ -53,9 +64,10 @@ def check_time(problem: Problem, samples: Sequence[Sample], findings: Findings) 
     """Initial values: one for every derivative in time below the highest, and nothing beside."""
     rates = orders_of(problem, samples, conditions=True)
     needed = orders_of(problem, samples)
-    started = any(isinstance(c, Initial) for c in problem.conditions) or _holds_at_time_ends(problem)
+    initial = [c for c in problem.conditions if isinstance(c, Initial)]
+    # Where something is said of the start, or data are, the state there may be determined in another way.
+    started = bool(initial) or _holds_at_time_ends(problem) or bool(problem.data)
     for unknown, (_, order) in needed.items():
-        initial = [c for c in problem.conditions if isinstance(c, Initial)]
         given = {c.order for c in initial if problem.unknown_of(c) == unknown}
         if surplus := sorted(given - set(range(max(order, rates[unknown][1])))):
             findings.warn(
@@ -68,7 +80,10 @@ def check_time(problem: Problem, samples: Sequence[Sample], findings: Findings) 
                 f"{unknown} is of order {order} in time, but {_initials(missing)} is missing: without it the state at "
                 "the start is not determined"
             )
-            (findings.warn if started or problem.data else findings.error)(sentence)
+            if started:
+                findings.warn(sentence)
+            else:
+                findings.error(sentence)
 
 
 def _initials(orders: Sequence[int]) -> str:
@@ -76,7 +91,9 @@ def _initials(orders: Sequence[int]) -> str:
 
 
 def _holds_at_time_ends(problem: Problem) -> bool:
-    ends = {problem.domain.initial.name, problem.domain.final.name} if "t" in problem.coordinates else set()
+    if "t" not in problem.coordinates:
+        return False
+    ends = {problem.domain.initial.name, problem.domain.final.name}
     return any(getattr(getattr(c, "on", None), "name", None) in ends for c in problem.conditions)
 
 
@@ -87,15 +104,17 @@ def check_coverage(problem: Problem, samples: Sequence[Sample], findings: Findin
     certain = not problem.data and _all_of_second_order(problem, samples[0], orders)
     if problem.domain.space_dimension == 1 and _count_on_a_line(problem, samples, orders, certain, findings):
         return
-    short = _too_few_in_all(problem, samples, pieces) if certain and not findings.errors else []
-    if short:
-        needs = "one condition" if len(orders) == 1 else f"{len(orders)} conditions"
-        findings.error(
-            f"part of the boundary is without a condition on {', '.join(problem.unknowns)}: {', '.join(short)}; an "
-            f"elliptic equation of order 2 needs {needs} everywhere, or it has many solutions (Neumann(0, on=…) "
-            "where nothing flows through)"
-        )
-        return
+    if certain and not findings.errors:
+        short = _too_few_in_all(problem, samples, pieces)
+        if short:
+            _report_too_few(problem, short, findings)
+            return
+    _check_each_unknown(problem, samples, pieces, orders, findings)
+
+
+def _check_each_unknown(
+    problem: Problem, samples: Sequence[Sample], pieces: Sequence[Piece], orders: Orders, findings: Findings
+) -> None:
     for unknown in problem.unknowns:
         if is_mentioned(problem, unknown):
             _cover(problem, unknown, samples, pieces, orders, findings)
@@ -104,6 +123,17 @@ def check_coverage(problem: Problem, samples: Sequence[Sample], findings: Findin
                 f"{unknown} has no condition, though the equation contains its derivatives; "
                 f"add one, if only at a point: Dirichlet(0, on=Point(…), unknown='{unknown}')"
             )
+
+
+def _report_too_few(problem: Problem, short: Sequence[str], findings: Findings) -> None:
+    needs = "one condition"
+    if len(problem.unknowns) > 1:
+        needs = f"{len(problem.unknowns)} conditions"
+    findings.error(
+        f"part of the boundary is without a condition on {', '.join(problem.unknowns)}: {', '.join(short)}; an "
+        f"elliptic equation of order 2 needs {needs} everywhere, or it has many solutions (Neumann(0, on=…) "
+        "where nothing flows through)"
+    )
 
 
 def _parts(problem: Problem) -> list[Piece]:
@@ -133,8 +163,9 @@ def _count_on_a_line(
     """On a line without time, conditions may stand at either end: whether there are enough, or it was said."""
     if "t" in problem.coordinates or problem.periodic_axes:
         return False
+    # A condition holds at one end, or at both.
     given = len(problem.integrals) + sum(
-        s.operator.components * (1 if len(s.points) < 2 else 2) for s in samples if s.term.kind != "equation"
+        s.operator.components * min(len(s.points), 2) for s in samples if s.term.kind != "equation"
     )
     regular = sum(_is_regular(problem, samples[0], piece) for piece in problem.domain.pieces)
     needed = sum(order for order, _ in orders.values()) - regular
@@ -161,7 +192,9 @@ def _all_of_second_order(problem: Problem, equation: Sample, orders: Orders) -> 
 
 def _symbols(problem: Problem, equation: Sample, x: Tensor) -> Tensor:
     """Determinants (n, ξ) of the principal part Σ ξ_i ξ_j ∂F/∂u_ij in space, for directions ξ all around."""
-    d, unknowns = problem.domain.space_dimension, len(problem.unknowns)
+    d = problem.domain.space_dimension
+    unknowns = len(problem.unknowns)
+    # To the neighbours of a cell of a grid, diagonal ones too: 2, 8 or 26 directions.
     directions = torch.tensor([v for v in product((-1, 0, 1), repeat=d) if any(v)], dtype=x.dtype)
     directions = directions / directions.norm(dim=1, keepdim=True)
     principal = x.new_zeros(len(x), len(directions), equation.operator.components, unknowns)
@@ -188,32 +221,35 @@ def _is_regular(problem: Problem, equation: Sample, piece: Piece) -> bool:
 
     At a distance s, a u_ss + b u_s has the solutions 1 and s^{1-κ} with κ = s b/a, of which one is bounded for κ ≥ 1.
     """
-    plane, d = piece.plane, problem.domain.space_dimension
-    if plane is None or plane[0] >= d:
+    if piece.plane is None or piece.plane[0] >= problem.domain.space_dimension:
         return False
-    axis, value = plane
+    axis, value = piece.plane
     lower, upper = (float(bound[axis]) for bound in problem.domain.bounds)
     if value not in (lower, upper):
         return False
-    inward = 1.0 if value == lower else -1.0
+    inward = upper - lower
+    if value == upper:
+        inward = lower - upper
     ratios = []
-    for distance in (NEAR * (upper - lower), 0.1 * NEAR * (upper - lower)):
+    for step in (NEAR * inward, 0.1 * NEAR * inward):
         x = equation.points[:8].clone()
-        x[:, axis] = value + inward * distance
+        x[:, axis] = value + step
         dF = _sensitivities(equation, x)
-        ratios.append(_fuchs(equation, dF, axis, inward * distance))
+        ratios.append(_fuchs(equation, dF, axis, step))
     return all(ratio is not None and bool((ratio >= REGULAR).all()) for ratio in ratios)
 
 
 def _fuchs(equation: Sample, dF: Tensor, axis: int, s: float) -> Tensor | None:
     """κ = s b/a (n, u) of each unknown, from its own equation; None where one has no second derivative."""
+    coordinates = equation.operator.problem.coordinates
+    one = tuple(int(i == axis) for i in range(len(coordinates)))
+    two = tuple(2 * k for k in one)
     found = []
     for unknown in range(len(equation.operator.problem.unknowns)):
         mine = {alpha: i for i, (u, alpha) in enumerate(equation.operator.slots) if u == unknown}
-        one = tuple(int(i == axis) for i in range(len(equation.operator.problem.coordinates)))
-        two = tuple(2 * k for k in one)
         if one not in mine or two not in mine:
             return None
+        # Its own equation is the one in which its second derivative is largest.
         row = int(dF[:, :, mine[two]].abs().amax(0).argmax())
         found.append(s * dF[:, row, mine[one]] / dF[:, row, mine[two]])
     return torch.stack(found, dim=1).nan_to_num(0.0)
@@ -226,10 +262,11 @@ def _too_few_in_all(problem: Problem, samples: Sequence[Sample], pieces: Sequenc
         for s in samples
         if s.term.kind not in ("equation", "initial")
     ]
-    short, surplus = [], False
+    short: list[str] = []
+    surplus = False
+    needed = len(problem.unknowns)
     inside = _symbols(problem, samples[0], samples[0].points).abs().amax()
     for piece in pieces:
-        needed = len(problem.unknowns)
         whole = sum(components for one, components in held if one.covers(piece))
         if whole == needed:
             continue
@@ -239,8 +276,10 @@ def _too_few_in_all(problem: Problem, samples: Sequence[Sample], pieces: Sequenc
         elliptic = _symbols(problem, samples[0], x).abs().amin(1) > DEGENERATE * inside
         share = float(weights[(count < needed) & elliptic].sum() / weights.sum())
         if share > BARE:
-            short.append(f"'{piece.name}'" if share > 0.999 else f"{share:.0%} of '{piece.name}'")
-    return [] if surplus else short
+            short.append(share_in_words(piece.name, share))
+    if surplus:
+        return []  # data on one part may stand in for those missing on another (a Cauchy problem)
+    return short
 
 
 def _cover(
@@ -252,21 +291,12 @@ def _cover(
     findings: Findings,
 ) -> None:
     """Warn of parts of the boundary with fewer conditions on an unknown than half its order."""
+    # Half as many conditions as the order, at each point: one for the Laplacian, two for a plate.
     needed = orders[unknown][0] // 2
     if not needed:
         return
     relevant = [Held(problem, s.term, s.points) for s in samples if speaks_of(s.term, problem, unknown)]
-    bare, thin = [], []
-    for piece in pieces:
-        if sum(held.covers(piece) for held in relevant) >= needed:
-            continue
-        x, _, weights = piece.rule(4)
-        count = sum((held.holds_at(x).to(weights) for held in relevant), torch.zeros_like(weights))
-        share = float(weights[count == 0].sum() / weights.sum())
-        if share > 0:
-            bare.append(f"'{piece.name}'" if share > 0.999 else f"{share:.0%} of '{piece.name}'")
-        elif bool((count < needed).any()):
-            thin.append(f"'{piece.name}'")
+    bare, thin = _bare_and_thin(relevant, pieces, needed)
     if bare:
         findings.warn(
             f"part of the boundary is without a condition on {unknown}: {', '.join(bare)}; an equation of "
@@ -277,6 +307,23 @@ def _cover(
             f"{', '.join(thin)}: fewer than the {needed} conditions on {unknown} that an equation of order "
             f"{orders[unknown][0]} needs"
         )
+
+
+def _bare_and_thin(held: Sequence[Held], pieces: Sequence[Piece], needed: int) -> tuple[list[str], list[str]]:
+    """Parts of the boundary without a condition, in words, and those with fewer than are needed."""
+    bare: list[str] = []
+    thin: list[str] = []
+    for piece in pieces:
+        if sum(one.covers(piece) for one in held) >= needed:
+            continue
+        x, _, weights = piece.rule(4)
+        count = sum((one.holds_at(x).to(weights) for one in held), torch.zeros_like(weights))
+        share = float(weights[count == 0].sum() / weights.sum())
+        if share > 0:
+            bare.append(share_in_words(piece.name, share))
+        elif bool((count < needed).any()):
+            thin.append(f"'{piece.name}'")
+    return bare, thin
 
 
 def speaks_of(term: Term, problem: Problem, unknown: str) -> bool:

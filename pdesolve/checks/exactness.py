@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.checks.report import Findings, at
-from pdesolve.checks.terms import Sample
+from pdesolve.checks.terms import Sample, slot_name
 from pdesolve.errors import PdesolveError, PostponedError, ProblemError
 from pdesolve.references.cache import postponed
 from pdesolve.statement.calculus import Frame, MultiIndex
@@ -18,9 +18,19 @@ from pdesolve.statement.periodic import PeriodicAxis
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import Slot
 
-TOLERANCE = 1e-6  # of the largest term; a wrong coefficient is larger, rounding far smaller
+# Of the largest term: a wrong coefficient is larger, rounding of second derivatives by autograd far smaller.
+TOLERANCE = 1e-6
+# Share of the largest term anywhere that is added to the one at a point: where all nearly vanish, rounding is no error.
 FLOOR = 1e-2
+# Random points; an error on one per cent of the domain escapes all of them with the probability 0.99^1000 = 4e-5.
 POINTS = 1000
+# Of a value and of the largest one: the same operations on other points in a batch may round differently.
+SAME = 1e-9
+# Of ∫ |u|: the order of the rule resolves no kink in u better.
+INTEGRAL_ORDER = 24
+INTEGRAL = 1e-4
+# Of the largest derivative of any unknown: differences below are rounding of one that vanishes.
+VANISHING = 1e-6
 
 
 def exact_jets(problem: Problem, points: Tensor, slots: Sequence[Slot]) -> Tensor:
@@ -46,7 +56,9 @@ def exact_jets(problem: Problem, points: Tensor, slots: Sequence[Slot]) -> Tenso
                 value = problem.value(_exact(problem)[name], frame, f"exact of '{name}'")
                 found[unknown, (0,) * len(frame.names)] = value
             columns = [_derivative(found, slot, frame).detach() for slot in slots]
-    return torch.stack([column.to(points) for column in columns], dim=1) if columns else points[:, :0]
+    if not columns:
+        return points[:, :0]
+    return torch.stack([column.to(points) for column in columns], dim=1)
 
 
 def _exact(problem: Problem) -> dict[str, Any]:
@@ -62,12 +74,15 @@ def _derivative(found: dict[Slot, Tensor], slot: Slot, frame: Frame) -> Tensor:
         unknown, index = slot
         axis = max(i for i, order in enumerate(index) if order)
         below: MultiIndex = tuple(order - (i == axis) for i, order in enumerate(index))
-        value, gradient = _derivative(found, (unknown, below), frame), None
+        value = _derivative(found, (unknown, below), frame)
+        gradient = None
         if value.requires_grad:
             (gradient,) = torch.autograd.grad(
                 value.sum(), frame.coordinates[frame.names[axis]], create_graph=True, allow_unused=True
             )
-        found[slot] = torch.zeros_like(value) if gradient is None else gradient
+        if gradient is None:  # a constant in this direction
+            gradient = torch.zeros_like(value)
+        found[slot] = gradient
     return found[slot]
 
 
@@ -83,11 +98,14 @@ def check_functions(problem: Problem, findings: Findings) -> bool:
     return usable and all(_differentiable(problem, name, points, findings) for name in problem.unknowns)
 
 
+def _label(problem: Problem, owner: str, name: str) -> str:
+    return owner if len(problem.unknowns) == 1 else f"{owner} of '{name}'"
+
+
 def _check_function(problem: Problem, function: dict, owner: str, points: Tensor, findings: Findings) -> bool:
     (name,) = function
     column = problem.unknowns.index(name)
-    label = owner if len(problem.unknowns) == 1 else f"{owner} of '{name}'"
-
+    label = _label(problem, owner, name)
     shuffled = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
 
     def evaluate(x: Tensor) -> Tensor:
@@ -112,7 +130,7 @@ def _check_function(problem: Problem, function: dict, owner: str, points: Tensor
             f"{float(values[bad][0])} {at(problem.coordinates, points[bad][0])}"
         )
         return False
-    if not torch.allclose(values[shuffled], halves, rtol=1e-9, atol=1e-9 * float(values.abs().max())):
+    if not torch.allclose(values[shuffled], halves, rtol=SAME, atol=SAME * float(values.abs().max())):
         findings.error(
             f"{label} is not pointwise: on half the points it gives other values than on all of them; it "
             "must depend on the coordinates of one point only, so write x, not x[0] or x.max()"
@@ -123,7 +141,7 @@ def _check_function(problem: Problem, function: dict, owner: str, points: Tensor
 
 def _differentiable(problem: Problem, name: str, points: Tensor, findings: Findings) -> bool:
     advice = "; write it with torch functions, or give it as reference=, which need not be differentiable"
-    label = "exact" if len(problem.unknowns) == 1 else f"exact of '{name}'"
+    label = _label(problem, "exact", name)
     try:
         with torch.enable_grad(), Frame(problem.coordinates, points, depth=1) as frame:
             value = problem.value(_exact(problem)[name], frame, label)
@@ -164,9 +182,9 @@ def _finer(problem: Problem, sample: Sample, interior: Tensor) -> Sample:
     if sample.term.place is None:
         return Sample(sample.operator, interior, None, sample.parameters)
     rule = sample.term.place.sample(problem.domain, POINTS // 2)
-    return (
-        Sample(sample.operator, rule.points, rule.normals, sample.parameters) if len(rule.points) else sample
-    )
+    if not len(rule.points):
+        return sample
+    return Sample(sample.operator, rule.points, rule.normals, sample.parameters)
 
 
 def _amplitudes(jets: Tensor) -> Tensor:
@@ -176,33 +194,40 @@ def _amplitudes(jets: Tensor) -> Tensor:
 
 def _check_term(problem: Problem, sample: Sample, size_of: dict[Slot, float], findings: Findings) -> float:
     """Relative size of the largest residual of a term at the exact solution."""
-    term, operator = sample.term, sample.operator
-    jets = exact_jets(problem, sample.points, operator.slots)
-    usable = jets.isfinite().all(dim=1)
-    if not usable.any():
+    jets = exact_jets(problem, sample.points, sample.operator.slots)
+    differentiable = jets.isfinite().all(dim=1)
+    if not differentiable.any():
         findings.error(
-            f"exact could not be put into {term.name}: it cannot be differentiated at any of "
-            f"{len(usable)} points; its derivatives are not finite there"
+            f"exact could not be put into {sample.term.name}: it cannot be differentiated at any of "
+            f"{len(differentiable)} points; its derivatives are not finite there"
         )
         return math.inf
-    points, jets = sample.points[usable], jets[usable]
-    normals = None if sample.normals is None else sample.normals[usable]
-    r, dF = operator.linearise(points, jets, normals, sample.parameters)
-    usable = (r.isfinite() & dF.isfinite().all(dim=2)).all(dim=1)
-    if not usable.any():
+    r, dF = sample.some(differentiable).linearise(jets[differentiable])
+    finite = (r.isfinite() & dF.isfinite().all(dim=2)).all(dim=1)
+    if not finite.any():
         return 0.0  # reported as not finite elsewhere
-    points, jets, r, dF = points[usable], jets[usable], r[usable], dF[usable]
+    usable = differentiable.clone()
+    usable[differentiable] = finite
+    return _largest_residual(sample.some(usable), jets[usable], r[finite], dF[finite], size_of, findings)
+
+
+def _largest_residual(
+    sample: Sample, jets: Tensor, r: Tensor, dF: Tensor, size_of: dict[Slot, float], findings: Findings
+) -> float:
+    """Relative size of the largest residual r (n, m), reported where it does not vanish."""
+    term = sample.term
     if term.kind == "equation":
         scale = _sizes_at_points(jets, r, dF)
     else:
-        scale = _size_anywhere(operator.slots, jets, r, dF, size_of).expand_as(r)
+        scale = _size_anywhere(sample.operator.slots, jets, r, dF, size_of).expand_as(r)
     relative = r.abs() / scale.clamp_min(torch.finfo(r.dtype).tiny)
     worst = int(relative.amax(dim=1).argmax())
     component = int(relative[worst].argmax())
     if relative[worst, component] > TOLERANCE:
-        which = f" (equation {component + 1})" if operator.components > 1 else ""
+        which = f" (equation {component + 1})" if sample.operator.components > 1 else ""
+        place = at(sample.operator.problem.coordinates, sample.points[worst])
         findings.error(
-            f"exact does not satisfy {term.name}{which}: {at(problem.coordinates, points[worst])} the "
+            f"exact does not satisfy {term.name}{which}: {place} the "
             f"residual is {float(r[worst, component]):.3g} where the largest term is "
             f"{float(scale[worst, component]):.3g}; check signs, coefficients and sources, or give a "
             "solution known only roughly as reference="
@@ -228,7 +253,9 @@ def _size_anywhere(
     sizes = _amplitudes(jets)
     known = sizes.new_tensor([size_of.get(slot, 0.0) for slot in slots])
     terms = dF.abs().amax(dim=0) * torch.maximum(sizes, known)
-    return torch.maximum(terms.amax(dim=1), data) if len(slots) else data
+    if not len(slots):
+        return data
+    return torch.maximum(terms.amax(dim=1), data)
 
 
 def _check_periodic(
@@ -240,33 +267,41 @@ def _check_periodic(
     findings: Findings,
 ) -> None:
     """Compare the derivatives below the highest of the axis at both of its ends."""
-    axis, (start, end) = seam.axis, seam.ends(interior[:100])
+    wanted = _below_the_highest(seam.axis, slots)
+    start, end = seam.ends(interior[:100])
     inside = problem.domain.contains(start, problem.domain.rounding)
-    start, end = start[inside], end[inside]
-    orders = {u: max((a[axis] for v, a in slots if v == u), default=0) for u, _ in slots}
-    d = problem.domain.dimension
-    wanted = [
-        (u, tuple(k * (i == axis) for i in range(d))) for u, top in orders.items() for k in range(max(top, 1))
-    ]
+    start = start[inside]
+    end = end[inside]
     difference = exact_jets(problem, start, wanted) - exact_jets(problem, end, wanted)
     jumps = problem.jumps(seam, end)
     for column, (u, index) in enumerate(wanted):
         if not sum(index):
             difference[:, column] += jumps[:, u]
     sizes = _amplitudes(exact_jets(problem, interior, wanted))
-    wrong = _amplitudes(difference) > TOLERANCE * sizes.clamp_min(size_of.get(wanted[0], 0.0) * 1e-6)
+    wrong = _amplitudes(difference) > TOLERANCE * sizes.clamp_min(size_of.get(wanted[0], 0.0) * VANISHING)
     if wrong.any():
         first = int(wrong.nonzero()[0])
-        unknown, index = wanted[first]
-        name, coordinate = problem.unknowns[unknown], problem.coordinates[axis]
-        shown = name if not sum(index) else f"{name}_{coordinate * sum(index)}"
+        coordinate = problem.coordinates[seam.axis]
         gap = float(difference[:, first].abs().amax())
         stated = any(seam.shift) or any(seam.jumps.values())
+        after = " after the shift and jump stated" if stated else ""
         findings.error(
-            f"exact does not satisfy Periodic('{coordinate}'): {shown} differs by {gap:.3g} "
-            f"between {coordinate} = {seam.lower:g} and {seam.upper:g}"
-            + (" after the shift and jump stated" if stated else "")
+            f"exact does not satisfy Periodic('{coordinate}'): {slot_name(problem, wanted[first])} differs by "
+            f"{gap:.3g} between {coordinate} = {seam.lower:g} and {seam.upper:g}{after}"
         )
+
+
+def _below_the_highest(axis: int, slots: Sequence[Slot]) -> list[Slot]:
+    """Derivatives along an axis that continue at a seam: each unknown's below its highest, at least its value."""
+    highest: dict[int, int] = {}
+    for unknown, index in slots:
+        highest[unknown] = max(highest.get(unknown, 1), index[axis])
+    d = max(len(index) for _, index in slots)
+    return [
+        (unknown, tuple(k * (i == axis) for i in range(d)))
+        for unknown, top in highest.items()
+        for k in range(top)
+    ]
 
 
 def _check_integrals(problem: Problem, findings: Findings) -> None:
@@ -274,12 +309,13 @@ def _check_integrals(problem: Problem, findings: Findings) -> None:
         return
     for condition in problem.integrals:
         unknown = problem.unknown_of(condition)
-        rule = problem.domain.rule(24)
+        rule = problem.domain.rule(INTEGRAL_ORDER)
         column = problem.unknowns.index(unknown)
         values = problem.values(_exact(problem), rule.points)[:, column]
-        integral, size = float(rule.weights @ values), float(rule.weights @ values.abs())
+        integral = float(rule.weights @ values)
+        size = float(rule.weights @ values.abs())
         value = float(_constant(problem, condition.value, rule.points))
-        if abs(integral - value) > 1e-4 * max(size, abs(value)):
+        if abs(integral - value) > INTEGRAL * max(size, abs(value)):
             findings.error(
                 f"exact does not satisfy Integral of {unknown}: it integrates to {integral:.6g}, "
                 f"expected {value:.6g}"

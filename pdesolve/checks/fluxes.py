@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import factorial
 from typing import NamedTuple
 
 import torch
@@ -76,8 +77,11 @@ class Fluxes:
     def jets(self, n: int, seed: int, size: float = 1.0, same: bool = False) -> Tensor:
         """Random jets (n, s) of an unknown of this size that changes over the length of the domain."""
         generator = torch.Generator().manual_seed(seed)
-        shape = (1 if same else n, len(self.slots))
-        jets = size * (torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5)
+        rows = n
+        if same:
+            rows = 1
+        # Between a half and one and a half: all of one size, none near zero.
+        jets = size * (torch.rand(rows, len(self.slots), generator=generator, dtype=torch.float64) + 0.5)
         return (jets * units(self.operator.problem, self.slots)).expand(n, -1).contiguous()
 
     def at(self, points: Tensor, jets: Tensor, normals: Tensor | None = None) -> list[Flux]:
@@ -101,11 +105,11 @@ class Fluxes:
         highest = max(sum(alpha) for _, alpha in self.slots)
         columns = []
         for unknown, alpha in self.slots:
-            terms, factor = [], 1.0
+            terms = []
+            # Taylor's series, which ends with the highest derivatives.
             for k in range(highest - sum(alpha) + 1):
-                factor = factor * step / k if k else 1.0
                 raised = tuple(a + k * (i == axis) for i, a in enumerate(alpha))
-                terms.append(factor * jets[:, place[unknown, raised]])
+                terms.append(step**k / factorial(k) * jets[:, place[unknown, raised]])
             columns.append(torch.stack(terms).sum(0))
         return torch.stack(columns, dim=1)
 
@@ -114,10 +118,3 @@ def units(problem: Problem, slots: Sequence[Slot]) -> Tensor:
     """Sizes (s,) of the derivatives of a function of size one that changes over the length of the domain."""
     extents = problem.domain.bounds[1] - problem.domain.bounds[0]
     return torch.stack([extents.pow(-torch.tensor(alpha)).prod() for _, alpha in slots])
-
-
-def slot_name(problem: Problem, slot: Slot) -> str:
-    """A derivative in words: "u_xx"."""
-    unknown, alpha = slot
-    axes = "".join(name * k for name, k in zip(problem.coordinates, alpha, strict=True))
-    return problem.unknowns[unknown] + (f"_{axes}" if axes else "")

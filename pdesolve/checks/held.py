@@ -12,7 +12,11 @@ from pdesolve.geometry import Piece
 from pdesolve.statement.calculus import Frame
 from pdesolve.statement.problem import Problem, Term
 
-NEAR = 1e-9  # distance, relative to the domain, of a point that lies on a surface
+# Distance, relative to the domain, of a point that lies on a surface: rounding of a mapped point is far below.
+NEAR = 1e-9
+# What conditions prescribe, by their kind.
+QUANTITIES = {"dirichlet": "value", "neumann": "flux", "robin": "flux and value"}
+# Along each edge of a surface, where conditions are compared: both ends, the middle, and between.
 EDGE_POINTS = 9
 
 
@@ -32,10 +36,12 @@ class Held:
     @property
     def quantity(self) -> str:
         """What it prescribes: "value", "flux", "flux and value", or a time derivative."""
-        if self.term.kind in ("dirichlet", "neumann", "robin"):
-            return {"dirichlet": "value", "neumann": "flux", "robin": "flux and value"}[self.term.kind]
+        if self.term.kind in QUANTITIES:
+            return QUANTITIES[self.term.kind]
         order = self.term.name.rpartition("order ")[2]
-        return f"time derivative {order}" if order.isdigit() else "value"
+        if order.isdigit():
+            return f"time derivative {order}"
+        return "value"
 
     @property
     def near(self) -> float:
@@ -65,8 +71,9 @@ class Held:
     @cached_property
     def rim(self) -> Tensor:
         """Points (n, d) on the ends of its pieces."""
-        parts = [_rim(piece) for piece in self.pieces] + ([] if self.pieces else [self.points])
-        return torch.cat(parts)
+        if not self.pieces:
+            return self.points
+        return torch.cat([_rim(piece) for piece in self.pieces])
 
 
 def _rim(piece: Piece) -> Tensor:

@@ -14,8 +14,10 @@ from pdesolve.checks.terms import Sample
 from pdesolve.errors import PdesolveError
 from pdesolve.statement.subdomains import interface_pieces, subdomains_of
 
-SAME = 1e-4  # relative difference of fluxes on both sides that is no contradiction: sides are 1e-7 apart
-APART = 1e-7  # of the domain, the distance of the sides
+# Distance of both sides from the interface, relative to the domain: far above rounding of its surface.
+APART = 1e-7
+# Relative difference of fluxes on both sides that is no contradiction: over that distance a coefficient changes less.
+SAME = 1e-4
 
 
 def check_interfaces_meet_equation(sample: Sample, findings: Findings) -> None:
@@ -76,23 +78,32 @@ def _mismatch_on(fluxes: Fluxes, x: Tensor, normals: Tensor) -> Mismatch | None:
 
 def _jets_beside(fluxes: Fluxes, y: Tensor, normals: Tensor) -> Tensor:
     """Jets (n, s) on one side: the same values and tangential slopes on both, and normal slopes 1/k."""
-    problem, slots = fluxes.operator.problem, fluxes.slots
-    jets, unit = fluxes.jets(len(y), seed=30), fluxes.jets(1, seed=31).abs()
+    problem = fluxes.operator.problem
+    jets = fluxes.jets(len(y), seed=30)
+    unit = fluxes.jets(1, seed=31).abs()
     ks = {problem.unknown_of(c): c.k.on_branch(c.k.branch(y), *y.unbind(1)) for c in problem.interfaces}
     found = jets.clone()
     for unknown, name in enumerate(problem.unknowns):
-        first = {
-            alpha.index(1): column
-            for column, (u, alpha) in enumerate(slots)
-            if u == unknown and sum(alpha) == 1 and alpha.index(1) < problem.domain.space_dimension
-        }
+        first = _columns_of_gradient(fluxes, unknown)
         if not first:
             continue
-        axes, columns = list(first), list(first.values())
-        n, slope = normals[:, axes], unit[0, columns].max() / ks.get(name, torch.ones(len(y)))
+        columns = list(first.values())
+        n = normals[:, list(first)]
+        # One flux k ∂u/∂n on both sides: the slope is larger where k is smaller.
+        slope = unit[0, columns].max() / ks.get(name, torch.ones(len(y)))
         gradient = jets[:, columns]
         found[:, columns] = gradient + (slope - (gradient * n).sum(1))[:, None] * n
     return found
+
+
+def _columns_of_gradient(fluxes: Fluxes, unknown: int) -> dict[int, int]:
+    """For each axis in space the column of ∂u/∂x_i among the slots."""
+    axes = range(fluxes.operator.problem.domain.space_dimension)
+    return {
+        alpha.index(1): column
+        for column, (u, alpha) in enumerate(fluxes.slots)
+        if u == unknown and sum(alpha) == 1 and alpha.index(1) in axes
+    }
 
 
 def _through(taken: Sequence[Flux], normals: Tensor, d: int) -> list[Tensor]:

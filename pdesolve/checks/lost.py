@@ -9,19 +9,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pdesolve.checks.fluxes import Fluxes, slot_name, units
+from pdesolve.checks.fluxes import Fluxes, units
 from pdesolve.checks.report import Findings, at
-from pdesolve.checks.terms import Sample, random_jets
+from pdesolve.checks.terms import Sample, random_jets, slot_name
 
-SHIFTS = (1e-4, 1e-5)  # steps relative to the domain, or to a jet
-LOST = 1e-4  # of a derivative: less is the error of differences, for anything that points can resolve
-ALIKE = 0.1  # relative difference of what is missed at the two steps: a smooth function has 0.99
-POINTS = 32  # at which dependence on jets is examined, slot by slot
+# Steps of central differences, relative to the domain or to a jet: their errors are 1e-8 and 1e-10 of a smooth
+# function of that length, and rounding is still below (1e-16 / 1e-5 = 1e-11).
+SHIFTS = (1e-4, 1e-5)
+# Of a derivative: less is the error of differences, for anything that points can resolve.
+LOST = 1e-4
+# Relative difference of what is missed at the two steps: a smooth function has 0.99, a lost derivative 0.
+ALIKE = 0.1
+# Points at which dependence on jets is examined, slot by slot.
+POINTS = 32
 
 
 def check_lost_derivatives(sample: Sample, findings: Findings) -> None:
     """Report a dependence on a jet, or on the place under a derivative, that autograd does not see."""
-    name, names = sample.term.name, sample.operator.problem.coordinates
+    name = sample.term.name
+    names = sample.operator.problem.coordinates
     if (slot := lost_in_jet(sample)) is not None:
         unknown = slot_name(sample.operator.problem, sample.operator.slots[slot])
         findings.error(
@@ -41,7 +47,8 @@ def lost_in_space(sample: Sample) -> tuple[int, Tensor] | None:
     """An axis along which a flux changes though autograd does not see it, and a point (d,); None if there is none."""
     if sample.operator.depth == 0:
         return None
-    fluxes, points = Fluxes.of(sample), sample.points
+    fluxes = Fluxes.of(sample)
+    points = sample.points
     jets = fluxes.jets(len(points), seed=21)
     here = fluxes.at(points, jets, sample.normals)
     for axis in sorted({flux.axis for flux in here}):
@@ -73,34 +80,27 @@ def _missed_along(fluxes: Fluxes, sample: Sample, jets: Tensor, axis: int, shift
 
 def lost_in_jet(sample: Sample) -> int | None:
     """A slot on which a term depends though autograd does not see it; None if there is none."""
-    operator, points = sample.operator, sample.points[:POINTS]
-    normals = None if sample.normals is None else sample.normals[:POINTS]
-    jets = random_jets(sample, seed=22)[: len(points)] * units(operator.problem, operator.slots)
-    r, dF = operator.linearise(points, jets, normals, sample.parameters)
+    sample = sample.some(torch.arange(min(POINTS, len(sample.points))))
+    jets = random_jets(sample, seed=22) * units(sample.operator.problem, sample.operator.slots)
+    r, dF = sample.linearise(jets)
     size = r.abs().amax(0) + (dF * jets[:, None]).abs().amax((0, 2))
     missed = []
     for shift in SHIFTS:
         # All slots at once: block s has the jets of slot s moved.
         moves = shift * jets.T
-        up, down = (_moved_residuals(sample, points, normals, jets, sign * moves) for sign in (1, -1))
+        up, down = (_moved_residuals(sample, jets, sign * moves) for sign in (1, -1))
         missed.append((up - down) / (2 * shift) - (dF * jets[:, None]).permute(2, 0, 1))
     lost = _is_lost(missed[0], missed[1], size).any(2).any(1)  # (s,)
-    return int(lost.nonzero()[0]) if bool(lost.any()) else None
+    return next(iter(lost.nonzero().flatten().tolist()), None)
 
 
-def _moved_residuals(
-    sample: Sample, points: Tensor, normals: Tensor | None, jets: Tensor, moves: Tensor
-) -> Tensor:
+def _moved_residuals(sample: Sample, jets: Tensor, moves: Tensor) -> Tensor:
     """Residuals (s, n, m) at jets (n, s) of which one slot after another is moved by (s, n)."""
-    count = jets.shape[1]
+    n, count = jets.shape
     moved = jets.repeat(count, 1, 1)
     moved[torch.arange(count), :, torch.arange(count)] += moves
-    repeated = None if normals is None else normals.repeat(count, 1)
-    with torch.enable_grad():
-        r = sample.operator.residual(
-            points.repeat(count, 1), moved.flatten(0, 1), repeated, sample.parameters
-        )
-    return r.detach().view(count, len(points), -1)
+    everywhere = sample.some(torch.arange(n).repeat(count))
+    return everywhere.residual(moved.flatten(0, 1)).view(count, n, -1)
 
 
 def _is_lost(coarse: Tensor, fine: Tensor, size: Tensor) -> Tensor:

@@ -12,14 +12,21 @@ from torch import Tensor
 from pdesolve.checks.fluxes import units
 from pdesolve.checks.report import Findings
 from pdesolve.checks.terms import Sample, fields_of, random_jets
-from pdesolve.statement.problem import Problem
+from pdesolve.statement.conditions import Observation
+from pdesolve.statement.problem import Problem, Term
 
-LENGTHS = (1e-3, 1e3)  # extents of the domain outside these are worth a warning
-VALUES = (1e-4, 1e4)  # sizes of values, likewise
+# Extents of the domain and sizes of values outside these are worth a warning. Solving is in scaled coordinates and
+# unknowns; these are numbers at which people mistake a unit (mm for m, kPa for Pa).
+LENGTHS = (1e-3, 1e3)
+VALUES = (1e-4, 1e4)
+# A domain this many times as long as wide is more often a mistaken unit than a thin plate.
 RATIO = 1e3
-REPRESENTABLE = (
-    1e140  # its square, and that of its reciprocal, can be summed and squared once more: not 1e308
-)
+# The square of a number of this size, and of its reciprocal, can be summed within the range of doubles, 1e±308.
+REPRESENTABLE = 1e140
+# Distance from the domain at which a point still lies on its boundary: rounding of a mapped point.
+ON_BOUNDARY = 1e-9
+# Functions in functions that are searched for single precision: a condition, what it calls, and what that calls.
+DEPTH = 3
 
 
 def functions_of(problem: Problem) -> Iterator[Callable]:
@@ -35,7 +42,7 @@ def functions_of(problem: Problem) -> Iterator[Callable]:
 
 def check_precision(problem: Problem, findings: Findings) -> None:
     """Warn about float32 arrays that the functions of the problem use."""
-    found = {name for function in functions_of(problem) for name in _single_precision(function, depth=3)}
+    found = {name for function in functions_of(problem) for name in _single_precision(function, DEPTH)}
     for i, observation in enumerate(problem.data):
         if any(_is_single(part) for part in (observation.points, observation.values)):
             found.add(f"data[{i}]")
@@ -73,12 +80,19 @@ def check_representable(samples: Sequence[Sample], findings: Findings) -> None:
         source = sample.residual(0 * jets)
         _, dF = sample.operator.linearise(sample.points, jets, sample.normals, sample.parameters)
         for what, values in (("data", source), ("coefficients", dF * jets[:, None])):
-            size = float(values.nan_to_num(0.0, 0.0, 0.0).abs().amax()) if values.numel() else 0.0
+            size = _largest(values)
+            # Zero is what it says: no source, or no such term.
             if size and not 1 / REPRESENTABLE < size < REPRESENTABLE:
                 findings.error(
                     f"the {what} of {sample.term.name} reach {size:.1e}, too far from one for squares in double "
                     "precision; state the problem in units in which they are nearer to one"
                 )
+
+
+def _largest(values: Tensor) -> float:
+    """Largest finite size among values; 0 if there are none."""
+    finite = values.nan_to_num(0.0, 0.0, 0.0).abs().flatten()
+    return max(finite.tolist(), default=0.0)
 
 
 def check_scales(problem: Problem, samples: Sequence[Sample], interior: Tensor, findings: Findings) -> None:
@@ -109,21 +123,23 @@ def _sizes(problem: Problem, samples: Sequence[Sample], interior: Tensor) -> dic
         values = problem.values(problem.exact, interior).nan_to_num(0.0, 0.0, 0.0).abs().amax(dim=0)
         return dict(zip(problem.unknowns, values.tolist(), strict=True))
     for sample in samples:
-        unknown = sample.term.unknown
-        if (
-            unknown
-            and sample.term.name.startswith(("Dirichlet", "Initial"))
-            and "order" not in sample.term.name
-        ):
+        if unknown := _value_prescribed(sample.term):
             zero = torch.zeros(len(sample.points), len(sample.operator.slots)).to(sample.points)
-            data = sample.residual(zero).nan_to_num(0.0, 0.0, 0.0).abs().amax()
-            sizes[unknown] = max(sizes[unknown], float(data))
+            # A condition that prescribes a value has the residual u - value.
+            sizes[unknown] = max(sizes[unknown], _largest(sample.residual(zero)))
     return sizes
+
+
+def _value_prescribed(term: Term) -> str | None:
+    """The unknown of which a condition prescribes the value itself, not a derivative."""
+    if term.name.startswith(("Dirichlet", "Initial")) and "order" not in term.name:
+        return term.unknown
+    return None
 
 
 def check_names(problem: Problem, findings: Findings) -> None:
     """Warn about constants and parameters that no function asks for, and parameters without data."""
-    used = {name for function in functions_of(problem) for name in _arguments(function)}
+    used = _used_names(problem)
     for name in problem.constants:
         if name not in used:
             findings.warn(f"the constant {name} is not used: no function has an argument of that name")
@@ -137,6 +153,11 @@ def check_names(problem: Problem, findings: Findings) -> None:
             )
 
 
+def _used_names(problem: Problem) -> set[str]:
+    """All names that functions of the problem ask for."""
+    return {name for function in functions_of(problem) for name in _arguments(function)}
+
+
 def _arguments(function: Callable) -> Sequence[str]:
     try:
         return list(inspect.signature(function).parameters)
@@ -147,32 +168,47 @@ def _arguments(function: Callable) -> Sequence[str]:
 def check_data(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
     """Observations lie in the domain, are not too few, and every parameter matters somewhere."""
     for i, observation in enumerate(problem.data):
-        points, _ = observation.arrays
-        outside = int((~problem.domain.contains(points, 1e-9)).sum())
-        if outside:
-            findings.error(
-                f"data[{i}] has {outside} of {len(points)} points outside the domain; leave them out"
-            )
+        _check_inside(problem, i, observation, findings)
+    if problem.data:
+        _check_count(problem, samples, findings)
+    # A term that could not be compiled may be the one that contains a parameter.
+    if problem.parameters and len(samples) == len(problem.terms):
+        _check_sensitivities(problem, samples, findings)
+
+
+def _check_inside(problem: Problem, number: int, observation: Observation, findings: Findings) -> None:
+    points, _ = observation.arrays
+    outside = int((~problem.domain.contains(points, ON_BOUNDARY)).sum())
+    if outside:
+        findings.error(
+            f"data[{number}] has {outside} of {len(points)} points outside the domain; leave them out"
+        )
+
+
+def _check_count(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
     count = sum(len(observation.arrays[1]) for observation in problem.data)
-    if problem.data and count < len(problem.parameters):
+    if count < len(problem.parameters):
         findings.error(
             f"{count} observations for {len(problem.parameters)} parameters ({', '.join(problem.parameters)}): too "
             "few; add data, or make some of them constants"
         )
-    if problem.data and not problem.parameters and not fields_of(problem, samples):
+    if not problem.parameters and not fields_of(problem, samples):
         findings.warn(
             "there is data, but nothing is to be identified from it: add parameters={…}, or leave a coefficient field "
             "unknown"
         )
-    if len(samples) < len(problem.terms):
-        return
+
+
+def _check_sensitivities(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
+    """Report parameters on which no residual depends, though a function asks for them."""
     size = dict.fromkeys(problem.parameters, 0.0)
-    for sample in samples if size else ():
+    for sample in samples:
         jets = random_jets(sample, seed=9)
         found = sample.operator.parameter_sensitivity(sample.points, jets, sample.normals, sample.parameters)
-        for name, column in zip(size, found.nan_to_num(1.0).abs().amax((0, 1)).tolist(), strict=True):
-            size[name] = max(size[name], column)
-    used = {name for function in functions_of(problem) for name in _arguments(function)}
+        # What is not a number depends on something, and is reported elsewhere.
+        sizes = found.nan_to_num(1.0).abs().amax((0, 1)).tolist()
+        size = {name: max(size[name], own) for name, own in zip(size, sizes, strict=True)}
+    used = _used_names(problem)
     for name, largest in size.items():
         if largest == 0 and name in used:
             findings.error(

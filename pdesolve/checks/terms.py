@@ -16,8 +16,13 @@ from pdesolve.statement.coefficient_fields import coefficient_fields
 from pdesolve.statement.problem import Problem, Term
 from pdesolve.statement.residual import ResidualOperator, Slot, compile_term, sample_points
 
+# Points of each term: a derivative that is there at all is there at one of them, and a term costs a millisecond.
 POINTS = 64
-POINTWISE = 1e-9  # relative difference between half the points and all of them that is more than rounding
+# Relative difference between half the points and all of them that is more than rounding: sums over a batch may be in
+# another order.
+POINTWISE = 1e-9
+# Points of the grid of simple places, relative to the box: the centre, where 1/r is not finite, and beside it.
+SIMPLE = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,19 @@ class Sample:
         """The term itself."""
         return self.operator.term
 
-    def residual(self, jets: Tensor, chosen: Tensor | slice = slice(None)) -> Tensor:
-        """Residuals (n, m) at the chosen points."""
+    def some(self, chosen: Tensor) -> Sample:
+        """The term at some of its points, by a mask (n,) or by their numbers."""
         normals = None if self.normals is None else self.normals[chosen]
+        return Sample(self.operator, self.points[chosen], normals, self.parameters)
+
+    def linearise(self, jets: Tensor) -> tuple[Tensor, Tensor]:
+        """Residuals (n, m) and their derivatives (n, m, s) with respect to jets (n, s)."""
+        return self.operator.linearise(self.points, jets, self.normals, self.parameters)
+
+    def residual(self, jets: Tensor) -> Tensor:
+        """Residuals (n, m) at jets (n, s)."""
         with torch.enable_grad():  # derivatives of expressions are taken by autograd
-            r = self.operator.residual(self.points[chosen], jets[chosen], normals, self.parameters)
+            r = self.operator.residual(self.points, jets, self.normals, self.parameters)
         return r.detach()
 
 
@@ -76,11 +89,11 @@ def check_pointwise(sample: Sample, findings: Findings) -> None:
     shuffled = torch.randperm(len(sample.points), generator=torch.Generator().manual_seed(0))
     try:
         whole = sample.residual(jets)[shuffled]
-        part = torch.cat([sample.residual(jets, half) for half in shuffled.chunk(2)])
+        part = torch.cat([sample.some(half).residual(jets[half]) for half in shuffled.chunk(2)])
     except PdesolveError as error:
         findings.error(_with_name(str(error), sample.term.name))
         return
-    scale = whole[whole.isfinite()].abs().amax() if whole.isfinite().any() else 0.0
+    scale = whole.nan_to_num(0.0, 0.0, 0.0).abs().amax()
     same = (whole - part).abs() <= POINTWISE * scale
     if not (same | (whole == part) | (whole.isnan() & part.isnan())).all():
         findings.error(
@@ -94,9 +107,9 @@ def check_dependence(sample: Sample, findings: Findings) -> None:
     """An equation must depend on each unknown in fact, not only mention it."""
     if sample.term.kind != "equation":
         return
-    present = {unknown for unknown, _ in active_slots(sample)} | set(
-        fields_of(sample.operator.problem, [sample])
-    )
+    present = {unknown for unknown, _ in active_slots(sample)}
+    # A field to be identified may stand under a derivative of a constant only; the data determine it.
+    present |= set(fields_of(sample.operator.problem, [sample]))
     for i, name in enumerate(sample.operator.problem.unknowns):
         if i not in present:
             findings.error(
@@ -108,7 +121,9 @@ def check_dependence(sample: Sample, findings: Findings) -> None:
 def fields_of(problem: Problem, samples: Sequence[Sample]) -> tuple[int, ...]:
     """Numbers of the unknowns that are coefficient fields, to be identified from data."""
     equations = [sample.operator for sample in samples if sample.term.kind == "equation"]
-    return coefficient_fields(problem, equations) if equations else ()
+    if not equations:
+        return ()
+    return coefficient_fields(problem, equations)
 
 
 def active_slots(sample: Sample) -> list[Slot]:
@@ -125,7 +140,7 @@ def check_finite(sample: Sample, findings: Findings, exact: Tensor | None = None
     An equation that is finite there is also tried at simple points such as the centre.
     """
     try:
-        values = _trial_residuals(sample, [] if exact is None else [exact])
+        values = _trial_residuals(sample, exact)
     except PdesolveError as error:
         findings.error(_with_name(str(error), sample.term.name))
         return
@@ -142,10 +157,13 @@ def check_finite(sample: Sample, findings: Findings, exact: Tensor | None = None
         _check_simple_points(sample, findings)
 
 
-def _trial_residuals(sample: Sample, more_jets: Sequence[Tensor] = ()) -> Tensor:
+def _trial_residuals(sample: Sample, exact: Tensor | None = None) -> Tensor:
     """Residuals (trials, n, m) at jets of different size and sign, so that √(1 - u²) is finite for some."""
     jets = random_jets(sample, seed=2)
-    return torch.stack([sample.residual(j) for j in (jets, 1e-2 * jets, -jets, 0 * jets, *more_jets)])
+    trials = [jets, 1e-2 * jets, -jets, 0 * jets]
+    if exact is not None:
+        trials.append(exact)
+    return torch.stack([sample.residual(trial) for trial in trials])
 
 
 def _check_simple_points(sample: Sample, findings: Findings) -> None:
@@ -153,9 +171,10 @@ def _check_simple_points(sample: Sample, findings: Findings) -> None:
     lower, upper = problem.domain.bounds
     d = problem.domain.dimension
     if d > 3:
-        return
-    fractions = torch.tensor(list(itertools.product((0.25, 0.5, 0.75), repeat=d)), dtype=lower.dtype)
+        return  # 3^d points
+    fractions = torch.tensor(list(itertools.product(SIMPLE, repeat=d)), dtype=lower.dtype)
     points = torch.cat([lower + fractions * (upper - lower), torch.zeros(1, d, dtype=lower.dtype)])
+    # Well inside: on the boundary an equation need not hold.
     points = points[problem.domain.contains(points, -1e-6 * float((upper - lower).min()))]
     if not len(points):
         return
@@ -173,3 +192,11 @@ def random_jets(sample: Sample, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     shape = (len(sample.points), len(sample.operator.slots))
     return torch.rand(shape, generator=generator, dtype=torch.float64).to(sample.points) + 0.5
+
+
+def slot_name(problem: Problem, slot: Slot) -> str:
+    """A derivative in words: "u_xx"."""
+    unknown, alpha = slot
+    axes = "".join(name * k for name, k in zip(problem.coordinates, alpha, strict=True))
+    name = problem.unknowns[unknown]
+    return f"{name}_{axes}" if axes else name

@@ -32,6 +32,7 @@ _HOMES = {
     "checks.check": "check",
     "output": "export",
     "output.plotting": "plot",
+    "sweeps.sweep": "sweep",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 __all__ = sorted(_HOME_OF)

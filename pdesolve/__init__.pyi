@@ -160,6 +160,7 @@ from pdesolve.statement.conditions import (
 )
 from pdesolve.statement.loading import load_problem as load_problem
 from pdesolve.statement.problem import Problem as Problem
+from pdesolve.sweeps.sweep import sweep as sweep
 
 __version__: str
 

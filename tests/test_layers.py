@@ -21,6 +21,7 @@ ROOMS = [
     "methods solution",
     "solver",
     "output benchmarking",
+    "sweeps",
     "cli",
     "__main__",
 ]

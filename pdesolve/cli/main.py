@@ -22,6 +22,7 @@ from pdesolve.cli.info import info
 from pdesolve.cli.listing import ls
 from pdesolve.cli.new import new
 from pdesolve.cli.solve import solve
+from pdesolve.cli.sweep import sweep
 from pdesolve.cli.wording import as_option
 from pdesolve.runs.wording import worded_by
 
@@ -66,7 +67,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (new, ls, check, solve, plot, export, bench, report_command, compare, info, completion):
+for command in (new, ls, check, solve, sweep, plot, export, bench, report_command, compare, info, completion):
     cli.add_command(command)
 
 

@@ -65,6 +65,15 @@ def _split(parameter: click.Parameter, pairs: Sequence[str]) -> list[tuple[str, 
     return found
 
 
+def pairs(texts: Sequence[str], expected: str) -> list[tuple[str, str]]:
+    """`name=text …`, each name once.
+
+    Raises:
+        BadParameter: one is no such pair, or a name is given twice.
+    """
+    return _split(click.Option(["--param"], metavar=expected), texts)
+
+
 def short(value: float) -> str:
     """A number in two digits: 3.2e-10, 0.41, 12."""
     if not math.isfinite(value):

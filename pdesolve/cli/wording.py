@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# Options of `pdesolve solve`; what is none of them is a setting of the method.
-OPTIONS = "method tol seed time_limit dtype device param out vtk plot resume force json quiet debug".split()
+# Options of `pdesolve solve` and `sweep`; what is none of them is a setting of the method.
+OPTIONS = """method tol seed time_limit dtype device param out vtk plot resume force json quiet debug jobs
+    threads""".split()
 
 
 def as_option(name: str, value: str | None = None) -> str:

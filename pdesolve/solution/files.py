@@ -41,7 +41,7 @@ def write_solution(
         "format": FORMAT,
         "problem": problem.name,
         "constants": dict(problem.constants),
-        "approximator": _approximator_state(approximator),
+        "approximator": approximator_state(approximator),
     }
     state["checksum"] = checksum(state)
     content = io.BytesIO()  # torch hides the reason why a file cannot be written
@@ -90,7 +90,7 @@ def read_solution(directory: Path, problem: Problem | None) -> tuple[Problem, An
     if problem is None:
         problem = _load_copy(directory, constants)
         problem.name = name
-    return problem, _approximator_from(state.pop("approximator"), problem), state
+    return problem, approximator_from(state.pop("approximator"), problem), state
 
 
 def _read_state(directory: Path) -> dict[str, Any]:
@@ -133,14 +133,16 @@ def _load_copy(directory: Path, constants: Mapping[str, float]) -> Problem:
         return load_problem(copy, constants or None)
 
 
-def _approximator_state(approximator: Any) -> dict[str, Any]:
+def approximator_state(approximator: Any) -> dict[str, Any]:
+    """An approximator as tensors, numbers and text."""
     kind = type(approximator).__name__
     if isinstance(approximator, (PartitionedMixture, *MARCHES)):
         return {"kind": kind, "state": approximator.state()}
     return {"kind": kind, "config": approximator.config(), "state": dict(approximator.state_dict())}
 
 
-def _approximator_from(saved: dict[str, Any], problem: Problem) -> Any:
+def approximator_from(saved: dict[str, Any], problem: Problem) -> Any:
+    """The approximator that `approximator_state` described."""
     for kind in (PartitionedMixture, *MARCHES):
         if saved["kind"] == kind.__name__:
             return kind.from_state(saved["state"], subdomains_of(problem))

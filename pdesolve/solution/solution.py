@@ -17,7 +17,7 @@ from pdesolve.marching.expansion import MARCHES
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.solution import shown
 from pdesolve.solution.coordinates import at_coordinates
-from pdesolve.solution.files import read_solution, write_solution
+from pdesolve.solution.files import approximator_from, approximator_state, read_solution, write_solution
 from pdesolve.solution.measures import error_rule, integral_rule, relative_l2
 from pdesolve.solution.times import checked_times
 from pdesolve.statement.calculus import MultiIndex
@@ -75,6 +75,15 @@ class Solution:
 
     def _repr_html_(self) -> str:
         return shown.html(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: the fields, with the approximator as files hold it; what was measured is measured again."""
+        state = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {**state, "approximator": approximator_state(self.approximator)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.approximator = approximator_from(state["approximator"], self.problem)
 
     # ---------------------------------------------------------------- values
 

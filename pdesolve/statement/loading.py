@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import copyreg
 import inspect
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 
 import pdesolve
 from pdesolve.errors import PdesolveError, ProblemError, UsageError, did_you_mean
+from pdesolve.runs.run_directory import problem_sha256
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.reading import files_beside, files_opened
 
@@ -46,6 +49,34 @@ def load_problem(path: str | Path, params: Mapping[str, float] | None = None) ->
     problem.source_path = path.resolve()
     problem.files = files_beside(path, opened)
     return problem
+
+
+def _reduced(problem: Problem) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """How a problem is pickled: by its file and what was changed since, as functions of a file are known there only."""
+    if problem.source_path is None:
+        return problem.__reduce_ex__(2)  # type: ignore[return-value]
+    path = Path(problem.source_path)
+    return _restored, (path, problem_sha256(path.read_bytes()), problem.changes, problem.name)
+
+
+def _restored(path: Path, sha256: str, changes: Mapping[str, Any], name: str) -> Problem:
+    """The problem again, in another process.
+
+    Raises:
+        ProblemError: its file is not the one that it was.
+    """
+    if not path.is_file() or problem_sha256(path.read_bytes()) != sha256:
+        message = (
+            f"{path} has changed, or is gone, since the problem was pickled; solve it again from the new file"
+        )
+        raise ProblemError(message)
+    problem = load_problem(path).changed(changes)
+    problem.name = name
+    return problem
+
+
+# Not a method of the problem, which knows nothing of files.
+copyreg.pickle(Problem, _reduced)  # type: ignore[arg-type]
 
 
 def _existing(path: Path) -> Path:

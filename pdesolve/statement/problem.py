@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pdesolve.errors import ProblemError
+from pdesolve.errors import ProblemError, did_you_mean
 from pdesolve.geometry.spacetime import TimeInterval
 from pdesolve.geometry.time_axis import TimeAxis
 from pdesolve.statement.arguments import names_explained
@@ -101,6 +101,7 @@ class Problem:
         self.name = name or getattr(equation, "__name__", "problem")
         self.source_path: Any = None
         self.files: dict[str, Path] = {}  # that its file reads, by the path from that file
+        self.changes: dict[str, Any] = {}  # arguments that differ from those in its file
         stated = Names(domain.coordinates, self.constants, self.parameters)
         self.names = stated.with_unknowns_of(equation)
         for condition in self.conditions:
@@ -165,9 +166,12 @@ class Problem:
         """The same problem with some constants overridden (`--param nu=0.001`)."""
         for name in constants:
             if name not in self.constants:
-                known = ", ".join(self.constants) or "none"
+                known = (
+                    ", ".join(self.constants)
+                    or "none; constants={'k': 1.0} states one, as an argument k of functions"
+                )
                 message = f"--param {name}: the constants of this problem are: {known}"
-                raise ProblemError(message)
+                raise ProblemError(message + did_you_mean(name, self.constants))
         return self._with(constants={**self.constants, **constants})
 
     def with_guess(self, guess: Any) -> Problem:
@@ -178,11 +182,16 @@ class Problem:
         """The same problem with other observations."""
         return self._with(data=data)
 
+    def changed(self, changes: Mapping[str, Any]) -> Problem:
+        """The same problem with other arguments, such as those that another one notes in `changes`."""
+        return self._with(**changes) if changes else self
+
     def _with(self, **changes: Any) -> Problem:
         names = "domain equation conditions exact reference guess constants parameters data name".split()
         problem = Problem(**{**{name: getattr(self, name) for name in names}, **changes})
         problem.source_path = self.source_path
         problem.files = self.files
+        problem.changes = {**self.changes, **changes}
         return problem
 
     # ---------------------------------------------------------------- evaluation

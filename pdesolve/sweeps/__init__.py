@@ -1,0 +1,1 @@
+"""Sweeps: the same problem at many values of its constants."""

@@ -1,0 +1,241 @@
+"""`sweep`: a problem solved at all combinations of some values of its constants."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pdesolve.errors import UsageError
+from pdesolve.methods import METHODS
+from pdesolve.runs.wording import named
+from pdesolve.solution.solution import Solution
+from pdesolve.statement.loading import load_problem
+from pdesolve.statement.problem import Problem
+from pdesolve.sweeps.point import FAILED, Row, Task, row_of, run_point, saved_row
+from pdesolve.sweeps.table import SweepTable
+from pdesolve.sweeps.values import checked_values, label, points_of
+
+Show = Callable[[int, int, str, Row], None]  # points done, points in all, the point as text, its row
+KILLED = "its process was killed, most likely for want of memory: try fewer jobs or a looser tolerance"
+
+
+def sweep(
+    problem: Problem | str | Path,
+    params: Mapping[str, Iterable[float]] | None = None,
+    *,
+    method: str = "gmnm",
+    tol: float = 1e-6,
+    seed: int = 0,
+    time_limit: float | None = None,
+    dtype: str = "float64",
+    device: str = "auto",
+    settings: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    jobs: int = 1,
+    threads: int = 1,
+    show: Show | None = None,
+    **values: Iterable[float],
+) -> SweepTable:
+    """Solve a problem at all combinations of some values of its constants.
+
+    Every point is solved on its own, from the problem alone: the numbers are the same to the bit for any number of
+    jobs and in any order. A point that fails is a row with its sentence, and the sweep goes on.
+
+    Args:
+        problem: the problem, or the path of its file.
+        params: constant → values, as `**values`, for constants whose names are arguments of this function.
+        method: one of `pdesolve.methods.METHODS`.
+        tol: relative L2 error asked for at each point.
+        seed: of everything random.
+        time_limit: seconds for each point.
+        dtype: "float64" or "float32".
+        device: "auto", "cpu" or "cuda".
+        settings: of the method, by name.
+        out: a directory, which gets a run directory for each point; None writes nothing.
+        resume: keep the points that are there, failures included.
+        force: solve again what is there.
+        jobs: processes at a time.
+        threads: of the linear algebra of each point.
+        show: called after each point.
+        **values: constant → values.
+
+    Returns:
+        A table, a mapping of arrays with a row for each point.
+
+    Raises:
+        UsageError: an argument is not what it should be.
+        ProblemError: the problem file fails, or has no such constant.
+    """
+    chosen = {name: checked_values(name, given) for name, given in {**(params or {}), **values}.items()}
+    points = points_of(chosen)
+    options = {
+        "method": method,
+        "tol": tol,
+        "seed": seed,
+        "time_limit": time_limit,
+        "dtype": dtype,
+        "device": device,
+    }
+    source = problem if isinstance(problem, Problem) else Path(problem)
+    task = Task(source, options, dict(settings or {}), threads)
+    _check(task, chosen, jobs, threads, out)
+    places = [None if out is None else Path(out) / label(point) for point in points]
+    found = _saved(task, points, places, resume, force)
+    load: dict[int, Callable[[], Solution]] = {}
+    left = [i for i in range(len(points)) if i not in found]
+    for i, row, solution in _run_all(task, points, places, left, jobs):
+        found[i] = row
+        if solution is not None:
+            load[i] = partial(_same, solution)
+        if show is not None:
+            show(len(found), len(points), label(points[i]), row)
+    loaders = [load.get(i) or partial(_loaded, places[i]) for i in range(len(points))]
+    return SweepTable(list(chosen), [found[i] for i in range(len(points))], places, loaders)
+
+
+def _same(solution: Solution) -> Solution:
+    return solution
+
+
+def _loaded(place: Path | None) -> Solution:
+    assert place is not None
+    return Solution.load(place)
+
+
+def _check(
+    task: Task, chosen: Mapping[str, Sequence[float]], jobs: int, threads: int, out: str | Path | None
+) -> None:
+    """Refuse what would make every point fail, before the first is solved."""
+    for name, number in (("jobs", jobs), ("threads", threads)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            message = f"{named(name)}={number!r}; expected a whole number from 1 on"
+            raise UsageError(message)
+    if task.options["method"] in METHODS:
+        METHODS[task.options["method"]].configured(task.settings)
+    first = {name: values[0] for name, values in chosen.items()}
+    if isinstance(task.problem, Path):
+        # Its constants are looked at without those of a point: a bad value fails where it is used, as a row.
+        load_problem(task.problem).with_constants(first)
+        return
+    task.problem.with_constants(first)
+    if out is not None and task.problem.source_path is None:
+        message = "out= needs a problem that a file states, of which each run keeps a copy: give the path of the file"
+        raise UsageError(message)
+    if jobs > 1:
+        _require_picklable(task)
+
+
+def _require_picklable(task: Task) -> None:
+    try:
+        pickle.dumps(task)
+    except Exception as error:
+        message = (
+            f"{named('jobs')} above 1 needs a problem that other processes can load ({error}): give the path of its "
+            "file, or take one job"
+        )
+        raise UsageError(message) from error
+
+
+def _saved(
+    task: Task,
+    points: Sequence[Mapping[str, float]],
+    places: Sequence[Path | None],
+    resume: bool,
+    force: bool,
+) -> dict[int, Row]:
+    """Rows of the points that are there already.
+
+    Raises:
+        UsageError: there are some, and neither `resume` nor `force` says what to do with them.
+    """
+    if force:
+        return {}
+    found = {}
+    for i, (point, place) in enumerate(zip(points, places, strict=True)):
+        if place is None or not place.exists():
+            continue
+        if not resume:
+            message = (
+                f"{place.parent} holds points of a sweep already, such as {place.name}: go on with {named('resume')}, "
+                f"solve them again with {named('force')}, or choose another {named('out')}"
+            )
+            raise UsageError(message)
+        row = saved_row(task, point, place)
+        if row is not None:
+            found[i] = row
+    return found
+
+
+Done = tuple[int, Row, Solution | None]
+
+
+def _run_all(
+    task: Task,
+    points: Sequence[Mapping[str, float]],
+    places: Sequence[Path | None],
+    left: Sequence[int],
+    jobs: int,
+) -> Iterator[Done]:
+    """Points as they are solved, in this process or in several."""
+    if jobs == 1 or len(left) <= 1:
+        for i in left:
+            yield i, *run_point(task, points[i], places[i])
+        return
+    lost: list[int] = []
+    with _pool(min(jobs, len(left))) as pool:
+        futures = {_submit(pool, task, points[i], places[i]): i for i in left}
+        for future in as_completed(futures):
+            try:
+                yield futures[future], *future.result()
+            except BrokenProcessPool:
+                lost.append(futures[future])
+    # A process that is killed takes the others with it; alone, each shows whether it was the one.
+    for i in sorted(lost):
+        with _pool(1) as pool:
+            yield i, *_alone(_submit(pool, task, points[i], places[i]), points[i])
+
+
+def _alone(
+    future: Future[tuple[Row, Solution | None]], point: Mapping[str, float]
+) -> tuple[Row, Solution | None]:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return row_of(point, {"status": KILLED, "error": KILLED, "converged": False}), None
+
+
+def _submit(
+    pool: ProcessPoolExecutor, task: Task, point: Mapping[str, float], place: Path | None
+) -> Future[tuple[Row, Solution | None]]:
+    return pool.submit(_in_process, task, point, place)
+
+
+def _in_process(task: Task, point: Mapping[str, float], place: Path | None) -> tuple[Row, Solution | None]:
+    """As `run_point`; a solution that is in a file already need not be sent."""
+    row, solution = run_point(task, point, place)
+    return row, solution if place is None and row["verdict"] != FAILED else None
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Fresh processes: torch's threads do not survive a fork."""
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield pool
+    except BaseException:
+        # After Ctrl-C nobody waits for the points that are under way.
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

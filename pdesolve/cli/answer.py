@@ -12,6 +12,7 @@ import click
 from pdesolve.cli.values import duration, short
 from pdesolve.runs.run_directory import json_ready
 
+# Programs read these: a key may be added, none may go or change its meaning.
 KEYS = (
     "problem method tol status converged relative_l2_error max_error estimated_error residual_rms "
     "degrees_of_freedom seconds peak_memory_mb seed dtype device versions output error"
@@ -28,6 +29,7 @@ def print_record(record: Mapping[str, Any]) -> None:
     from pdesolve.runs.versions import peak_memory_mb, versions
 
     record = {**record, "versions": record["versions"] or versions(), "peak_memory_mb": peak_memory_mb()}
+    # NaN and infinity are not in the JSON standard; `json_ready` has made them null.
     click.echo(json.dumps(json_ready(record), indent=2, allow_nan=False))
     sys.stdout.flush()
 
@@ -41,17 +43,17 @@ def print_answer(record: Mapping[str, Any], files: Mapping[str, str], sentence: 
 
 def answer_sentence(record: Mapping[str, Any], verdict: str) -> str:
     """The last line: verdict, error or estimate, seconds, where the result lies."""
-    reason = "" if record["converged"] else f"; {(record['status'] or 'no reason given').strip().rstrip('.')}"
-    time, place = duration(record["seconds"]), record["output"]
-    return f"{verdict}: {_figures(record)} in {time}{reason}; results in {place}"
+    parts = [f"{verdict}: {_figures(record)} in {duration(record['seconds'])}"]
+    if not record["converged"]:
+        parts.append((record["status"] or "no reason given").strip().rstrip("."))
+    return "; ".join([*parts, f"results in {record['output']}"])
 
 
 def _figures(record: Mapping[str, Any]) -> str:
-    error, estimate, bound = (
-        record["relative_l2_error"],
-        record["estimated_error"],
-        f"tolerance {short(record['tol'])}",
-    )
+    error = record["relative_l2_error"]
+    estimate = record["estimated_error"]
+    bound = f"tolerance {short(record['tol'])}"
+    # Noise in data may be far above the discretisation's error: then that is what the error is to be judged by.
     if error is not None and estimate is not None and (spread := record.get("uncertainty")):
         noise = short(max(spread.values()))
         return f"relative L2 error {short(error)} (noise {noise}, discretisation {short(estimate)}, {bound})"
@@ -70,21 +72,25 @@ def _table(record: Mapping[str, Any], files: Mapping[str, str]) -> str:
         ("largest error", _figure(record, "max_error")),
         ("estimated error", _figure(record, "estimated_error")),
         ("residual (rms)", _figure(record, "residual_rms")),
-        ("degrees of freedom", f"{record['degrees_of_freedom']:,}" if record["degrees_of_freedom"] else ""),
+        ("degrees of freedom", _count(record["degrees_of_freedom"])),
         ("time", f"{duration(record['seconds'])}, {record['dtype']} on {record['device']}"),
         *((name, path) for name, path in files.items()),
     ]
-    rows[:0] = _identified(record)
-    title = (
-        click.style(f"{record['problem']}", bold=True)
-        + f"  {record['method']}, tolerance {short(record['tol'])}"
-    )
+    # What was asked for comes first: of an inverse problem, the parameters.
+    rows = _identified(record) + rows
+    name = click.style(record["problem"], bold=True)
+    title = f"{name}  {record['method']}, tolerance {short(record['tol'])}"
     return "\n".join(["", title, *(f"  {name:<20}{text}" for name, text in rows if text), ""])
+
+
+def _count(number: int | None) -> str:
+    return f"{number:,}" if number else ""
 
 
 def _identified(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Values with their intervals, and what noise in the data does to each unknown."""
-    rows, intervals = [], record.get("intervals") or {}
+    rows = []
+    intervals = record.get("intervals") or {}
     for name, value in (record.get("parameters") or {}).items():
         text = f"{value:.10g}"
         if name in intervals:
@@ -92,9 +98,8 @@ def _identified(record: Mapping[str, Any]) -> list[tuple[str, str]]:
             text = f"{value:.6g} ± {short((high - low) / 2)}   (95 %: {low:.6g} to {high:.6g})"
         rows.append((f"{name} (identified)", text))
     if uncertainty := record.get("uncertainty"):
-        rows.append(
-            ("deviation by noise", ", ".join(f"{name} {short(v)}" for name, v in uncertainty.items()))
-        )
+        deviations = ", ".join(f"{name} {short(deviation)}" for name, deviation in uncertainty.items())
+        rows.append(("deviation by noise", deviations))
         rows.append(("noise", ", ".join(short(sigma) for sigma in record["noise"])))
     return rows
 
@@ -108,4 +113,7 @@ def _figure(record: Mapping[str, Any], key: str) -> str:
         for name, figures in (record.get("unknowns") or {}).items()
         if figures.get(key) is not None
     ]
-    return short(record[key]) + (f"   ({', '.join(parts)})" if parts else "")
+    figure = short(record[key])
+    if parts:
+        return f"{figure}   ({', '.join(parts)})"
+    return figure

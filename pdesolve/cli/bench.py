@@ -14,6 +14,7 @@ from pdesolve.cli import values
 from pdesolve.cli.interrupt import sigterm_as_interrupt
 from pdesolve.errors import UsageError
 
+# Exit code of `compare`, beside those of `solve`.
 REGRESSION = 4
 _DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 
@@ -62,8 +63,10 @@ def bench(what: tuple[str, ...], **options: Any) -> None:
 
     content = _content(what, options)
     suite = make_suite(content)
-    cases, out = suite.cases(), Path(options["out"])
+    cases = suite.cases()
+    out = Path(options["out"])
     show = _Progress(len(cases), options["quiet"])
+    # Beside the records from the start, so that a bench that is cut short can be reported, too.
     out.mkdir(parents=True, exist_ok=True)
     (out / "suite.json").write_text(json_module.dumps(content, indent=1, default=str) + "\n", "utf-8")
     try:
@@ -91,8 +94,10 @@ def _content(what: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any
     if suites:
         content = read_suite(suites[0], options["quick"])
     else:
+        # One method of each kind: least squares, a network, splines.
         content = {"title": "comparison", "problems": list(what), "methods": ["gmnm", "pinn", "kan"]}
-        content |= {"budget": 3} if options["quick"] else {}
+        if options["quick"]:
+            content["budget"] = 3
     for key in ("seeds", "budget", "clock", "memory", "tol", "dtype", "device", "threads"):
         if options[key] is not None:
             content[key] = options[key]
@@ -106,20 +111,28 @@ class _Progress:
     """A line for each run as it ends."""
 
     def __init__(self, total: int, quiet: bool):
-        self.total, self.quiet, self.done = total, quiet, 0
+        self.total = total
+        self.quiet = quiet
+        self.done = 0
 
     def __call__(self, record: Mapping[str, Any]) -> None:
         self.done += 1
         if self.quiet:
             return
-        error, seconds = record["relative_l2_error"], record["seconds"]
-        found = record["outcome"] if record["outcome"] != "finished" else "finished, error unknown"
-        found = (
-            f"error {values.short(error)}" if record["outcome"] == "finished" and error is not None else found
-        )
-        time = f" in {values.duration(seconds)}" if seconds is not None else ""
         name = f"{record['problem']}, {record['method']}, seed {record['seed']}"
-        click.echo(f"  {self.done}/{self.total}  {name}: {found}{time}", err=True)
+        found = _found(record)
+        if record["seconds"] is not None:
+            found += f" in {values.duration(record['seconds'])}"
+        click.echo(f"  {self.done}/{self.total}  {name}: {found}", err=True)
+
+
+def _found(record: Mapping[str, Any]) -> str:
+    """The outcome of a run in words."""
+    if record["outcome"] != "finished":
+        return record["outcome"]
+    if record["relative_l2_error"] is None:
+        return "finished, error unknown"
+    return f"error {values.short(record['relative_l2_error'])}"
 
 
 def _answer(records: list[dict[str, Any]], out: Path, as_json: bool) -> None:
@@ -131,7 +144,9 @@ def _answer(records: list[dict[str, Any]], out: Path, as_json: bool) -> None:
         return
     failed = len(tables.failures(records))
     click.echo(tables.plain(tables.overview(records)).replace("**", ""))
-    verdict = f"{len(records)} runs, {failed} failed" if failed else f"{len(records)} runs"
+    verdict = f"{len(records)} runs"
+    if failed:
+        verdict += f", {failed} failed"
     click.echo(f"{verdict}; records in {out / 'records'}, and `pdesolve report {out}` makes pictures of them")
 
 
@@ -169,6 +184,7 @@ def report(directory: str, out: str | None, only_table: bool, debug: bool) -> No
         click.echo(tables.plain(tables.problem_table(rows)))
     if only_table:
         return
+    # Pictures take seconds; the tables can be read meanwhile.
     sys.stdout.flush()
     from pdesolve.benchmarking.report import write_report
 
@@ -209,7 +225,8 @@ def compare(first: str, second: str, factor: float | None, time_factor: float | 
     from pdesolve.benchmarking import tables
     from pdesolve.benchmarking.records import read_records
 
-    old, new = read_records(Path(first)), read_records(Path(second))
+    old = read_records(Path(first))
+    new = read_records(Path(second))
     changes = comparing.compare(old, new, factor or comparing.FACTOR, time_factor)
     click.echo(tables.plain(comparing.table(changes)))
     worse = sum(change.regression for change in changes)

@@ -42,6 +42,7 @@ def check(files: tuple[str, ...], params: dict[str, float], quiet: bool, debug: 
 
 def _examine(file: str, params: dict[str, float], debug: bool) -> tuple[int, list[str]]:
     """Exit code and findings of one file, each "kind: sentence"."""
+    # Imported here, so that `--help` needs no torch.
     library: Any = import_module("pdesolve")
     try:
         report = library.check(library.load_problem(file, params))
@@ -53,7 +54,10 @@ def _examine(file: str, params: dict[str, float], debug: bool) -> tuple[int, lis
 
 
 def _show(file: str, code: int, lines: list[str]) -> None:
-    click.echo(f"{click.style('✗', fg='red') if code else click.style('✓', fg='green')} {file}")
+    mark = click.style("✓", fg="green")
+    if code:
+        mark = click.style("✗", fg="red")
+    click.echo(f"{mark} {file}")
     for line in lines:
         kind, _, sentence = line.partition(": ")
         click.echo(f"  {click.style(kind, fg=_COLOURS.get(kind))}: {' '.join(sentence.split())}")

@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from pdesolve.errors import UsageError
 from pdesolve.methods import METHODS
 
+# By this variable the shell asks; click derives its name from that of the program.
 VARIABLE = "_PDESOLVE_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
 _HELP = """Print the completion script of a shell; put the line for yours into its start-up file.
@@ -56,5 +57,7 @@ def methods(_context: click.Context, _parameter: click.Parameter, incomplete: st
 def settings(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Settings of the chosen method, `key=`."""
     method = METHODS.get(context.params.get("method") or "gmnm")
-    known = method.settings.items() if method else ()
+    if method is None:
+        return []
+    known = method.settings.items()
     return [CompletionItem(f"{key}=", help=text) for key, text in known if key.startswith(incomplete)]

@@ -11,7 +11,9 @@ import click
 
 from pdesolve.errors import PdesolveError
 
+# What shells report for a process that ended by Ctrl-C: 128 + SIGINT.
 INTERRUPTED = 130
+# No room on the device, none in the user's quota, and a file larger than the system allows.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -42,15 +44,11 @@ class Fault:
             return cls(_one_line(str(error)) or "interrupted; nothing was saved", INTERRUPTED)
         if isinstance(error, MemoryError):
             return cls("out of memory: try a looser --tol or a problem of fewer dimensions", 1)
-        if isinstance(error, OSError) and error.errno in _FULL:
-            place = f" while {error.filename or 'output'} was written"
-            hint = "make room, then start again, or --resume where there is a checkpoint"
-            return cls(f"the disk is full{place} ({error.strerror}): {hint}", 1)
         if isinstance(error, OSError) and error.strerror:
-            place = f" ({error.filename})" if error.filename else ""
-            return cls(f"a file could not be read or written: {error.strerror}{place}", 1)
-        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return cls(f"{_one_line(text)}; run with --debug for the traceback", 1)
+            return cls(_of_files(error), 1)
+        # Anything else is ours: whoever meets it needs the traceback to report it.
+        text = ": ".join(part for part in (type(error).__name__, _one_line(str(error))) if part)
+        return cls(f"{text}; run with --debug for the traceback", 1)
 
 
 def report(fault: Fault, error: BaseException, debug: bool) -> None:
@@ -63,10 +61,25 @@ def report(fault: Fault, error: BaseException, debug: bool) -> None:
         click.echo(f"{click.style('error', fg='red', bold=True)}: {fault.sentence}", err=True)
 
 
+def _of_files(error: OSError) -> str:
+    """What kept a file from being read or written."""
+    if error.errno in _FULL:
+        return (
+            f"the disk is full while {error.filename or 'output'} was written ({error.strerror}): make room, then "
+            "start again, or --resume where there is a checkpoint"
+        )
+    sentence = f"a file could not be read or written: {error.strerror}"
+    if error.filename:
+        return f"{sentence} ({error.filename})"
+    return sentence
+
+
 def _usage(error: click.ClickException) -> str:
     message = error.format_message().rstrip(".")
     context = getattr(error, "ctx", None)
-    return f"{message}; see {context.command_path} --help" if context is not None else message
+    if context is None:
+        return message
+    return f"{message}; see {context.command_path} --help"
 
 
 def _one_line(text: str) -> str:

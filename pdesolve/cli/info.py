@@ -22,9 +22,12 @@ def info(debug: bool) -> None:  # noqa: ARG001
 def _machine() -> list[tuple[str, str]]:
     import torch
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    usable = os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):  # a container or a batch system may grant fewer
+        usable = len(os.sched_getaffinity(0))
     rows = [("cores", f"{usable} usable of {os.cpu_count()}"), ("threads", str(torch.get_num_threads()))]
     rows.append(("device", "cpu"))
+    # None without CUDA; nothing is initialised by asking.
     for index in range(torch.cuda.device_count()):
         memory = torch.cuda.get_device_properties(index).total_memory / 2**30
         rows.append(("device", f"cuda:{index}  {torch.cuda.get_device_name(index)}, {memory:.0f} GiB"))

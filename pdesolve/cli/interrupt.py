@@ -31,7 +31,10 @@ class StoppableMonitor(Monitor):
     def stop(self) -> None:
         """Let `out_of_time` be true from now on."""
         self.stop_requested = True
-        self.time_limit = min(self.seconds, math.inf if self.time_limit is None else self.time_limit)
+        limit = math.inf
+        if self.time_limit is not None:
+            limit = self.time_limit
+        self.time_limit = min(self.seconds, limit)
 
     def checkpoint(self, state: State, force: bool = False) -> None:
         """As in `Monitor`; but the state in which the time ran out is the last that is kept.
@@ -47,6 +50,7 @@ class StoppableMonitor(Monitor):
 @contextlib.contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
     """Treat SIGTERM as Ctrl-C while the block runs."""
+    # Python allows no other thread to set handlers.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -72,9 +76,10 @@ def stop_on_signals(monitor: StoppableMonitor) -> Iterator[None]:
         if monitor.stop_requested:
             raise KeyboardInterrupt
         monitor.stop()
-        if hasattr(signal, "setitimer"):
+        if hasattr(signal, "setitimer"):  # not on Windows
             signal.setitimer(signal.ITIMER_REAL, PATIENCE)
 
+    # SIGALRM is what the timer sends when the patience is over.
     names = [name for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name)]
     earlier = {name: signal.signal(getattr(signal, name), on_signal) for name in names}
     try:

@@ -25,16 +25,10 @@ def ls(kind: str | None, directory: str | None, debug: bool) -> None:  # noqa: A
 
     Where there is no folder of problems, the examples that come with the package are listed.
     """
-    if kind not in (*KINDS, None):
-        if directory is None and Path(kind).is_dir():  # `pdesolve ls my_problems`
-            kind, directory = "problems", kind
-        else:
-            message = f"received 'ls {kind}', expected ls {', ls '.join(KINDS)}, or a folder of problem files"
-            message += did_you_mean(kind or "", KINDS)
-            raise UsageError(message)
-    if directory is not None and kind in KINDS[1:]:
-        message = f"ls {kind} takes no folder, received '{directory}'"
-        raise UsageError(message)
+    if directory is None and _is_folder(kind):  # `pdesolve ls my_problems`
+        directory = kind
+        kind = "problems"
+    _refuse(kind, directory)
     if kind == "methods":
         _print(_methods())
     elif kind == "formats":
@@ -43,7 +37,22 @@ def ls(kind: str | None, directory: str | None, debug: bool) -> None:  # noqa: A
         click.echo("There is no folder ./problems; these examples come with the package:\n", err=True)
         _print([(f"pdesolve new {name}", title) for name, title in titles().items()])
     else:
-        _print(_problems(Path(directory or "problems"), given=directory is not None))
+        _print(_problems(Path(directory or "problems")))
+
+
+def _is_folder(kind: str | None) -> bool:
+    # A word comes before a folder of that name: `ls methods` says the same everywhere.
+    return kind is not None and kind not in KINDS and Path(kind).is_dir()
+
+
+def _refuse(kind: str | None, directory: str | None) -> None:
+    if kind is not None and kind not in KINDS:
+        message = f"received 'ls {kind}', expected ls {', ls '.join(KINDS)}, or a folder of problem files"
+        message += did_you_mean(kind, KINDS)
+        raise UsageError(message)
+    if directory is not None and kind in ("methods", "formats"):
+        message = f"ls {kind} takes no folder, received '{directory}'"
+        raise UsageError(message)
 
 
 def _methods() -> list[tuple[str, str]]:
@@ -62,11 +71,10 @@ def _formats() -> list[tuple[str, str]]:
     return [(name, summary) for name, summary in FORMATS.items()]
 
 
-def _problems(folder: Path, given: bool) -> list[tuple[str, str]]:
+def _problems(folder: Path) -> list[tuple[str, str]]:
     """Path and title of every problem file in a folder."""
     if not folder.is_dir():
-        hint = "expected a folder of problem files" if given else "name one: pdesolve ls problems DIR"
-        message = f"there is no folder '{folder}': {hint}"
+        message = f"there is no folder '{folder}': expected a folder of problem files"
         raise UsageError(message)
     rows = [(str(path), title) for path in sorted(folder.glob("*.py")) if (title := _title(path)) is not None]
     if not rows:
@@ -77,11 +85,15 @@ def _problems(folder: Path, given: bool) -> list[tuple[str, str]]:
 
 def _title(path: Path) -> str | None:
     """First line of the docstring; None where the file defines no `problem`."""
+    # Parsed and not run: to list files must not import torch, nor do what they do.
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
-    except (SyntaxError, ValueError, OSError) as error:
-        where = f"line {error.lineno}: " if isinstance(error, SyntaxError) and error.lineno else ""
-        return f"(cannot be read: {where}{getattr(error, 'msg', None) or error})"
+    except SyntaxError as error:
+        if not error.lineno:
+            return f"(cannot be read: {error.msg})"
+        return f"(cannot be read: line {error.lineno}: {error.msg})"
+    except (ValueError, OSError) as error:
+        return f"(cannot be read: {error})"
     if not any(_assigns_problem(statement) for statement in tree.body):
         return None
     return (ast.get_docstring(tree) or "").strip().partition("\n")[0]
@@ -99,7 +111,11 @@ def _print(rows: Iterable[tuple[str, str]]) -> None:
     """Two columns; on a terminal each row fits one line."""
     rows = list(rows)
     width = max(len(name) for name, _ in rows) + 2
-    room = shutil.get_terminal_size().columns - width if sys.stdout.isatty() else 10**6
+    room = sys.maxsize
+    if sys.stdout.isatty():
+        # Some words at least, however narrow the terminal.
+        room = max(shutil.get_terminal_size().columns - width, 20)
     for name, text in rows:
-        shown = text if len(text) <= max(room, 20) else text[: max(room, 20) - 1] + "…"
-        click.echo(f"{name:<{width}}{shown}".rstrip())
+        if len(text) > room:
+            text = text[: room - 1] + "…"
+        click.echo(f"{name:<{width}}{text}".rstrip())

@@ -61,6 +61,7 @@ class _InOrderOfUse(click.Group):
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Show the help where no command is given."""
+    # https://no-color.org: whatever its value.
     if "NO_COLOR" in os.environ:
         context.color = False
     if context.invoked_subcommand is None:
@@ -80,9 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    code = _run(list(sys.argv[1:] if arguments is None else arguments))
-    if arguments is None:  # a late Ctrl-C must not disturb the end of the process
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if arguments is not None:
+        return _run(list(arguments))
+    code = _run(sys.argv[1:])
+    # A late Ctrl-C must not disturb the end of the process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     return code
 
 
@@ -90,18 +93,21 @@ def _run(arguments: list[str]) -> int:
     _never_fail_to_print()
     record = blank_record()
     try:
+        # Before options are parsed: the shell asks about a line that is not finished.
         if (answered := answer_completion(cli)) is not None:
             return answered
         with worded_by(as_option), cli.make_context("pdesolve", arguments, obj=record) as context:
             code = cli.invoke(context)
+        # Here, where an error can still be reported: a full disk shows when the buffer is written.
         sys.stdout.flush()
-        return code if isinstance(code, int) else 0
+        return code or 0  # commands that return nothing have succeeded
     except click.exceptions.Exit as done:  # --help, --version
         return done.exit_code
     except BrokenPipeError:  # `pdesolve ls | head`
         _close_output()
         return 0
     except BaseException as error:
+        # No traceback reaches a user unless asked for, whatever was raised.
         fault = Fault.of(error)
         report(fault, error, debug="--debug" in arguments)
         if "--json" in arguments:

@@ -45,6 +45,7 @@ def new(name: str | None, file: str | None, debug: bool) -> None:  # noqa: ARG00
 
 def _write(path: Path, text: str) -> None:
     try:
+        # "x" fails where the file is there, also if it came between a look and the writing.
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:

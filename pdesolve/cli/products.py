@@ -11,7 +11,8 @@ from pdesolve.cli.faults import Fault
 from pdesolve.errors import UsageError
 
 _PICTURES = (".png", ".pdf", ".svg")
-_HIGHEST_SHOWN = 3  # space dimensions that ParaView shows
+# Space dimensions that ParaView shows.
+_HIGHEST_SHOWN = 3
 
 
 def check_file_names(vtk: str | None, plot: str | None) -> None:
@@ -39,11 +40,12 @@ def check_suitable(domain: Any, vtk: str | None) -> None:
     Raises:
         UsageError: more dimensions, or times, than a `--vtk` file of that ending has room for.
     """
-    suffix = Path(vtk).suffix.lower() if vtk is not None else ""
+    suffix = Path(vtk or "").suffix.lower()
     dimension = len(domain.space_coordinates)
     if suffix in (".vtu", ".vtk", ".pvd") and dimension > _HIGHEST_SHOWN:
         message = f"--vtk {vtk}: ParaView cannot show {dimension} space dimensions; choose .npz or .csv"
         raise UsageError(message)
+    # A line and its times are a surface, which one file holds.
     if suffix in (".vtu", ".vtk") and "t" in domain.coordinates and dimension > 1:
         message = f"--vtk {vtk} holds one time and the problem has many: choose the ending .pvd"
         raise UsageError(message)
@@ -63,9 +65,9 @@ def write_products(
     from pdesolve.output import plotting
 
     files = {}
-    name = _solution_file(solution)
+    name, label = _solution_file(solution)
     if _optional(directory / name, output.export, solution, directory / name):
-        files["for ParaView" if name != "solution.npz" else "values"] = str(directory / name)
+        files[label] = str(directory / name)
     if picture and _optional(directory / "solution.png", plotting.plot, solution, directory / "solution.png"):
         files["picture"] = str(directory / "solution.png")
     if vtk is not None:
@@ -89,27 +91,32 @@ class ProductsSoFar:
         """Add steps from the state of a checkpoint; where they cannot be made, warn once."""
         if self.series is None or state.get("method") not in ("march", "collocation"):
             return
-        march, series = state["progress"], self.series
+        march = state["progress"]
+        series = self.series
         if not _optional(series.path, series.extend, march["ends"], march["slabs"], state["seconds"]):
             self.series = None
 
 
-def _solution_file(solution: Any) -> str:
+def _solution_file(solution: Any) -> tuple[str, str]:
+    """Name and label of the file that shows the solution."""
     domain = solution.problem.domain
     if len(domain.space_coordinates) > _HIGHEST_SHOWN:
         dimension = len(domain.space_coordinates)
         note = f"ParaView cannot show {dimension} space dimensions: the values go to solution.npz instead"
         warnings.warn(note, stacklevel=2)
-        return "solution.npz"
-    return "solution.pvd" if "t" in domain.coordinates else "solution.vtu"
+        return "solution.npz", "values"
+    if "t" in domain.coordinates:
+        return "solution.pvd", "for ParaView"
+    return "solution.vtu", "for ParaView"
 
 
 def _optional(path: Path, writer: Callable[..., Any], *arguments: Any) -> bool:
     try:
         writer(*arguments)
-    except OSError:
+    except OSError:  # a full disk concerns everything that is still to be written
         raise
     except Exception as error:
+        # The solution is worth more than its picture: the run goes on.
         warnings.warn(f"{path.name} was not written: {Fault.of(error).sentence}", stacklevel=2)
         return False
     return True

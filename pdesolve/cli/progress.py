@@ -14,8 +14,13 @@ from pdesolve.cli.values import duration, short
 from pdesolve.runs.monitor import Monitor
 
 Show = Callable[[Mapping[str, Any]], None]
-RECENT = 10  # rows of a march from which its present speed is told
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds between plain lines
+_LABELS = {"predicted": "predicted error"}
+# Rows of a march from which its present speed is told: its steps change as the solution does.
+RECENT = 10
+# Seconds between plain lines; in between a tenth of the time so far, so that a log of a long run stays short.
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 15.0
+_SHARE_OF_TIME = 0.1
 
 
 @contextlib.contextmanager
@@ -35,24 +40,30 @@ def progress(name: str, method: str, tol: float, monitor: Monitor, silent: bool)
 
 def describe(row: Mapping[str, Any]) -> str:
     """A history row in words: "level 3 · 1,204 unknowns · estimate 3.2e-5"."""
-    parts = [row["doing"]] if "doing" in row else []
+    parts = []
+    if "doing" in row:
+        parts.append(row["doing"])
     for key in ("slab", "level", "iteration"):
         if row.get(key) is not None:
             parts.append(f"{key} {row[key]:,}")
             break
     if _number(row.get("time")) is not None:
-        end = f" of {row['until']:.4g}" if _number(row.get("until")) is not None else ""
-        parts.append(f"t = {row['time']:.4g}{end}")
+        parts.append(_when(row))
     if row.get("optimiser"):
         parts.append(str(row["optimiser"]))
     if row.get("unknowns"):
         parts.append(f"{row['unknowns']:,} unknowns")
     for key in ("estimate", "predicted", "loss", "residual"):
         if _number(row.get(key)) is not None:
-            label = "predicted error" if key == "predicted" else key
-            parts.append(f"{label} {short(float(row[key]))}")
+            parts.append(f"{_LABELS.get(key, key)} {short(float(row[key]))}")
             break
     return " · ".join(parts)
+
+
+def _when(row: Mapping[str, Any]) -> str:
+    if _number(row.get("until")) is None:
+        return f"t = {row['time']:.4g}"
+    return f"t = {row['time']:.4g} of {row['until']:.4g}"
 
 
 def remaining(rows: Sequence[Mapping[str, Any]]) -> str | None:
@@ -63,19 +74,24 @@ def remaining(rows: Sequence[Mapping[str, Any]]) -> str | None:
     first = recent[0]
     last = recent[-1]
     passed = last["passed"] - first["passed"]
-    if passed <= 0 or last["passed"] >= 1:  # it began again with shorter steps, or it is at its end
+    # It began again with shorter steps, or it is at its end.
+    if passed <= 0 or last["passed"] >= 1:
         return None
     return f"about {duration((1 - last['passed']) * (last['seconds'] - first['seconds']) / passed)} left"
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+    if isinstance(value, (int, float)) and math.isfinite(value):
+        return float(value)
+    return None
 
 
 def _words(row: Mapping[str, Any], monitor: Monitor) -> str:
     """A row, and what is left of the march."""
-    left = remaining(monitor.history) if "time" in row else None
-    return describe(row) if left is None else f"{describe(row)} · {left}"
+    words = describe(row)
+    if "time" in row and (left := remaining(monitor.history)) is not None:
+        return f"{words} · {left}"
+    return words
 
 
 def _capable_terminal() -> bool:
@@ -88,7 +104,8 @@ class _Lines:
     """Plain lines: the first row, the last one, and in between at a calm and falling rate."""
 
     def __init__(self, monitor: Monitor):
-        self._monitor, self._due = monitor, -math.inf
+        self._monitor = monitor
+        self._due = -math.inf
         self._pending: Mapping[str, Any] | None = None
 
     def show(self, row: Mapping[str, Any]) -> None:
@@ -98,7 +115,7 @@ class _Lines:
         if seconds < self._due:
             self._pending = row
             return
-        self._due = seconds + min(max(_FIRST_PAUSE, 0.1 * seconds), _LONGEST_PAUSE)
+        self._due = seconds + min(max(_FIRST_PAUSE, _SHARE_OF_TIME * seconds), _LONGEST_PAUSE)
         self._print(row)
 
     def finish(self) -> None:
@@ -114,7 +131,8 @@ class Gauge:
     """How far the solve is, from 0 to 1: by the error on its way to the tolerance, else by time."""
 
     def __init__(self, tol: float, monitor: Monitor):
-        self._tol, self._monitor = tol, monitor
+        self._tol = tol
+        self._monitor = monitor
         self._first: float | None = None
         self._best = 0.0
 
@@ -122,11 +140,13 @@ class Gauge:
         """Take in a history row."""
         passed = _number(row.get("passed"))
         if passed is not None:  # the error of a march says nothing of its end
-            self._first, self._best = 1.0, passed
+            self._first = 1.0
+            self._best = passed
             return
         error = _number(row.get("estimate")) or _number(row.get("predicted"))
         if not error or error <= 0:
             return
+        # On a logarithmic scale, since each level gains about as many digits; from 100 % on, what is unknown.
         self._first = self._first or max(error, 2 * self._tol, 1.0)
         share = math.log(self._first / error) / math.log(self._first / self._tol)
         self._best = max(self._best, min(max(share, 0.0), 1.0))
@@ -137,7 +157,9 @@ class Gauge:
         if self._first is not None:
             return self._best
         limit = self._monitor.time_limit
-        return min(self._monitor.seconds / limit, 1.0) if limit else None
+        if not limit:
+            return None
+        return min(self._monitor.seconds / limit, 1.0)
 
 
 @contextlib.contextmanager
@@ -150,7 +172,9 @@ def _live(name: str, method: str, tol: float, monitor: Monitor) -> Iterator[Show
     from rich.table import Table
     from rich.text import Text
 
-    gauge, spinner, latest = Gauge(tol, monitor), Spinner("dots", style="cyan"), [""]
+    gauge = Gauge(tol, monitor)
+    spinner = Spinner("dots", style="cyan")
+    latest = [""]
 
     class Line:
         def __rich__(self) -> Table:
@@ -158,6 +182,7 @@ def _live(name: str, method: str, tol: float, monitor: Monitor) -> Iterator[Show
             bar = ProgressBar(
                 total=1.0, completed=share or 0.0, width=20, pulse=share is None, complete_style="cyan"
             )
+            # Until the first row, what was asked for.
             words = latest[0] or f"{method}, tolerance {short(tol)}"
             if getattr(monitor, "stop_requested", False):
                 words = "stopping at the next step (Ctrl-C again: at once)"
@@ -173,6 +198,7 @@ def _live(name: str, method: str, tol: float, monitor: Monitor) -> Iterator[Show
         gauge.update(row)
         latest[0] = _words(row, monitor)
 
+    # On stderr, so that stdout can go to a file; transient, so that the answer stands alone at the end.
     console = Console(stderr=True)
     with Live(Line(), console=console, refresh_per_second=8, transient=True, redirect_stdout=False):
         yield show

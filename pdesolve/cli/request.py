@@ -13,8 +13,10 @@ from pdesolve.errors import UsageError
 from pdesolve.runs.run_directory import newest_run, problem_sha256
 
 RUNS = Path("runs")
-DECISIVE = ("method", "tol", "seed", "dtype", "device", "settings", "params")  # for the numbers of a run
-WRITTEN = ("times", "steps")  # when its files are written
+# These decide the numbers of a run: one that goes on must have the same.
+DECISIVE = ("method", "tol", "seed", "dtype", "device", "settings", "params")
+# These decide at which times its files are written.
+WRITTEN = ("times", "steps")
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,9 @@ class Request:
             return Path(self.out)
         if not self.resume:
             return _unused(RUNS / f"{self.problem}-{self.method}-{time.strftime('%Y%m%d-%H%M%S')}")
-        prefix = f"{self.problem}-" + (f"{self.method}-" if "method" in self.given else "")
+        prefix = f"{self.problem}-"
+        if "method" in self.given:
+            prefix += f"{self.method}-"
         found = newest_run(RUNS, prefix)
         if found is None:
             message = f"--resume: there is no run {RUNS / prefix}*; name its directory with --out"
@@ -97,7 +101,9 @@ class Request:
 
 def _unused(path: Path) -> Path:
     """The path, numbered where two runs start in one second."""
-    free, number = path, 2
+    free = path
+    number = 2
     while free.exists():
-        free, number = path.with_name(f"{path.name}-{number}"), number + 1
+        free = path.with_name(f"{path.name}-{number}")
+        number += 1
     return free

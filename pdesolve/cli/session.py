@@ -25,8 +25,11 @@ from pdesolve.runs.memory import keep_freed_memory
 from pdesolve.runs.run_directory import RunDirectory, read_run, refuse_differences
 from pdesolve.runs.versions import peak_memory_mb, versions
 
+# Exit code of a run that finished, but not within its tolerance.
 NOT_CERTIFIED = 3
-DIFFERENT = 10.0  # times tolerance and estimate: an error that is another solution
+# An error this many times tolerance and estimate is no error of the method: the file states another solution. Estimates
+# are within a factor of ten of the error (tests/problems).
+DIFFERENT = 10.0
 _VERDICTS = {0: "solved", NOT_CERTIFIED: "not certified", INTERRUPTED: "interrupted"}
 
 
@@ -59,7 +62,9 @@ def _open(request: Request, record: dict[str, Any]) -> Session:
 
     check_file_names(request.vtk, request.plot)
     path = request.directory()
-    saved = read_run(path) if request.resume else {}
+    saved = {}
+    if request.resume:
+        saved = read_run(path)
     request = request.completed(saved)
     record.update(request.known)
     problem = load_problem(request.file, request.params)
@@ -88,6 +93,7 @@ def _go_on(monitor: StoppableMonitor, directory: RunDirectory) -> None:
         return
     monitor.resume_state = state
     monitor.history = [dict(row) for row in state["history"]]
+    # The time limit is one for all parts of a run together.
     monitor.started -= state["seconds"]
 
 
@@ -138,7 +144,8 @@ class Session:
             self.directory.save_checkpoint(state)
             shown.update(state)
 
-        self.monitor.on_record, self.monitor.on_checkpoint = on_record, on_checkpoint
+        self.monitor.on_record = on_record
+        self.monitor.on_checkpoint = on_checkpoint
         try:
             with stop_on_signals(self.monitor):
                 return self._call_solver()
@@ -172,7 +179,9 @@ class Session:
     def _idle(self) -> float:
         """Seconds between the making of the monitor and the start of the solver: imports, mostly."""
         state = self.monitor.resume_state
-        return self.monitor.seconds - (state["seconds"] if state else 0.0)
+        if state is None:
+            return self.monitor.seconds
+        return self.monitor.seconds - state["seconds"]
 
     def _begin(self) -> None:
         self.directory.begin(_provenance(self.request, self.earlier))
@@ -188,7 +197,8 @@ class Session:
 
     def _compare(self) -> None:
         """Warn where a certified solution and the one in the problem file are different ones."""
-        error, estimate = self.record["relative_l2_error"], self.record["estimated_error"]
+        error = self.record["relative_l2_error"]
+        estimate = self.record["estimated_error"]
         if not self.record["converged"] or error is None or estimate is None or self.problem.data:
             return
         if error > DIFFERENT * max(estimate, self.request.tol):
@@ -209,6 +219,7 @@ class Session:
         solution.save(self.directory.path)
         self._save_summary()
         files = self._write_products(solution)
+        # Again, with the memory that the files took.
         self._save_summary()
         return files
 
@@ -228,12 +239,12 @@ class Session:
 
     def _answer(self, code: int, files: dict[str, str]) -> None:
         if self.request.json:
-            print_record({**self.record, "error": self._how_to_go_on() if code == INTERRUPTED else None})
+            error = self._how_to_go_on() if code == INTERRUPTED else None
+            print_record({**self.record, "error": error})
             return
         sentence = answer_sentence(self.record, _VERDICTS[code])
-        if code == INTERRUPTED:
-            resumable = (self.directory.path / "checkpoint.pt").exists()
-            sentence += "; --resume continues" if resumable else ""
+        if code == INTERRUPTED and self._can_resume:
+            sentence += "; --resume continues"
         print_answer(self.record, files, sentence, self.request.quiet)
 
     def save_failure(self, error: BaseException) -> None:
@@ -243,15 +254,21 @@ class Session:
         fault = Fault.of(error)
         if self.record["status"] is None:
             self.record |= {"status": fault.sentence, "converged": False, "seconds": self.monitor.seconds}
+        # The disk may be what failed.
         with contextlib.suppress(OSError):
             self._save_summary()
             self.directory.write_json("summary.json", {**self.record, "error": fault.sentence})
 
+    @property
+    def _can_resume(self) -> bool:
+        return (self.directory.path / "checkpoint.pt").exists()
+
     def _how_to_go_on(self) -> str:
-        when, path = f"interrupted after {duration(self.monitor.seconds)}", self.directory.path
+        when = f"interrupted after {duration(self.monitor.seconds)}"
+        path = self.directory.path
         if not self.directory.begun:
             return f"{when}, before the first result"
-        if (path / "checkpoint.pt").exists():
+        if self._can_resume:
             return f"{when}; the last checkpoint is in {path}, and --resume --out {path} continues"
         return f"{when}; settings and history are in {path}"
 

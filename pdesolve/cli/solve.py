@@ -71,7 +71,7 @@ def solve(context: click.Context, **options: Any) -> int:
     stops at the next step and keeps what there is.
     """
     _check(options)
-
+    # A run that goes on takes from its directory what was not said again.
     given = {name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
     return run(Request(**options, given=frozenset(given)), context.obj)
 

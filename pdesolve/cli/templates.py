@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "examples"
+# From what one meets first to what one meets last.
 ORDER = ("poisson", "heat", "elasticity", "flow", "inverse")
 
 

@@ -11,6 +11,7 @@ import click
 
 def parse_setting(text: str) -> Any:
     """An int, a float, true or false, or else the text itself."""
+    # Whole numbers first: `--set layers=3` is a count.
     for kind in (int, float):
         try:
             return kind(text)
@@ -54,7 +55,8 @@ def _split(parameter: click.Parameter, pairs: Sequence[str]) -> list[tuple[str, 
     found: list[tuple[str, str]] = []
     for pair in pairs:
         key, sign, value = pair.partition("=")
-        key, value = key.strip().replace("-", "_"), value.strip()
+        key = key.strip().replace("-", "_")
+        value = value.strip()
         if not (key and sign and value):
             message = f"received '{pair}', expected {parameter.metavar}"
             raise click.BadParameter(message)
@@ -78,8 +80,10 @@ def short(value: float) -> str:
     """A number in two digits: 3.2e-10, 0.41, 12."""
     if not math.isfinite(value):
         return str(value)
-    if value == 0 or 1e-2 <= abs(value) < 1e4:
-        return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
+    if 100 <= abs(value) < 1e4:
+        return f"{value:.0f}"
+    if value == 0 or 1e-2 <= abs(value) < 100:
+        return f"{value:.2g}"
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 
@@ -91,4 +95,6 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -6,7 +6,8 @@ Lengths and displacements are in units of the inner radius, stresses in units of
 
 from pdesolve import Annulus, Condition, Dirichlet, Problem, div, vector
 
-INNER, OUTER = 1.0, 2.0
+INNER = 1.0
+OUTER = 2.0
 ring = Annulus((0, 0), INNER, OUTER)
 
 

@@ -101,7 +101,9 @@ class Change:
         if isinstance(domain, Cylinder):
             t = domain.time
             scale = self.to.time
-            return self.domain(domain.space) * TimeInterval(scale * t.t0, scale * t.t1)
+            return self.domain(domain.space) * TimeInterval(
+                scale * t.t0, scale * t.t1, tuple(scale * b for b in t.breaks)
+            )
         return domain.moved(self.motion)
 
     def place(self, place: Any) -> Any:

@@ -1,8 +1,9 @@
 """Time intervals and space–time cylinders."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,18 @@ PROBES = 16
 class TimeInterval:
     """Times from t0 to t1; `space * TimeInterval(t0, t1)` is a space–time cylinder.
 
+    Attributes:
+        t0: the first time.
+        t1: the last time.
+        breaks: times in between, increasing, at which data break: steps of an evolution end there.
+
     Raises:
-        ProblemError: t0 or t1 is not a finite number, or t0 ≥ t1.
+        ProblemError: t0, t1 or a break is not a finite number, t0 ≥ t1, or breaks do not increase between them.
     """
 
     t0: float
     t1: float
+    breaks: Sequence[float] = ()
 
     def __post_init__(self):
         ends = finite_numbers((self.t0, self.t1), "TimeInterval")
@@ -42,9 +49,33 @@ class TimeInterval:
             raise ProblemError(message)
         object.__setattr__(self, "t0", ends[0])
         object.__setattr__(self, "t1", ends[1])
+        object.__setattr__(self, "breaks", self._checked_breaks())
+
+    def _checked_breaks(self) -> tuple[float, ...]:
+        given = self.breaks.tolist() if hasattr(self.breaks, "tolist") else self.breaks
+        if not isinstance(given, (list, tuple)):
+            message = f"TimeInterval received breaks={self.breaks!r}, expected a list of times such as breaks=[1, 2]."
+            raise ProblemError(message)
+        breaks = finite_numbers(given, "TimeInterval (breaks)")
+        for before, after in pairwise(breaks):
+            if not before < after:
+                message = (
+                    f"TimeInterval received the breaks {before:g} and {after:g} one after the other, expected each "
+                    "later than the one before."
+                )
+                raise ProblemError(message)
+        for time in breaks:
+            if not self.t0 < time < self.t1:
+                message = (
+                    f"TimeInterval received the break {time:g}, expected times between {self.t0:g} and {self.t1:g}: "
+                    "the ends need none."
+                )
+                raise ProblemError(message)
+        return tuple(breaks)
 
     def __repr__(self) -> str:
-        return f"TimeInterval({self.t0:g}, {self.t1:g})"
+        breaks = ", ".join(f"{time:g}" for time in self.breaks)
+        return f"TimeInterval({self.t0:g}, {self.t1:g}{f', breaks=[{breaks}]' if breaks else ''})"
 
     def times_space(self, space: Domain) -> "Cylinder":
         """Return the space–time cylinder over a domain in space."""

@@ -6,7 +6,7 @@ thousandth of the time leaves no trace in steps that jump over it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -53,6 +53,19 @@ class Resolution:
         if short.any():
             end = float(starts[np.argmax(short)])
         return min(end, t + 2 * first) if len(lengths) else end
+
+
+def with_stated(resolution: Resolution, stated: Sequence[float]) -> Resolution:
+    """Breaks that the user states beside those that were found; a found one that is the same counts once."""
+    if not stated:
+        return resolution
+    same = 8 * SHORTEST * float(resolution.borders[-1] - resolution.borders[0])
+    given = np.asarray(stated)
+    far = np.abs(resolution.jumps[:, None] - given).min(1) > same
+    jumps = np.union1d(resolution.jumps[far], given)
+    inner = resolution.borders[1:-1]
+    apart = np.abs(inner[:, None] - given).min(1) > same
+    return Resolution(np.union1d(resolution.borders[[0, -1]], np.union1d(inner[apart], given)), jumps)
 
 
 def resolve(function: Callable[[Tensor], Tensor], start: float, end: float, tol: float) -> Resolution:

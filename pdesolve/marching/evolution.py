@@ -22,6 +22,7 @@ from pdesolve.statement.problem import Problem
 
 PROBES = 64  # points in space at which the coefficients of rates are compared
 ROUNDING = 1e-12  # of the coefficient of a rate later on: less of it is none
+BESIDE = 4e-13  # of the interval: so far from a break the values of one side are taken; far above rounding
 MOST_ORDER = 2  # in time: what a start hands over are values and first derivatives
 
 
@@ -57,12 +58,14 @@ class Evolution:
         statement: its terms with derivatives along the grid axes of space, and along t.
         frame: grid coordinates of the space domain.
         places: of the terms that hold on boundaries, by number of the term.
+        breaks: times at which data jump.
     """
 
     problem: Problem
     statement: Statement
     frame: Frame
     places: dict[int, InSpace]
+    breaks: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, problem: Problem) -> Evolution:
@@ -103,6 +106,14 @@ class Evolution:
     def depth(self) -> int:
         """Highest time derivative of all."""
         return int(self.time_orders.max())
+
+    def within(self, times: Tensor, begin: float, end: float) -> Tensor:
+        """Times (n,) of a slab, kept off its ends where data break there: a slab sees the values of its own side."""
+        time = self.problem.domain.time
+        margin = BESIDE * time.length
+        lower = begin + margin if begin in self.breaks else begin
+        upper = end - margin if end in self.breaks else end
+        return times.clamp(lower, upper)
 
     def term_of(self, number: int) -> GridTerm:
         """A term by its number."""

@@ -42,6 +42,7 @@ from pdesolve.marching.saved import (
 from pdesolve.marching.semi_discrete import SemiDiscrete
 from pdesolve.marching.space import Space, moved
 from pdesolve.marching.step import Iteration, Slab, Stepper, relative_to
+from pdesolve.marching.switches import breaks_of
 from pdesolve.marching.unseen import UnseenPlaces, UnseenTimes
 from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, squared_norms
 from pdesolve.runs.monitor import Monitor
@@ -192,12 +193,14 @@ class March:
     restarts: int = 0
 
     def __post_init__(self) -> None:
-        self.evolution = Evolution.of(self.problem)
+        evolution = Evolution.of(self.problem)
+        self.evolution = replace(evolution, breaks=breaks_of(evolution, self.tol))
         self.interval = self.problem.domain.time
         linear = self.evolution.statement.linear
         self.q = self.settings.get("order") or _chosen(DEGREES[self.evolution.dimension], self.tol)
         self.stages = _chosen(STAGES_OF_LINEAR if linear else STAGES, self.tol)
         self.linear = linear
+        self.first_length = self.interval.length / self.settings.get("slabs", 1 if linear else 8)
         self._places: UnseenPlaces | None = None
 
     def run(self) -> MarchResult:
@@ -342,6 +345,8 @@ class March:
         state.slabs.append(slab)
         state.coarse.take(slab)
         state.time, state.length, state.first = slab.end, verdict.length, False
+        if slab.end in self.evolution.breaks:
+            self._begin_anew(state)
         if trial.numbers.unseen > self.tol * state.share:  # it was taken though: noise
             state.noise = max(state.noise, trial.numbers.unseen / slab.length)
         state.unseen = None
@@ -350,6 +355,14 @@ class March:
         self._record(state, slab)
         self._coarsen(state, trial)
         self.monitor.checkpoint(partial(self._saved, state))
+
+    def _begin_anew(self, state: State) -> None:
+        """Beyond a break nothing is extrapolated, and what does not match there is graded into it."""
+        state.first = True
+        state.coarse.before = None
+        state.fine.before = None
+        left = self.interval.t1 - state.time
+        state.length = min(max(state.length, self.first_length), left)
 
     def _coarsen(self, state: State, trial: Trial) -> None:
         """Merge patches now and then."""
@@ -377,10 +390,11 @@ class March:
         return float(relative_to(sizes[-1] * ratio, scale).max())
 
     def _end(self, state: State) -> float:
-        """Where the next slab ends: the rest of the interval is not left with a sliver."""
-        left = self.interval.t1 - state.time
+        """Where the next slab ends: what is left up to a break, or the last time, is not left with a sliver."""
+        last = next((b for b in self.evolution.breaks if b > state.time), self.interval.t1)
+        left = last - state.time
         if state.length >= 0.999 * left:
-            return self.interval.t1
+            return last
         if state.length > 0.5 * left:
             return state.time + 0.5 * left
         return state.time + state.length
@@ -394,9 +408,8 @@ class March:
         coarse = Track.beginning(space, self.stages, interrupted)
         fine = Track.beginning(space.raised(MORE_DEGREES), self.stages + MORE_STAGES, interrupted)
         scale = space.norms(coarse.start[:1])[0]
-        length = self.interval.length / self.settings.get("slabs", 1 if self.linear else 8)
         squares = np.zeros((2, space.unknowns))
-        return State(self.interval.t0, coarse, fine, length, scale, share, squares=squares)
+        return State(self.interval.t0, coarse, fine, self.first_length, scale, share, squares=squares)
 
     # ---------------------------------------------------------------- what is kept and told
 

@@ -140,12 +140,12 @@ class Stepper:
         if self.frozen is None or abs(length - self.frozen.length) > 1e-12 * length or self.rate > FAST:
             self._factorise(start if fresh else None, guess, start, begin, length)
         if fresh:  # a guess that does not move says little of the middle: first a rough solution
-            rough, iteration = self._iterate(guess, start, begin, length, scale, 1e-3)
+            rough, iteration = self._iterate(guess, start, begin, end, scale, 1e-3)
             if rough is None:
                 return None, iteration
             guess = rough
             self._factorise(None, guess, start, begin, length)
-        stages, iteration = self._iterate(guess, start, begin, length, scale, tolerance)
+        stages, iteration = self._iterate(guess, start, begin, end, scale, tolerance)
         self.rate = iteration.rate
         if stages is None:
             self.frozen = None
@@ -194,12 +194,14 @@ class Stepper:
         self.factored += 1
 
     def _iterate(
-        self, stages: Tensor, start: Tensor, begin: float, length: float, scale: Tensor, tolerance: float
+        self, stages: Tensor, start: Tensor, begin: float, end: float, scale: Tensor, tolerance: float
     ) -> tuple[Tensor | None, Iteration]:
         method = self.method
+        length = end - begin
         assert self._linearised is not None
         assert self._factors is not None
         times = begin + torch.from_numpy(method.nodes[1:]) * length
+        times = self.system.space.evolution.within(times, begin, end)
         dual = torch.from_numpy(method.dual)
         vectors = torch.from_numpy(method.vectors * method.multiplicity)
         changes: list[float] = []

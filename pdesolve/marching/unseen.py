@@ -147,7 +147,8 @@ class UnseenPlaces:
 
 def times_of(slab: Slab, fractions: np.ndarray) -> Tensor:
     """Times (S,) at fractions of a slab."""
-    return slab.begin + torch.from_numpy(fractions) * slab.length
+    times = slab.begin + torch.from_numpy(fractions) * slab.length
+    return slab.space.evolution.within(times, slab.begin, slab.end)
 
 
 def without_collocation(r: Tensor, stages: np.ndarray, fractions: np.ndarray) -> Tensor:

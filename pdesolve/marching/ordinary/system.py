@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.marching.breaks import Resolution, resolve
+from pdesolve.marching.breaks import Resolution, resolve, with_stated
 from pdesolve.marching.radau import Radau
 from pdesolve.statement.initial_values import orders_and_start
 from pdesolve.statement.problem import Problem
@@ -95,6 +95,7 @@ def compiled(problem: Problem, tol: float) -> System:
     orders, start = orders_and_start(problem, operator)
     first, last = problem.domain.bounds[:, 0].tolist()
     resolution = resolve(lambda t: _at_fixed_jets(operator, t), first, last, max(tol, 1e-9))
+    resolution = with_stated(resolution, problem.domain.time.breaks)
     return System(operator, resolution, orders, start)
 
 

@@ -11,6 +11,7 @@ import torch
 
 from pdesolve.checks.check import require_sound
 from pdesolve.errors import UsageError, did_you_mean
+from pdesolve.marching.evolution import cannot_march
 from pdesolve.methods import METHODS, Method
 from pdesolve.runs.answer import Answer, Findings
 from pdesolve.runs.monitor import Monitor
@@ -191,7 +192,9 @@ def _refuse_too_many_cells(problem: Problem, settings: dict[str, Any]) -> None:
 
 def _refuse_what_gmnm_cannot(problem: Problem) -> None:
     """What is stated is never ignored silently."""
-    d = problem.domain.dimension
+    # The patches of a march cover space alone.
+    marches = cannot_march(problem) is None
+    d = problem.domain.space_dimension if marches else problem.domain.dimension
     if problem.coordinates == ("t",) and not is_ordinary(problem):
         message = (
             "on a TimeInterval alone, method gmnm takes initial values only: no data, no Integral, nothing that "

@@ -10,12 +10,18 @@ from pdesolve.marching.evolution import Evolution
 from pdesolve.marching.refinement import directions, split, tails
 from pdesolve.marching.space import Space
 from pdesolve.marching.step import relative_to
+from pdesolve.patches.basis import basis_size
 from pdesolve.patches.cover import Patches
 from pdesolve.patches.partition import Partition
 
 CELLS = {1: 4, 2: 2, 3: 2}  # root cells along the longest side
 MOST_LEVELS = 12  # of halvings for initial values, which may have jumps
 MOST_PATCHES = {1: 400, 2: 900, 3: 216}
+HIGHEST = {
+    1: 18,
+    2: 16,
+    3: 13,
+}  # degrees that are tried, by dimension; beyond, tables and inverses rule the cost
 PROBES = 4096  # points at which initial values are compared with what the patches make of them
 MISFIT = 1e3  # times the tolerance: values there that differ by more were not seen by the patches
 
@@ -56,6 +62,30 @@ def resolving(evolution: Evolution, q: int, tolerance: float, cells: int | None 
             break
         space = finer[0]
     return space
+
+
+def cheapest(evolution: Evolution, q: int, tolerance: float, cells: int | None = None) -> Space:
+    """The cheapest of `resolving` with degrees from q on; q itself where the root grid resolves with it."""
+    best = resolving(evolution, q, tolerance, cells)
+    if len(best) == len(root_space(evolution, q, cells)):
+        return best
+    for higher in range(q + 1, HIGHEST[evolution.dimension] + 1):
+        space = resolving(evolution, higher, tolerance, cells)
+        if elimination_flops(space) < elimination_flops(best):
+            best = space
+    return best
+
+
+def elimination_flops(space: Space) -> float:
+    """Cubes of the blocks that are eliminated: of every patch, and of the largest separator of the patches.
+
+    A separator of P patches in d dimensions has about P^{(d-1)/d} faces, each with the modes of degree below q in
+    d - 1 coordinates, of values and of normal derivatives.
+    """
+    count = len(space)
+    modes = basis_size(space.d - 1, space.q) if space.d > 1 else 1
+    separator = count ** ((space.d - 1) / space.d) * 2 * modes * space.unknowns
+    return count * float(space.width) ** 3 + separator**3
 
 
 def _missed(space: Space, c: Tensor, order: int, tolerance: float) -> Tensor:

@@ -24,7 +24,7 @@ from pdesolve.errors import ProblemError, SolveError
 from pdesolve.marching.control import Accept, Numbers, Retry, Stop, Tuning, judge
 from pdesolve.marching.evolution import Evolution, cannot_march, missing_starts, rate_vanishes_at_the_start
 from pdesolve.marching.expansion import CollocatedMixture
-from pdesolve.marching.first_mesh import resolving
+from pdesolve.marching.first_mesh import cheapest, resolving
 from pdesolve.marching.radau import legendre_transform, radau
 from pdesolve.marching.refinement import directions, join, mergeable, split, tails
 from pdesolve.marching.saved import (
@@ -403,7 +403,8 @@ class March:
         return Tuning(self.tol * state.share, self.interval.length)
 
     def _beginning(self, share: float) -> State:
-        space = resolving(self.evolution, self.q, IN_SPACE * self.tol * share, self.settings.get("cells"))
+        start = resolving if "order" in self.settings else cheapest
+        space = start(self.evolution, self.q, IN_SPACE * self.tol * share, self.settings.get("cells"))
         interrupted = self.monitor.out_of_time
         coarse = Track.beginning(space, self.stages, interrupted)
         fine = Track.beginning(space.raised(MORE_DEGREES), self.stages + MORE_STAGES, interrupted)

@@ -49,7 +49,7 @@ class Linearised:
     face_weights: Tensor
 
     def project(self, residuals: Sequence[Tensor], jumps: Tensor) -> Tensor:
-        """A₀ᵀ w² R + Cᵀ f² jump, for residuals (S, b, m, c) and jumps (S, f, r): (S, e, n)."""
+        """A₀ᵀ w² R + Cᵀ f² jump, for residuals (S, b, m, c) and jumps (S, f, u, r): (S, e, n)."""
         space = self.system.space
         s = len(jumps)
         result = jumps.new_zeros(s, len(space), space.width)
@@ -61,9 +61,10 @@ class Linearised:
                 result.index_add_(1, rows.points.cells, part)
         faces = self.system.faces
         if len(faces):
-            weighted = jumps * self.face_weights[:, None] ** 2
+            weighted = jumps * self.face_weights[:, None, None] ** 2
             for cells, traces, sign in zip((faces.minus, faces.plus), faces.traces, (1.0, -1.0), strict=True):
-                result.index_add_(1, cells, torch.einsum("sfr,frn->sfn", sign * weighted, traces))
+                part = torch.einsum("sfur,furk->sfuk", weighted, traces)
+                result.index_add_(1, cells, part.flatten(2), alpha=sign)
         return result
 
 
@@ -89,7 +90,7 @@ class SemiDiscrete:
         return all(rows.term.linear for rows in self.rows)
 
     def residuals(self, derivatives: Sequence[Tensor], times: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Of all rows at S stages (S, b, m, c), and jumps over faces (S, f, r)."""
+        """Of all rows at S stages (S, b, m, c), and jumps over faces (S, f, u, r)."""
         found = [rows.residual(derivatives, times) for rows in self.rows]
         return found, self.faces.residual(derivatives[0], times)
 

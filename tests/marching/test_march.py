@@ -10,6 +10,8 @@ from evolutions import driven_heat, heat, klein_gordon, ring, rod, second, wave
 from torch import cos, exp, pi, sin
 
 from pdesolve import (
+    Ball,
+    Box,
     Dirichlet,
     Disk,
     Initial,
@@ -233,3 +235,26 @@ def test_a_rate_without_a_coefficient_at_the_start_is_refused():
     )
     with pytest.raises(ProblemError, match="start after that time"):
         solve(problem, tol=1e-3)
+
+
+def warm_body(body, k=0.1):
+    """Heat in three space coordinates, with the exact values on all of the boundary."""
+
+    def exact(x, y, z, t):
+        return exp(-3 * pi**2 * k * t) * sin(pi * x) * sin(pi * y) * sin(pi * z)
+
+    start = Initial(lambda x, y, z: sin(pi * x) * sin(pi * y) * sin(pi * z))
+    walls = Dirichlet(exact, on=body.boundary)
+    return Problem(body * TimeInterval(0, 1), lambda u: u.t - k * laplace(u), [start, walls], exact=exact)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hole", [False, True], ids=["cube", "cube less a ball"])
+def test_three_space_coordinates_and_time_march_as_well(hole):
+    cube = Box((0, 0, 0), (1, 1, 1))
+    body = cube - Ball((0.5, 0.5, 0.5), 0.25) if hole else cube
+    solution = solve(warm_body(body), tol=1e-3)
+    error = solution.relative_l2_error()
+    assert solution.converged
+    assert error < 1e-3
+    assert 0.3 < solution.estimated_error / error < 3

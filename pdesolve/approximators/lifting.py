@@ -164,16 +164,9 @@ def box_extension(
     faces = value
     if not isinstance(faces, Mapping):
         faces = dict.fromkeys(product(range(len(lower)), (0, 1)), faces)
-    ends = {axis: [end for end in (0, 1) if (axis, end) in faces] for axis in range(len(lower))}
-    axes = [axis for axis in ends if ends[axis]]
-    subsets = [subset for size in range(1, len(axes) + 1) for subset in combinations(axes, size)]
-
-    # Axes that are projected together, each with the end it is projected to.
-    projections = [
-        tuple(zip(subset, chosen, strict=True))
-        for subset in subsets
-        for chosen in product(*(ends[axis] for axis in subset))
-    ]
+    # An axis with a face at one end only is not interpolated along.
+    between = {axis for axis, end in faces if (axis, 1 - end) in faces}
+    projections = _projections(faces)
 
     def extension(x: Tensor) -> Tensor:
         corners = [torch.as_tensor(corner).to(x) for corner in (lower, upper)]
@@ -185,12 +178,26 @@ def box_extension(
             weight = torch.full_like(x[:, 0], (-1.0) ** (len(projection) + 1))
             for axis, end in projection:
                 columns[axis] = corners[end][axis].expand(len(x))
-                if len(ends[axis]) == 2:
+                if axis in between:
                     weight = weight * shares[end][:, axis]
             total = total + weight * faces[projection[0]](torch.stack(columns, dim=-1))
         return total
 
     return extension
+
+
+def _projections(faces: Iterable[Face]) -> list[tuple[Face, ...]]:
+    """The faces that a point can be projected to together, at most one of each axis: all sets but the empty one.
+
+    They are the terms of 1 - Π_i (1 - P_i), with the sign (-1)^(number of faces + 1).
+    """
+    ends = {axis: [end for other, end in sorted(faces) if other == axis] for axis, _ in sorted(faces)}
+    return [
+        tuple(zip(axes, chosen, strict=True))
+        for size in range(1, len(ends) + 1)
+        for axes in combinations(ends, size)
+        for chosen in product(*(ends[axis] for axis in axes))
+    ]
 
 
 def product_rule(distance: ScalarField, x: Tensor, indices: Indices) -> Tensor:

@@ -92,20 +92,35 @@ def compose_adjoint(
     # Lower orders first: fewer temporaries
     for alpha in (alpha for alpha in rule if alpha in cotangent):
         y_bar = cotangent[alpha]
-        polynomials = bell[alpha]
-        if not polynomials:
+        if not bell[alpha]:
             _add(h_bar, value, _contract(y_bar, f[1], expands))
-        for k, b in enumerate(polynomials):
-            if b is not None and expands:
-                _add(h_bar, value, _contract(y_bar, f[k + 2], True), b)
-            elif b is not None:
-                _add(orders, k, y_bar, b)
-            live = [term for term in rule[alpha][k] if _may_vary(term[1], h)]
+        elif expands:
+            _add_values_of_basis(h_bar, value, y_bar, f, bell[alpha])
+        else:
+            _add_orders(orders, y_bar, bell[alpha])
+        for k, polynomial in enumerate(rule[alpha]):
+            live = [term for term in polynomial if _may_vary(term[1], h)]
             if live:
                 _add_polynomial_derivatives(h_bar, _contract(y_bar, f[k + 1], expands), live, h)
     for k, total in orders.items():
         _add(h_bar, value, total, f[k + 2])
     return h_bar
+
+
+def _add_values_of_basis(
+    h_bar: Jet, value: Hashable, y_bar: Tensor, f: list[Tensor], polynomials: list[Tensor | None]
+) -> None:
+    """h̄_0 += Σ_k ⟨ȳ_α, f^(k+1)⟩ B_{α,k}, where ȳ_α is one for each function of a basis."""
+    for k, b in enumerate(polynomials):
+        if b is not None:
+            _add(h_bar, value, _contract(y_bar, f[k + 2], True), b)
+
+
+def _add_orders(orders: dict, y_bar: Tensor, polynomials: list[Tensor | None]) -> None:
+    """ȳ_α B_{α,k} added for each k."""
+    for k, b in enumerate(polynomials):
+        if b is not None:
+            _add(orders, k, y_bar, b)
 
 
 def _add_polynomial_derivatives(h_bar: Jet, weight: Tensor, terms: list, h: Jet) -> None:

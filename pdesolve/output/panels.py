@@ -40,6 +40,8 @@ _MAGNITUDE = "magma"
 _DECADES = 6
 # Beyond this ratio of the sides, a domain drawn to scale would be a line.
 _LONGEST = 6
+# A logarithmic axis shorter than this ratio of its ends would have one tick or two.
+_SHORT_AXIS = 60
 # A history of at most so many rows shows its points; more would run together.
 _MARKED = 60
 # Rows of a history that a tolerance of errors can be compared with; a loss or a residual has other units.
@@ -146,14 +148,8 @@ def _triangles(mesh: OutputMesh) -> NDArray[np.int64]:
 def history(axes: Axes, rows: Sequence[Mapping[str, Any]], tolerance: float | None = None) -> None:
     """Errors, estimates or losses of a solve against its unknowns, its seconds if they do not change, or time t."""
     across = _abscissa(rows)
-    for key, (label, colour, line) in _KINDS.items():
-        pairs = [(r[across], r[key]) for r in rows if _positive(r.get(key)) and r.get(across) is not None]
-        if not pairs:
-            continue
-        style: dict[str, Any] = {"color": colour, "markersize": 3.5, "label": label}
-        if len(pairs) <= _MARKED and line == "-":
-            style["marker"] = "o"
-        axes.plot(*zip(*pairs, strict=True), line, **style)
+    for key in _KINDS:
+        _history_line(axes, rows, across, key)
     errors = any(r.get(key) is not None for r in rows for key in _COMPARABLE)
     if tolerance is not None and axes.lines and errors:
         axes.axhline(tolerance, color="black", linewidth=0.7, linestyle=(0, (2, 2)), label="tolerance")
@@ -163,6 +159,18 @@ def history(axes: Axes, rows: Sequence[Mapping[str, Any]], tolerance: float | No
     axes.set_xlabel({"time": "t"}.get(across, across))
     axes.legend(loc="best")
     _open(axes)
+
+
+def _history_line(axes: Axes, rows: Sequence[Mapping[str, Any]], across: str, key: str) -> None:
+    """One quantity of a history, where it is known and positive."""
+    label, colour, line = _KINDS[key]
+    pairs = [(r[across], r[key]) for r in rows if _positive(r.get(key)) and r.get(across) is not None]
+    if not pairs:
+        return
+    style: dict[str, Any] = {"color": colour, "markersize": 3.5, "label": label}
+    if len(pairs) <= _MARKED and line == "-":
+        style["marker"] = "o"
+    axes.plot(*zip(*pairs, strict=True), line, **style)
 
 
 def _abscissa(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -180,7 +188,10 @@ def _logarithmic_numbers(axes: Axes) -> None:
 
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 60 * low else (1.0,)))
+    ticks = [1.0]
+    if high < _SHORT_AXIS * low:
+        ticks = [1.0, 2.0, 5.0]
+    axes.xaxis.set_major_locator(LogLocator(subs=ticks))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
@@ -222,16 +233,24 @@ def _frame(axes: Axes, mesh: OutputMesh, to_scale: bool, tight: bool) -> None:
     upper = mesh.points.max(axis=0)
     width, height = upper - lower
     fits = max(width, height) <= _LONGEST * min(width, height)
-    axes.set_aspect("equal" if to_scale and fits else "auto")
+    if to_scale and fits:
+        axes.set_aspect("equal")
     axes.set_xlabel(f"${mesh.names[0]}$")
     axes.set_ylabel(f"${mesh.names[1]}$", rotation=0, labelpad=8)
-    axes.locator_params(axis="x", nbins=5 if width > 0.6 * height or not to_scale else 3)
-    axes.locator_params(axis="y", nbins=5 if height > 0.6 * width or not to_scale else 3)
+    axes.locator_params(axis="x", nbins=_numbers_along(width, height, to_scale))
+    axes.locator_params(axis="y", nbins=_numbers_along(height, width, to_scale))
     room = 0.03 * (not tight) * (upper - lower)
     axes.set_xlim(lower[0] - room[0], upper[0] + room[0])
     axes.set_ylim(lower[1] - room[1], upper[1] + room[1])
     if not tight:
         axes.spines[["top", "right"]].set_visible(False)
+
+
+def _numbers_along(side: float, other: float, to_scale: bool) -> int:
+    """How many numbers stand along a side: fewer along a short one, where they would overlap."""
+    if to_scale and side <= 0.6 * other:
+        return 3
+    return 5
 
 
 def _open(axes: Axes) -> None:

@@ -20,6 +20,7 @@ import torch
 import pdesolve
 from pdesolve.errors import PdesolveError, ProblemError, UsageError, did_you_mean
 from pdesolve.runs.run_directory import problem_sha256
+from pdesolve.runs.wording import named
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.reading import files_beside, files_opened
 
@@ -104,7 +105,7 @@ def _numbers(params: Mapping[str, float]) -> dict[str, float]:
         try:
             numbers[name] = float(value)
         except (TypeError, ValueError):
-            message = f"--param {name}={value}: expected a number"
+            message = f"{named('param')} {name}={value}: expected a number"
             raise UsageError(message) from None
     return numbers
 
@@ -184,7 +185,9 @@ def _suggestion(error: BaseException) -> str:
         return f"; it takes {', '.join(name for name in known if name != 'self')}"
     if re.search(r"'\w+' object is not callable", str(error)):
         return "; it is no function: leave out the parentheses after it"
-    return "; is it installed, or misspelled?" if isinstance(error, ModuleNotFoundError) else ""
+    if isinstance(error, ModuleNotFoundError):
+        return "; is it installed, or misspelled?"
+    return ""
 
 
 def _unknown_name(error: BaseException) -> tuple[str, Iterable[str]]:

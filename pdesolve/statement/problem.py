@@ -18,6 +18,7 @@ from torch import Tensor
 from pdesolve.errors import ProblemError, did_you_mean
 from pdesolve.geometry.spacetime import TimeInterval
 from pdesolve.geometry.time_axis import TimeAxis
+from pdesolve.runs.wording import named
 from pdesolve.statement.arguments import names_explained
 from pdesolve.statement.calculus import DerivativeError, Frame
 from pdesolve.statement.conditions import Condition, Integral, Interface, Observation, Stated
@@ -170,7 +171,7 @@ class Problem:
                     ", ".join(self.constants)
                     or "none; constants={'k': 1.0} states one, as an argument k of functions"
                 )
-                message = f"--param {name}: the constants of this problem are: {known}"
+                message = f"{named('param')} {name}: the constants of this problem are: {known}"
                 raise ProblemError(message + did_you_mean(name, self.constants))
         return self._with(constants={**self.constants, **constants})
 

@@ -71,12 +71,12 @@ class ResidualOperator:
             r = self.residual(points, jets, normals, parameters)
             rows = []
             for i in range(r.shape[1]):
-                row = None
+                row = torch.zeros_like(jets)
                 if r.requires_grad:
                     (row,) = torch.autograd.grad(
-                        r[:, i].sum(), jets, retain_graph=i + 1 < r.shape[1], allow_unused=True
+                        r[:, i].sum(), jets, retain_graph=i + 1 < r.shape[1], materialize_grads=True
                     )
-                rows.append(torch.zeros_like(jets) if row is None else row)
+                rows.append(row)
         return r.detach(), torch.stack(rows, dim=1)
 
     def parameter_sensitivity(
@@ -91,12 +91,12 @@ class ResidualOperator:
             r = self.residual(points, jets.detach(), normals, leaves)
             rows = []
             for i in range(r.shape[1]):
-                found: Sequence[Tensor | None] = [None] * len(leaves)
+                found: Sequence[Tensor] = [torch.zeros_like(r[:, i])] * len(leaves)
                 if r.requires_grad:
                     found = torch.autograd.grad(
-                        r[:, i].sum(), list(leaves.values()), retain_graph=True, allow_unused=True
+                        r[:, i].sum(), list(leaves.values()), retain_graph=True, materialize_grads=True
                     )
-                rows.append(torch.stack([torch.zeros_like(r[:, i]) if g is None else g for g in found], 1))
+                rows.append(torch.stack(list(found), dim=1))
         return torch.stack(rows, dim=1)
 
     def frame(
@@ -157,7 +157,10 @@ class _Probe:
     def __init__(
         self, problem: Problem, term: Term, points: Tensor, normals: Tensor | None, generator: torch.Generator
     ):
-        self.problem, self.term, self.points, self.normals = problem, term, points, normals
+        self.problem = problem
+        self.term = term
+        self.points = points
+        self.normals = normals
         self.generator = generator
         self.jets: dict[tuple[str, MultiIndex], Tensor] = {}
 
@@ -202,7 +205,8 @@ def _slots(
 def _check_equation(
     problem: Problem, term: Term, residuals: tuple[Tensor, ...], slots: tuple[Slot, ...]
 ) -> None:
-    count, names = len(residuals), problem.unknowns
+    count = len(residuals)
+    names = problem.unknowns
     if problem.data:  # fields to be identified have no equation, and the trace of an unknown is in none
         names = tuple(name for name in names if any(problem.unknowns[u] == name for u, _ in slots))
         count = max(count, len(names))
@@ -235,7 +239,9 @@ def is_affine_in(
     """
     if operator.term.kind in PRESCRIBED or not any(chosen):
         return True
-    points, normals = points[:FEW], None if normals is None else normals[:FEW]
+    points = points[:FEW]
+    if normals is not None:
+        normals = normals[:FEW]
     generator = torch.Generator().manual_seed(11)
     shape = (len(points), len(operator.slots))
     jets = (torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5).to(points)
@@ -266,9 +272,10 @@ def _values_are_affine(
     sizes = points.new_tensor([a * size for size in SIZES for a in (-0.5, 1.0, 2.5)])
     moved = torch.where(mine, sizes[:, None, None] * jets, jets)
     all_points = points.repeat(len(sizes), 1)
-    all_normals = None if normals is None else normals.repeat(len(sizes), 1)
+    if normals is not None:
+        normals = normals.repeat(len(sizes), 1)
     with torch.enable_grad():
-        r = operator.residual(all_points, moved.flatten(0, 1), all_normals, parameters).detach()
+        r = operator.residual(all_points, moved.flatten(0, 1), normals, parameters).detach()
     a, b, c = r.view(len(SIZES), 3, -1).unbind(1)
     scale = a.abs() + b.abs() + c.abs()
     bad = (a + c - 2 * b).abs() > SAME_SLOPE * scale

@@ -92,8 +92,10 @@ _HINTS = {
 def _hint(error: BaseException) -> str:
     if isinstance(error, NameError) and error.name:
         return did_you_mean(error.name, pdesolve.__all__)
-    found = [hint for words, hint in _HINTS.items() if any(word in str(error) for word in words)]
-    return f"; {found[0]}" if found else ""
+    for words, hint in _HINTS.items():
+        if any(word in str(error) for word in words):
+            return f"; {hint}"
+    return ""
 
 
 def _residual(part: Any, size: int, name: str) -> Tensor:
@@ -103,9 +105,9 @@ def _residual(part: Any, size: int, name: str) -> Tensor:
         message = f"{name} returned a vector; return its components as a tuple: return tuple(v)"
         raise ProblemError(message)
     if not isinstance(part, Tensor):
-        shown = f"a {type(part).__name__}" + (
-            f" ({part})" if isinstance(part, (int, float)) or part is None else ""
-        )
+        shown = f"a {type(part).__name__}"
+        if isinstance(part, (int, float)) or part is None:
+            shown += f" ({part})"
         message = (
             f"{name} returned {shown}; expected a field of shape ({size},) that depends on the unknown, "
             "made with torch functions (torch.sin, not math.sin or numpy.sin)"

@@ -30,6 +30,7 @@ from pdesolve.approximators.multi_index import lower_closure
 from pdesolve.errors import UsageError
 from pdesolve.geometry.place import Piece
 from pdesolve.geometry.spacetime import Lateral
+from pdesolve.runs.wording import named
 from pdesolve.statement.calculus import Frame
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import Slot
@@ -88,8 +89,8 @@ class ExactValues:
         terms = [t for t in problem.terms if _lifts(t, problem)]
         if not terms:
             message = (
-                "lifting=distance needs a Dirichlet condition on a part of the boundary, or initial values; this "
-                "problem has neither: leave it out"
+                f"{named('lifting', 'distance')} needs a Dirichlet condition on a part of the boundary, or initial "
+                "values; this problem has neither: leave it out"
             )
             raise UsageError(message)
         interior = problem.domain.sample(SAMPLES, sampler="sobol", seed=1)
@@ -142,8 +143,8 @@ class ExactValues:
         if bool(bad.any()):
             where = ", ".join(f"{v:.4g}" for v in x[bad][0].tolist())
             message = (
-                f"lifting=distance continues the prescribed values to ({where}), where derivatives are not finite, "
-                "as beside a point at which the values have a corner; leave the setting out"
+                f"{named('lifting', 'distance')} continues the prescribed values to ({where}), where derivatives are not "
+                "finite, as beside a point at which the values have a corner; leave the setting out"
             )
             raise UsageError(message)
         columns = [u for u, _ in slots], [indices.index(alpha) for _, alpha in slots]
@@ -172,8 +173,8 @@ def _simplest(parts: tuple[Part, ...], interior: Tensor) -> tuple[Part, ...]:
     for one in parts:
         if not bool(one.extension(interior).isfinite().all()):
             message = (
-                f"lifting=distance continues the values of {one.owner} into the domain, where they are not finite; "
-                "leave the setting out"
+                f"{named('lifting', 'distance')} continues the values of {one.owner} into the domain, where they are not "
+                "finite; leave the setting out"
             )
             raise UsageError(message)
         gaps = [(one.extension(p.points) - v).abs().max() for p, v in zip(parts, prescribed, strict=True)]
@@ -260,27 +261,38 @@ def _parts(problem: Problem, terms: Sequence[Term], interior: Tensor) -> tuple[P
     faces: dict[tuple[int, int], tuple[Shape, Shape, Tensor]] = {}
     size = float((domain.bounds[1] - domain.bounds[0]).norm())
     boundary = torch.cat([piece.rule(12)[0] for piece in domain.pieces])
-    for term in terms:
+    pieces = [(term, piece) for term in terms for piece in term.place.pieces_on(domain)]
+    for term, piece in pieces:
         value = partial(_value, problem, term)
-        for piece in term.place.pieces_on(domain):
-            carrier = Carrier.of(piece)
-            points = piece.rule(8)[0]
-            shape = _alone_on(carrier, piece, interior, boundary, size)
-            face = _face(piece, domain.bounds)
-            if shape is not None and face is not None:
-                faces[face] = (shape, value, points)
-                continue
+        carrier = Carrier.of(piece)
+        shape = _alone_on(carrier, piece, interior, boundary, size)
+        face = _face(piece, domain.bounds)
+        if shape is not None and face is not None:
+            faces[face] = (shape, value, piece.rule(8)[0])
+        else:
             shape = shape or _trimmed(piece, interior)
-            if carrier is None or shape is None:
-                message = (
-                    f"lifting=distance knows no smooth distance from {piece.name} ({term.name}): it knows straight "
-                    "edges, flat faces, and circles and spheres that do not run on through the domain; leave it out"
-                )
-                raise UsageError(message)
-            found.append(Part(shape, _continued(value, carrier, points, interior), points, term.name))
+            found.append(_part(piece, term, carrier, shape, value, interior))
     if faces:
         found.append(_box(faces, domain.bounds, ", ".join(term.name for term in terms)))
     return tuple(found)
+
+
+def _part(
+    piece: Piece, term: Term, carrier: Carrier | None, shape: Shape | None, value: Shape, interior: Tensor
+) -> Part:
+    """One piece with its distance, and its values continued from it.
+
+    Raises:
+        UsageError: no distance is known.
+    """
+    if carrier is None or shape is None:
+        message = (
+            f"{named('lifting', 'distance')} knows no smooth distance from {piece.name} ({term.name}): it knows "
+            "straight edges, flat faces, and circles and spheres that do not run on through the domain; leave it out"
+        )
+        raise UsageError(message)
+    points = piece.rule(8)[0]
+    return Part(shape, _continued(value, carrier, points, interior), points, term.name)
 
 
 def _alone_on(

@@ -195,7 +195,7 @@ def test_constants_are_overridden_and_nothing_else_changes():
 
 def test_a_constant_that_does_not_exist_is_named_with_those_that_do():
     problem = Problem(SQUARE, lambda u, c: c * u.x, constants={"c": 1.0})
-    with pytest.raises(ProblemError, match="--param k: the constants of this problem are: c"):
+    with pytest.raises(ProblemError, match="param k: the constants of this problem are: c"):
         problem.with_constants({"k": 1.0})
     with pytest.raises(ProblemError, match="are: none"):
         Problem(SQUARE, poisson).with_constants({"k": 1.0})

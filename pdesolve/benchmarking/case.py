@@ -70,6 +70,7 @@ class Case:
     @property
     def name(self) -> str:
         """File name of its record, without an ending."""
+        # Anything else may mean something to a shell, or to a file system.
         parts = (self.problem_name, self.method.label, f"s{self.seed}")
         return "--".join(re.sub(r"[^A-Za-z0-9.+_]+", "-", part).strip("-") for part in parts)
 
@@ -100,8 +101,10 @@ class Case:
             own["module"] = problem_sha256(module)
         else:
             own["module"] = None
+        # What is kept beside the numbers, and when a run that hangs is given up.
         for unimportant in ("field", "grace"):
             del own[unimportant]
+        # 64 bits: two of a million records share one with a probability of 3e-8.
         return hashlib.sha256(json.dumps(own, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
@@ -133,6 +136,9 @@ def method_spec(text: str) -> MethodSpec:
     if text in METHODS:
         return MethodSpec(text, text)
     approximator, _, optimiser = text.partition("+")
-    settings = {"approximator": approximator} | ({"optimiser": optimiser} if optimiser else {})
+    settings = {"approximator": approximator}
+    if optimiser:
+        settings["optimiser"] = optimiser
+    # A table shows the name of a module, not the folders around it.
     label = re.sub(r"^.*/", "", text)
     return MethodSpec(label, "network", settings)

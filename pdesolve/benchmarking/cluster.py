@@ -50,6 +50,7 @@ def run_on_cluster(
             for position, case in enumerate(cases)
             if position not in found
         }
+        # Written here as they come: workers need not see the folder.
         for future in as_completed(pending):
             position, case = pending[future]
             if future.status != "finished":
@@ -58,6 +59,7 @@ def run_on_cluster(
                 )
                 raise SolveError(message)
             record = {**future.result(), "position": position, "problem_file": case.problem}
+            # With the paths of this machine, not of the worker's.
             record |= {"command": case.command, "identity": case.identity}
             write_record(out / "records", record, case.name)
             found[position] = record

@@ -55,6 +55,7 @@ def _draw_curve(axes: Any, row: Row, axis: str, number: int) -> None:
     axes.plot(
         places, middle, color=colour, marker=marker, markersize=3, markevery=12, lw=1.2, label=row.method
     )
+    # An infinite quartile, of runs that failed, ends above whatever an error can be.
     axes.fill_between(places, low, np.where(np.isinf(high), 10.0, high), color=colour, alpha=0.12, lw=0)
 
 
@@ -66,6 +67,7 @@ def error_fields(records: Sequence[Record], title: str = "") -> bytes | None:
     if not shown:
         return None
     fields = [np.array(r["picture"]["log10_error"], dtype=float) for r in shown]
+    # One scale for all pictures; below 1e-16 is rounding.
     low = max(min(np.nanmin(field) for field in fields), -16.0)
     high = max(np.nanmax(field) for field in fields)
     columns = min(5, len(shown))
@@ -92,5 +94,6 @@ def error_fields(records: Sequence[Record], title: str = "") -> bytes | None:
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
+    # Without the version of matplotlib, so that the same records give the same file.
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()

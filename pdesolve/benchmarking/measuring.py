@@ -41,6 +41,7 @@ class RecordingMonitor(Monitor):
         now = self.seconds
         if self.values_at is None or not (force or now >= self._due):
             return
+        # Geometric, but never so close at the start that copying were work.
         self._due = max(now + FIRST, GROWTH * now)
         whole: dict[str, Any] = made(state)
         before = whole.get("before", 0)
@@ -86,6 +87,7 @@ def _remembered(function: Callable[..., Any], folder: Path, name: str) -> Callab
         found = function(*positional, **named)
         if isinstance(found, Tensor):
             folder.mkdir(parents=True, exist_ok=True)
+            # Under a name of its own and renamed: other runs look for it at the same time.
             own = path.with_suffix(f".{os.getpid()}")
             torch.save(found, own)
             own.replace(path)
@@ -100,6 +102,7 @@ def error_history(problem: Problem, monitor: RecordingMonitor) -> list[dict[str,
     The error is relative L2 on 4,096 points of a Sobol sequence that no method trains on; None where the
     solution is not known.
     """
+    # A seed that no method uses for its own points.
     x = problem.domain.sample(POINTS, sampler="sobol", seed=987_654)
     known = problem.exact or problem.reference
     if known:
@@ -144,6 +147,7 @@ def error_picture(solution: Solution) -> Mapping[str, Any] | None:
     error = torch.full((len(grid),), math.nan, dtype=torch.float64)
     exact = solution.exact_values(grid[inside])
     assert exact is not None
+    # Zero has no logarithm; a tenth of the rounding of one stands for it.
     difference = (solution.evaluate(grid[inside]).to(exact) - exact)[:, 0].abs()
     error[inside] = difference.clamp_min(1e-17).log10()
     rows = error.reshape(PICTURE, PICTURE).T.tolist()

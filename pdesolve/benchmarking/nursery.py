@@ -21,6 +21,7 @@ from typing import Any
 from pdesolve.benchmarking.case import Case
 from pdesolve.benchmarking.worker import run
 
+# Of BLAS while it is imported: its thread pool would not survive the fork.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
@@ -55,6 +56,7 @@ class Nursery:
                 stdout=subprocess.PIPE,
                 bufsize=0,
                 env={**os.environ, **ONE_THREAD},  # a run sets its own number
+                # Ctrl-C on the terminal is for the parent, which ends the runs in order.
                 start_new_session=True,
             )
         request = {"record": str(record), "log": str(log), "case": case.to_json()}
@@ -76,6 +78,7 @@ class Nursery:
         """End the run with all that it has started, and wait until it is gone."""
         if self._child is None:
             return
+        # The group that it leads, or itself where it has not become its leader yet.
         for kill in (os.killpg, os.kill):
             with contextlib.suppress(OSError):
                 kill(self._child, signal.SIGKILL)
@@ -120,6 +123,7 @@ def _become(request: dict[str, Any]) -> None:
     """Be the process of a run; never returns."""
     code = 1
     try:
+        # A group of its own, so that what it starts is ended with it.
         os.setsid()
         log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -130,6 +134,7 @@ def _become(request: dict[str, Any]) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
+        # Not by `sys.exit`: the handlers and buffers of the parent were copied, and would run twice.
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()

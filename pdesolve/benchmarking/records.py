@@ -16,6 +16,7 @@ from typing import Any
 
 from pdesolve.errors import UsageError
 
+# Raised when a key changes its meaning; a record of another format is none.
 FORMAT = "pdesolve benchmark 1"
 Record = dict[str, Any]
 
@@ -25,10 +26,11 @@ def write_record(folder: Path, record: Mapping[str, Any], name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     temporary = path.with_suffix(".part")
+    # A line for each key, so that a difference of two records can be read.
     lines = [
         f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in _finite(record).items()
     ]
-    temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")  # a line for each key
+    temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
     temporary.replace(path)
     return path
 

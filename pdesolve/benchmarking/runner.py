@@ -60,7 +60,7 @@ def _watch(
 ) -> tuple[int, tuple[str, str] | None, float | None, float]:
     """Wait for the end; exit code, (outcome, sentence) where it had to be brought about, most memory, seconds."""
     start = time.monotonic()
-    peak = None
+    peak: float | None = None
     while (code := nursery.poll()) is None:
         if stop is not None and stop.is_set():
             raise KeyboardInterrupt
@@ -75,6 +75,7 @@ def _watch(
                 f"killed after {seconds:.0f} s: {case.budget:g} s of budget and {case.grace:g} s of grace"
             )
             return -signal.SIGKILL, ("timed out", sentence), peak, seconds
+        # Watched from outside: a method that hangs in a library does not look at its clock.
         time.sleep(PAUSE)
     return code, None, peak, time.monotonic() - start
 
@@ -85,6 +86,7 @@ def _resident_mb(pid: int) -> float | None:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):
         return None
+    # statm counts pages; its second number is what is resident.
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
@@ -102,18 +104,18 @@ def _death(code: int, log: Path) -> tuple[str, str]:
     # A process that died has left nothing but what it printed: the last line of a traceback.
     if lines and ("MemoryError" in lines[-1] or "allocate memory" in lines[-1]):
         return "out of memory", lines[-1][:500]
-    return "crashed", f"ended with {cause}, without a record" + (f": {lines[-1][:400]}" if lines else "")
+    sentence = f"ended with {cause}, without a record"
+    if lines:
+        sentence += f": {lines[-1][:400]}"
+    return "crashed", sentence
 
 
 def _failed(case: Case, reason: tuple[str, str], peak: float | None, seconds: float) -> Record:
     outcome, sentence = reason
-    return {
-        **blank(case),
-        "outcome": outcome,
-        "status": sentence,
-        "seconds": seconds,
-        "peak_memory_mb": None if peak is None else round(peak, 1),
-    }
+    found: Record = {"outcome": outcome, "status": sentence, "seconds": seconds}
+    if peak is not None:
+        found["peak_memory_mb"] = round(peak, 1)
+    return {**blank(case), **found}
 
 
 # -------------------------------------------------------------------- many runs
@@ -154,6 +156,7 @@ def run_all(
             finally:
                 nurseries.put(nursery)
 
+        # Threads only wait: each run is a process of its own.
         pool = stack.enter_context(ThreadPoolExecutor(jobs))
         pending = {
             pool.submit(run, case): (position, case)
@@ -196,6 +199,7 @@ def collect(
     """Write and show every record as it comes."""
     left = set(pending)
     while left:
+        # Not for ever at once, so that Ctrl-C comes through.
         done, left = wait(left, timeout=0.2, return_when=FIRST_COMPLETED)
         for future in done:
             position, case = pending[future]

@@ -101,6 +101,7 @@ def quantile(values: Sequence[float], q: float) -> float:
     share = place - low
     if share == 0:
         return ordered[low]
+    # Not by the formula below, in which 0 · ∞ and ∞ - ∞ are no numbers.
     if math.isinf(ordered[low + 1]):
         return math.inf
     return (1 - share) * ordered[low] + share * ordered[low + 1]
@@ -120,9 +121,13 @@ def curve(row: Row, axis: str, places: Sequence[float]) -> tuple[list[float], li
     result: tuple[list[float], list[float], list[float]] = ([], [], [])
     for place in places:
         values = [_last(steps, place) for steps in series]
+        # Where one run has not begun, a median over the others would jump when it does.
         whole = not any(math.isnan(value) for value in values)
         for target, q in zip(result, (0.25, 0.5, 0.75), strict=True):
-            target.append(quantile(values, q) if whole else math.nan)
+            found = math.nan
+            if whole:
+                found = quantile(values, q)
+            target.append(found)
     return result
 
 

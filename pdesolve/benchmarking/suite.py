@@ -19,6 +19,7 @@ KEYS = (
 ).split()
 METHOD_KEYS = ("label", "method", "settings", "tol")
 CLOCKS = ("wall", "cpu")
+# Seconds in each, and MiB in each: batch systems write GB and mean 1024 MB.
 UNITS = {"": 1.0, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 MEMORY_UNITS = {"": 1, "MB": 1, "MiB": 1, "GB": 1024, "GiB": 1024}
 # What a suite cannot do without, and where it comes from.
@@ -57,6 +58,7 @@ class Suite:
     def _with_settings(self, spec: MethodSpec) -> MethodSpec:
         from pdesolve.methods import METHODS
 
+        # One suite has methods of several kinds: each takes what it knows.
         known = METHODS[spec.method].settings
         shared = {key: value for key, value in self.settings.items() if key in known}
         return replace(spec, settings={**shared, **spec.settings})
@@ -79,6 +81,7 @@ def read_suite(path: Path, quick: bool = False) -> dict[str, Any]:
         if shorter is not None:
             content |= shorter
         else:
+            # One seed and three seconds: enough to see that everything runs.
             content |= {"seeds": content.get("seeds", [0])[:1], "budget": 3}
     for key in content:
         if key not in KEYS:
@@ -105,6 +108,7 @@ def _read_toml(path: Path, what: str) -> dict[str, Any]:
 
 
 def _matching(folder: Path, pattern: str) -> list[str]:
+    # Sorted: the order on the disk differs from machine to machine.
     files = sorted(glob.glob(str(folder / pattern)))
     if not files:
         message = f"no problem file matches {folder / pattern}"
@@ -166,6 +170,7 @@ def _method(entry: str | Mapping[str, Any]) -> MethodSpec:
 
     if isinstance(entry, str):
         return method_spec(entry)
+    # A misspelled key would be a setting that is never set.
     strange = set(entry) - set(METHOD_KEYS)
     if strange or entry.get("method") is None:
         message = f"a method of a suite has {', '.join(METHOD_KEYS)}, method at least; received {dict(entry)}"

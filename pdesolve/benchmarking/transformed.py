@@ -22,7 +22,8 @@ from pdesolve.statement.conditions import Condition, Interface, Observation, Per
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.signatures import has_signature, signature
 
-AXIS = (1.0, 1.0, 1.0)  # of rotations in space
+# Of rotations in space: it lies in no plane of coordinates, so that all of them are mixed.
+AXIS = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,7 @@ class Change:
             with inner:
                 found = function(**{name: known.get(name, value) for name, value in fields.items()})
                 values = _tensors(found, self.to.value)
+            # What is asked of the inner frame is asked of the outer one, in its coordinates.
             outer.deepest = max(outer.deepest, inner.deepest)
             outer.requested |= {(u, new) for u, old in inner.requested for new, _ in self.derivative(old)}
             return values
@@ -256,7 +258,7 @@ class Change:
         points = torch.stack([outer.coordinates[name].detach() for name in outer.names], dim=1)
         normals = outer._normals
         if normals is not None:
-            normals = normals @ self.matrix.to(normals)
+            normals = normals @ self.matrix.to(normals)  # Rᵀ n, for rows
         return Frame(outer.names, self.back(points), jet, outer.depth, normals)
 
 

@@ -84,6 +84,7 @@ def execute(case: Case) -> Record:
         record |= {"outcome": _outcome(error), "status": " ".join(str(error).split())}
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
+        # Messages of torch can hold whole stacks of C++.
         record |= {"outcome": _outcome(error), "status": text[:500]}
         traceback.print_exc()
     record["peak_memory_mb"] = peak_memory_mb()
@@ -115,6 +116,7 @@ def _solve(case: Case, record: Record) -> None:
     remember_references(problem, record["problem_sha256"])
     spec = case.method
     monitor = RecordingMonitor(clock=CLOCKS[case.clock])
+    # From here: loading the file and importing are no part of a method's time.
     wall = time.perf_counter()
     cpu = time.process_time()
     solution = solve(
@@ -138,6 +140,7 @@ def _solve(case: Case, record: Record) -> None:
     record["outcome"] = _ending(solution)
     if case.field and record["outcome"] == "finished":
         record["picture"] = error_picture(solution)
+    # After the clocks have stopped: what the copies were worth is measured at no one's expense.
     record["history"] = error_history(problem, monitor) or _estimates(solution.history, summary)
     steps = [row["iteration"] for row in record["history"] if row.get("iteration") is not None]
     record["iterations"] = next(reversed(steps), None)
@@ -182,6 +185,7 @@ def limit_memory(mebibytes: int) -> None:
     try:
         import resource
 
+        # Data rather than address space: libraries map files that they never read.
         resource.setrlimit(resource.RLIMIT_DATA, (mebibytes * 2**20,) * 2)
     except (ImportError, ValueError, OSError):  # not on Windows; the parent process watches, too
         pass

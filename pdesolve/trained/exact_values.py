@@ -143,8 +143,8 @@ class ExactValues:
         if bool(bad.any()):
             where = ", ".join(f"{v:.4g}" for v in x[bad][0].tolist())
             message = (
-                f"{named('lifting', 'distance')} continues the prescribed values to ({where}), where derivatives are not "
-                "finite, as beside a point at which the values have a corner; leave the setting out"
+                f"{named('lifting', 'distance')} continues the prescribed values to ({where}), where derivatives are "
+                "not finite, as beside a point at which the values have a corner; leave the setting out"
             )
             raise UsageError(message)
         columns = [u for u, _ in slots], [indices.index(alpha) for _, alpha in slots]
@@ -173,8 +173,8 @@ def _simplest(parts: tuple[Part, ...], interior: Tensor) -> tuple[Part, ...]:
     for one in parts:
         if not bool(one.extension(interior).isfinite().all()):
             message = (
-                f"{named('lifting', 'distance')} continues the values of {one.owner} into the domain, where they are not "
-                "finite; leave the setting out"
+                f"{named('lifting', 'distance')} continues the values of {one.owner} into the domain, where they are "
+                "not finite; leave the setting out"
             )
             raise UsageError(message)
         gaps = [(one.extension(p.points) - v).abs().max() for p, v in zip(parts, prescribed, strict=True)]

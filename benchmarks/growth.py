@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from pdesolve.adaptive.solve import Solver
+from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.versions import peak_memory_mb
 from pdesolve.statement.loading import load_problem
@@ -27,10 +27,10 @@ PROBLEM = Path(__file__).resolve().parent.parent / "problems" / "poisson_2d.py"
 
 def one(cells: int) -> None:
     """Print unknowns, seconds, megabytes and seconds of the evaluations for one number of cells."""
-    solver = Solver(load_problem(PROBLEM), 1e-6, Monitor(), "cpu", {"cells": cells, "order": 8})
+    solver = Discretisation(load_problem(PROBLEM), 1e-6, Monitor(), "cpu", {"cells": cells, "order": 8})
     patches, q = solver.start()
     solver.solve(
-        *Solver(solver.problem, 1e-6, Monitor(), "cpu", {"cells": 3}).start(), None
+        *Discretisation(solver.problem, 1e-6, Monitor(), "cpu", {"cells": 3}).start(), None
     )  # first calls are slow
     start = time.perf_counter()
     found = solver.solve(patches, q, None)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from pdesolve import solve
-from pdesolve.adaptive.solve import Solver
+from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.checks.check import check
 from pdesolve.marching import slabs
 from pdesolve.runs.monitor import Monitor
@@ -95,13 +95,13 @@ def test_a_slab_that_is_solved_again_to_a_tighter_share_is_halved_where_it_lacks
 ):
     """Taken for one that halving had not helped, it was split in space without end."""
     problem, tol = command.numbered(0, 70)
-    patches, original = [], Solver.solve
+    patches, original = [], Discretisation.solve
 
     def counting(self, *arguments):
         patches.append(len(arguments[0]))
         return original(self, *arguments)
 
-    monkeypatch.setattr(Solver, "solve", counting)
+    monkeypatch.setattr(Discretisation, "solve", counting)
     assert slabs.march(problem, tol, Monitor(time_limit=60)).converged
     assert max(patches) < 20
 

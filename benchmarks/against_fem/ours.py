@@ -11,7 +11,7 @@ import torch
 from benchmarks.against_fem.cases import Case
 from benchmarks.limits import Clock
 from pdesolve import load_problem
-from pdesolve.adaptive.solve import Solver
+from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solver import solve as solve_problem
@@ -59,5 +59,5 @@ def solve_adaptively(problem: Problem, size: int, limit: float) -> Solution:
 def solve_fixed(problem: Problem, order: int, size: int, cells: int) -> Solution:
     """On a grid of `cells` · 2^(size / 2) cells a side, all of one order: chosen by hand, no estimate."""
     settings = {"cells": round(cells * 2 ** (size / 2)), "order": order}
-    solver = Solver(problem, 1e-13, Monitor(), "cpu", settings)
+    solver = Discretisation(problem, 1e-13, Monitor(), "cpu", settings)
     return Solution(solver.solve(*solver.start(), None).mixture)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.estimation import difference
-from pdesolve.adaptive.solve import FINEST_TOLERANCE, AdaptiveResult, NonlinearFailure, Solver
-from pdesolve.errors import SolveError, UsageError
+from pdesolve.adaptive.solve import run
+from pdesolve.adaptive.strategy import AdaptiveResult
+from pdesolve.adaptive.tuning import FINEST_TOLERANCE
+from pdesolve.errors import UsageError
 from pdesolve.inverse.expansion import joined
 from pdesolve.inverse.fields import HIGHEST_DEGREE, unknown_parameters_of
 from pdesolve.inverse.newton import Identified, identify
@@ -37,25 +39,12 @@ class IdentifiedResult(AdaptiveResult):
     findings: Findings = field(kw_only=True)
 
 
-class NotIdentified(NonlinearFailure):
-    """Gauss–Newton over θ ends where no step lowers the misfit."""
+class Identification:
+    """Least squares on patches in which every level identifies θ anew, from that of the level before."""
 
-    def __init__(self) -> None:
-        SolveError.__init__(
-            self,
-            "no step lowers the misfit of the data any more; start nearer, with parameters={…} or guess=",
-        )
-
-
-@dataclass
-class InverseSolver(Solver):
-    """Adaptive least squares in which every level identifies θ anew, from that of the level before."""
-
-    parameters: UnknownParameters = field(init=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.parameters = unknown_parameters_of(self.statement, self.frame, 0.1 * self.tol)
+    def __init__(self, space: Discretisation):
+        self.space = space
+        self.parameters = self._parameters(0)
         if not self.parameters.size:
             message = (
                 "data= is given, but nothing is to be identified: the conditions determine every unknown; add "
@@ -63,42 +52,46 @@ class InverseSolver(Solver):
             )
             raise UsageError(message)
 
-    def solve(
-        self, patches: Patches, q: np.ndarray, previous: Discrete | None, max_steps: int = 25
-    ) -> Identified:
-        """Identify θ and solve on given patches; with all orders raised on the same patches, to the same weights.
+    def _parameters(self, degree: int) -> UnknownParameters:
+        """All that is to be identified, with fields of that degree at least."""
+        return unknown_parameters_of(self.space.statement, self.space.frame, 0.1 * self.space.tol, degree)
+
+    def solve(self, patches: Patches, q: np.ndarray, previous: Discrete | None) -> Identified:
+        """Identify θ and solve on given patches; with all degrees raised on the same patches, to the same weights.
 
         The degree of fields is raised until the data use less than half of their coefficients: then the penalty, hence
         the data, decide what is resolved.
         """
-        del max_steps
-        theta, choice = self.parameters.start, None
+        theta = self.parameters.start
+        choice = None
         if isinstance(previous, Identified):
             theta = previous.theta
-            verifying = patches is previous.assembly.patches and bool((q == previous.assembly.q + 2).all())
-            choice = previous.choice if verifying else None
+            if _verifies(patches, q, previous):
+                choice = previous.choice
         while True:
             found = self._identify(patches, q, previous, theta, choice)
-            d = found.assembly.dimension
-            enough = found.used <= MOST_USED * (self.parameters.size - len(self.parameters.names))
-            highest = self.parameters.degree + 2 > HIGHEST_DEGREE[d] or self.monitor.out_of_time()
-            if choice is not None or enough or highest:
+            if choice is not None or self._resolves_fields(found):
                 return found
-            finer = unknown_parameters_of(
-                self.statement, self.frame, 0.1 * self.tol, self.parameters.degree + 2
-            )
-            theta, self.parameters = finer.adopted(self.parameters, found.theta), finer
+            finer = self._parameters(self.parameters.degree + 2)
+            theta = finer.adopted(self.parameters, found.theta)
+            self.parameters = finer
 
-    def _after_failure(self, current: Discrete, finer: Discrete, estimates: np.ndarray) -> Discrete | None:
-        """As for any problem; where the finer solution is the next level, its weights are chosen anew."""
-        try:
-            following = super()._after_failure(current, finer, estimates)
-        except NonlinearFailure:
-            raise NotIdentified from None
-        if following is not finer:
-            return following
-        assert isinstance(finer, Identified)
-        return self._identify(finer.assembly.patches, finer.assembly.q, finer, finer.theta, None)
+    def _resolves_fields(self, found: Identified) -> bool:
+        """Whether fields have more coefficients than the data determine, or as many as they may have."""
+        coefficients = self.parameters.size - len(self.parameters.names)
+        enough = found.used <= MOST_USED * coefficients
+        highest = self.parameters.degree + 2 > HIGHEST_DEGREE[found.assembly.dimension]
+        return enough or highest or self.space.monitor.out_of_time()
+
+    def adopted(self, fine: Discrete) -> Discrete:
+        """The solution that verified, with its weights chosen anew."""
+        assert isinstance(fine, Identified)
+        return self._identify(fine.assembly.patches, fine.assembly.q, fine, fine.theta, None)
+
+    def failure(self, residual: float) -> str:
+        """What to try where Gauss–Newton over θ ends at no solution."""
+        del residual  # of the equation: it says nothing of the data
+        return "no step lowers the misfit of the data any more; start nearer, with parameters={…} or guess="
 
     def _identify(
         self,
@@ -108,37 +101,51 @@ class InverseSolver(Solver):
         theta: Tensor,
         choice: Choice | None,
     ) -> Identified:
-        rows, start = ParametricRows(self.statement, patches, q, self.parameters, self.device), None
-        if not self.statement.linear or (previous is not None and patches.cut.any()):
-            start = carried(rows.at(theta), previous, self.problem)
-        return identify(rows, start, theta, max(1e-2 * self.tol, 1e-13), self.monitor, choice)
+        space = self.space
+        rows = ParametricRows(space.statement, patches, q, self.parameters, space.device)
+        start = None
+        if not space.statement.linear or (previous is not None and patches.cut.any()):
+            start = carried(rows.at(theta), previous, space.problem)
+        return identify(rows, start, theta, space.stop, space.monitor, choice)
 
-    def difference(self, current: Discrete, finer: Discrete) -> np.ndarray:
+    def errors(self, coarse: Discrete, fine: Discrete) -> np.ndarray:
         """Estimated errors of all unknowns; of scalars the largest counts for every one of them."""
-        assert isinstance(current, Identified)
-        assert isinstance(finer, Identified)
-        moved = finer.theta - current.theta
+        assert isinstance(coarse, Identified)
+        assert isinstance(fine, Identified)
+        moved = fine.theta - coarse.theta
         only = replace(self.parameters, fields=())
-        scalars = only.change(finer.theta, moved, finer.coefficients, finer.response)
-        estimates = np.full(len(self.problem.unknowns), np.nan)
-        estimates[list(self.statement.states)] = difference(current, finer)
-        a, b = (self.parameters.coefficients(d.theta) for d in (current, finer))
-        for one, u, v in zip(self.parameters.fields, a, b, strict=True):
+        scalars = only.change(fine.theta, moved, fine.coefficients, fine.response)
+        estimates = self._of_all(difference(coarse, fine))
+        before = self.parameters.coefficients(coarse.theta)
+        after = self.parameters.coefficients(fine.theta)
+        for one, u, v in zip(self.parameters.fields, before, after, strict=True):
             estimates[one] = float((u - v).norm() / v.norm().clamp_min(1e-300)) + self.parameters.misfit
         return np.maximum(estimates, scalars)
 
-    def _finish(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> IdentifiedResult:
+    def _of_all(self, estimates: np.ndarray) -> np.ndarray:
+        """Estimates of all unknowns from those of the unknowns of the patches; NaN for fields."""
+        found = np.full(len(self.space.problem.unknowns), np.nan)
+        found[list(self.space.statement.states)] = estimates
+        return found
+
+    def result(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> IdentifiedResult:
+        """All unknowns on the same patches, with what was identified."""
         assert isinstance(current, Identified)
-        if len(estimates) < len(self.problem.unknowns):
-            states, estimates = estimates, np.full(len(self.problem.unknowns), np.nan)
-            estimates[list(self.statement.states)] = states
+        if len(estimates) < len(self.space.problem.unknowns):
+            estimates = self._of_all(estimates)
         found = findings(current)
-        status = f"{status}, for the data as they are" if met else status
+        if met:
+            status = f"{status}, for the data as they are"
         if found.remark:
             status = f"{status}; {found.remark}"
         return IdentifiedResult(
             joined(current), tuple(estimates.tolist()), met, status, current.residual, findings=found
         )
+
+
+def _verifies(patches: Patches, q: np.ndarray, previous: Discrete) -> bool:
+    """Whether these are the patches of an earlier solution with all degrees raised by two."""
+    return patches is previous.assembly.patches and bool((q == previous.assembly.q + 2).all())
 
 
 def solve_inverse(
@@ -151,11 +158,8 @@ def solve_inverse(
     Raises:
         UsageError: nothing is to be identified, or the data do not determine it.
     """
-    threads = torch.get_num_threads()
-    try:
-        solver = InverseSolver(problem, max(tol, FINEST_TOLERANCE), monitor or Monitor(), device, settings)
-        result = solver.run()
-        assert isinstance(result, IdentifiedResult)
-        return result
-    finally:
-        torch.set_num_threads(threads)
+    goal = max(tol, FINEST_TOLERANCE)
+    space = Discretisation(problem, goal, monitor or Monitor(), device, settings)
+    result = run(Identification(space))
+    assert isinstance(result, IdentifiedResult)
+    return result

@@ -18,18 +18,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from pdesolve.adaptive.estimation import (
-    Decay,
-    bulk_of,
-    cheapest,
-    difference_norms,
-    joined_orders,
-    predict,
-    relative,
-    sufficient_orders,
-    work,
-)
-from pdesolve.adaptive.solve import FINEST_TOLERANCE, SAFETY, AdaptiveResult, Solver
+from pdesolve.adaptive.decay import Decay, predict, sufficient_orders
+from pdesolve.adaptive.discretisation import Discretisation
+from pdesolve.adaptive.estimation import difference_norms, relative
+from pdesolve.adaptive.hp import cheapest, joined_orders, work
+from pdesolve.adaptive.marking import Marked, bulk_of
+from pdesolve.adaptive.strategy import AdaptiveResult
+from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING
 from pdesolve.errors import OutOfMemoryError, OutOfTimeError, SolveError
 from pdesolve.geometry import TimeInterval
 from pdesolve.least_squares.sparse.normal_equations import Factors
@@ -186,7 +181,7 @@ class March:
     factors: Factors | None = None  # of u and of v, where the problem is linear
 
     def __post_init__(self) -> None:
-        solver = Solver(self.problem, self.tol, self.monitor, self.device, self.settings)
+        solver = Discretisation(self.problem, self.tol, self.monitor, self.device, self.settings)
         self.orders = tuple(int(k) for k in solver.statement.orders[:, -1])
         self.range_of_orders = solver.first_order, solver.highest_order
         self.subdomains = solver.frame.subdomains if len(solver.frame.subdomains) > 1 else ()
@@ -495,7 +490,7 @@ class March:
         )
 
     def _goal(self, share: float) -> float:
-        return max(SAFETY * self.tol * self.share * share, 0.3 * FINEST_TOLERANCE)
+        return max(TUNING.safety * self.tol * self.share * share, 0.3 * FINEST_TOLERANCE)
 
     def _slab(
         self, a: float, b: float, before: PartitionedMixture | None, done: Progress, share: float
@@ -561,8 +556,8 @@ class March:
         power = np.log(last[1] / error) / np.log(last[0] / dt)
         return 1.0 if power < SHORTENING else float(np.clip((0.5 * goal / error) ** (1 / power), least, 0.5))
 
-    def _solver(self, problem: Problem, tol: float) -> Solver:
-        return Solver(
+    def _solver(self, problem: Problem, tol: float) -> Discretisation:
+        return Discretisation(
             problem,
             tol,
             self.monitor,
@@ -573,14 +568,14 @@ class March:
             threads=self.threads,
         )
 
-    def _moved(self, solver: Solver, hint: Hint, a: float, b: float) -> tuple[Patches, np.ndarray]:
+    def _moved(self, solver: Discretisation, hint: Hint, a: float, b: float) -> tuple[Patches, np.ndarray]:
         """Patches of another slab, moved in time."""
         partition, q = hint
         moved = replace(partition, breaks=(*partition.breaks[:-1], np.array([a, b])))
         patches, kept = Patches.over(solver.frame, moved)
         return patches, q[kept] if len(kept) != len(q) else q
 
-    def _resolving(self, solver: Solver, goal: float) -> tuple[Patches, np.ndarray]:
+    def _resolving(self, solver: Discretisation, goal: float) -> tuple[Patches, np.ndarray]:
         """Patches and orders that resolve the initial values, as far as a hundred patches go: they may have jumps."""
         patches, q = solver.start()
         for _ in range(24):
@@ -608,12 +603,12 @@ class March:
             axes[:, -1] = False
             q = np.where(marked, wanted, q)
             if axes.any():
-                patches, q = solver.split(fit, axes, q)
+                patches, q = solver.refined(fit, Marked(axes, q))
             elif (q == assembly.q).all():
                 break
         return patches, q
 
-    def _misfit(self, solver: Solver, fit: Discrete, goal: float) -> np.ndarray:
+    def _misfit(self, solver: Discretisation, fit: Discrete, goal: float) -> np.ndarray:
         """Patches (e,) in which the initial values differ from their fit at points that it has not seen."""
         problem, missed = solver.problem, np.zeros(len(fit.assembly.patches), dtype=bool)
         x = problem.domain.sample(PROBES, sampler="sobol", seed=1)
@@ -627,7 +622,7 @@ class March:
         return missed
 
     def _refine(
-        self, solver: Solver, current: Discrete, decay: Decay, goal: float
+        self, solver: Discretisation, current: Discrete, decay: Decay, goal: float
     ) -> tuple[Patches, np.ndarray] | None:
         assembly = current.assembly
         time_axis = assembly.dimension - 1
@@ -650,7 +645,7 @@ class March:
             # Carried in from where the equation is not met: what the residual shows, not the decay.
             axes = np.repeat(bulk_of(current.residual_of_patch)[:, None], assembly.dimension, axis=1)
             axes[:, time_axis], q = False, assembly.q
-        return solver.split(current, axes, q) if axes.any() else (assembly.patches, q)
+        return solver.refined(current, Marked(axes, q))
 
     def _verify(self, a: float, b: float, u: Discrete, before: PartitionedMixture | None) -> Discrete:
         """The same slab with all orders raised by two, continuing the finer march."""

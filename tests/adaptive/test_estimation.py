@@ -9,24 +9,22 @@ import torch
 from discretised import error_of, patches_over, polynomial_problem, solve_on
 
 from pdesolve import Dirichlet, Disk, Integral, Interval, Neumann, Problem, Rectangle, laplace
+from pdesolve.adaptive.decay import SLOW_DECAY, Decay, predict, sufficient_orders
+from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.estimation import (
-    SLOW_DECAY,
-    Decay,
     beyond,
-    bulk_of,
     change,
-    cheapest,
     difference,
     difference_norms,
-    joined_orders,
     left_over,
     overlooked,
-    predict,
     reference,
     relative,
-    sufficient_orders,
 )
-from pdesolve.adaptive.solve import Solver
+from pdesolve.adaptive.hp import cheapest, joined_orders
+from pdesolve.adaptive.marking import bulk_of
+from pdesolve.adaptive.solve import run
+from pdesolve.adaptive.strategy import Forward
 from pdesolve.patches.basis import basis_size
 from pdesolve.patches.newton import Discrete, coefficients_of, value_table, volume_weights
 from pdesolve.runs.monitor import Monitor
@@ -107,12 +105,12 @@ TOO_LITTLE = [
 @pytest.mark.parametrize(("name", "orders"), TOO_LITTLE)
 def test_continuity_that_is_missing_is_demanded_before_an_error_is_certified(name, orders):
     problem = load_problem(PROBLEMS / f"{name}.py")
-    solver = Solver(problem, 1e-4, Monitor(time_limit=20), "cpu", {})
-    expected = solver.statement.orders
-    solver.statement = replace(solver.statement, orders=np.array(orders))
-    result = solver.run()
+    space = Discretisation(problem, 1e-4, Monitor(time_limit=20), "cpu", {})
+    expected = space.statement.orders
+    space.statement = replace(space.statement, orders=np.array(orders))
+    result = run(Forward(space))
     assert result.converged
-    assert (solver.statement.orders == expected).all()
+    assert (space.statement.orders == expected).all()
     points = problem.domain.sample(1000)
     exact = problem.values(problem.exact, points)
     error = float((result.mixture(points) - exact).norm() / exact.norm())

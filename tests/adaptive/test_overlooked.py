@@ -5,8 +5,9 @@ import pytest
 from torch import exp, pi, sin
 
 from pdesolve import Dirichlet, Problem, Rectangle, laplace
-from pdesolve.adaptive.estimation import overlooked, predict
-from pdesolve.adaptive.solve import Solver
+from pdesolve.adaptive.decay import predict
+from pdesolve.adaptive.discretisation import Discretisation
+from pdesolve.adaptive.estimation import overlooked
 from pdesolve.runs.monitor import Monitor
 
 square = Rectangle((0, 0), (1, 1))
@@ -26,7 +27,7 @@ def needle_problem(height: float) -> Problem:
 
 @pytest.fixture(params=[0.0, 1.0], ids=["smooth", "needle"])
 def solved(request):
-    solver = Solver(needle_problem(request.param), 1e-6, Monitor(), "cpu", {"order": 12})
+    solver = Discretisation(needle_problem(request.param), 1e-6, Monitor(), "cpu", {"order": 12})
     return request.param, solver.solve(*solver.start(), None)
 
 

@@ -26,12 +26,12 @@ from pdesolve import (
     laplace,
     solve,
 )
-from pdesolve.adaptive.solve import Solver
+from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.errors import UsageError
 from pdesolve.inverse.fields import unknown_parameters_of
 from pdesolve.inverse.newton import forward, response_of
 from pdesolve.inverse.rows import ParametricRows
-from pdesolve.inverse.solve import InverseSolver
+from pdesolve.inverse.solve import Identification
 from pdesolve.patches.compiled import Statement
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.coefficient_fields import coefficient_fields
@@ -195,10 +195,11 @@ def test_the_response_is_the_derivative_of_the_solution(nonlinear):
         parameters={"kappa": 0.7},
         data=[measured()],
     )
-    solver = InverseSolver(problem, 1e-8, Monitor(), "cpu", {})
-    patches, q = solver.start()
-    theta = solver.parameters.start
-    rows = ParametricRows(solver.statement, patches, q + 4, solver.parameters)
+    space = Discretisation(problem, 1e-8, Monitor(), "cpu", {})
+    parameters = Identification(space).parameters
+    patches, q = space.start()
+    theta = parameters.start
+    rows = ParametricRows(space.statement, patches, q + 4, parameters)
     state, up, down = (forward(rows, None, theta + h, 1e-13, Monitor()) for h in (0, 1e-4, -1e-4))
     expected = (up.coefficients - down.coefficients) / 2e-4
     found = response_of(rows, state)[:, 0]
@@ -256,7 +257,7 @@ def test_what_is_stated_of_a_field_alone_holds_for_every_theta():
         ],
         data=[Observation([[0.1, 0.1, 0.5]], [0.1], unknown="u")],
     )
-    solver = Solver(problem, 1e-6, Monitor(), "cpu", {})
+    solver = Discretisation(problem, 1e-6, Monitor(), "cpu", {})
     assert solver.statement.fields == (1,)
     sought = unknown_parameters_of(solver.statement, solver.frame, 1e-6)
     theta = torch.randn(sought.size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

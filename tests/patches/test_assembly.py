@@ -9,8 +9,8 @@ from discretised import assemble, error_of, patches_over, polynomial_problem, so
 from torch import pi, sin
 
 from pdesolve import Dirichlet, Initial, Interval, Problem, Rectangle, TimeInterval, laplace
+from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.estimation import difference
-from pdesolve.adaptive.solve import Solver
 from pdesolve.errors import SolveError
 from pdesolve.geometry import Ball, Box, Disk, Point, Polygon
 from pdesolve.least_squares.sparse.row_blocks import squared_norm
@@ -234,7 +234,7 @@ def test_a_projection_is_exact_for_what_the_patches_can_hold(dimension):
     boxes = {1: Interval(0, 1), 2: Rectangle((0, 0), (1, 1)), 3: Box((0, 0, 0), (1, 1, 1))}
     box = boxes[dimension]
     problem = Problem(box, lambda u: u.xx + u, [Dirichlet(0, on=box.boundary)])
-    solver = Solver(problem, 1e-6, Monitor(), "cpu", {})
+    solver = Discretisation(problem, 1e-6, Monitor(), "cpu", {})
     patches, q = solver.start()
     assembly = discretise(solver.statement, patches, q)
     random = torch.randn(

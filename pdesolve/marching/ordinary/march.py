@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.adaptive.solve import AdaptiveResult
+from pdesolve.adaptive.strategy import AdaptiveResult
 from pdesolve.errors import SolveError
 from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.marching.ordinary.step import Trial, attempt, defect

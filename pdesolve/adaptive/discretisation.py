@@ -1,0 +1,135 @@
+"""A problem on patches: the first ones, the discrete solution on given ones, and their refinement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from pdesolve.adaptive.marking import Marked
+from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING, Tuning
+from pdesolve.least_squares.sparse.normal_equations import Factors
+from pdesolve.patches.assembly import Assembly
+from pdesolve.patches.compiled import Statement
+from pdesolve.patches.cover import Frame, Patches
+from pdesolve.patches.discretise import discretise
+from pdesolve.patches.grading import halve_toward
+from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.patches.newton import Discrete, carried, gauss_newton
+from pdesolve.patches.partition import Partition
+from pdesolve.runs.monitor import Monitor
+from pdesolve.runs.wording import named
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.subdomains import subdomains_of
+
+
+@dataclass
+class Discretisation:
+    """Least squares on patches for one problem to one tolerance.
+
+    Attributes:
+        problem, tol, monitor, device, settings: as for `solve_adaptively`.
+        duration: of the whole problem, where this is a slab of it; a slab has a single cell in time.
+        near: a solution whose patches and degrees are the first, or None.
+        factors: those of other slabs, if they are to be used again.
+        threads: of large solves.
+        tuning: numbers that decide.
+        frame: grid coordinates.
+        statement: the compiled problem.
+    """
+
+    problem: Problem
+    tol: float
+    monitor: Monitor
+    device: str
+    settings: dict[str, int]
+    duration: float = 0.0
+    near: PartitionedMixture | None = None
+    factors: Factors | None = None
+    threads: int = field(default_factory=torch.get_num_threads)
+    tuning: Tuning = TUNING
+    frame: Frame = field(init=False)
+    statement: Statement = field(init=False)
+
+    def __post_init__(self) -> None:
+        d = self.problem.domain.dimension
+        # A periodic axis is one of the grid.
+        rotation = torch.eye(d, dtype=torch.float64) if self.problem.seams else None
+        self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem), self.duration, rotation)
+        self.statement = Statement.of(self.problem, self.frame.rotation)
+        self.first_order = self.settings.get("order", self.tuning.first_degree[d - 1])
+        highest = self.settings.get("max_order", self.tuning.highest_degree[d - 1])
+        self.highest_order = max(self.first_order, highest)
+        self.most_unknowns = self.settings.get("max_unknowns", self.tuning.most_unknowns)
+
+    def start(self) -> tuple[Patches, np.ndarray]:
+        """The first patches and their degrees: a grid, or those of a solution nearby."""
+        torch.set_num_threads(1)
+        if self.near is not None:
+            patches, kept = Patches.over(self.frame, self.near.partition)
+            return patches, self.near.q[kept]
+        patches, _ = Patches.over(self.frame, self._roots())
+        return patches, np.full(len(patches), self.first_order)
+
+    def _roots(self) -> Partition:
+        problem = self.problem
+        d = problem.domain.dimension
+        cells = self.settings.get("cells", self.tuning.first_cells[d - 1])
+        breaks = self.frame.breaks(cells, problem.periodic_axes)
+        if self.duration:
+            breaks[-1] = breaks[-1][[0, -1]]
+        periodic = [i in problem.periodic_axes for i in range(d)]
+        shift = np.zeros((d, d))
+        for seam in problem.seams:
+            shift[seam.axis] = seam.shift
+        return Partition.grid(breaks, periodic, len(self.frame.subdomains), shift)
+
+    def solve(
+        self, patches: Patches, q: np.ndarray, previous: Discrete | None, max_steps: int = 25
+    ) -> Discrete:
+        """Solve on given patches; from an earlier solution where the problem is nonlinear or cells are cut."""
+        assembly = discretise(self.statement, patches, q, self.device)
+        start = None
+        # Cut cells hold functions that are zero to rounding, and what a solve from zero puts there does not go away.
+        if not self.statement.linear or (previous is not None and patches.cut.any()):
+            start = carried(assembly, previous, self.problem)
+        self._use_threads(assembly)
+        if self.factors is not None:
+            self.factors.origin = patches.partition, q
+        # Where a verdict may follow; a slab begins with values that determine it.
+        examine = not self.duration and previous is not None and previous.assembly.patches is patches
+        return gauss_newton(assembly, start, self.stop, self.monitor, max_steps, self.factors, examine)
+
+    @property
+    def stop(self) -> float:
+        """Relative step at which Gauss–Newton ends."""
+        return max(1e-2 * self.tol, FINEST_TOLERANCE)
+
+    def _use_threads(self, assembly: Assembly) -> None:
+        # Small dense blocks lose more to waking threads than they gain, above all on a busy machine.
+        large = assembly.layout.total > self.tuning.threaded_unknowns
+        torch.set_num_threads(self.threads if large else 1)
+
+    def refined(self, current: Discrete, marked: Marked) -> tuple[Patches, np.ndarray]:
+        """Patches halved along their marked axes, toward targets many times; children inherit the marked degrees."""
+        patches = current.assembly.patches
+        if not marked.axes.any():
+            return patches, marked.q
+        partition, parent = halve_toward(patches.partition, marked.axes, marked.targets)
+        patches, kept = Patches.over(self.frame, partition)
+        return patches, marked.q[parent[kept]]
+
+    def demand_continuity(self, orders: np.ndarray) -> None:
+        """Ask for continuity of derivatives below these orders (u, d), too."""
+        self.statement = replace(self.statement, orders=np.maximum(orders, self.statement.orders))
+
+    def limit(self, current: Discrete) -> str | None:
+        """The limit that has passed, in a sentence, else None."""
+        over = self.monitor.why_over()
+        if over is not None:
+            return over
+        unknowns = current.assembly.layout.total
+        if unknowns > self.most_unknowns:
+            return f"{unknowns} unknowns passed the limit; raise {named('max_unknowns')}"
+        return None

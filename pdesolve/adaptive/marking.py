@@ -1,0 +1,118 @@
+"""MARK: which patches are halved, along which axes, and to which degrees the others are raised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pdesolve.adaptive.decay import Decay
+from pdesolve.adaptive.hp import cheapest
+from pdesolve.adaptive.tuning import Tuning
+from pdesolve.patches.grading import LOCAL, Singularities, Target
+from pdesolve.patches.newton import Discrete
+
+
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """What becomes of the patches of a level.
+
+    Attributes:
+        axes: (e, d) along which patches are halved.
+        q: (e,) degrees.
+        targets: points toward which patches are halved many times.
+    """
+
+    axes: np.ndarray
+    q: np.ndarray
+    targets: Sequence[Target] = ()
+
+
+def bulk_of(share: np.ndarray, fraction: float = 0.75) -> np.ndarray:
+    """The fewest entries whose squares make up `fraction` of the sum of squares, as a mask (Dörfler 1996)."""
+    order = np.argsort(-share)
+    sums = np.cumsum(share[order] ** 2)
+    mask = np.zeros(len(share), dtype=bool)
+    mask[order[: int(np.searchsorted(sums, fraction * sums[-1])) + 1]] = True
+    return mask
+
+
+def by_decay(
+    current: Discrete, decay: Decay, tol: float, highest: int, seen: Singularities, tuning: Tuning
+) -> Marked:
+    """Mark the patches that hold the error back; raise their degree or halve them, whichever is cheaper.
+
+    Args:
+        current: the solution.
+        decay: of its coefficients.
+        tol: relative L2 tolerance.
+        highest: degree.
+        seen: errors at corners on the levels so far.
+        tuning: numbers that decide.
+    """
+    assembly = current.assembly
+    marked, goal = _holding_back(decay, tol, tuning)
+    target = 0.7 * goal / np.sqrt(len(assembly.q))
+    split, wanted = cheapest(decay, assembly.q, target, assembly.dimension, highest)
+    split &= marked
+    q = np.where(marked, wanted, assembly.q)
+    axes = split[:, None] & decay.directions
+    if not split.any():
+        return Marked(axes, q)
+    aim = 0.5 * tuning.safety * tol
+    return Marked(axes, q, seen.targets(assembly.patches.partition, split, decay.error, aim))
+
+
+def _holding_back(decay: Decay, tol: float, tuning: Tuning) -> tuple[np.ndarray, float]:
+    """Patches (e,) whose predicted errors are too large together, and the error that is aimed at.
+
+    While something is not resolved yet, what lies around it may be its echo: then only the worst patches are
+    marked. There, and where few patches hold most of the error, the aim is two digits less, not the tolerance.
+    """
+    goal = tuning.safety * tol
+    modest = max(goal, 0.01 * decay.total)
+    bulk = bulk_of(decay.error, 0.9)
+    unresolved = decay.slow[bulk].any()
+    local = bulk.sum() <= LOCAL * len(bulk)
+    marked = _without_harmless(decay.error, 0.7 * (modest if unresolved or local else goal))
+    if unresolved:
+        marked &= bulk | (decay.error >= tuning.alike * decay.error.max())
+        return marked, modest
+    return marked, goal
+
+
+def _without_harmless(error: np.ndarray, allowed: float) -> np.ndarray:
+    """All patches (e,) but those of the smallest errors, which together are below what is allowed."""
+    order = np.argsort(error)
+    harmless = np.sqrt(np.cumsum(error[order] ** 2)) <= allowed
+    marked = np.ones(len(order), dtype=bool)
+    marked[order[harmless]] = False
+    return marked
+
+
+def by_residual(current: Discrete, decay: Decay, goal: float, seen: Singularities) -> Marked:
+    """Halve the patches that hold most of the residual, along the axes in which their solution decays slowest.
+
+    Args:
+        current: the solution.
+        decay: of its coefficients.
+        goal: norm of the residual that is aimed at.
+        seen: residuals at corners on the levels so far.
+    """
+    assembly = current.assembly
+    residual = current.residual_of_patch
+    bulk = bulk_of(residual)
+    targets = seen.targets(assembly.patches.partition, bulk, residual, 0.7 * goal)
+    return Marked(bulk[:, None] & decay.directions, assembly.q, targets)
+
+
+def everywhere_in(current: Discrete, mask: np.ndarray) -> Marked:
+    """Halve masked patches (e,) along all axes."""
+    axes = np.repeat(mask[:, None], current.assembly.dimension, axis=1)
+    return Marked(axes, current.assembly.q)
+
+
+def unchanged(current: Discrete) -> Marked:
+    """The same patches and degrees."""
+    return everywhere_in(current, np.zeros(len(current.assembly.patches), dtype=bool))

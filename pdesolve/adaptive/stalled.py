@@ -1,0 +1,47 @@
+"""Why no refinement goes on, in a sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from pdesolve.adaptive.tuning import Tuning
+from pdesolve.patches.newton import Discrete
+from pdesolve.runs.wording import named
+
+
+def why_stalled(
+    current: Discrete, estimates: np.ndarray, at_rounding: bool, left: float, tuning: Tuning
+) -> str:
+    """What holds the error back, and where.
+
+    Args:
+        current: the solution.
+        estimates: (u,) its relative L2 errors; infinite where there is no verdict.
+        at_rounding: whether its residual is what rounding leaves.
+        left: part of the terms of the equation that is left over.
+        tuning: numbers that decide.
+    """
+    known = "without a verdict"
+    if np.isfinite(estimates).all():
+        known = f"at an estimate of {estimates.max():.1e}"
+    if at_rounding:
+        return f"stalled {known}: the residual is at rounding; ask for a looser {named('tol')}"
+    place = worst_place(current)
+    if left > tuning.unmet:
+        return (
+            f"equation and conditions cannot all be met: {left:.1e} of the terms of the equation is left over "
+            f"whatever the order, most of it near {place}; pdesolve check says where they contradict each other"
+        )
+    return (
+        f"stalled {known}: neither higher orders nor smaller patches lower the residual, most of which is near "
+        f"{place}; look there for a jump of the data or a kink, and state it as an Interface"
+    )
+
+
+def worst_place(current: Discrete) -> str:
+    """Coordinates of the patch with the largest residual, in words."""
+    patches = current.assembly.patches
+    y = torch.from_numpy(patches.centre[current.residual_of_patch.argmax()])
+    x = patches.frame.rotation @ y
+    return f"({', '.join(f'{v:.4g}' for v in x.tolist())})"

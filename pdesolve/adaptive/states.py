@@ -1,0 +1,234 @@
+"""ESTIMATE: what is known of a level, of its verification, and of an attempt to halve where the residual is.
+
+Numbers that cost something are computed when a rule asks for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pdesolve.adaptive.decay import Decay, predict
+from pdesolve.adaptive.discretisation import Discretisation
+from pdesolve.adaptive.estimation import at_rounding, left_over, overlooked, shared
+from pdesolve.adaptive.stalled import why_stalled
+from pdesolve.adaptive.tuning import Tuning
+from pdesolve.adaptive.uniqueness import undetermined
+from pdesolve.patches.newton import Discrete
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """A discrete solution before its verification.
+
+    Attributes:
+        space: the discretisation.
+        current: the solution.
+        residual_goal: norm of the residual that verifications before asked for.
+        number: of the level.
+    """
+
+    space: Discretisation
+    current: Discrete
+    residual_goal: float
+    number: int
+
+    @property
+    def tol(self) -> float:
+        """Relative L2 tolerance."""
+        return self.space.tol
+
+    @property
+    def tuning(self) -> Tuning:
+        """Numbers that decide."""
+        return self.space.tuning
+
+    @property
+    def limit(self) -> str | None:
+        """The limit of time or unknowns that has passed, in a sentence."""
+        return self.space.limit(self.current)
+
+    @property
+    def converged(self) -> bool:
+        """Whether Gauss–Newton did."""
+        return self.current.converged
+
+    @property
+    def residual(self) -> float:
+        """Norm of all rows."""
+        return self.current.residual
+
+    @cached_property
+    def decay(self) -> Decay:
+        """Of the coefficients."""
+        return predict(self.current)
+
+    @property
+    def predicted(self) -> float:
+        """Truncation error, relative L2."""
+        return self.decay.total
+
+    @cached_property
+    def at_rounding(self) -> bool:
+        """Whether the residual is what rounding leaves."""
+        return at_rounding(self.current)
+
+    @cached_property
+    def _unseen(self) -> tuple[np.ndarray, np.ndarray]:
+        samples = self.tuning.unseen_points[self.current.assembly.dimension - 1]
+        return overlooked(self.current, self.tol, samples, seed=self.number)
+
+    @property
+    def missed(self) -> np.ndarray:
+        """Patches (e,) in which the equation fails between the points of the solve."""
+        return self._unseen[0]
+
+    @property
+    def orders(self) -> np.ndarray:
+        """Orders (u, d) of derivatives that enter between the points of the solve."""
+        return self._unseen[1]
+
+    @property
+    def lacks_continuity(self) -> bool:
+        """Whether derivatives enter there that are not held continuous."""
+        return bool((self.orders > self.space.statement.orders).any())
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """A level and a finer solution.
+
+    Attributes:
+        level: what is verified.
+        finer: the solution with all degrees raised by two.
+        estimates: (u,) relative L2 errors of the level; infinite where there is no verdict.
+        sharp: whether the finer solution also has halved patches.
+    """
+
+    level: Level
+    finer: Discrete
+    estimates: np.ndarray
+    sharp: bool = False
+
+    @property
+    def tol(self) -> float:
+        """Relative L2 tolerance."""
+        return self.level.tol
+
+    @property
+    def tuning(self) -> Tuning:
+        """Numbers that decide."""
+        return self.level.tuning
+
+    @property
+    def limit(self) -> str | None:
+        """The limit of time or unknowns that has passed, in a sentence."""
+        return self.level.limit
+
+    @property
+    def converged(self) -> bool:
+        """Whether Gauss–Newton did on the level."""
+        return self.level.converged
+
+    @property
+    def finer_converged(self) -> bool:
+        """Whether Gauss–Newton did for the finer solution."""
+        return self.finer.converged
+
+    @property
+    def finer_at_rounding(self) -> bool:
+        """Whether the residual of the finer solution is what rounding leaves."""
+        return at_rounding(self.finer)
+
+    @property
+    def worst(self) -> float:
+        """The largest estimate."""
+        return float(self.estimates.max())
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether there is an estimate for every unknown."""
+        return bool(np.isfinite(self.estimates).all())
+
+    @cached_property
+    def shared(self) -> float:
+        """σ, the part of the error that both solutions have."""
+        return shared(self.level.current, self.finer)
+
+    @property
+    def from_data(self) -> bool:
+        """Whether something is identified from data."""
+        return bool(self.level.space.problem.data)
+
+    @cached_property
+    def free(self) -> str | None:
+        """What equation and conditions leave open, in a sentence."""
+        return undetermined(self.level.current, self.finer)
+
+    @property
+    def residual(self) -> float:
+        """Norm of all rows of the level."""
+        return self.level.residual
+
+    @property
+    def finer_residual(self) -> float:
+        """Norm of all rows of the finer solution."""
+        return self.finer.residual
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether degrees are beyond what patches should have."""
+        return bool((self.finer.assembly.q > self.level.space.highest_order + 6).any())
+
+
+@dataclass(frozen=True, eq=False)
+class Halving:
+    """A verification that failed, and a solution on patches halved where the residual is."""
+
+    verification: Verification
+    halved: Discrete
+
+    @property
+    def tuning(self) -> Tuning:
+        """Numbers that decide."""
+        return self.verification.tuning
+
+    @property
+    def linear(self) -> bool:
+        """Whether the problem is."""
+        return self.verification.level.space.statement.linear
+
+    @property
+    def residual(self) -> float:
+        """Norm of all rows of the level."""
+        return self.verification.residual
+
+    @property
+    def halved_residual(self) -> float:
+        """Norm of all rows on halved patches."""
+        return self.halved.residual
+
+    @cached_property
+    def left(self) -> float:
+        """Part of the terms of the equation that halving leaves over."""
+        return left_over(self.halved)
+
+    @cached_property
+    def left_before(self) -> float:
+        """The same on the level."""
+        return left_over(self.verification.level.current)
+
+    @property
+    def estimates(self) -> np.ndarray:
+        """Relative L2 errors (u,) of the level."""
+        return self.verification.estimates
+
+    @property
+    def why_stalled(self) -> str:
+        """Why no refinement goes on, and where."""
+        level = self.verification.level
+        if self.verification.free is not None:
+            return self.verification.free
+        return why_stalled(level.current, self.estimates, level.at_rounding, self.left_before, level.tuning)

@@ -71,6 +71,7 @@ class TrainableApproximator(torch.nn.Module, ABC):
             weights: (n, m, u, a).
         """
         indices = tuple(indices)
+        # In chunks: the whole table (n, u, a, p) is the largest array of a training, and the sum is a small one.
         size = self.points_per_chunk
         parts = [
             torch.einsum("nmua,nuap->nmp", w, self.jet_jacobian(points, indices).detach())
@@ -87,6 +88,7 @@ class TrainableApproximator(torch.nn.Module, ABC):
         with torch.enable_grad():
             jet = self.jet(x, indices)
         parameters = list(self.parameters())
+        # A layer that its owner has frozen has derivatives of zero, so that θ keeps its length.
         free = [p for p in parameters if p.requires_grad]
 
         def pullback(cotangent: Tensor) -> Tensor:
@@ -143,6 +145,7 @@ def pointwise_jacobian(
     jacobian = vmap(
         jacrev(lambda θ, point: functional_call(evaluation, θ, (point,))), (None, 0), chunk_size=512
     )
+    # A block for each parameter, in the order of θ.
     blocks = jacobian(values, x)
     return torch.cat([block.reshape(*block.shape[:3], -1) for block in blocks.values()], dim=-1)
 

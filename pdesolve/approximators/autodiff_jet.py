@@ -32,6 +32,7 @@ class AutodiffJet(TrainableApproximator):
         """D^α u_θ as (n, u, a) by nested autograd."""
         x, indices = self._checked(x, indices)
         keep_graph = torch.is_grad_enabled()
+        # The derivatives need a graph, also where the caller wants none of the result.
         with torch.enable_grad():
             if x.requires_grad:
                 points = x
@@ -70,6 +71,7 @@ def _nested_derivatives(value: Tensor, x: Tensor, indices: tuple[Index, ...]) ->
     gradients: dict[Index, Tensor] = {}
 
     def gradient(index: Index) -> Tensor:
+        # One pass gives the derivatives along all axes; kept, since u_xy and u_xx both begin with u_x.
         if index not in gradients:
             gradients[index] = torch.autograd.grad(
                 derivative(index).sum(), x, create_graph=True, allow_unused=True, materialize_grads=True
@@ -95,7 +97,7 @@ def point_jet(module: torch.nn.Module, point: Tensor, indices: tuple[Index, ...]
     def derivative(index: Index):
         axis = next((i for i, order in enumerate(index) if order), None)
         if axis is None:
-            return lambda at: module(at[None])[0]
+            return lambda at: module(at[None])[0]  # modules map batches of points
         return lambda at: jacrev(derivative(lowered(index, axis)))(at)[:, axis]
 
     return torch.stack([derivative(index)(point) for index in indices], dim=-1)

@@ -55,6 +55,7 @@ class ForeignNetwork(AutodiffJet):
             "upper": upper,
             "seed": seed,
         }
+        # Modules draw their parameters from torch's own generator.
         torch.manual_seed(seed)
         module = _instance(name, _load_class(name), offered).to(dtype)
         _check(module, name, inputs, outputs, dtype)
@@ -92,6 +93,7 @@ def _load_class(name: str) -> type[torch.nn.Module]:
         message = f"there is no file {file} for the approximator {name}; expected my_module.py:MyNet"
         raise UsageError(message)
     module = util.module_from_spec(spec)
+    # Dataclasses and pickle look modules up by their names.
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
@@ -129,6 +131,7 @@ def _check(module: torch.nn.Module, name: str, inputs: int, outputs: int, dtype:
     if not any(p.requires_grad for p in module.parameters()):
         message = f"{name} has no trainable parameters"
         raise UsageError(message)
+    # Three points and not one: a batch of one hides what mixes points up.
     with torch.no_grad():
         shape = tuple(module(torch.full((3, inputs), 0.5, dtype=dtype)).shape)
     if shape != (3, outputs):

@@ -44,6 +44,7 @@ class GaborNet(NestedNetwork):
 
     def features(self, x: Tensor) -> Tensor:
         """z_L, (n, k)."""
+        # A product of filters is a sum of filters, as the paper shows: depth without a nonlinearity between.
         z = self._filter(x, 0)
         for layer in range(1, LAYERS):
             z = torch.nn.functional.linear(z, self.weights[layer - 1], self.biases[layer - 1])

@@ -83,6 +83,7 @@ class _AxisAlignedComponents(Components):
         self.xi = [x[:, i, None] - parameters["centres"][:, i] for i in range(d)]
         v = [xi * p for xi, p in zip(self.xi, self.precision, strict=True)]
         g = torch.exp(-0.5 * _dot(v, self.xi))
+        # P is diagonal: the recursion runs along each axis by itself.
         self.derivatives = gaussian_derivatives(
             g, v, lambda i, j: self.precision[i] if i == j else None, indices
         )
@@ -104,6 +105,7 @@ class _AxisAlignedComponents(Components):
         return centres, [self.precision[i] * moments.second(i, i) for i in axes]
 
     def _named(self, centres: list[Tensor], widths: list[Tensor]) -> dict[str, Tensor]:
+        # ∂/∂log s of -½ ξ²/s² is ξ²/s²: the moment times the precision.
         log_widths = torch.stack(widths, dim=-1)
         if self.isotropic:
             log_widths = log_widths.sum(-1)
@@ -149,6 +151,7 @@ class _MahalanobisComponents(Components):
 
     def _symmetric(self, entry) -> Tensor:
         axes = range(len(self.xi))
+        # Half of them; ξ_i ξ_j and ξ_j ξ_i are the same moment.
         upper = {(i, j): entry(i, j) for i in axes for j in axes if i <= j}
         rows = [torch.stack([upper[min(i, j), max(i, j)] for j in axes], dim=-1) for i in axes]
         return torch.stack(rows, dim=-2)
@@ -184,6 +187,7 @@ class _RidgeComponents(Components):
         self.f = [torch.exp(-0.5 * self.y * self.y)]
         for _ in range(max(sum(alpha) for alpha in indices)):
             self._extend()
+        # w^β of each component, whatever the points: (k,), the small factor of every derivative.
         self.powers = {beta: self._power(beta) for beta in lower_closure(indices)}
 
     def derivative(self, alpha: Index) -> Tensor:
@@ -268,6 +272,7 @@ KINDS: dict[str, Kind] = {
 
 def _by_order(weights: Derivatives) -> list[tuple[int, list[Index]]]:
     """The derivatives of each order |α|."""
+    # For a ridge all derivatives of one order share f^(order), the only factor that differs from point to point.
     orders = sorted({sum(alpha) for alpha in weights})
     return [(order, [alpha for alpha in weights if sum(alpha) == order]) for order in orders]
 

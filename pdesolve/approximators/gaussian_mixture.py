@@ -85,6 +85,7 @@ class GaussianMixture(TrainableApproximator):
         self.rank = rank
         self.skipping = bool(skip)
         _check_kind(kind, rank, self.inputs)
+        # Kept to say how it was made; the parameters move away from them.
         self._lower = as_floats(lower) or [-1.0] * inputs
         self._upper = as_floats(upper) or [1.0] * inputs
         _check_box(self._lower, self._upper, self.inputs)
@@ -137,6 +138,7 @@ class GaussianMixture(TrainableApproximator):
         axes = []
         spacings = []
         for low, high, count in zip(lower, upper, counts, strict=True):
+            # Beyond the box, since a function near its boundary needs Gaussians from both sides.
             reach = margin * (high - low)
             axis, spacing = _grid_axis(low - reach, high + reach, count)
             axes.append(axis)
@@ -171,7 +173,7 @@ class GaussianMixture(TrainableApproximator):
     def jet(self, x: Tensor, indices: Iterable[Index]) -> Tensor:
         """D^α u as (n, u, a), in closed form and plain torch operations."""
         x, indices = self._checked(x, indices)
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled():  # the graph keeps every chunk: nothing would be saved
             return self._jet(self._table(x, indices), x, indices)
         return torch.cat([self._jet(self._table(part, indices), part, indices) for part in self._split(x)])
 
@@ -291,6 +293,7 @@ class GaussianMixture(TrainableApproximator):
 
     def _chunk(self) -> int:
         """Points whose tables stay in cache."""
+        # 2^16 float64 are half a megabyte for each derivative.
         return max(64, 2**16 // self.components)
 
     def _jet(self, table: Components, x: Tensor, indices: tuple[Index, ...]) -> Tensor:

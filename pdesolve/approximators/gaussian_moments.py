@@ -38,6 +38,7 @@ def gaussian_derivatives(g: Tensor, v: list[Tensor], precision: Precision, indic
     negative = [-component for component in v]
     table: Derivatives = {value_index(len(v)): g}
     for beta in lower_closure(indices)[1:]:
+        # Along any axis that β has; the lower closure is in rising order, so that α is there already.
         axis = next(i for i, order in enumerate(beta) if order)
         alpha = lowered(beta, axis)
         value = negative[axis] * table[alpha]
@@ -103,6 +104,7 @@ class WeightedMoments:
 def weighted_sum(terms: list[tuple[int, Tensor, Tensor]]) -> Tensor:
     """Σ factor · weight · derivative."""
     factor, weight, derivative = terms[0]
+    # Most factors are one, and a product with it would be one pass over the memory more.
     if factor == 1:
         total = weight * derivative
     else:

@@ -80,12 +80,14 @@ class KAN(TaylorNetwork):
         }
         generator = torch.Generator().manual_seed(seed)
         for layer, (fan_in, fan_out) in enumerate(pairwise([inputs, *hidden, outputs])):
+            # Beyond [-1, 1] Chebyshev polynomials grow like powers of their argument.
             if basis == "chebyshev" and layer:
                 self.steps.append(Tanh())
             half_width = hidden_range
             if layer == 0 and basis != "gaussian":
                 half_width = 1.0  # inputs are scaled to [-1, 1]
             functions = _edge_functions(basis, grid, degree, half_width)
+            # The constant is a sum of B-splines already, but not of Gaussians or of T_1 … T_m.
             linear = torch.nn.Linear(fan_in * functions.size, fan_out, bias=basis != "spline", dtype=dtype)
             _initialise(linear, fan_in, functions, generator)
             self.steps.extend([functions, linear])

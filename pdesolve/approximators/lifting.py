@@ -61,6 +61,7 @@ class Lifting(TrainableApproximator):
         """D^α u as (n, u, a)."""
         x, indices = self._checked(x, indices)
         shift, rule = self._leibniz(x, indices)
+        # The product rule needs all lower derivatives of N, too.
         inner = self.approximator.jet(x, lower_closure(indices))
         return shift + torch.einsum("nuab,nub->nua", rule, inner)
 
@@ -215,7 +216,7 @@ def product_rule(distance: ScalarField, x: Tensor, indices: Indices) -> Tensor:
     for a, alpha in enumerate(indices):
         for b, beta in enumerate(closure):
             rest = tuple(i - j for i, j in zip(alpha, beta, strict=True))
-            if min(rest) >= 0:
+            if min(rest) >= 0:  # β ≤ α: other derivatives of N do not enter
                 rule[:, :, a, b] = binomial(alpha, beta) * jet[:, :, place[rest]]
     return rule
 

@@ -96,9 +96,11 @@ class MLP(TaylorNetwork):
         for position, layer in enumerate(layers):
             fan_out, fan_in = layer.weight.shape
             if activation == "tanh":
+                # Glorot & Bengio 2010: variances neither grow nor fall from layer to layer, forwards and backwards.
                 bound = sqrt(6 / (fan_in + fan_out))
                 bias_bound = 0.0
             else:
+                # Sitzmann et al. 2020, §3.2: arguments of the sines are of variance one in every layer but the first.
                 if position == 0:
                     bound = frequency
                 else:

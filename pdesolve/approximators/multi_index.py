@@ -73,6 +73,7 @@ def bell_polynomials(alpha: Index) -> tuple[Monomials, ...]:
     >>> bell_polynomials((2,))
     (((1, ((2,),)),), ((1, ((1,), (1,))),))
     """
+    # Differentiations are told apart, then counted by what they do: the multiplicities of the formula.
     elements = [axis for axis, order in enumerate(alpha) for _ in range(order)]
     counted: list[Counter] = [Counter() for _ in elements]
     for partition in _set_partitions(elements) if elements else ():
@@ -87,6 +88,7 @@ def _set_partitions(elements: list[int]) -> Iterator[list[list[int]]]:
         return
     first = elements[0]
     rest = elements[1:]
+    # The first element stands alone, or joins one of the blocks of the others.
     for partition in _set_partitions(rest):
         yield [[first], *partition]
         for i, block in enumerate(partition):

@@ -62,7 +62,7 @@ class SplineBasis(Univariate):
     def _difference(self, splines: list[Tensor], k: int) -> Tensor:
         """M_m^(k)(t - j), from the splines of degree m - k; zero beyond the degree."""
         count = self.intervals + self.degree
-        if k > self.degree:
+        if k > self.degree:  # between the knots, where splines are polynomials
             return torch.zeros_like(splines[-1])
         lower = splines[self.degree - k]
         return sum((-1) ** i * comb(k, i) * lower[..., i : i + count] for i in range(k + 1))
@@ -95,10 +95,12 @@ class GaussianBasis(Univariate):
     def derivatives(self, h: Tensor, order: int) -> list[Tensor]:
         """SiLU, then the Gaussians, (n, w, b), and their derivatives."""
         r = self.half_width
+        # A single Gaussian is as wide as the interval.
         spacing = 2 * self.half_width / max(1, self.count - 1)
         y = (h.unsqueeze(-1) - torch.linspace(-r, r, self.count, dtype=h.dtype, device=h.device)) / spacing
         gaussians = [torch.exp(-y * y)]
         for k in range(order):
+            # Hermite's recursion, in units of the spacing.
             value = (-2 / spacing) * y * gaussians[k]
             if k:
                 lower = torch.add(value, gaussians[k - 1], alpha=-2 * k / spacing**2)

@@ -129,6 +129,7 @@ class TaylorNetwork(TrainableApproximator):
         h = self._input_jet(x, rule)
         order = rule_order(rule)
         for position, step in enumerate(self.steps):
+            # Of the last nonlinear step only what is wanted; earlier ones need the lower closure.
             if position >= len(self.steps) - 2:
                 remaining = tuple(dict.fromkeys(wanted))
             else:
@@ -149,6 +150,7 @@ class TaylorNetwork(TrainableApproximator):
 
     def _input_jet(self, x: Tensor, rule: Rule) -> Jet:
         jet: Jet = {value_index(self.inputs): (x - self.shift) * self.scale}
+        # One row for all points: the scaling is linear, and its second derivatives are absent.
         rows = torch.diag(self.scale)
         for axis in range(self.inputs):
             unit = unit_index(self.inputs, axis)
@@ -180,6 +182,7 @@ class TaylorNetwork(TrainableApproximator):
             if step.bias is not None:
                 gradients.append(_column_sums(bias_cotangent, step.bias))
             gradients.append(_weight_gradient(step.weight, h, cotangent).reshape(-1))
+            # Nothing is trained before the first step.
             if position:
                 cotangent = {key: c @ step.weight for key, c in cotangent.items()}
         return torch.cat(gradients[::-1])
@@ -190,6 +193,7 @@ class TaylorNetwork(TrainableApproximator):
         self._propagate(x, rule, indices, tape)
         seed = torch.eye(self.outputs, dtype=x.dtype, device=x.device)[:, None, :].expand(-1, len(x), -1)
         for a, alpha in enumerate(indices):
+            # Blocks come last parameter first, and are written from the end.
             end = out.shape[-1]
             cotangent: Jet = {alpha: seed}
             for position in reversed(range(len(tape))):

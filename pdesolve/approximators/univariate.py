@@ -63,6 +63,7 @@ def silu_derivatives(h: Tensor, order: int) -> list[Tensor]:
 
 def _leibniz_square(f: list[Tensor], k: int, scale: float) -> Tensor:
     """The term scale · (f²)^(k) = scale · Σ_j binomial(k, j) f^(j) f^(k-j), by symmetric pairs."""
+    # Pairs (j, k - j) and (k - j, j) are equal: half the products.
     total = scale * (1 if k == 0 else 2) * f[0] * f[k]
     for j in range(1, k // 2 + 1):
         weight = scale * comb(k, j) * (1 if 2 * j == k else 2)

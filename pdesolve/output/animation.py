@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 FRAMES = 40
 PER_SECOND = 10
-_POINTS = 4000  # enough at the resolution of a frame
-_DOTS = 90  # per inch
+# Of the mesh: more are not seen at the resolution of a frame.
+_POINTS = 4000
+# Per inch.
+_DOTS = 90
 
 
 def animate(solution: Solution, path: str | Path, points: int | None = None) -> Path:
@@ -51,7 +53,9 @@ def _moments(solution: Solution) -> np.ndarray:
     if solution.times is not None:
         return np.array(moments_of(solution, None, None))
     first, last = solution.problem.domain.bounds[:, -1].tolist()
-    return np.linspace(first, last if solution.reached is None else solution.reached, FRAMES)
+    if solution.reached is not None:
+        last = solution.reached
+    return np.linspace(first, last, FRAMES)
 
 
 def _frame(

@@ -17,7 +17,8 @@ from scipy.sparse.csgraph import connected_components
 from pdesolve.errors import SolveError, UsageError
 from pdesolve.output.cells import OutputMesh
 
-_CELLS = {2: 2, 3: 4}  # Gmsh's numbers of triangles and tetrahedra
+# Gmsh's numbers of triangles and tetrahedra.
+_CELLS = {2: 2, 3: 4}
 # Relative difference of the measures before and after: the boundary stays, so that only rounding may differ.
 _SAME = 1e-9
 Sides = NDArray[np.int64]

@@ -34,13 +34,17 @@ def draw_patches(axes: Axes, solution: Solution) -> None:
     axes.add_collection(drawn)
     axes.autoscale_view()
     if mixture.dimension > 1:
-        axes.set_aspect("equal" if "t" not in names[:2] else "auto")
+        if "t" not in names[:2]:  # time and length have no common scale
+            axes.set_aspect("equal")
         axes.set_ylabel(f"${names[1]}$", rotation=0, labelpad=8)
     else:
         axes.set_yticks([])
     axes.set_xlabel(f"${names[0]}$")
     axes.set_title(f"{len(np.unique(mixture.host))} patches")
-    ticks = np.unique(degree) if len(np.unique(degree)) <= 6 else None
+    # Each degree is named, as long as there is room for their numbers.
+    ticks = None
+    if len(np.unique(degree)) <= 6:
+        ticks = np.unique(degree)
     axes.figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02, label="degree", ticks=ticks)
 
 

@@ -38,9 +38,12 @@ PICTURES = (".png", ".pdf", ".svg")
 _WIDTH = 3.7
 _HEIGHT = 3.0
 _SNAPSHOTS = 4
-_NOTEBOOK_POINTS = 4000  # at the resolution of a notebook more are not seen
-_SLICE = 161  # points along each side of a slice through a solid
-_DIAGONAL = 400  # points on the diagonal of a domain of many dimensions
+# At the resolution of a notebook more are not seen.
+_NOTEBOOK_POINTS = 4000
+# Points along each side of a slice through a solid.
+_SLICE = 161
+# Points on the diagonal of a domain of many dimensions.
+_DIAGONAL = 400
 
 
 @overload
@@ -91,7 +94,9 @@ def plot(
         return animate(solution, path, points)
     if mesh:
         draw = partial(draw_patches, solution=solution)
-        return _drawn_on(ax, draw) if ax is not None else _finish(path, [[draw]], [], _headline(solution))
+        if ax is not None:
+            return _drawn_on(ax, draw)
+        return _finish(path, [[draw]], [], _headline(solution))
     rows = _rows(solution, points)
     if ax is not None:
         return _drawn_on(ax, rows[0][0])
@@ -113,7 +118,9 @@ def _drawn_on(axes: Axes, draw: Drawing) -> Figure:
 def _finish(
     path: str | Path | None, rows: list[list[Drawing]], history: list[Drawing], headline: str
 ) -> Path | Figure:
-    return _figure(rows, history, headline) if path is None else _save(path, rows, history, headline)
+    if path is None:
+        return _figure(rows, history, headline)
+    return _save(path, rows, history, headline)
 
 
 def picture_bytes(solution: Solution) -> bytes:

@@ -36,7 +36,8 @@ WRITERS = {
 }
 # A point takes about 200 bytes of coordinates, values, gradient and residual: 2 GB, and as much again while written.
 MOST_POINTS = 10_000_000
-MOST_STEPS = 100_000  # a file for each
+# Times of an evolution, each a file: beyond, a folder is slow to list.
+MOST_STEPS = 100_000
 FORMATS = {suffix: known.summary for suffix, known in WRITERS.items()}
 
 

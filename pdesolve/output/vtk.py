@@ -166,7 +166,8 @@ def write_collection(path: Path, moments: Sequence[float | None]) -> None:
     root = ElementTree.Element("VTKFile", type="Collection", version="0.1", byte_order="LittleEndian")
     collection = ElementTree.SubElement(root, "Collection")
     for k, moment in enumerate(moments):
-        file, time = step_name(path, k).relative_to(path.parent).as_posix(), repr(moment or 0.0)
+        file = step_name(path, k).relative_to(path.parent).as_posix()
+        time = repr(moment or 0.0)
         ElementTree.SubElement(collection, "DataSet", timestep=time, group="", part="0", file=file)
     ElementTree.indent(root)
     with replacing(path) as temporary:

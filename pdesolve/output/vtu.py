@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 # Names of cells, as meshio has them → VTK's numbers (vtkCellType.h).
 KINDS = {"line": 3, "triangle": 5, "quad": 9, "tetra": 10, "hexahedron": 12}
 TYPES = {"f4": "Float32", "f8": "Float64", "i8": "Int64", "u1": "UInt8"}
-BLOCK = 1 << 20  # bytes compressed at once
-LEVEL = 1  # of zlib: a third of the time of level 6, and a few percent more space
+# Bytes compressed at once.
+BLOCK = 1 << 20
+# Of zlib: a third of the time of level 6, and a few percent more space.
+LEVEL = 1
 
 
 def write_vtu(

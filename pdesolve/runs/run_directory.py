@@ -21,7 +21,9 @@ from pdesolve.errors import UsageError
 from pdesolve.runs.lock import NAME, DirectoryLock
 from pdesolve.runs.wording import named
 
+# Raised when a run of before cannot go on.
 FORMAT = "pdesolve run 1"
+# What a run writes: all that `--force` may remove.
 RESULTS = ("run.json", "problem.py", "history.jsonl", "checkpoint.pt", "summary.json", "solution.pt")
 
 
@@ -59,7 +61,8 @@ class RunDirectory:
         self.fresh = _make(self.path)
         self._lock = DirectoryLock(self.path)
         self._lock.acquire()
-        self._refuse_files(force)  # another run may have come and gone before the lock was ours
+        # Again: another run may have come and gone before the lock was ours.
+        self._refuse_files(force)
 
     def _refuse_files(self, force: bool) -> None:
         if not self.resuming and not force and _occupied(self.path):
@@ -143,7 +146,7 @@ class RunDirectory:
         import torch
 
         content = {"format": FORMAT, "identity": fingerprint(self.identity), "state": plain(state)}
-        # Torch hides the reason why a file cannot be written
+        # By way of memory: torch hides the reason why a file cannot be written.
         buffer = io.BytesIO()
         torch.save(content, buffer)
         self.write("checkpoint.pt", lambda file: file.write(buffer.getvalue()))
@@ -222,6 +225,7 @@ def _constant(name: str) -> str:
 
 def newest_run(folder: Path, prefix: str) -> Path | None:
     """The latest run whose directory name starts with a prefix, None where there is none."""
+    # By the time of its settings, which are written once: a later export into an older run does not count.
     found = [path.parent for path in folder.glob(f"{prefix}*/run.json")]
     return max(found, key=lambda path: (path / "run.json").stat().st_mtime, default=None)
 
@@ -233,6 +237,7 @@ def problem_sha256(source: bytes) -> str:
 
 def fingerprint(identity: Mapping[str, Any]) -> str:
     """A short name of everything that decides the numbers of a run."""
+    # Sorted, since a dict that went through a file may come back in another order.
     text = json.dumps(json_ready(identity), sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

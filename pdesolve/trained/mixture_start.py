@@ -26,15 +26,8 @@ from pdesolve.trained.sampling import GRID_DIMENSIONS, Sampling, Statement, star
 MARGIN = 0.15
 # In spacings of as many centres on a grid
 WIDTHS = (1.0, 1.5, 2.0, 3.0, 4.5)
-RIDGE_WIDTHS = (
-    0.5,
-    1.0,
-    2.0,
-    4.0,
-    8.0,
-    16.0,
-    32.0,
-)  # in lengths of the domain: one projection crosses all of it
+# In lengths of the domain: one projection crosses all of it
+RIDGE_WIDTHS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 # Components along one axis relative to another
 RATIOS = (1, 2, 4)
 # Of a fit of coefficients; fewer could be met between the points

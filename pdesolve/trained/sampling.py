@@ -21,9 +21,8 @@ from pdesolve.trained.scaling import row_scale, slot_scales, unknown_sizes
 
 # Beyond, grids have too few points per axis: quasi-random places instead
 GRID_DIMENSIONS = 3
-MOST_BOUNDARY = (
-    2  # times the interior points; in ten dimensions an even density would ask for ten times as many
-)
+# Times the interior points; in ten dimensions an even density would ask for ten times as many.
+MOST_BOUNDARY = 2
 LATERAL = ("dirichlet", "neumann", "robin", "condition")
 
 
@@ -184,6 +183,7 @@ def _conditions(problem, operators, sampling, seed, names, place) -> list[Group]
     groups = []
     for i, (operator, measure) in enumerate(zip(operators, measures, strict=True)):
         share = measure / shared[_sharing_key(problem, operator)]
+        # Seeds of their own: the same quasi-random places on opposite faces would see the same waves.
         count = max(2, round(total * share))
         rule = operator.term.place.sample(problem.domain, count, seed=seed + 1000 * (i + 1))
         x = place(rule.points)
@@ -214,7 +214,7 @@ def _sharing_key(problem: Problem, operator: ResidualOperator) -> Any:
     term = operator.term
     if term.kind not in LATERAL or not term.place.pieces_on(problem.domain):
         return id(term)
-    if term.kind == "condition":
+    if term.kind == "condition":  # it may tie several unknowns
         return term.kind
     return (term.unknown,)
 
@@ -226,7 +226,7 @@ def _periodic(problem, operator, sampling, seed, place) -> list[Group]:
     for seam in problem.seams:
         count = max(2, sampling.boundary_points(d) // (2 * d))
         start, stop = seam.ends(problem.domain.sample(count, seed=seed + 77 + seam.axis))
-        if d > 1:
+        if d > 1:  # an end of a domain that is no box may lie outside
             inside = problem.domain.contains(start, problem.domain.rounding)
         else:
             inside = torch.arange(1)

@@ -28,16 +28,17 @@ from pdesolve.trained.task import Task
 
 PARAMETERS = 256
 ITERATIONS = 500
-UNLIMITED = 10_000_000  # where a time limit ends the run
+# Iterations where a time limit ends the run.
+UNLIMITED = 10_000_000
 ROWS_PER_PARAMETER = 4.0
 # A row of prescribed values as heavy as one of the equation leaves smooth errors, harmonic functions for -Δ, well
 # above what the equation's rows allow.
 VALUE_WEIGHT = 10.0
-SCALE_MEMORY = (
-    0.95  # poisson_5d, 420 parameters, 10 s: 4e-8 to 1.3e-6 over three seeds, 1.6e-6 to 3e-6 with 1
-)
+# Measured on poisson_5d, 420 parameters, 10 s: 4e-8 to 1.3e-6 over three seeds, 1.6e-6 to 3e-6 with 1.
+SCALE_MEMORY = 0.95
 
-EXCHANGE_EVERY = 30  # iterations
+# Iterations.
+EXCHANGE_EVERY = 30
 
 
 def train_mixture(task: Task) -> Answer:

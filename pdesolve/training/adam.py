@@ -59,6 +59,7 @@ class _Adam:
         mean = s.beta1 * memory["mean"] + (1 - s.beta1) * g
         square = s.beta2 * memory["square"] + (1 - s.beta2) * g * g
         rate = s.learning_rate * s.decay ** ((k - 1) / s.decay_every)
+        # Both means begin at zero, which would make the first steps too short.
         unbiased = mean / (1 - s.beta1**k), square / (1 - s.beta2**k)
         theta = point.theta - rate * unbiased[0] / (unbiased[1].sqrt() + s.epsilon)
         return Step(evaluate(theta), {"steps": k, "mean": mean, "square": square})

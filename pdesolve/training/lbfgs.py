@@ -31,6 +31,7 @@ class LBFGSSettings(Settings):
         wolfe: constants of the line search.
     """
 
+    # More than the usual 5 to 20: a loss of residuals is ill-conditioned, and a pair costs no evaluation.
     pairs: int = 50
     wolfe: WolfeConstants = field(default_factory=WolfeConstants)
 
@@ -96,6 +97,7 @@ def inverse_hessian_product(s: Tensor, y: Tensor, gradient: Tensor) -> Tensor:
     for i in reversed(range(len(s))):
         α[i] = ρ[i] * (s[i] @ q)
         q = q - α[i] * y[i]
+    # H₀ = sᵀy / yᵀy of the latest pair: the curvature met last (Nocedal & Wright, eq. 7.20).
     q = q / (ρ[-1] * (y[-1] @ y[-1]))
     for i in range(len(s)):
         q = q + (α[i] - ρ[i] * (y[i] @ q)) * s[i]

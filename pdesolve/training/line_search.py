@@ -119,6 +119,7 @@ class _Search:
         zero = self.zero
         if s.f <= zero.f + c1 * s.t * zero.slope:
             return True
+        # Of a sum of squares; smaller differences of f have no sign that could be trusted.
         rounding = 4 * torch.finfo(self.direction.dtype).eps * abs(zero.f)
         return abs(s.f - zero.f) <= rounding and s.slope <= (2 * c1 - 1) * zero.slope
 
@@ -191,7 +192,7 @@ def _cubic_minimiser(a: _Sample, b: _Sample) -> float:
         return math.nan
     d1 = a.slope + b.slope - 3 * (a.f - b.f) / (a.t - b.t)
     square = d1 * d1 - a.slope * b.slope
-    if square < 0:
+    if square < 0:  # the cubic has no minimum
         return math.nan
     d2 = math.copysign(math.sqrt(square), b.t - a.t)
     denominator = b.slope - a.slope + 2 * d2

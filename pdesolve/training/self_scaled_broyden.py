@@ -85,7 +85,8 @@ def scaling(c: Curvature, update: str, p: int) -> tuple[float, float]:
     if update != "ssbroyden":
         message = f"unknown update {update!r} of the inverse Hessian: known are ssbroyden, ssbfgs, bfgs"
         raise UsageError(message)
-    a = c.b * c.h - 1  # ≥ 0 by Cauchy–Schwarz
+    # ≥ 0 by Cauchy–Schwarz; what is near rounding is 0.
+    a = c.b * c.h - 1
     if a <= 1e-14:
         # Hy ∥ s: every member of the family gives the same matrix
         return shrink, 1.0

@@ -21,6 +21,7 @@ _HOMES = {
     "statement.conditions": "Condition Dirichlet Initial Integral Interface Neumann Observation Periodic Piecewise "
     "Robin",
     "statement.problem": "Problem",
+    "statement.quantities": "Flux Maximum Mean Minimum Probe",
     "statement.loading": "load_problem",
     "geometry": "Annulus Ball Box Disk Domain Ellipse Extrusion Interval Point Polygon Rectangle Revolution "
     "RoundedPolygon Sector SmoothCurve StarShaped TimeInterval airfoil circular_cylinder load_mesh torus",

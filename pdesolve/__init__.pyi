@@ -160,6 +160,21 @@ from pdesolve.statement.conditions import (
 )
 from pdesolve.statement.loading import load_problem as load_problem
 from pdesolve.statement.problem import Problem as Problem
+from pdesolve.statement.quantities import (
+    Flux as Flux,
+)
+from pdesolve.statement.quantities import (
+    Maximum as Maximum,
+)
+from pdesolve.statement.quantities import (
+    Mean as Mean,
+)
+from pdesolve.statement.quantities import (
+    Minimum as Minimum,
+)
+from pdesolve.statement.quantities import (
+    Probe as Probe,
+)
 from pdesolve.sweeps.sweep import sweep as sweep
 
 __version__: str

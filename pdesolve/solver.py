@@ -105,6 +105,7 @@ def solve(
         settings,
         times=moments,
         **vars(answer.findings),
+        verification=answer.verification,
     )
     solution.residual_rms = solution.measure_residual()
     # A method without estimate is judged at the end; the error never decides when it stops.
@@ -156,7 +157,8 @@ def _answer(result: Any) -> Answer:
     findings = Findings()
     if found is not None:
         findings = Findings(found.parameters, found.intervals, found.uncertainty, found.noise)
-    return Answer(result.mixture, result.estimates, result.converged, result.status, findings)
+    verification = getattr(result, "verification", None)
+    return Answer(result.mixture, result.estimates, result.converged, result.status, findings, verification)
 
 
 def run_trained(problem: Problem, run: Run) -> Answer:

@@ -8,6 +8,8 @@ first, and nothing is returned as converged without it. The exact solution is ne
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -37,6 +39,7 @@ from pdesolve.errors import OutOfMemoryError, OutOfTimeError
 from pdesolve.patches.grading import Singularities
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete
+from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
 
@@ -204,9 +207,13 @@ class AdaptiveLoop:
             case Verification() as tried, Accept(but):
                 self._record(tried.level, tried.worst)
                 status = but or "tolerance met: confirmed by the next order"
-                return self._result(tried.estimates, but is None, status)
-            case (Verification() | Halving()) as tried, Stop(why):
-                return self._result(tried.estimates, False, why)
+                return self._result(
+                    tried.estimates, but is None, status, self._second(tried.finer, tried.shared)
+                )
+            case Verification() as tried, Stop(why):
+                return self._result(tried.estimates, False, why, self._second(tried.finer, tried.shared))
+            case Halving(tried), Stop(why):
+                return self._result(tried.estimates, False, why, self._second(tried.finer, tried.shared))
         message = f"no end of a {type(state).__name__} is a {type(verdict).__name__}"
         raise TypeError(message)
 
@@ -214,15 +221,25 @@ class AdaptiveLoop:
         """Return what there is, with the estimate of the level before, which has a larger error; none if σ forbids."""
         assert self.current is not None
         estimates = np.full(len(self.space.problem.unknowns), np.nan)
+        second = None
         if self.before is not None:
-            moved = change(self.before, self.current)
-            estimates = beyond(moved, shared(self.before, self.current))
-        return self._result(estimates, False, f"stopped early: {why}")
+            sigma = shared(self.before, self.current)
+            estimates = beyond(change(self.before, self.current), sigma)
+            second = self._second(self.before, sigma)
+        return self._result(estimates, False, f"stopped early: {why}", second)
 
-    def _result(self, estimates: np.ndarray, met: bool, status: str) -> AdaptiveResult:
+    def _second(self, other: Discrete, sigma: float) -> SecondSolution:
+        """What tells the errors of quantities: the solution that the estimates come from."""
+        return SecondSolution(self.strategy.expansion(other), sigma)
+
+    def _result(
+        self, estimates: np.ndarray, met: bool, status: str, second: SecondSolution | None
+    ) -> AdaptiveResult:
         assert self.current is not None
         known = np.where(np.isfinite(estimates), estimates, np.nan)
-        return self.strategy.result(self.current, known, met, status)
+        result = self.strategy.result(self.current, known, met, status)
+        # Without a verdict on the unknowns there is none on what is computed from them.
+        return replace(result, verification=second if np.isfinite(known).all() else None)
 
     def _record(self, level: Level, estimate: float | None) -> None:
         self.rows += 1

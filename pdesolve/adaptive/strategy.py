@@ -10,7 +10,9 @@ import numpy as np
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.estimation import difference
 from pdesolve.patches.cover import Patches
+from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete
+from pdesolve.runs.answer import SecondSolution
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class AdaptiveResult:
     converged: bool
     status: str
     residual: float
+    verification: SecondSolution | None = None
 
 
 class Strategy(Protocol):
@@ -40,6 +43,9 @@ class Strategy(Protocol):
 
     def failure(self, residual: float) -> str:
         """A sentence for a Gauss–Newton that ends where the problem is not solved."""
+
+    def expansion(self, discrete: Discrete) -> PartitionedMixture:
+        """All unknowns of a solution."""
 
     def result(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> AdaptiveResult:
         """What is returned; estimates (u,) are NaN where there is no verdict."""
@@ -69,6 +75,10 @@ class Forward:
             f"Gauss–Newton ends at a residual of {residual:.1e} that no refinement lowers; start nearer with guess=, "
             "or reach the solution through an easier constant: --set continuation=NAME"
         )
+
+    def expansion(self, discrete: Discrete) -> PartitionedMixture:
+        """The mixture."""
+        return discrete.mixture
 
     def result(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> AdaptiveResult:
         """The mixture with its estimates."""

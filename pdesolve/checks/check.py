@@ -13,6 +13,7 @@ from pdesolve.checks.inflow import check_inflow
 from pdesolve.checks.interfaces import check_interfaces_meet_equation
 from pdesolve.checks.jumps import check_jumps
 from pdesolve.checks.lost import check_lost_derivatives
+from pdesolve.checks.outputs import check_outputs
 from pdesolve.checks.report import Findings, Report
 from pdesolve.checks.scales import check_data, check_names, check_precision, check_representable, check_scales
 from pdesolve.checks.solvability import check_repetition, check_structure
@@ -83,6 +84,8 @@ def _examine_statement(problem: Problem, findings: Findings) -> list[Sample]:
         check_dependence(sample, findings)
         check_structure(sample, findings)
     check_representable(samples, findings)
+    if samples and (problem.outputs or problem.quantities):
+        check_outputs(problem, samples[0], findings)
     if not findings.errors:
         check_balance(problem, samples, findings)
     # What follows looks under derivatives, at many more points than the rest: only where nothing else was found.

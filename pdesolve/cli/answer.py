@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from pdesolve.cli.quantities import table_rows
 from pdesolve.cli.values import duration, short
 from pdesolve.runs.run_directory import json_ready
 
@@ -76,8 +77,8 @@ def _table(record: Mapping[str, Any], files: Mapping[str, str]) -> str:
         ("time", f"{duration(record['seconds'])}, {record['dtype']} on {record['device']}"),
         *((name, path) for name, path in files.items()),
     ]
-    # What was asked for comes first: of an inverse problem, the parameters.
-    rows = _identified(record) + rows
+    # What was asked for comes first: parameters of an inverse problem, and quantities.
+    rows = _identified(record) + table_rows(record) + rows
     name = click.style(record["problem"], bold=True)
     title = f"{name}  {record['method']}, tolerance {short(record['tol'])}"
     return "\n".join(["", title, *(f"  {name:<20}{text}" for name, text in rows if text), ""])

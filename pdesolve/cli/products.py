@@ -70,6 +70,10 @@ def write_products(
         files[label] = str(directory / name)
     if picture and _optional(directory / "solution.png", plotting.plot, solution, directory / "solution.png"):
         files["picture"] = str(directory / "solution.png")
+    if solution.problem.quantities and "t" in solution.problem.coordinates:
+        table = directory / "quantities.csv"
+        if _optional(table, output.write_quantities, solution, table):
+            files["over time"] = str(table)
     if vtk is not None:
         output.export(solution, vtk)
         files["--vtk"] = vtk

@@ -43,6 +43,7 @@ class Request:
     json: bool
     quiet: bool
     debug: bool
+    quantities: tuple[tuple[str, str], ...] = ()  # kind and what was written, as ("integral", "u@right")
     given: frozenset[str] = frozenset()
 
     @property

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pdesolve.cli import quantities
 from pdesolve.cli.answer import answer_sentence, print_answer, print_record
 from pdesolve.cli.faults import INTERRUPTED, Fault, Interrupted
 from pdesolve.cli.interrupt import StoppableMonitor, sigterm_as_interrupt, stop_on_signals
@@ -67,7 +68,7 @@ def _open(request: Request, record: dict[str, Any]) -> Session:
         saved = read_run(path)
     request = request.completed(saved)
     record.update(request.known)
-    problem = load_problem(request.file, request.params)
+    problem = quantities.stated(load_problem(request.file, request.params), request.quantities)
     source = Path(request.file).read_bytes()
     check_suitable(problem.domain, request.vtk)
     request.moments(problem.domain)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from pdesolve.cli import completion, values
+from pdesolve.cli import completion, quantities, values
 from pdesolve.cli.request import Request
 from pdesolve.cli.session import run
 from pdesolve.errors import UsageError
@@ -45,6 +45,7 @@ from pdesolve.errors import UsageError
     callback=values.numbers,
     help="Override a constant.",
 )
+@quantities.options
 @click.option("--out", type=click.Path(), metavar="DIR", help="[runs/<problem>-<method>-<time stamp>]")
 @click.option(
     "--vtk", type=click.Path(), metavar="FILE", help="Also write the solution here (.vtu, .pvd, …)."
@@ -71,9 +72,10 @@ def solve(context: click.Context, **options: Any) -> int:
     stops at the next step and keeps what there is.
     """
     _check(options)
+    asked = quantities.taken_from(options)
     # A run that goes on takes from its directory what was not said again.
     given = {name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
-    return run(Request(**options, given=frozenset(given)), context.obj)
+    return run(Request(**options, quantities=asked, given=frozenset(given)), context.obj)
 
 
 def _check(options: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from pdesolve.inverse.selection import Choice
 from pdesolve.inverse.uncertainty import Findings, findings
 from pdesolve.inverse.unknown_parameters import UnknownParameters
 from pdesolve.patches.cells import Patches
+from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete, carried
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
@@ -127,6 +128,11 @@ class Identification:
         found = np.full(len(self.space.problem.unknowns), np.nan)
         found[list(self.space.statement.states)] = estimates
         return found
+
+    def expansion(self, discrete: Discrete) -> PartitionedMixture:
+        """All unknowns, fields among them."""
+        assert isinstance(discrete, Identified)
+        return joined(discrete)
 
     def result(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> IdentifiedResult:
         """All unknowns on the same patches, with what was identified."""

@@ -45,6 +45,7 @@ from pdesolve.marching.step import Iteration, Slab, Stepper, relative_to
 from pdesolve.marching.switches import breaks_of
 from pdesolve.marching.unseen import UnseenPlaces, UnseenTimes
 from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, squared_norms
+from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
 
@@ -80,6 +81,7 @@ class MarchResult:
     converged: bool
     status: str
     residual: float = math.nan
+    verification: SecondSolution | None = None
 
 
 @dataclass(eq=False)
@@ -142,6 +144,7 @@ class State:
         scale: (u,) largest norm of each unknown so far, which errors are relative to.
         share: of the local tolerance.
         slabs: those that were taken.
+        verifying: the same slabs of the finer march.
         squares: (2, u) squared norms of the difference and of the finer solution so far.
         handed: relative difference of the two marches at the last slab end.
         rough: whether slabs are still weighted as beginning from data that do not match.
@@ -157,6 +160,7 @@ class State:
     scale: Tensor
     share: float
     slabs: list[Slab] = field(default_factory=list)
+    verifying: list[Slab] = field(default_factory=list)
     squares: np.ndarray = field(default_factory=lambda: np.zeros((2, 1)))
     handed: float = 0.0
     rough: bool = False
@@ -343,6 +347,8 @@ class March:
         assert slab is not None
         assert trial.tail is not None
         state.slabs.append(slab)
+        assert state.fine.before is not None
+        state.verifying.append(state.fine.before)
         state.coarse.take(slab)
         state.time, state.length, state.first = slab.end, verdict.length, False
         if slab.end in self.evolution.breaks:
@@ -429,6 +435,7 @@ class March:
             "progress": {**shown, "slabs": list(shown["slabs"])},
             "restarts": self.restarts,
             "solved": slabs_state(state.slabs),
+            "verifying": slabs_state(state.verifying),
             "space": space_state(state.coarse.space),
             "scale": state.scale,
             "squares": tensor_of(state.squares),
@@ -452,8 +459,15 @@ class March:
         numbers = {name: saved[name] for name in NUMBERS}
         squares = saved["squares"].numpy().copy()
         slabs = slabs_from(saved["solved"], self.evolution)
+        verifying = slabs_from(saved["verifying"], self.evolution)
         state = State(
-            coarse=tracks[0], fine=tracks[1], scale=saved["scale"], squares=squares, slabs=slabs, **numbers
+            coarse=tracks[0],
+            fine=tracks[1],
+            scale=saved["scale"],
+            squares=squares,
+            slabs=slabs,
+            verifying=verifying,
+            **numbers,
         )
         return state.share, saved["restarts"], state
 
@@ -485,7 +499,9 @@ class March:
             status = f"tolerance met: verified by a finer march, in {how}"
         else:
             status = f"the estimate {estimates.max():.1e} stayed above the tolerance, in {how}; raise --tol"
-        return MarchResult(CollocatedMixture.of(state.slabs), tuple(estimates.tolist()), met, status)
+        beside = SecondSolution(CollocatedMixture.of(state.verifying))
+        mixture = CollocatedMixture.of(state.slabs)
+        return MarchResult(mixture, tuple(estimates.tolist()), met, status, verification=beside)
 
 
 def _chosen(table: tuple[tuple[float, int], ...], tol: float) -> int:

@@ -35,6 +35,7 @@ from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete, project
 from pdesolve.patches.partition import Partition
 from pdesolve.patches.trace import Trace
+from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.conditions import Initial
 from pdesolve.statement.problem import Problem
@@ -96,7 +97,7 @@ class Progress:
     Attributes:
         ends: times of the slab ends reached, the start first.
         slabs: the accepted mixtures.
-        finer: the last mixture of the second march.
+        finer: the mixtures of the second march.
         squares: (2, u) squared norms of v - u and of v so far.
         dt: length of the next slab.
         share: by which the tolerance of the next slab is tightened.
@@ -110,7 +111,7 @@ class Progress:
 
     ends: list[float]
     slabs: list[PartitionedMixture]
-    finer: PartitionedMixture | None
+    finer: list[PartitionedMixture]
     squares: np.ndarray
     dt: float
     expected: np.ndarray
@@ -131,7 +132,7 @@ class Progress:
         return {
             "ends": self.ends,
             "slabs": [slab.state() for slab in self.slabs],
-            "finer": self.finer.state() if self.finer else None,
+            "finer": [slab.state() for slab in self.finer],
             "squares": torch.from_numpy(self.squares.copy()),
             "dt": self.dt,
             "share": self.share,
@@ -150,7 +151,7 @@ class Progress:
         return cls(
             ends=list(state["ends"]),
             slabs=[rebuild(slab, subdomains) for slab in state["slabs"]],
-            finer=rebuild(state["finer"], subdomains) if state["finer"] else None,
+            finer=[rebuild(slab, subdomains) for slab in state["finer"]],
             squares=state["squares"].numpy().copy(),
             dt=state["dt"],
             share=state["share"],
@@ -204,7 +205,7 @@ class March:
     def _beginning(self) -> Progress:
         squares = np.zeros((2, len(self.problem.unknowns)))
         length = self.time.length / self.settings.get("slabs", 1)
-        return Progress([self.time.t0], [], None, squares, length, np.zeros(len(self.problem.unknowns)))
+        return Progress([self.time.t0], [], [], squares, length, np.zeros(len(self.problem.unknowns)))
 
     def _resumed(self) -> Progress | None:
         saved = self.monitor.resume_state
@@ -247,7 +248,7 @@ class March:
                 continue
             if self._out_of_time() and done.slabs:  # the slab may not be refined to the end
                 return self._stopped(done, f"at t = {a:.6g}: {self._why_stop()}")
-            v = self._verify(a, b, u, done.finer)
+            v = self._verify(a, b, u, done.finer[-1] if done.finer else None)
             squares = done.squares + np.stack(difference_norms(u, v)) ** 2
             estimate = float(relative(*np.sqrt(squares)).max())
             allowed = self._allowed(b)
@@ -263,7 +264,8 @@ class March:
                 continue
             self.stalled, again = {}, 1.0
             done.expected = done.expected if done.slabs else size
-            done.squares, done.finer = squares, v.mixture
+            done.squares = squares
+            done.finer.append(v.mixture)
             done.ends.append(b)
             done.slabs.append(u.mixture)
             done.used.append(handed)
@@ -443,8 +445,10 @@ class March:
         return self._result(done, estimates, met, status)
 
     def _result(self, done: Progress, estimates: np.ndarray, met: bool, status: str) -> AdaptiveResult:
-        mixture = MarchedMixture(torch.tensor(done.ends, dtype=torch.float64), tuple(done.slabs))
-        return AdaptiveResult(mixture, tuple(estimates.tolist()), met, status, done.residual)
+        times = torch.tensor(done.ends, dtype=torch.float64)
+        mixture = MarchedMixture(times, tuple(done.slabs))
+        beside = SecondSolution(MarchedMixture(times, tuple(done.finer)))
+        return AdaptiveResult(mixture, tuple(estimates.tolist()), met, status, done.residual, beside)
 
     def _record(self, u: Discrete, time: float, estimate: float, slab: int) -> None:
         self.monitor.record(

@@ -24,6 +24,19 @@ class Findings:
 
 
 @dataclass(frozen=True)
+class SecondSolution:
+    """A second solution, from which the error of everything that is computed from the first is estimated.
+
+    Attributes:
+        expansion: the solution of a higher order, or of the level before where a run was stopped early.
+        shared: σ, the part of the error that both share: an error is estimated as |difference| / (1 - √σ).
+    """
+
+    expansion: Any
+    shared: float = 0.0
+
+
+@dataclass(frozen=True)
 class Answer:
     """How a method ended, and with what.
 
@@ -33,6 +46,7 @@ class Answer:
         converged: whether the method's own criterion was met.
         status: a sentence: why it ended.
         findings: what was identified from data.
+        verification: the solution that the estimates come from, where there is one.
     """
 
     expansion: Any
@@ -40,3 +54,4 @@ class Answer:
     converged: bool
     status: str
     findings: Findings = field(default_factory=Findings)
+    verification: SecondSolution | None = None

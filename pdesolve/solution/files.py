@@ -15,6 +15,7 @@ import pdesolve.approximators as known_approximators
 from pdesolve.errors import ProblemError, UsageError
 from pdesolve.marching.expansion import MARCHES
 from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.checksum import checksum
 from pdesolve.statement.loading import load_problem
 from pdesolve.statement.problem import Problem
@@ -42,6 +43,7 @@ def write_solution(
         "problem": problem.name,
         "constants": dict(problem.constants),
         "approximator": approximator_state(approximator),
+        "verification": _verification_state(provenance.get("verification")),
     }
     state["checksum"] = checksum(state)
     content = io.BytesIO()  # torch hides the reason why a file cannot be written
@@ -90,6 +92,10 @@ def read_solution(directory: Path, problem: Problem | None) -> tuple[Problem, An
     if problem is None:
         problem = _load_copy(directory, constants)
         problem.name = name
+    beside = state.pop("verification", None)  # solutions saved by earlier versions have none
+    if beside is not None:
+        expansion = approximator_from(beside["approximator"], problem)
+        state["verification"] = SecondSolution(expansion, beside["shared"])
     return problem, approximator_from(state.pop("approximator"), problem), state
 
 
@@ -131,6 +137,12 @@ def _load_copy(directory: Path, constants: Mapping[str, float]) -> Problem:
             return load_problem(copy, constants or None)
     except ProblemError:
         return load_problem(copy, constants or None)
+
+
+def _verification_state(beside: SecondSolution | None) -> dict[str, Any] | None:
+    if beside is None:
+        return None
+    return {"approximator": approximator_state(beside.expansion), "shared": beside.shared}
 
 
 def approximator_state(approximator: Any) -> dict[str, Any]:

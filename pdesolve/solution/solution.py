@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from torch import Tensor
 from pdesolve.errors import UsageError
 from pdesolve.marching.expansion import MARCHES
 from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.runs.answer import SecondSolution
 from pdesolve.solution import shown
+from pdesolve.solution.asked import Asked
 from pdesolve.solution.coordinates import at_coordinates
 from pdesolve.solution.files import approximator_from, approximator_state, read_solution, write_solution
-from pdesolve.solution.measures import error_rule, integral_rule, relative_l2
+from pdesolve.solution.measures import error_rule, relative_l2
 from pdesolve.solution.times import checked_times
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.problem import Problem
@@ -48,6 +50,7 @@ class Solution:
         uncertainty: standard deviation of each unknown due to noise in the data, relative L2.
         noise: standard deviation of each group of observations, given or estimated.
         times: when an evolution is written, where that was asked for; None leaves it to the format.
+        verification: the solution beside it, that tells the errors of quantities.
     """
 
     problem: Problem
@@ -69,6 +72,7 @@ class Solution:
     uncertainty: dict[str, float] = field(default_factory=dict)
     noise: tuple[float, ...] = ()
     times: tuple[float, ...] | None = None
+    verification: SecondSolution | None = None
 
     def __repr__(self) -> str:
         return shown.text(self)
@@ -144,14 +148,15 @@ class Solution:
                 message = f"no derivative '{axis}': the coordinates are {', '.join(names)}"
                 raise UsageError(message)
         index = tuple(axes.count(name) for name in names)
-        place = self._index(unknown)
+        place = self.index_of(unknown)
 
         def values(points: Tensor) -> Tensor:
             return self.jet(points, (index,))[:, place]
 
         return lambda *c: at_coordinates(self.problem.domain, values, c, ("derivative",))
 
-    def _index(self, unknown: str | None) -> int:
+    def index_of(self, unknown: str | None) -> int:
+        """Number of an unknown; that of the only one may be left out."""
         if unknown is None and len(self.unknowns) == 1:
             return 0
         if unknown not in self.unknowns:
@@ -217,7 +222,7 @@ class Solution:
         values = self._errors[kind]
         if unknown is None:
             return _largest(values)
-        return values[self._index(unknown)]
+        return values[self.index_of(unknown)]
 
     @property
     def estimated_error(self) -> float | None:
@@ -232,7 +237,8 @@ class Solution:
         return sum(p.numel() for p in self.approximator.parameters())
 
     @cached_property
-    def _equation(self) -> Any:
+    def equation(self) -> Any:
+        """The compiled equation."""
         term = self.problem.terms[0]
         return compile_term(self.problem, term, *sample_points(self.problem, term, 64))
 
@@ -242,7 +248,7 @@ class Solution:
 
     def jet_and_residual(self, points: Tensor, indices: Sequence[MultiIndex]) -> tuple[Tensor, Tensor]:
         """Derivatives (n, u, a) and the residual of the equation (n, m) at points (n, d), evaluated together."""
-        operator = self._equation
+        operator = self.equation
         # One evaluation for what is asked for and what the equation needs: the jets cost most.
         wanted = tuple(dict.fromkeys([*(tuple(index) for index in indices), *(a for _, a in operator.slots)]))
         parameters = {k: torch.tensor(v, dtype=torch.float64) for k, v in self.parameters.items()}
@@ -266,30 +272,93 @@ class Solution:
         r = self.residual(points)
         return float(((r**2).mean(1) * weights).sum().div(weights.sum()).sqrt())
 
-    def integral(self, unknown: str | None = None) -> float:
-        """∫ u over the domain."""
-        points, weights = integral_rule(self.problem, self.approximator)
-        return float((self.evaluate(points)[:, self._index(unknown)] * weights).sum())
+    # ---------------------------------------------------------------- outputs and quantities
 
-    def flux(self, on: Any, unknown: str | None = None, order: int = 40) -> float:
-        """∫ ∂u/∂n over a part of the boundary.
+    def with_expansion(self, expansion: Any) -> Solution:
+        """The same with another approximate solution, such as the one that verifies it."""
+        return replace(self, approximator=expansion, verification=None)
+
+    def output(self, name: str) -> Any:
+        """An output as a function of the coordinates, `solution.output("von_mises")(x, y)`; a vector gives a tuple."""
+        return self._asked.output(name)
+
+    def integral(
+        self,
+        f: Any = None,
+        on: Any = None,
+        over: Any = None,
+        time: float | None = None,
+        unknown: str | None = None,
+    ) -> Any:
+        """∫ f over a part of the boundary, a sub-domain or the domain, with its estimated error.
+
+        Args:
+            f: name of an unknown or of an output, or a function of the unknowns (and of `n` on a boundary).
+            on: part of the boundary.
+            over: sub-domain.
+            time: of an evolution; left out, the integral is over all times, too.
+            unknown: as f.
+
+        Returns:
+            A number with `estimated_error`, a tuple of them for a vector.
+        """
+        return self._asked.integral(unknown if f is None else f, on, over, time)
+
+    def mean(self, f: Any = None, on: Any = None, over: Any = None, time: float | None = None) -> Any:
+        """∫ f / ∫ 1, as `integral`."""
+        return self._asked.mean(f, on, over, time)
+
+    def maximum(self, f: Any = None, on: Any = None, over: Any = None, time: float | None = None) -> Any:
+        """The largest value of f on a closed region, with `estimated_error` and its `place`."""
+        return self._asked.extremum(f, on, over, time, 1.0)
+
+    def minimum(self, f: Any = None, on: Any = None, over: Any = None, time: float | None = None) -> Any:
+        """The smallest value of f on a closed region, with `estimated_error` and its `place`."""
+        return self._asked.extremum(f, on, over, time, -1.0)
+
+    def probe(self, point: Sequence[float], f: Any = None, time: float | None = None) -> Any:
+        """The value of f at a point of the closed domain, with its estimated error."""
+        return self._asked.probe(point, f, time)
+
+    def line(
+        self,
+        start: Sequence[float],
+        end: Sequence[float],
+        n: int = 200,
+        f: Any = None,
+        time: float | None = None,
+    ) -> dict[str, Any]:
+        """Values at n points along a line.
+
+        Returns:
+            Arrays (n,) by name: the coordinates, `distance` from the start, f (all unknowns and outputs where it is
+            None), and `…_estimated_error`; NaN outside the domain.
+        """
+        return self._asked.line(start, end, n, f, time)
+
+    def quantities(self, time: float | None = None) -> dict[str, Any]:
+        """The quantities of the problem by name; of an evolution at a time, its last where that is left out."""
+        return self._asked.table(time)
+
+    def quantities_over(self, times: Sequence[float]) -> dict[str, list[float]]:
+        """The quantities of an evolution at many times: columns `t`, each quantity, and `…_estimated_error`."""
+        return self._asked.over(times)
+
+    @cached_property
+    def _asked(self) -> Asked:
+        return Asked(self)
+
+    def flux(self, on: Any, unknown: str | None = None, time: float | None = None) -> Any:
+        """∫ of the flux that the equation means through a part of the boundary, with its estimated error.
+
+        Of -div(k grad(u)) it is ∫ k ∂u/∂n, of elasticity a component of the traction σ n; `unknown` says which row.
+        Of an evolution it is that at a time.
 
         Raises:
-            UsageError: `on` is no place, or no part of the boundary.
+            UsageError: `on` is no part of the boundary, or the time is missing.
+            ProblemError: the equation means no flux, as -k(x) laplace(u).
         """
-        if not hasattr(on, "pieces_on"):
-            message = f"flux received on={on!r}; expected a part of the boundary such as square.left"
-            raise UsageError(message)
-        rule = on.rule(self.problem.domain, order)
-        if not len(rule.points):
-            message = f"{getattr(on, 'name', 'on')} is no part of the boundary of the domain"
-            raise UsageError(message)
-        d = self.problem.domain.dimension
-        space = self.problem.domain.space_dimension
-        steps = tuple(tuple(int(i == j) for j in range(d)) for i in range(space))
-        # The normal of a space–time boundary has no part in time that a flux would count.
-        gradient = self.jet(rule.points, steps)[:, self._index(unknown)]
-        return float(((gradient * rule.normals[:, :space]).sum(1) * rule.weights).sum())
+        return self._asked.flux(on, unknown, time)
 
     # ---------------------------------------------------------------- summary and files
 
@@ -319,6 +388,8 @@ class Solution:
             found["parameters"] = dict(self.parameters)
         if self.intervals:
             found["intervals"] = {name: list(ends) for name, ends in self.intervals.items()}
+        if self.problem.quantities:
+            found["quantities"] = self._asked.records()
         if self.uncertainty:
             found |= {"uncertainty": dict(self.uncertainty), "noise": list(self.noise)}
         return found

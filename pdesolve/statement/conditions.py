@@ -268,13 +268,20 @@ class Condition(Stated):
 
 @dataclass(frozen=True)
 class Integral(Stated):
-    """∫ u = value over the domain (in a cylinder: over the space domain at every time)."""
+    """Among conditions: ∫ u = value over the domain (in a cylinder: over the space domain at every time).
+
+    Among quantities: ∫ f, its first argument being f, over a part of the boundary (`on`), a sub-domain (`over`) or the
+    domain.
+    """
 
     value: Value
     unknown: str | None = None
+    on: Any = None
+    over: Any = None
 
     def __post_init__(self) -> None:
-        _check_value(self.value, "Integral")
+        if not isinstance(self.value, str):  # of a quantity: the name of an output
+            _check_value(self.value, "Integral")
 
     def units(self, dimension: int) -> dict[str, Powers]:
         """The value is one of the unknown times the volume of the space domain."""

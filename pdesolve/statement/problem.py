@@ -23,7 +23,9 @@ from pdesolve.statement.arguments import names_explained
 from pdesolve.statement.calculus import DerivativeError, Frame
 from pdesolve.statement.conditions import Condition, Integral, Interface, Observation, Stated
 from pdesolve.statement.names import Names
+from pdesolve.statement.output_names import checked_outputs
 from pdesolve.statement.periodic import PeriodicAxis, find_periodic_axes
+from pdesolve.statement.quantities import check_prescribed, checked_quantities
 from pdesolve.statement.signatures import has_signature, signature
 from pdesolve.statement.term import Term
 from pdesolve.statement.terms import equation_term
@@ -39,6 +41,8 @@ _OTHER_WORDS = {
     **dict.fromkeys(("initial_guess", "start", "u0"), "guess"),
     **dict.fromkeys(("params", "unknown_parameters"), "parameters"),
     **dict.fromkeys(("observations", "measurements"), "data"),
+    **dict.fromkeys(("output", "derived", "fields"), "outputs"),
+    **dict.fromkeys(("quantity", "functionals", "goals", "probes"), "quantities"),
 }
 KINDS = "Dirichlet, Neumann, Robin, Initial, Periodic, Condition, Integral or Interface"
 
@@ -56,6 +60,8 @@ class Problem:
         constants: name → number, available by name and overridable from the command line.
         parameters: name → starting value of a scalar to be identified from `data`.
         data: list of observations.
+        outputs: name → function of the unknowns, as an equation is one, that returns a field or a vector.
+        quantities: name → `Integral(f, on=part)`, `Mean`, `Maximum`, `Minimum`, `Flux` or `Probe`.
 
     Raises:
         ProblemError: any part is not what it should be; the sentence says which and what to write.
@@ -74,6 +80,8 @@ class Problem:
         parameters: Mapping[str, float] | None = None,
         data: Sequence[Observation] | None = None,
         name: str | None = None,
+        outputs: Mapping[str, Callable[..., Any]] | None = None,
+        quantities: Mapping[str, Any] | None = None,
     ):
         if isinstance(domain, TimeInterval):
             domain = TimeAxis(domain)
@@ -113,6 +121,8 @@ class Problem:
         self.exact = self.names.per_unknown(exact, "exact")
         self.reference = self.names.per_unknown(reference, "reference")
         self.guess = self.names.per_unknown(guess, "guess", partial=True)
+        self.outputs = checked_outputs(outputs, self.names)
+        self.quantities = checked_quantities(quantities)
 
     # ---------------------------------------------------------------- names
 
@@ -139,6 +149,8 @@ class Problem:
         for value in (getattr(condition, name, None) for name in ("value", "a", "jump")):
             if callable(value):
                 self.names.check_arguments(value, f"the value of {kind}", self.names.of_values)
+        if isinstance(condition, Integral):
+            check_prescribed(condition)
         if isinstance(condition, Condition):
             owner = "the function of Condition"
             self.names.check_arguments(condition.function, owner, self.names.of_conditions)
@@ -187,8 +199,14 @@ class Problem:
         """The same problem with other arguments, such as those that another one notes in `changes`."""
         return self._with(**changes) if changes else self
 
+    def with_quantities(self, quantities: Mapping[str, Any]) -> Problem:
+        """The same problem with more quantities."""
+        return self._with(quantities={**self.quantities, **quantities})
+
     def _with(self, **changes: Any) -> Problem:
-        names = "domain equation conditions exact reference guess constants parameters data name".split()
+        names = (
+            "domain equation conditions exact reference guess constants parameters data name outputs quantities"
+        ).split()
         problem = Problem(**{**{name: getattr(self, name) for name in names}, **changes})
         problem.source_path = self.source_path
         problem.files = self.files

@@ -58,6 +58,16 @@ class ResidualOperator:
         frame = self.frame(points, jets.unbind(1), normals, parameters)
         return torch.stack(self.term.evaluate(frame), dim=1).to(jets.dtype)
 
+    def values(
+        self,
+        points: Tensor,
+        jets: Tensor,
+        normals: Tensor | None,
+        parameters: Mapping[str, Tensor] | None,
+    ) -> Tensor:
+        """As `residual`, values alone."""
+        return self.residual(points, jets, normals, parameters).detach()
+
     def linearise(
         self,
         points: Tensor,

@@ -23,6 +23,7 @@ from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.marching.ordinary.step import Trial, attempt, defect
 from pdesolve.marching.ordinary.system import System, compiled
 from pdesolve.marching.radau import Radau, lagrange, legendre_transform, radau
+from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
 
@@ -82,6 +83,7 @@ class Attempt:
 
     solution: TimePolynomials | None
     estimates: np.ndarray
+    finer: TimePolynomials | None = None
 
     @classmethod
     def unfinished(cls, system: System, solution: TimePolynomials | None = None) -> Attempt:
@@ -100,7 +102,8 @@ class Attempt:
 
     def result(self, met: bool, status: str) -> AdaptiveResult:
         """What `march_in_time` returns."""
-        return AdaptiveResult(self.solution, tuple(self.estimates.tolist()), met, status, 0.0)
+        beside = None if self.finer is None else SecondSolution(self.finer)
+        return AdaptiveResult(self.solution, tuple(self.estimates.tolist()), met, status, 0.0, beside)
 
 
 def _attempted(system: System, problem: Problem, local: float, monitor: Monitor) -> Attempt:
@@ -112,7 +115,7 @@ def _attempted(system: System, problem: Problem, local: float, monitor: Monitor)
     v = verified(system, u, stages + 1, local, monitor)
     if v is None:
         return Attempt.unfinished(system, u)
-    return Attempt(u, difference(u, v))
+    return Attempt(u, difference(u, v), v)
 
 
 def _record(monitor: Monitor, attempt: Attempt) -> None:

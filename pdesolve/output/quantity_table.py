@@ -1,0 +1,42 @@
+"""Quantities of an evolution over time, as a table."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pdesolve.errors import UsageError
+from pdesolve.output.files import replacing
+from pdesolve.output.vtk import moments_of
+
+if TYPE_CHECKING:
+    from pdesolve.solution.solution import Solution
+
+
+def write_quantities(solution: Solution, path: Path, steps: int | None = None) -> Path:
+    """Write a table of the quantities of an evolution: a row for each time, an estimate beside each value.
+
+    Args:
+        solution: of a problem with `quantities=` and time.
+        path: a file name ending in `.csv`.
+        steps: how many times (default 41), both ends included.
+
+    Raises:
+        UsageError: the problem has no quantities.
+    """
+    if not solution.problem.quantities:
+        message = f'\'{path}\': the problem has no quantities; state them, quantities={{"mean": Mean("u")}}'
+        raise UsageError(message)
+    records = solution.quantities_over(moments_of(solution, steps, None))
+    names = list(records)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(names)
+        table.writerows(zip(*(map(_digits, records[name]) for name in names), strict=True))
+    return path
+
+
+def _digits(value: Any) -> str:
+    """Seventeen digits: reading them gives the same bits."""
+    return "" if value is None else f"{float(value):.17g}"

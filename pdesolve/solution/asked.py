@@ -1,0 +1,280 @@
+"""What a solution is asked for: outputs, quantities and lines, from the words in which people ask."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.errors import PdesolveError, UsageError, did_you_mean
+from pdesolve.solution import quantities
+from pdesolve.solution.coordinates import at_coordinates
+from pdesolve.solution.estimated import Estimated
+from pdesolve.solution.extrema import extremum
+from pdesolve.solution.regions import INSIDE, Region
+from pdesolve.solution.values import Values, evaluated
+from pdesolve.statement.conditions import Integral
+from pdesolve.statement.conormal import Conormal
+from pdesolve.statement.outputs import Expression, require_part
+from pdesolve.statement.quantities import Flux, Maximum, Mean, Minimum, Probe, integrand
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Answers of one solution."""
+
+    solution: Any
+
+    @property
+    def problem(self) -> Any:
+        """That of the solution."""
+        return self.solution.problem
+
+    # ---------------------------------------------------------------- outputs
+
+    def output(self, name: str) -> Callable[..., Any]:
+        """An output as a function of the coordinates.
+
+        Raises:
+            UsageError: the problem has no such output.
+        """
+        if name not in self.problem.outputs:
+            known = list(self.problem.outputs)
+            hint = did_you_mean(str(name), known)
+            message = f"output {name!r}; the outputs of this problem are: {', '.join(known) or 'none'}{hint}"
+            raise UsageError(message)
+        expression = Expression.of(self.problem, name, f"output '{name}'")
+        m = expression.operator.components
+        names = tuple(map(str, range(m)))
+
+        def values(points: Tensor) -> Tensor:
+            return evaluated(expression, self.solution, points)
+
+        def at(*coordinates: Any) -> Any:
+            found = at_coordinates(self.problem.domain, values, coordinates, names)
+            parts = (found,) if m == 1 else tuple(found.values())
+            return quantities.single(parts, expression.is_vector)
+
+        return at
+
+    # ---------------------------------------------------------------- quantities
+
+    def integral(self, f: Any, on: Any, over: Any, time: float | None, name: str = "integral") -> Any:
+        """∫ f."""
+        values, region = self._values(f, on, over, time, name)
+        return quantities.single(quantities.integral(values, region), values.expression.is_vector)
+
+    def mean(self, f: Any, on: Any, over: Any, time: float | None, name: str = "mean") -> Any:
+        """∫ f / ∫ 1."""
+        values, region = self._values(f, on, over, time, name)
+        return quantities.single(quantities.mean(values, region), values.expression.is_vector)
+
+    def extremum(
+        self, f: Any, on: Any, over: Any, time: float | None, sign: float, name: str = "extremum"
+    ) -> Estimated:
+        """The largest (sign 1) or smallest (sign -1) value."""
+        values, region = self._values(f, on, over, time, name)
+        return extremum(values, region, sign)
+
+    def flux(self, on: Any, unknown: str | None, time: float | None, name: str = "flux") -> Estimated:
+        """∫ of the flux that the equation means."""
+        if not hasattr(on, "pieces_on"):
+            message = f"{name} received on={on!r}; expected a part of the boundary such as square.left"
+            raise UsageError(message)
+        if time is None and self._moment() is not None:
+            message = f"{name} of an evolution is that at a time; say which: time={self._last_time():g}"
+            raise UsageError(message)
+        region = self.region(on, None, time, name)
+        index = self.solution.index_of(unknown)
+        sample = self.problem.domain.sample(64)
+        conormal = Conormal.of(self.problem, self.solution.equation, index, sample)
+        values = Values.of(self.solution, Expression(name, conormal, False))
+        return quantities.integral(values, region)[0]
+
+    def probe(self, point: Sequence[float], f: Any, time: float | None, name: str = "probe") -> Any:
+        """The value at a point."""
+        x = self._point(point, time, name)
+        values = Values.of(self.solution, Expression.of(self.problem, f, name))
+        return quantities.single(quantities.probe(values, x), values.expression.is_vector)
+
+    def line(
+        self, start: Sequence[float], end: Sequence[float], n: int, f: Any, time: float | None
+    ) -> dict[str, Any]:
+        """Values along a line by name."""
+        if not isinstance(n, int) or n < 2:
+            message = f"line received n={n!r}; expected a number of points, at least 2"
+            raise UsageError(message)
+        a = self._numbers(start, time, "line")
+        b = self._numbers(end, time, "line")
+        s = torch.linspace(0, 1, n, dtype=torch.float64)[:, None]
+        points = a + s * (b - a)
+        found = {name: points[:, i].numpy() for i, name in enumerate(self.problem.coordinates)}
+        found["distance"] = (s[:, 0] * (b - a).norm()).numpy()
+        wanted = [*self.problem.unknowns, *self.problem.outputs] if f is None else [f]
+        for one in wanted:
+            found |= self._along(points, one)
+        return found
+
+    def _along(self, points: Tensor, f: Any) -> dict[str, np.ndarray]:
+        name = f if isinstance(f, str) else "value"
+        values = Values.of(self.solution, Expression.of(self.problem, f, f"line: {name}"))
+        m = values.expression.operator.components
+        inside = self._inside(points)
+        both = torch.full((2, len(points), m), torch.nan, dtype=torch.float64)
+        both[0, inside], errors = quantities.at_points(values, points[inside])
+        if errors is not None:
+            both[1, inside] = errors
+        names = component_names(name, m, self.problem.domain.space_coordinates, values.expression.is_vector)
+        found = {}
+        for i, one in enumerate(names):
+            found[one] = both[0, :, i].numpy()
+            found[f"{one}_estimated_error"] = both[1, :, i].numpy()
+        return found
+
+    # ---------------------------------------------------------------- the table of a problem
+
+    def table(self, time: float | None = None) -> dict[str, Any]:
+        """The quantities of the problem by name."""
+        time = self._moment() if time is None else time
+        return {name: self.of(name, quantity, time) for name, quantity in self.problem.quantities.items()}
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """What `--json` says of each quantity; one that cannot be evaluated says why."""
+        found = {}
+        for name, quantity in self.problem.quantities.items():
+            time = self._moment()
+            try:
+                record = _record(self.of(name, quantity, time))
+            except PdesolveError as error:
+                record = {"value": None, "estimated_error": None, "error": str(error)}
+            found[name] = record if time is None else {**record, "time": time}
+        return found
+
+    def over(self, times: Sequence[float]) -> dict[str, list[float]]:
+        """Columns of a table over time."""
+        columns: dict[str, list[float]] = {"t": [float(t) for t in times]}
+        axes = self.problem.domain.space_coordinates
+        for t in times:
+            for name, found in self.table(t).items():
+                parts = found if isinstance(found, tuple) else (found,)
+                names = component_names(name, len(parts), axes, isinstance(found, tuple))
+                for one, q in zip(names, parts, strict=True):
+                    columns.setdefault(one, []).append(q)
+                    columns.setdefault(f"{one}_estimated_error", []).append(q.estimated_error)
+        return columns
+
+    def of(self, name: str, quantity: Any, time: float | None) -> Any:
+        """One quantity."""
+        called = f"quantity '{name}'"
+        if isinstance(quantity, Integral):
+            return self.integral(integrand(quantity), quantity.on, quantity.over, time, called)
+        if isinstance(quantity, Mean):
+            return self.mean(quantity.f, quantity.on, quantity.over, time, called)
+        if isinstance(quantity, Probe):
+            return self.probe(quantity.at, quantity.f, time, called)
+        if isinstance(quantity, Flux):
+            return self.flux(quantity.on, quantity.unknown, time, called)
+        sign = 1.0 if isinstance(quantity, Maximum) else -1.0
+        assert isinstance(quantity, (Maximum, Minimum))
+        return self.extremum(quantity.f, quantity.on, quantity.over, time, sign, called)
+
+    def _moment(self) -> float | None:
+        """The last time of an evolution in space."""
+        evolves = self.problem.domain.space_dimension < self.problem.domain.dimension
+        return self._last_time() if evolves else None
+
+    def _last_time(self) -> float:
+        reached = self.solution.reached
+        return float(self.problem.domain.bounds[1, -1]) if reached is None else reached
+
+    # ---------------------------------------------------------------- words
+
+    def _values(self, f: Any, on: Any, over: Any, time: float | None, name: str) -> tuple[Values, Region]:
+        region = self.region(on, over, time, name)
+        expression = Expression.of(self.problem, f, name, on)
+        return Values.of(self.solution, expression), region
+
+    def region(self, on: Any, over: Any, time: float | None, name: str) -> Region:
+        """Where a quantity is taken.
+
+        Raises:
+            UsageError: it is no part of the boundary, no sub-domain, or not a time of the solution.
+        """
+        if on is not None and not hasattr(on, "pieces_on"):
+            message = f"{name} received on={on!r}; expected a part of the boundary such as square.left"
+            raise UsageError(message)
+        if over is not None and not hasattr(over, "rule"):
+            message = f"{name} received over={over!r}; expected a sub-domain such as Disk((0, 0), 1)"
+            raise UsageError(message)
+        if on is not None and over is not None:
+            message = f"{name} received on= and over=; give a part of the boundary or a sub-domain"
+            raise UsageError(message)
+        if on is not None:
+            require_part(self.problem, on, name)
+        return Region(self.solution, on, over, self.time(time, name), name)
+
+    def time(self, time: float | None, name: str) -> float | None:
+        """A time that the solution has, or None.
+
+        Raises:
+            UsageError: it has not this one.
+        """
+        if time is None:
+            return None
+        if self._moment() is None:
+            message = f"{name} received time={time!r}, but the problem is no evolution in space; leave it out"
+            raise UsageError(message)
+        first = float(self.problem.domain.bounds[0, -1])
+        last = self._last_time()
+        if not first <= float(time) <= last:
+            message = f"{name} received time={time:g}; expected {first:g} to {last:g}"
+            raise UsageError(message)
+        return float(time)
+
+    def _numbers(self, point: Sequence[float], time: float | None, name: str) -> Tensor:
+        """A point (d,) with the time as its last coordinate."""
+        numbers = [*(point if isinstance(point, (tuple, list, np.ndarray)) else (point,))]
+        moment = self.time(time, name)
+        if moment is not None:
+            numbers.append(moment)
+        names = self.problem.coordinates
+        if len(numbers) != len(names) or not all(
+            isinstance(c, (int, float)) and math.isfinite(c) for c in numbers
+        ):
+            message = f"{name} received the point {point!r}; expected finite numbers {', '.join(names)}"
+            if "t" in names:
+                message += " (or the point in space, and time=)"
+            raise UsageError(message)
+        return torch.tensor(numbers, dtype=torch.float64)
+
+    def _inside(self, points: Tensor) -> Tensor:
+        domain = self.problem.domain
+        return domain.contains(points, INSIDE * float((domain.bounds[1] - domain.bounds[0]).max()))
+
+    def _point(self, point: Sequence[float], time: float | None, name: str) -> Tensor:
+        x = self._numbers(point, time, name)
+        if not bool(self._inside(x[None])):
+            message = f"{name}: the point {tuple(x.tolist())} lies outside the domain {self.problem.domain}"
+            raise UsageError(message)
+        return x
+
+
+def _record(found: Any) -> dict[str, Any]:
+    if not isinstance(found, tuple):
+        record: dict[str, Any] = found.record()
+        return record
+    return {"value": [float(q) for q in found], "estimated_error": [q.estimated_error for q in found]}
+
+
+def component_names(name: str, m: int, coordinates: Sequence[str], is_vector: bool) -> list[str]:
+    """Names of the components of an output: flux_x, flux_y; of more than there are coordinates, numbers."""
+    if not is_vector:
+        return [name]
+    if m <= len(coordinates):
+        return [f"{name}_{c}" for c in coordinates[:m]]
+    return [f"{name}_{i + 1}" for i in range(m)]

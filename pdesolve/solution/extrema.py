@@ -1,0 +1,171 @@
+"""Largest and smallest values of an expression in a closed region, and where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from pdesolve.errors import UsageError
+from pdesolve.geometry.piece import Piece
+from pdesolve.solution.estimated import Estimated
+from pdesolve.solution.regions import Region
+from pdesolve.solution.values import ROUNDING, Values
+
+CLIMBERS = 6  # places from which the search goes on: several hills of nearly one height
+ALONG = 5  # points of a step along each axis
+NARROWED = 0.4  # part of the step that is left where its middle is the highest point
+STEPS = 60  # enough for 20 narrowings, from 1e-2 of the domain to 1e-10, and some moves
+SMALLEST = 1e-8  # step, of the domain: a smooth maximum is then met to 1e-16
+WORTH = 0.1  # of the range of values: from points lower than the highest by more, nobody climbs
+AT_FIRST = {1: 400, 2: 120, 3: 30}  # points along an axis from which the highest are taken
+ON_PIECE = {0: 1, 1: 400, 2: 60, 3: 20}  # the same on a piece of the boundary, by its parameters
+
+
+class Hills(NamedTuple):
+    """Parameters (k, p) of points, and the values (k,) there, the highest first."""
+
+    parameters: Tensor
+    heights: Tensor
+
+    def above(self, height: float) -> Hills:
+        """Those that are not lower."""
+        keep = self.heights >= height
+        return Hills(self.parameters[keep], self.heights[keep])
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A map from parameters to points at which a value is known.
+
+    Attributes:
+        heights: parameters (n, p) ↦ values (n,), -∞ where there is no point of the region.
+        points: parameters (n, p) ↦ points (n, d).
+        lower, upper: bounds (p,) of the parameters.
+        along: points of the first grid along each axis.
+    """
+
+    heights: Callable[[Tensor], Tensor]
+    points: Callable[[Tensor], Tensor]
+    lower: Tensor
+    upper: Tensor
+    along: int
+
+    def hills(self) -> tuple[Hills, float]:
+        """The highest points of a grid, and the least value on it."""
+        axes = [
+            torch.linspace(float(a), float(b), self.along, dtype=torch.float64)
+            for a, b in zip(self.lower, self.upper, strict=True)
+        ]
+        grid = torch.cartesian_prod(*axes).reshape(-1, len(axes)) if axes else torch.zeros(1, 0).double()
+        heights = self.heights(grid)
+        best = heights.argsort(descending=True)[:CLIMBERS]
+        return Hills(grid[best], heights[best]), _least(heights)
+
+    def climbed(self, hills: Hills) -> Hills:
+        """From each point to the top of its hill, by grids that move and narrow."""
+        k, p = hills.parameters.shape
+        extent = self.upper - self.lower
+        if not p or not len(hills.heights):
+            return hills
+        steps = torch.linspace(-1, 1, ALONG, dtype=torch.float64)
+        stencil = torch.cartesian_prod(*[steps] * p).reshape(-1, p)
+        at = hills.parameters
+        heights = hills.heights
+        radius = torch.full((k, 1), 1 / (self.along - 1), dtype=torch.float64)
+        for _ in range(STEPS):
+            around = (at[:, None] + radius[:, None] * stencil * extent).clamp(self.lower, self.upper)
+            found = self.heights(around.reshape(-1, p)).reshape(k, -1)
+            top, which = found.max(1)
+            higher = top > heights
+            at = torch.where(higher[:, None], around[torch.arange(k), which], at)
+            heights = torch.maximum(heights, top)
+            # Where nothing around is higher, or only next to the middle, look closer.
+            inner = stencil[which].abs().amax(1) < 1
+            radius = torch.where((~higher | inner)[:, None], NARROWED * radius, radius)
+            if float(radius.max()) < SMALLEST:
+                break
+        return Hills(at, heights)
+
+
+def extremum(values: Values, region: Region, sign: float) -> Estimated:
+    """The largest value of sign · f in a closed region, times the sign, and where it is."""
+    if values.expression.operator.components != 1:
+        message = f"{values.expression.name} is a vector and has no maximum; ask for that of its norm or a component"
+        raise UsageError(message)
+    height, place = _highest(values, region, sign)
+    value = sign * height
+    if values.verifying is None:
+        return Estimated(value, None, place)
+    finer, _ = _highest(replace(values, solution=values.verifying, verifying=None), region, sign)
+    error = values.times * abs(finer - height) + ROUNDING * abs(value)
+    return Estimated(value, error, place)
+
+
+def _highest(values: Values, region: Region, sign: float) -> tuple[float, tuple[float, ...]]:
+    """The largest value of sign · f(u), and where."""
+    best = -torch.inf
+    place: tuple[float, ...] = ()
+    charts = _charts(values, region, sign)
+    seen = [chart.hills() for chart in charts]
+    region.require(torch.cat([hills.heights for hills, _ in seen]).isfinite().nonzero())
+    highest = max(float(hills.heights.max()) for hills, _ in seen)
+    lowest = min(least for _, least in seen)
+    for chart, (hills, _) in zip(charts, seen, strict=True):
+        top = chart.climbed(hills.above(highest - WORTH * (highest - lowest)))
+        if len(top.heights) and float(top.heights.max()) > best:
+            which = int(top.heights.argmax())
+            best = float(top.heights[which])
+            place = tuple(chart.points(top.parameters[which : which + 1])[0].tolist())
+    return best, place
+
+
+def _least(heights: Tensor) -> float:
+    known = heights[heights.isfinite()]
+    return float(known.min()) if len(known) else torch.inf
+
+
+def _charts(values: Values, region: Region, sign: float) -> list[Chart]:
+    """The pieces of the boundary of a region and, unless it is a part of the boundary, what is inside."""
+    charts = [_of_piece(values, region, piece, sign) for piece in region.pieces()]
+    if region.on is None:
+        charts.append(_of_inside(values, region, sign))
+    return charts
+
+
+def _of_inside(values: Values, region: Region, sign: float) -> Chart:
+    inner = region.inner
+
+    def heights(x: Tensor) -> Tensor:
+        return _heights(values, region, sign, x, None, inner.contains(x))
+
+    lower, upper = inner.bounds
+    return Chart(heights, region.timed, lower, upper, AT_FIRST.get(inner.dimension, 8))
+
+
+def _of_piece(values: Values, region: Region, piece: Piece, sign: float) -> Chart:
+    parameters = piece.dimension - 1
+
+    def heights(s: Tensor) -> Tensor:
+        x = piece.map(s)
+        return _heights(values, region, sign, x, piece.normal_at(x), piece.active(x))
+
+    def points(s: Tensor) -> Tensor:
+        return region.timed(piece.map(s))
+
+    ends = torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand(2, parameters)
+    return Chart(heights, points, ends[0], ends[1], ON_PIECE.get(parameters, 8))
+
+
+def _heights(values: Values, region: Region, sign: float, x: Tensor, normals: Any, known: Tensor) -> Tensor:
+    """The values f(u) at points (n, d), times the sign, -∞ outside the region and where it is not known."""
+    found = torch.full((len(x),), -torch.inf, dtype=torch.float64)
+    known = known & region.contains(x)
+    if bool(known.any()):
+        points = region.timed(x[known])
+        n = None if normals is None else region.timed_normals(normals[known])
+        found[known] = (sign * values.at(points, n)[0, :, 0]).nan_to_num(-torch.inf)
+    return found

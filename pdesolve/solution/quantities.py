@@ -1,0 +1,96 @@
+"""Integrals, means and values of expressions, each with the error that the verifying solution tells.
+
+    Q(u) ± max(|Σ_e d_e|, √(Σ_e d_e²)) / (1 - √σ) + |quadrature|,   d_e = ∫_e f(v) - f(u)
+
+with the result u, the solution v that verifies it, the part σ of the error that both share (`SecondSolution`), and the
+patches e. The sum over patches alone would be Q(v) - Q(u), which may vanish by chance; the root of the sum of squares
+is what it is expected to be if the patches do not know of each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pdesolve.solution.estimated import Estimated
+from pdesolve.solution.patch_numbers import patch_numbers
+from pdesolve.solution.regions import Region
+from pdesolve.solution.values import ROUNDING, Values
+
+ENOUGH = 0.3  # of the difference of the solutions: rules that differ by less need no finer one
+
+
+def integral(values: Values, region: Region) -> tuple[Estimated, ...]:
+    """∫ f over a region, for each component of f."""
+    before = None
+    for points, normals, weights in region.rules():
+        f = values.finite(points, normals)
+        value = torch.einsum("nm,n->m", f[0], weights)
+        size = torch.einsum("nm,n->m", f[0].abs(), weights.abs())
+        quadrature = None if before is None else (value - before).abs()
+        between = None if len(f) < 2 else _between(values, points, (f[1] - f[0]) * weights[:, None])
+        before = value
+        if between is None or (quadrature is not None and _is_enough(between, quadrature, size)):
+            break
+    return _estimated(values, value, between, size, quadrature)
+
+
+def mean(values: Values, region: Region) -> tuple[Estimated, ...]:
+    """∫ f / ∫ 1 over a region, for each component of f."""
+    *_, (_, _, weights) = region.rules()
+    measure = float(weights.sum())
+    return tuple(
+        Estimated(float(q) / measure, None if q.estimated_error is None else q.estimated_error / measure)
+        for q in integral(values, region)
+    )
+
+
+def at_points(values: Values, points: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Values (n, m) at points (n, d), and their estimated errors, where something is known of them."""
+    f = values.at(points)
+    if len(f) < 2:
+        return f[0], None
+    return f[0], values.times * (f[1] - f[0]).abs() + ROUNDING * f[0].abs()
+
+
+def probe(values: Values, point: Tensor) -> tuple[Estimated, ...]:
+    """The value at a point (d,), for each component."""
+    found = values.finite(point[None])
+    place = tuple(point.tolist())
+    value = found[0, 0]
+    between = None if len(found) < 2 else (found[1, 0] - value).abs()
+    return tuple(
+        Estimated(float(one), one.estimated_error, place)
+        for one in _estimated(values, value, between, value.abs())
+    )
+
+
+def _between(values: Values, points: Tensor, parts: Tensor) -> Tensor:
+    """How much two integrals differ, or would if it were not for chance, from weighted differences (n, m): (m,)."""
+    patch = patch_numbers(values.solution.approximator, points)
+    of_patch = parts.new_zeros(int(patch.max()) + 1, parts.shape[1]).index_add_(0, patch, parts)
+    return torch.maximum(of_patch.sum(0).abs(), of_patch.square().sum(0).sqrt())
+
+
+def _is_enough(between: Tensor, quadrature: Tensor, size: Tensor) -> bool:
+    """Whether the error of the rule is below that of the solution, or rounding."""
+    return bool((quadrature <= torch.maximum(ENOUGH * between, ROUNDING * size)).all())
+
+
+def _estimated(
+    values: Values, value: Tensor, between: Tensor | None, size: Tensor, quadrature: Tensor | None = None
+) -> tuple[Estimated, ...]:
+    """Numbers from values (m,), differences of the solutions (m,), sizes (m,) and the change of the rule (m,)."""
+    if between is None:
+        return tuple(Estimated(float(one)) for one in value)
+    error = values.times * between + ROUNDING * size
+    if quadrature is not None:
+        error = error + quadrature
+    return tuple(Estimated(float(q), float(e)) for q, e in zip(value, error, strict=True))
+
+
+def single(found: tuple[Any, ...], is_vector: bool) -> Any:
+    """The one there is, or all components of a vector."""
+    return found if is_vector else found[0]

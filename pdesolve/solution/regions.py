@@ -1,0 +1,144 @@
+"""Where a quantity is taken: a part of the boundary, a sub-domain or the domain, at a time or at all times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pdesolve.errors import UsageError
+from pdesolve.geometry import Domain
+from pdesolve.geometry.piece import Piece
+from pdesolve.solution.measures import integral_rule
+from pdesolve.statement.subdomains import subdomains_of
+
+# Points on each axis of each panel by the dimension of what is integrated over: each twice as many as the one before
+# (one and a half times in space), until the rules differ by less than the solutions do.
+ORDERS = {
+    0: (1,),
+    1: (40, 80, 160, 320, 640, 1280),
+    2: (32, 64, 128),
+    3: (16, 24, 36),
+}
+FINEST = 12  # in more dimensions
+INSIDE = 1e-9  # of the size of the domain: points of a sub-domain beyond its boundary by rounding are in it
+
+
+@dataclass(frozen=True)
+class Region:
+    """A set of points over which quantities are taken.
+
+    Attributes:
+        solution: whose domain it is in.
+        on: part of the boundary, or None.
+        over: sub-domain, or None for the whole domain.
+        time: the time, or None for all times (or no time at all).
+        name: for messages.
+    """
+
+    solution: Any
+    on: Any
+    over: Any
+    time: float | None
+    name: str
+
+    @property
+    def domain(self) -> Domain:
+        """The whole domain: in space at a time, in space–time at all times."""
+        domain: Domain = self.solution.problem.domain
+        return domain if self.time is None else domain.in_space
+
+    @property
+    def inner(self) -> Domain:
+        """The sub-domain, or all of it."""
+        if self.over is None:
+            return self.domain
+        whole = self.domain
+        over = self.over
+        if over.dimension < whole.dimension:  # at all times
+            over = over * whole.time  # type: ignore[attr-defined]
+        return over
+
+    def rules(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
+        """Points (n, d), normals (n, d) on boundaries, and weights (n,) of finer and finer rules.
+
+        Raises:
+            UsageError: a sub-domain has no points of the domain.
+        """
+        if self.on is not None:
+            yield from self._rules_on_boundary()
+        elif (on_patches := self._rules_on_patches()) is not None:
+            yield from on_patches
+        else:
+            yield from self._rules_inside()
+
+    def _rules_on_patches(self) -> list[tuple[Tensor, Tensor | None, Tensor]] | None:
+        """Gauss rules on the patches of both solutions; None where there are none, or the boundary cuts patches."""
+        beside = self.solution.verification
+        if beside is None or self.over is not None or self.time is not None:
+            return None
+        problem = self.solution.problem
+        rules = [
+            integral_rule(problem, expansion) for expansion in (self.solution.approximator, beside.expansion)
+        ]
+        # Where the boundary cuts patches, both are the rule of the domain: they say nothing of their error.
+        if len(rules[0][0]) == len(rules[1][0]):
+            return None
+        return [(points, None, weights) for points, weights in rules]
+
+    def _rules_on_boundary(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
+        domain = self.domain
+        for order in ORDERS.get(domain.dimension - 1, (FINEST,)):
+            rule = self.on.rule(domain, order)
+            yield self.timed(rule.points), self.timed_normals(rule.normals), rule.weights
+
+    def _rules_inside(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
+        for order in ORDERS.get(self.inner.dimension, (FINEST,)):
+            rules = [part.rule(order) for part in self._parts]
+            points = torch.cat([rule.points for rule in rules])
+            weights = torch.cat([rule.weights for rule in rules])
+            keep = self.contains(points)
+            self.require(points[keep])
+            yield self.timed(points[keep]), None, weights[keep]
+
+    @property
+    def _parts(self) -> tuple[Domain, ...]:
+        """What interfaces divide the domain into: coefficients jump between them."""
+        if self.over is not None or self.time is not None:
+            return (self.inner,)
+        return subdomains_of(self.solution.problem) or (self.inner,)
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Which points (n, d) of the sub-domain are in the closed domain."""
+        extent = float((self.domain.bounds[1] - self.domain.bounds[0]).max())
+        return self.domain.contains(points, INSIDE * extent)
+
+    def require(self, points: Tensor) -> None:
+        """See that something is left of a sub-domain.
+
+        Raises:
+            UsageError: nothing is.
+        """
+        if not len(points):
+            message = f"{self.name}: {self.over} has nothing in common with the domain {self.domain}"
+            raise UsageError(message)
+
+    def timed(self, points: Tensor) -> Tensor:
+        """Points (n, d) with the time as their last coordinate, where there is one."""
+        if self.time is None:
+            return points
+        return torch.nn.functional.pad(points, (0, 1), value=self.time)
+
+    def timed_normals(self, normals: Tensor) -> Tensor:
+        """Normals (n, d) with a zero for the time."""
+        return normals if self.time is None else torch.nn.functional.pad(normals, (0, 1))
+
+    def pieces(self) -> tuple[Piece, ...]:
+        """Pieces of the boundary: of the part, or of the whole region."""
+        if self.on is not None:
+            found: tuple[Piece, ...] = self.on.pieces_on(self.domain)
+            return found
+        return self.inner.pieces

@@ -1,0 +1,158 @@
+"""Outputs: functions of the unknowns, stated like equations and known wherever the solution is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from pdesolve.errors import ProblemError, did_you_mean
+from pdesolve.statement.fields import Field, Vector
+from pdesolve.statement.frame import Frame
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.residual import Slot, compile_term, sample_points
+from pdesolve.statement.term import Term
+from pdesolve.statement.terms import called
+
+SAMPLES = 64  # points at which the derivatives that an output asks for are found, as for conditions
+
+
+class Operator(Protocol):
+    """What evaluates an expression: the derivatives that it needs, and its values from them."""
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """(unknown index, multi-index) of each derivative."""
+
+    @property
+    def components(self) -> int:
+        """Number m of values at each point."""
+
+    def values(
+        self, points: Tensor, jets: Tensor, normals: Tensor | None, parameters: Mapping[str, Tensor] | None
+    ) -> Tensor:
+        """Values (n, m) for jets (n, s) at points (n, d), with normals (n, d) on a boundary."""
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A compiled function of the unknowns: jets (n, s) ↦ values (n, m).
+
+    Attributes:
+        name: for messages, e.g. "output 'von_mises'".
+        operator: what evaluates it.
+        is_vector: whether it has components; else m = 1.
+    """
+
+    name: str
+    operator: Operator
+    is_vector: bool
+
+    @classmethod
+    def of(cls, problem: Problem, function: Any, name: str, place: Any = None) -> Expression:
+        """Compile an unknown, an output (both by name), a number or a function of the unknowns.
+
+        Args:
+            problem: whose unknowns and outputs they are.
+            function: the only unknown where it is None.
+            name: for messages.
+            place: part of the boundary where it is wanted, so that it may ask for `n`; None inside.
+
+        Raises:
+            ProblemError: a name is not known, or the function is wrong.
+        """
+        if place is not None:
+            require_part(problem, place, name)
+        stated = _stated(problem, function, name, place is not None)
+        found: list[bool] = []
+
+        def parts(frame: Frame) -> tuple[Any, ...]:
+            result = stated(frame)
+            found.append(isinstance(result, (Vector, tuple, list)))
+            return _components(result, frame, name)
+
+        term = Term(name, "output", place, parts)
+        operator = compile_term(problem, term, *sample_points(problem, term, SAMPLES))
+        return cls(name, operator, found[-1])
+
+    def values(
+        self, points: Tensor, jets: Tensor, normals: Tensor | None, parameters: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Values (n, m) for jets (n, s) at points (n, d)."""
+        return self.operator.values(points, jets, normals, parameters)
+
+
+def require_part(problem: Problem, place: Any, name: str) -> None:
+    """See that a place is on the boundary of the domain.
+
+    Raises:
+        ProblemError: it is not.
+    """
+    if len(place.rule(problem.domain, 2).points):
+        return
+    message = (
+        f"{name}: {getattr(place, 'name', place)} is no part of the boundary of the domain, whose parts are "
+        f"{', '.join(problem.domain.part_names)}"
+    )
+    raise ProblemError(message)
+
+
+def _stated(problem: Problem, function: Any, name: str, on_boundary: bool) -> Callable[[Frame], Any]:
+    """What is asked for, as a function of the frame."""
+    if function is None and len(problem.unknowns) == 1:
+        function = problem.unknowns[0]
+    if isinstance(function, str):
+        return _by_name(problem, function, name)
+    if callable(function):
+        known = problem.names.of_conditions
+        problem.names.check_arguments(function, name, known if on_boundary else known - {"n"})
+        return called(problem, function)
+    if isinstance(function, (int, float)) and not isinstance(function, bool):
+        return lambda frame: frame.full(function)
+    known_names = ", ".join(map(repr, (*problem.unknowns, *problem.outputs)))
+    message = (
+        f"{name} received {function!r}; expected one of {known_names}, or a function of the unknowns, e.g. "
+        f"lambda {problem.unknowns[0]}: {problem.unknowns[0]}**2"
+    )
+    raise ProblemError(message)
+
+
+def _by_name(problem: Problem, word: str, name: str) -> Callable[[Frame], Any]:
+    if word in problem.unknowns:
+        return lambda frame: frame.unknown(word)
+    if word in problem.outputs:
+        return called(problem, problem.outputs[word])
+    known = [*problem.unknowns, *problem.outputs]
+    message = f"{name} speaks of '{word}'; the unknowns and outputs are {', '.join(known)}{did_you_mean(word, known)}"
+    raise ProblemError(message)
+
+
+def _components(result: Any, frame: Frame, name: str) -> tuple[Any, ...]:
+    """The components of what an output returned, numbers as constants."""
+    if not isinstance(result, (Vector, tuple, list)):
+        return (_component(result, frame, name),)
+    if not len(result):
+        message = f"{name} returned nothing; expected a field, or a vector of them"
+        raise ProblemError(message)
+    return tuple(_component(part, frame, name) for part in result)
+
+
+def _component(part: Any, frame: Frame, name: str) -> Any:
+    if isinstance(part, (Field, Tensor)):
+        tensor = part.tensor if isinstance(part, Field) else part
+        # An expression of constants is the same number at all points.
+        return tensor.expand(frame.size) if tensor.ndim == 0 else part
+    if isinstance(part, (int, float)) and not isinstance(part, bool):
+        return frame.full(part)
+    kind = (
+        "a vector inside a vector" if isinstance(part, (Vector, tuple, list)) else f"a {type(part).__name__}"
+    )
+    message = f"{name} returned {kind}; expected a field of shape ({frame.size},) or a vector of such fields"
+    raise ProblemError(message)
+
+
+def output_expressions(problem: Problem) -> dict[str, Expression]:
+    """All outputs of a problem, compiled."""
+    return {name: Expression.of(problem, name, f"output '{name}'") for name in problem.outputs}

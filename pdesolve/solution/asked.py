@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.errors import PdesolveError, UsageError, did_you_mean
+from pdesolve.errors import PdesolveError, ProblemError, UsageError, did_you_mean
 from pdesolve.solution import quantities
 from pdesolve.solution.coordinates import at_coordinates
 from pdesolve.solution.estimated import Estimated
@@ -48,7 +49,7 @@ class Asked:
             hint = did_you_mean(str(name), known)
             message = f"output {name!r}; the outputs of this problem are: {', '.join(known) or 'none'}{hint}"
             raise UsageError(message)
-        expression = Expression.of(self.problem, name, f"output '{name}'")
+        expression = self._expression(name, f"output '{name}'")
         m = expression.operator.components
         names = tuple(map(str, range(m)))
 
@@ -92,14 +93,15 @@ class Asked:
         region = self.region(on, None, time, name)
         index = self.solution.index_of(unknown)
         sample = self.problem.domain.sample(64)
-        conormal = Conormal.of(self.problem, self.solution.equation, index, sample)
+        with _as_usage():
+            conormal = Conormal.of(self.problem, self.solution.equation, index, sample)
         values = Values.of(self.solution, Expression(name, conormal, False))
         return quantities.integral(values, region)[0]
 
     def probe(self, point: Sequence[float], f: Any, time: float | None, name: str = "probe") -> Any:
         """The value at a point."""
         x = self._point(point, time, name)
-        values = Values.of(self.solution, Expression.of(self.problem, f, name))
+        values = Values.of(self.solution, self._expression(f, name))
         return quantities.single(quantities.probe(values, x), values.expression.is_vector)
 
     def line(
@@ -122,7 +124,7 @@ class Asked:
 
     def _along(self, points: Tensor, f: Any) -> dict[str, np.ndarray]:
         name = f if isinstance(f, str) else "value"
-        values = Values.of(self.solution, Expression.of(self.problem, f, f"line: {name}"))
+        values = Values.of(self.solution, self._expression(f, f"line: {name}"))
         m = values.expression.operator.components
         inside = self._inside(points)
         both = torch.full((2, len(points), m), torch.nan, dtype=torch.float64)
@@ -196,8 +198,12 @@ class Asked:
 
     def _values(self, f: Any, on: Any, over: Any, time: float | None, name: str) -> tuple[Values, Region]:
         region = self.region(on, over, time, name)
-        expression = Expression.of(self.problem, f, name, on)
+        expression = self._expression(f, name, on)
         return Values.of(self.solution, expression), region
+
+    def _expression(self, f: Any, name: str, on: Any = None) -> Expression:
+        with _as_usage():
+            return Expression.of(self.problem, f, name, on)
 
     def region(self, on: Any, over: Any, time: float | None, name: str) -> Region:
         """Where a quantity is taken.
@@ -215,7 +221,8 @@ class Asked:
             message = f"{name} received on= and over=; give a part of the boundary or a sub-domain"
             raise UsageError(message)
         if on is not None:
-            require_part(self.problem, on, name)
+            with _as_usage():
+                require_part(self.problem, on, name)
         return Region(self.solution, on, over, self.time(time, name), name)
 
     def time(self, time: float | None, name: str) -> float | None:
@@ -262,6 +269,15 @@ class Asked:
             message = f"{name}: the point {tuple(x.tolist())} lies outside the domain {self.problem.domain}"
             raise UsageError(message)
         return x
+
+
+@contextmanager
+def _as_usage() -> Iterator[None]:
+    """What cannot be evaluated was asked for here, and not stated in a problem."""
+    try:
+        yield
+    except ProblemError as error:
+        raise UsageError(str(error)) from None
 
 
 def _record(found: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pdesolve.patches.compiled import Statement
 from pdesolve.patches.cover import Frame, Patches
 from pdesolve.patches.discretise import discretise
 from pdesolve.patches.grading import halve_toward
+from pdesolve.patches.hidden import halve_where_data_hide
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete, carried, gauss_newton
 from pdesolve.patches.partition import Partition
@@ -64,15 +65,22 @@ class Discretisation:
         self.most_unknowns = self.settings.get("max_unknowns", self.tuning.most_unknowns)
 
     def start(self) -> tuple[Patches, np.ndarray]:
-        """The first patches and their degrees: a grid, or those of a solution nearby."""
+        """The first patches and their degrees: of a solution nearby, or a grid that is halved where data are narrow."""
         torch.set_num_threads(1)
         if self.near is not None:
             patches, kept = Patches.over(self.frame, self.near.partition)
             return patches, self.near.q[kept]
-        patches, _ = Patches.over(self.frame, self._roots())
+        patches, q = self.roots()
+        if self.duration:
+            return patches, q
+        return halve_where_data_hide(patches, q, self.statement, self.tol)
+
+    def roots(self) -> tuple[Patches, np.ndarray]:
+        """The patches of a uniform grid, and the first degree of each."""
+        patches, _ = Patches.over(self.frame, self._grid())
         return patches, np.full(len(patches), self.first_order)
 
-    def _roots(self) -> Partition:
+    def _grid(self) -> Partition:
         problem = self.problem
         d = problem.domain.dimension
         cells = self.settings.get("cells", self.tuning.first_cells[d - 1])

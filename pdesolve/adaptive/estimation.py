@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.patches.assembly import Assembly
+from pdesolve.adaptive.boundary_data import missed_on_boundaries, root_mean_squares, unknowns_in
 from pdesolve.patches.compiled import GridTerm, orders_of
 from pdesolve.patches.evaluation import Evaluation
 from pdesolve.patches.newton import Discrete, coefficients_of, value_table, volume_weights
@@ -109,14 +109,14 @@ def overlooked(discrete: Discrete, tol: float, samples: int, seed: int = 0) -> t
     """
     assembly = discrete.assembly
     term, at = assembly.statement.terms[0], assembly.source(TermRows).at
-    size, left = _root_mean_squares(discrete), _seen_residuals(discrete)
+    size, left = root_mean_squares(discrete), _seen_residuals(discrete)
     mask, orders = np.zeros(len(assembly.patches), dtype=bool), np.zeros_like(assembly.statement.orders)
     for points in assembly.space.unseen_points(samples, seed):
         jets = at.jets(term, points, at.table(term, points), discrete.coefficients)
         r, dF = at.linearise(term, points, jets)
         scale = at.row_scale(term, points, dF)
         scaled = (r * scale).abs()
-        allowed = tol * size @ _unknowns_in(assembly, term, points, dF, scale)  # (b, c)
+        allowed = tol * size @ unknowns_in(assembly, term, points, dF, scale)  # (b, c)
         seen = left[torch.from_numpy(points.cells).to(left.device)]
         high = scaled.amax(1) > UNSEEN * torch.maximum(allowed, left.amax(0))
         mean = scaled.mean(1)
@@ -125,18 +125,8 @@ def overlooked(discrete: Discrete, tol: float, samples: int, seed: int = 0) -> t
         mask[points.cells] = unmet.cpu().numpy()
         found = orders_of(assembly.statement.problem, term.slots, dF.flatten(0, 1), len(orders))
         orders = np.maximum(orders, found)
+    mask |= missed_on_boundaries(discrete, NOTICED * tol * size)
     return mask, orders
-
-
-def _unknowns_in(assembly: Assembly, term: GridTerm, points: Points, dF: Tensor, scale: Tensor) -> Tensor:
-    """Part (b, u, c) that unknown u has in row c of each cell: max |∂F/∂u_β| H^{-β} over the largest."""
-    reach = assembly.half[torch.from_numpy(points.cells).to(assembly.device)]
-    beta = torch.tensor([list(b) for _, b in term.slots], dtype=reach.dtype, device=reach.device)
-    strength = (dF.abs() * torch.exp(-(reach.log() @ beta.T))[:, None, None]).amax(1) * scale.mT  # (b, c, s)
-    found = strength.new_zeros(len(strength), assembly.unknowns, strength.shape[1])
-    for s, (u, _) in enumerate(term.slots):
-        found[:, u] = torch.maximum(found[:, u], strength[..., s])
-    return found
 
 
 def _seen_residuals(discrete: Discrete) -> Tensor:
@@ -199,7 +189,7 @@ def natural_sizes(discrete: Discrete) -> np.ndarray:
         _, terms, scale = _terms_of(discrete, term, at, points)
         jets = at.jets(term, points, at.table(term, points), discrete.coefficients)
         _, dF = at.linearise(term, points, jets)
-        part = _unknowns_in(assembly, term, points, dF, scale)
+        part = unknowns_in(assembly, term, points, dF, scale)
         size = (terms * scale).amax(1)[:, None] / part.clamp_min(1e-300)
         largest = torch.maximum(largest, size.amax(0))
     return largest.amin(1).cpu().numpy()
@@ -217,17 +207,6 @@ def reference(discrete: Discrete, norms: np.ndarray) -> np.ndarray:
     volume = sum(float(discrete.assembly.space.volume_weights(p).sum()) for p in discrete.assembly.interior)
     natural = natural_sizes(discrete) * volume**0.5
     return np.where(small & (norms <= VANISHING * natural), natural, norms)
-
-
-def _root_mean_squares(discrete: Discrete) -> Tensor:
-    """Of the unknowns (u,), from the coefficients: their basis is orthonormal but for its envelope."""
-    assembly = discrete.assembly
-    squares = discrete.coefficients.new_zeros(assembly.unknowns)
-    volume = assembly.half.prod(1)
-    for points in assembly.interior:
-        c = coefficients_of(discrete, points.cells)
-        squares += (c**2).sum(2).T @ volume[torch.from_numpy(points.cells).to(c.device)]
-    return (squares / (volume.sum() * 2**assembly.dimension)).sqrt()
 
 
 def relative(error: np.ndarray, size: np.ndarray, least: float = VANISHING) -> np.ndarray:

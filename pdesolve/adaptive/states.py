@@ -77,7 +77,10 @@ class Level:
 
     @cached_property
     def _unseen(self) -> tuple[np.ndarray, np.ndarray]:
-        samples = self.tuning.unseen_points[self.current.assembly.dimension - 1]
+        counts = self.tuning.unseen_points
+        if self.space.statement.linear:
+            counts = self.tuning.unseen_points_if_linear
+        samples = counts[self.current.assembly.dimension - 1]
         return overlooked(self.current, self.tol, samples, seed=self.number)
 
     @property

@@ -32,6 +32,8 @@ class Tuning:
     unmet: float = 0.1
     # At which the equation is checked before a solution is verified; on a line three are in a source as wide as 1e-4.
     unseen_points: tuple[int, int, int] = (2**15, 2**14, 2**14)
+    # Where the equation is linear, data were looked at in full before the first solve.
+    unseen_points_if_linear: tuple[int, int, int] = (2**13, 2**13, 2**13)
     missing_without_verdict: float = 4.0  # estimate over tolerance that is presumed where σ allows none
     most_unknowns: int = 250_000
     threaded_unknowns: int = 6_000

@@ -203,14 +203,17 @@ class Space:
         """Coefficients (p,) of the best local fit to values (n, u) at points y (n, d) in grid coordinates."""
         c = self.zero()
         for points in self.value_points:
-            b, m, d = points.y.shape
-            y = points.y.to(self.device).reshape(-1, d)
-            wanted = values(y).to(y).nan_to_num(0.0)
-            table = self.value_table(points)  # (b or 1, m, k)
-            weight = points.weight.to(y)[..., None]
-            table, rhs = table * weight[: len(table)], wanted.view(b, m, -1) * weight
-            gram = table.mT @ table
-            gram.diagonal(dim1=1, dim2=2).add_(1e-12 * float(gram.diagonal(dim1=1, dim2=2).amax()))
-            fit = torch.cholesky_solve(table.mT @ rhs, torch.linalg.cholesky(gram))  # (b, k, u)
-            c[self.columns(points.cells)] = fit.mT.reshape(b, -1)
+            y = points.y.to(self.device)
+            wanted = values(y.reshape(-1, self.dimension)).to(y).nan_to_num(0.0)
+            found = self.fit_at(points, wanted.view(*y.shape[:2], -1))
+            c[self.columns(points.cells)] = found.reshape(len(found), -1)
         return c
+
+    def fit_at(self, points: Points, wanted: Tensor) -> Tensor:
+        """Coefficients (b, u, k) of the best fits to values (b, m, u) at the points of a batch, patch by patch."""
+        table = self.value_table(points)  # (b or 1, m, k)
+        weight = points.weight.to(wanted)[..., None]
+        table, rhs = table * weight[: len(table)], wanted * weight
+        gram = table.mT @ table
+        gram.diagonal(dim1=1, dim2=2).add_(1e-12 * float(gram.diagonal(dim1=1, dim2=2).amax()))
+        return torch.cholesky_solve(table.mT @ rhs, torch.linalg.cholesky(gram)).mT

@@ -28,7 +28,7 @@ def needle_problem(height: float) -> Problem:
 @pytest.fixture(params=[0.0, 1.0], ids=["smooth", "needle"])
 def solved(request):
     solver = Discretisation(needle_problem(request.param), 1e-6, Monitor(), "cpu", {"order": 12})
-    return request.param, solver.solve(*solver.start(), None)
+    return request.param, solver.solve(*solver.roots(), None)
 
 
 def test_the_truncation_shows_no_sign_of_a_narrow_feature(solved):

@@ -1,0 +1,84 @@
+"""All functions of a problem are looked at before anything is solved: patches are halved where points see nothing."""
+
+import numpy as np
+import pytest
+from test_narrow_sources import on_a_line
+from torch import exp, log, pi, sin, where
+from verdicts import LINE, SQUARE, require_right, stated
+
+from pdesolve import Dirichlet, Disk, Neumann, Problem, laplace
+from pdesolve.adaptive.discretisation import Discretisation
+from pdesolve.runs.monitor import Monitor
+
+
+def patches_of(problem, tol=1e-3):
+    """Widths (e, d) of the uniform patches, and of those that the first solve gets."""
+    space = Discretisation(problem, tol, Monitor(), "cpu", {})
+    return 2 * space.roots()[0].half, 2 * space.start()[0].half
+
+
+@pytest.mark.parametrize(("width", "size"), [(3e-6, 0.05), (1e-5, 0.05), (1e-4, 0.02)])
+@pytest.mark.parametrize("centre", [0.1234567, 0.5317, 0.999])
+def test_a_narrow_source_beside_a_smooth_one_is_resolved_at_a_loose_tolerance(width, size, centre):
+    require_right(on_a_line(width, size, centre), 1e-2)
+
+
+def beside(width):
+    """Harmonic, with a source outside the square at this distance."""
+    return lambda x, y: (
+        sin(pi * x) * exp(-pi * y) + 0.02 * (y + width) / ((x - 0.41234) ** 2 + (y + width) ** 2)
+    )
+
+
+@pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-4])
+def test_narrow_values_on_a_boundary_are_resolved(width):
+    require_right(
+        Problem(
+            SQUARE, lambda u: laplace(u), [Dirichlet(beside(width), on=SQUARE.boundary)], exact=beside(width)
+        ),
+        1e-2,
+    )
+
+
+@pytest.mark.parametrize("width", [1e-3, 1e-4])
+def test_a_narrow_flux_on_a_boundary_is_resolved(width):
+    exact = lambda x, y: 0.3 * log((x - 0.41234) ** 2 + (y + width) ** 2)  # noqa: E731
+    flux = lambda x: -0.6 * width / ((x - 0.41234) ** 2 + width**2)  # noqa: E731
+    walls = SQUARE.left | SQUARE.right | SQUARE.top
+    conditions = [Dirichlet(exact, on=walls), Neumann(flux, on=SQUARE.bottom)]
+    require_right(Problem(SQUARE, lambda u: laplace(u), conditions, exact=exact), 1e-2)
+
+
+def test_patches_are_halved_toward_what_they_hide_alone():
+    before, after = patches_of(on_a_line(1e-5, 0.05))
+    assert after.min() < 1e-3 * before.min()
+    assert after.max() == before.max()
+
+
+SMOOTH = {
+    "waves": stated(lambda u: -u.xx, lambda x: sin(9 * pi * x)),
+    "more waves than points": Problem(
+        LINE, lambda u, x: -u.xx - sin(90 * pi * x), [Dirichlet(0, on=LINE.boundary)]
+    ),
+    "in the plane": stated(lambda u: -laplace(u), lambda x, y: exp(x) * sin(5 * y), SQUARE),
+    "a jump across the plane": Problem(
+        SQUARE, lambda u, x, y: -laplace(u) - where(x + y > 0.9, 1.0, 0.0), [Dirichlet(0, on=SQUARE.boundary)]
+    ),
+    "on a disk": stated(lambda u: -laplace(u) + u, lambda x, y: sin(x + 3 * y), Disk((0, 0), 1)),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_data_that_are_seen_leave_the_patches_as_they_are(name):
+    before, after = patches_of(SMOOTH[name])
+    np.testing.assert_array_equal(before, after)
+
+
+def test_what_does_not_matter_to_the_tolerance_is_left_alone():
+    before, after = patches_of(on_a_line(1e-5, 1e-9))
+    np.testing.assert_array_equal(before, after)
+
+
+def test_what_all_but_vanishes_is_seen_at_a_tight_tolerance():
+    _, after = patches_of(on_a_line(1e-5, 1e-6), 1e-8)
+    assert after.min() < 1e-2

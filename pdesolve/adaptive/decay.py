@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from pdesolve.adaptive.estimation import reference
+from pdesolve.adaptive.tuning import TUNING, Tuning
 from pdesolve.patches.newton import Discrete, coefficients_of, value_table, volume_weights
 
-ROUNDING = 2e-12  # relative size of the highest coefficients of a patch below which slow decay is rounding
-SLOW_DECAY = 0.4  # per two degrees: slower than this, raising orders does not help
-# Algebraic decay n^-s has a gain (1 - 4/n²)^-s, that is seen at low orders.
-SINGULAR_GAIN, SINGULAR_RATE = 1.25, 0.15
-DIRECTION_SHARE = 0.1  # of the strongest axis: below it, an axis is not split
+# Added to norms of parts that may vanish: below the rounding of any that does not.
+TINY = 1e-17
+# Powers of rates and gains are predicted; one pair that happens to vanish is no reason to expect it of all.
+LEAST_RATE = 1e-3
+LEAST_GAIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Decay:
         error: (e,) predicted L2 error of each patch, relative to the norm of the unknown, the largest over unknowns.
         rate: (e,) decay ρ of the coefficients per two degrees.
         gain: (e,) factor γ ≤ 1 by which the rate itself falls per two degrees (entire functions: γ < 1).
-        slow: (e,) whether raising the order does not help: decay slower than 0.4, or a rate that grows with the
+        slow: (e,) whether raising the degree does not help: decay slower than 0.4, or a rate that grows with the
             degree as that of a singular function does.
         directions: (e, d) axes along which the highest degrees matter, those a split should halve.
         strongest: (e,) the axis along which they matter most.
@@ -47,7 +48,7 @@ class Decay:
         return float(np.sqrt((self.error**2).sum()))
 
 
-def predict(discrete: Discrete, size: np.ndarray | None = None) -> Decay:
+def predict(discrete: Discrete, size: np.ndarray | None = None, tuning: Tuning = TUNING) -> Decay:
     """Truncation error and decay rate of every patch, from the three highest pairs of degrees.
 
     With T₀, T₁, T₂ the L2 norms on the patch of the parts of degrees {q-1, q-2}, {q-3, q-4}, {q-5, q-6} and the rate
@@ -58,55 +59,65 @@ def predict(discrete: Discrete, size: np.ndarray | None = None) -> Decay:
     Args:
         discrete: a solution.
         size: (u,) root mean squares that errors are relative to where the unknowns have less.
+        tuning: numbers that decide.
+    """
+    parts, shares = _highest_parts(discrete)
+    norm = _norms(discrete, parts, size, tuning)
+    t = (parts / norm[None, :, None]).cpu().numpy()
+    rate = np.maximum(t[..., 0] / (t[..., 1] + TINY), np.sqrt(t[..., 0] / (t[..., 2] + TINY)))
+    rate = np.clip(rate, 0.0, 1.0)
+    error = t[..., 0] * np.maximum(rate, tuning.least_rate)
+    worst = np.arange(len(error)), error.argmax(axis=1)
+    # What no longer decays this far down is rounding, and no refinement removes it.
+    error[(t[..., 0] < tuning.rounding) & (rate > tuning.slow_decay)] = 0.0
+    gain = t[..., 0] * t[..., 2] / (t[..., 1] ** 2 + TINY**2)
+    singular = (gain[worst] > tuning.singular_gain) & (rate[worst] > tuning.singular_rate)
+    share = (shares / norm[None, :, None] ** 2).sum(1).cpu().numpy()
+    return Decay(
+        error=error.max(axis=1),
+        rate=np.maximum(rate[worst], LEAST_RATE),
+        gain=np.clip(gain[worst], LEAST_GAIN, 1.0),
+        slow=(rate[worst] > tuning.slow_decay) | singular,
+        directions=share >= tuning.direction_share**2 * share.max(axis=1, keepdims=True),
+        strongest=share.argmax(axis=1),
+        share=share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300),
+    )
+
+
+def _highest_parts(discrete: Discrete) -> tuple[Tensor, Tensor]:
+    """Norms (e, u, 4) of the three highest pairs of degrees and of all the rest, and shares of the axes (e, u, d).
+
+    A share is the part that an axis has in the squares of the two highest pairs.
     """
     assembly = discrete.assembly
-    e, u = len(assembly.patches), assembly.unknowns
-    parts, extent = discrete.coefficients.new_zeros(e, u, 4), 0.0
-    shares = discrete.coefficients.new_zeros(e, u, assembly.dimension)
+    parts = discrete.coefficients.new_zeros(len(assembly.patches), assembly.unknowns, 4)
+    shares = discrete.coefficients.new_zeros(len(assembly.patches), assembly.unknowns, assembly.dimension)
     for points in assembly.interior:
         q = int(assembly.q[points.cells[0]])
         degree = assembly.space.basis.tail(q).to(assembly.device)
         total = degree.sum(1)
         pair = ((q - 1 - total) // 2).clamp_max(3)
-        c = coefficients_of(discrete, points.cells)
-        volume = volume_weights(assembly, points)
-        extent += float(volume.sum())
         place = torch.from_numpy(points.cells).to(parts.device)
+        c = coefficients_of(discrete, points.cells)
         if bool(assembly.patches.cut[points.cells[0]]):
-            c = _orthonormal(value_table(assembly, points), c, volume)
+            c = _orthonormal(value_table(assembly, points), c, volume_weights(assembly, points))
         else:
             c = c * assembly.half[place].prod(1).sqrt()[:, None, None]
         high = (pair <= 1) * degree.T / total.clamp_min(1)  # (d, k): each axis' part in the highest degrees
         shares[place] = torch.einsum("buk,dk->bud", c**2, high.to(c))
         parts[place] = torch.stack([c[..., pair == k].norm(dim=2) for k in range(4)], dim=2)
-    squares = parts.square()
-    norm = squares.sum((0, 2)).sqrt()
+    return parts, shares
+
+
+def _norms(discrete: Discrete, parts: Tensor, size: np.ndarray | None, tuning: Tuning) -> Tensor:
+    """L2 norms (u,) that errors are relative to, none of which is zero."""
+    norm = parts.square().sum((0, 2)).sqrt()
     if size is not None:
-        norm = norm.maximum(torch.from_numpy(size).to(norm) * extent**0.5)
-    known = torch.from_numpy(reference(discrete, norm.cpu().numpy())).to(norm)
-    norm = torch.where(known > 0, known, norm.max().clamp_min(1e-300))
-    t = (parts / norm[None, :, None]).cpu().numpy()
-    tiny = 1e-17
-    rate = np.maximum(t[..., 0] / (t[..., 1] + tiny), np.sqrt(t[..., 0] / (t[..., 2] + tiny)))
-    rate = np.clip(rate, 0.0, 1.0)
-    error = t[..., 0] * np.maximum(rate, 0.02)
-    worst = error.argmax(axis=1)
-    share = (shares / norm[None, :, None] ** 2).sum(1).cpu().numpy()
-    directions = share >= DIRECTION_SHARE**2 * share.max(axis=1, keepdims=True)
-    # What no longer decays this far down is rounding, and no refinement removes it.
-    error[(t[..., 0] < ROUNDING) & (rate > SLOW_DECAY)] = 0.0
-    gain = t[..., 0] * t[..., 2] / (t[..., 1] ** 2 + tiny**2)
-    each = np.arange(e), worst
-    singular = (gain[each] > SINGULAR_GAIN) & (rate[each] > SINGULAR_RATE)
-    return Decay(
-        error.max(axis=1),
-        np.maximum(rate[each], 1e-3),
-        np.clip(gain[each], 0.5, 1.0),
-        (rate[each] > SLOW_DECAY) | singular,
-        directions,
-        share.argmax(axis=1),
-        share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300),
-    )
+        assembly = discrete.assembly
+        volume = sum(float(volume_weights(assembly, points).sum()) for points in assembly.interior)
+        norm = norm.maximum(torch.from_numpy(size).to(norm) * volume**0.5)
+    known = torch.from_numpy(reference(discrete, norm.cpu().numpy(), tuning)).to(norm)
+    return torch.where(known > 0, known, norm.max().clamp_min(1e-300))
 
 
 def _orthonormal(table: Tensor, c: Tensor, volume: Tensor) -> Tensor:
@@ -115,14 +126,15 @@ def _orthonormal(table: Tensor, c: Tensor, volume: Tensor) -> Tensor:
     Gram and Schmidt begin with the lowest degree: the part beyond a degree is the distance from all functions up to
     it. Two points for each of the k functions are enough of those of a cut cell, which come in random order.
     """
-    rows, k = min(table.shape[1], 2 * table.shape[2]), table.shape[2]
+    k = table.shape[2]
+    rows = min(table.shape[1], 2 * k)
     weight = volume[:, :rows] * (volume.sum(1) / volume[:, :rows].sum(1))[:, None]
     triangle = torch.linalg.qr(weight.sqrt()[..., None] * table[:, :rows], mode="r")[1]
     return torch.nn.functional.pad(torch.einsum("bjk,buk->buj", triangle, c), (0, k - triangle.shape[1]))
 
 
 def sufficient_orders(discrete: Discrete, target: float) -> np.ndarray:
-    """Per patch (e,) the lowest order, by steps of two, beyond which all coefficients together are below a target.
+    """Per patch (e,) the lowest degree, by steps of two, beyond which all coefficients together are below a target.
 
     Args:
         discrete: a solution.
@@ -135,9 +147,8 @@ def sufficient_orders(discrete: Discrete, target: float) -> np.ndarray:
         q = int(assembly.q[points.cells[0]])
         degree = assembly.space.basis.tail(q).to(assembly.device).sum(1)
         c = coefficients_of(discrete, points.cells)
-        squares = (
-            c.square() * assembly.half[torch.from_numpy(points.cells).to(c.device)].prod(1)[:, None, None]
-        )
+        half = assembly.half[torch.from_numpy(points.cells).to(c.device)]
+        squares = c.square() * half.prod(1)[:, None, None]
         norms += squares.sum((0, 2))
         pair = ((q - 1 - degree) // 2).expand_as(c)
         parts = c.new_zeros(*c.shape[:2], (q + 1) // 2).scatter_add_(2, pair, squares)

@@ -112,10 +112,9 @@ class Discretisation:
     @property
     def stop(self) -> float:
         """Relative step at which Gauss–Newton ends."""
-        return max(1e-2 * self.tol, FINEST_TOLERANCE)
+        return max(self.tuning.newton_stop * self.tol, FINEST_TOLERANCE)
 
     def _use_threads(self, assembly: Assembly) -> None:
-        # Small dense blocks lose more to waking threads than they gain, above all on a busy machine.
         large = assembly.layout.total > self.tuning.threaded_unknowns
         torch.set_num_threads(self.threads if large else 1)
 

@@ -7,25 +7,15 @@ import torch
 from torch import Tensor
 
 from pdesolve.adaptive.boundary_data import missed_on_boundaries, root_mean_squares, unknowns_in
+from pdesolve.adaptive.tuning import TUNING, Tuning
 from pdesolve.patches.compiled import GridTerm, orders_of
 from pdesolve.patches.evaluation import Evaluation
 from pdesolve.patches.newton import Discrete, coefficients_of, value_table, volume_weights
 from pdesolve.patches.points.interior import Points
 from pdesolve.patches.rows.terms import TermRows
 
-UNSEEN = 1e3  # residual at unseen points, over that of the rows, that shows an overlooked feature
-OUTSTANDING = 10.0  # mean residual at unseen points, over that at the points of the solve, that does, too
-NOTICED = 0.3  # of the tolerance: a mean residual below it changes no verdict
-# σ, the part of the error that two solutions share: above it, their difference says nothing. With rows that leak net
-# forces σ was 0.89 to 0.97 where the estimate was up to five times too small; with rows that conserve it is at most
-# 0.72, beside a jump of boundary values.
-MOST_SHARED = 0.75
-MET = 1e-11  # part of the terms of the rows that rounding leaves of a residual
-FAINT = 1e-3  # of the largest terms of an equation: weaker ones may be left over
-VANISHING = 1e-12  # part of its natural size below which an unknown is zero but for rounding
 
-
-def difference(coarse: Discrete, fine: Discrete) -> np.ndarray:
+def difference(coarse: Discrete, fine: Discrete, tuning: Tuning = TUNING) -> np.ndarray:
     """Estimated ‖u - u*‖/‖u*‖ per unknown, from a finer solution v on the same patches; infinite where there is none.
 
     It is d = ‖v - u‖/‖v‖, divided by 1 - √σ for the error that v shares with u, σ = (‖r_v‖/‖r_u‖)²: the error of v
@@ -33,33 +23,39 @@ def difference(coarse: Discrete, fine: Discrete) -> np.ndarray:
     solution is smooth, 0.6 beside a re-entrant corner. Above 0.75, v is no better than u, and d says nothing.
     """
     error, size = difference_norms(coarse, fine)
-    return beyond(relative(error, reference(fine, size), 0.0), shared(coarse, fine))
+    found = relative(error, reference(fine, size, tuning), 0.0)
+    return beyond(found, shared(coarse, fine, tuning), tuning=tuning)
 
 
-def shared(coarse: Discrete, fine: Discrete) -> float:
+def shared(coarse: Discrete, fine: Discrete, tuning: Tuning = TUNING) -> float:
     """σ = (‖r_v‖/‖r_u‖)², not capped; 0 where nothing but rounding is left of either residual."""
     found = (fine.residual / max(coarse.residual, 1e-300)) ** 2
-    return 0.0 if found > MOST_SHARED and at_rounding(coarse) and at_rounding(fine) else found
+    if found > tuning.most_shared and at_rounding(coarse, tuning) and at_rounding(fine, tuning):
+        return 0.0
+    return float(found)
 
 
-def beyond(found: np.ndarray, sigma: float, sharp: bool = False) -> np.ndarray:
+def beyond(found: np.ndarray, sigma: float, sharp: bool = False, tuning: Tuning = TUNING) -> np.ndarray:
     """Estimates from differences (u,) of two solutions that share σ; infinite where that is too much.
 
     Args:
         found: relative differences.
         sigma: σ of the pair.
         sharp: whether the finer solution is finer where the coarse one is singular, too: then it shares only σ.
+        tuning: numbers that decide.
     """
-    if sigma > MOST_SHARED:
+    if sigma > tuning.most_shared:
         return np.full_like(found, np.inf)
-    return found / (1 - (sigma if sharp else sigma**0.5))
+    if sharp:
+        return found / (1 - sigma)
+    return found / (1 - sigma**0.5)
 
 
-def at_rounding(discrete: Discrete) -> bool:
+def at_rounding(discrete: Discrete, tuning: Tuning = TUNING) -> bool:
     """Whether the residual is what rounding leaves of rows J c."""
     rows, _, _ = discrete.assembly.linearise(discrete.coefficients)
     terms = sum(float(block.apply(discrete.coefficients).square().sum()) for block in rows) ** 0.5
-    return discrete.residual <= MET * terms
+    return discrete.residual <= tuning.met * terms
 
 
 def difference_norms(coarse: Discrete, fine: Discrete) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +74,7 @@ def difference_norms(coarse: Discrete, fine: Discrete) -> tuple[np.ndarray, np.n
     return squares[0].sqrt().cpu().numpy(), squares[1].sqrt().cpu().numpy()
 
 
-def change(before: Discrete, after: Discrete) -> np.ndarray:
+def change(before: Discrete, after: Discrete, tuning: Tuning = TUNING) -> np.ndarray:
     """‖after - before‖/‖after‖ per unknown, for solutions on different patches."""
     squares = after.coefficients.new_zeros(2, after.assembly.unknowns)
     zero = ((0,) * after.assembly.dimension,)
@@ -94,10 +90,12 @@ def change(before: Discrete, after: Discrete) -> np.ndarray:
         squares[0] += (volume * (values - old.nan_to_num(0.0)) ** 2).sum((0, 1))
         squares[1] += (volume * values**2).sum((0, 1))
     error, size = squares.sqrt().cpu().numpy()
-    return relative(error, reference(after, size), 0.0)
+    return relative(error, reference(after, size, tuning), 0.0)
 
 
-def overlooked(discrete: Discrete, tol: float, samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def overlooked(
+    discrete: Discrete, tol: float, samples: int, seed: int = 0, tuning: Tuning = TUNING
+) -> tuple[np.ndarray, np.ndarray]:
     """Patches in which the equation fails at points that the solve has not seen, as a mask (e,), and its orders there.
 
     A feature narrower than the collocation points leaves no trace in the solution nor in its refinement. The residual
@@ -118,14 +116,14 @@ def overlooked(discrete: Discrete, tol: float, samples: int, seed: int = 0) -> t
         scaled = (r * scale).abs()
         allowed = tol * size @ unknowns_in(assembly, term, points, dF, scale)  # (b, c)
         seen = left[torch.from_numpy(points.cells).to(left.device)]
-        high = scaled.amax(1) > UNSEEN * torch.maximum(allowed, left.amax(0))
+        high = scaled.amax(1) > tuning.unseen * torch.maximum(allowed, left.amax(0))
         mean = scaled.mean(1)
-        broad = (mean > OUTSTANDING * seen) & (mean > NOTICED * allowed)
+        broad = (mean > tuning.outstanding * seen) & (mean > tuning.noticed * allowed)
         unmet = (high | broad | ~scaled.isfinite().all(1)).any(1)
         mask[points.cells] = unmet.cpu().numpy()
         found = orders_of(assembly.statement.problem, term.slots, dF.flatten(0, 1), len(orders))
         orders = np.maximum(orders, found)
-    mask |= missed_on_boundaries(discrete, NOTICED * tol * size)
+    mask |= missed_on_boundaries(discrete, tuning.noticed * tol * size)
     return mask, orders
 
 
@@ -144,7 +142,7 @@ def _seen_residuals(discrete: Discrete) -> Tensor:
     return found
 
 
-def left_over(discrete: Discrete) -> float:
+def left_over(discrete: Discrete, tuning: Tuning = TUNING) -> float:
     """What the equation leaves, relative to its own terms Σ |∂F/∂u_β u_β| and its source: the mean over the domain.
 
     Of the component that is met worst. Every patch counts by its volume, so what stays at a corner does not count, and
@@ -163,7 +161,7 @@ def left_over(discrete: Discrete) -> float:
             squares[row, cells] = (weight * (scale * values) ** 2).sum(1) / weight.sum(1)
         volume[cells] = assembly.space.volume_weights(points).sum(1)
     left, terms = squares.sqrt()
-    share = left / (terms + FAINT * terms.amax(0)).clamp_min(1e-300)
+    share = left / (terms + tuning.faint * terms.amax(0)).clamp_min(1e-300)
     return float(((volume / volume.sum()) @ share).max())
 
 
@@ -195,21 +193,21 @@ def natural_sizes(discrete: Discrete) -> np.ndarray:
     return largest.amin(1).cpu().numpy()
 
 
-def reference(discrete: Discrete, norms: np.ndarray) -> np.ndarray:
+def reference(discrete: Discrete, norms: np.ndarray, tuning: Tuning = TUNING) -> np.ndarray:
     """L2 norms (u,) that errors are relative to: of the unknown itself, or its natural size where it is zero.
 
     An unknown of 1e-9 beside one of 1e4 is not zero. It is where the equation gives it a size beyond which it is
     rounding, such as a velocity across a channel beside the one along it.
     """
-    small = norms <= VANISHING * norms.max(initial=0.0)
+    small = norms <= tuning.vanishing * norms.max(initial=0.0)
     if not small.any():
         return norms
     volume = sum(float(discrete.assembly.space.volume_weights(p).sum()) for p in discrete.assembly.interior)
     natural = natural_sizes(discrete) * volume**0.5
-    return np.where(small & (norms <= VANISHING * natural), natural, norms)
+    return np.where(small & (norms <= tuning.vanishing * natural), natural, norms)
 
 
-def relative(error: np.ndarray, size: np.ndarray, least: float = VANISHING) -> np.ndarray:
+def relative(error: np.ndarray, size: np.ndarray, least: float = TUNING.vanishing) -> np.ndarray:
     """Errors (u,) over norms; an unknown below `least` of the largest is measured against it, and zero against one.
 
     Where the norms come from `reference`, nothing but zero itself is below: `least` = 0.

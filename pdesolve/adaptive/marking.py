@@ -9,7 +9,7 @@ import numpy as np
 
 from pdesolve.adaptive.decay import Decay
 from pdesolve.adaptive.hp import cheapest
-from pdesolve.adaptive.tuning import Tuning
+from pdesolve.adaptive.tuning import TUNING, Tuning
 from pdesolve.patches.grading import LOCAL, Singularities, Target
 from pdesolve.patches.newton import Discrete
 
@@ -29,7 +29,7 @@ class Marked:
     targets: Sequence[Target] = ()
 
 
-def bulk_of(share: np.ndarray, fraction: float = 0.75) -> np.ndarray:
+def bulk_of(share: np.ndarray, fraction: float = TUNING.bulk_of_residual) -> np.ndarray:
     """The fewest entries whose squares make up `fraction` of the sum of squares, as a mask (Dörfler 1996)."""
     order = np.argsort(-share)
     sums = np.cumsum(share[order] ** 2)
@@ -53,14 +53,14 @@ def by_decay(
     """
     assembly = current.assembly
     marked, goal = _holding_back(decay, tol, tuning)
-    target = 0.7 * goal / np.sqrt(len(assembly.q))
-    split, wanted = cheapest(decay, assembly.q, target, assembly.dimension, highest)
+    target = tuning.even_share * goal / np.sqrt(len(assembly.q))
+    split, wanted = cheapest(decay, assembly.q, target, assembly.dimension, highest, tuning)
     split &= marked
     q = np.where(marked, wanted, assembly.q)
     axes = split[:, None] & decay.directions
     if not split.any():
         return Marked(axes, q)
-    aim = 0.5 * tuning.safety * tol
+    aim = tuning.at_a_point * tuning.safety * tol
     return Marked(axes, q, seen.targets(assembly.patches.partition, split, decay.error, aim))
 
 
@@ -71,15 +71,17 @@ def _holding_back(decay: Decay, tol: float, tuning: Tuning) -> tuple[np.ndarray,
     marked. There, and where few patches hold most of the error, the aim is two digits less, not the tolerance.
     """
     goal = tuning.safety * tol
-    modest = max(goal, 0.01 * decay.total)
-    bulk = bulk_of(decay.error, 0.9)
+    modest = max(goal, tuning.modest * decay.total)
+    bulk = bulk_of(decay.error, tuning.bulk)
     unresolved = decay.slow[bulk].any()
     local = bulk.sum() <= LOCAL * len(bulk)
-    marked = _without_harmless(decay.error, 0.7 * (modest if unresolved or local else goal))
-    if unresolved:
-        marked &= bulk | (decay.error >= tuning.alike * decay.error.max())
-        return marked, modest
-    return marked, goal
+    allowed = goal
+    if unresolved or local:
+        allowed = modest
+    marked = _without_harmless(decay.error, tuning.harmless * allowed)
+    if not unresolved:
+        return marked, goal
+    return marked & (bulk | (decay.error >= tuning.alike * decay.error.max())), modest
 
 
 def _without_harmless(error: np.ndarray, allowed: float) -> np.ndarray:
@@ -91,7 +93,7 @@ def _without_harmless(error: np.ndarray, allowed: float) -> np.ndarray:
     return marked
 
 
-def by_residual(current: Discrete, decay: Decay, goal: float, seen: Singularities) -> Marked:
+def by_residual(current: Discrete, decay: Decay, goal: float, seen: Singularities, tuning: Tuning) -> Marked:
     """Halve the patches that hold most of the residual, along the axes in which their solution decays slowest.
 
     Args:
@@ -99,11 +101,13 @@ def by_residual(current: Discrete, decay: Decay, goal: float, seen: Singularitie
         decay: of its coefficients.
         goal: norm of the residual that is aimed at.
         seen: residuals at corners on the levels so far.
+        tuning: numbers that decide.
     """
     assembly = current.assembly
     residual = current.residual_of_patch
-    bulk = bulk_of(residual)
-    targets = seen.targets(assembly.patches.partition, bulk, residual, 0.7 * goal)
+    bulk = bulk_of(residual, tuning.bulk_of_residual)
+    aim = tuning.residual_at_a_point * goal
+    targets = seen.targets(assembly.patches.partition, bulk, residual, aim)
     return Marked(bulk[:, None] & decay.directions, assembly.q, targets)
 
 

@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pdesolve.adaptive.estimation import MOST_SHARED
 from pdesolve.adaptive.states import Halving, Level, Verification
 from pdesolve.adaptive.verdicts import (
     Accept,
@@ -77,8 +76,10 @@ def doubtful(verification: Verification) -> Verdict | None:
     sigma = verification.shared
     if verification.sharp or verification.from_data or not verification.has_verdict:
         return None
+    tuning = verification.tuning
+    # Estimates are differences over 1 - √σ.
     within = verification.worst * (1 - sigma**0.5) <= verification.tol
-    if within and verification.converged and verification.tuning.doubtful < sigma <= MOST_SHARED:
+    if within and verification.converged and tuning.doubtful < sigma <= tuning.most_shared:
         return Sharpen()
     return None
 
@@ -130,7 +131,7 @@ def gauss_newton_is_on_its_way(verification: Verification) -> Verdict | None:
 
 def degrees_help(verification: Verification) -> Verdict | None:
     """Go on from the finer solution where raising the degrees has lowered the residual."""
-    helped = verification.finer_residual < 0.5 * verification.residual
+    helped = verification.finer_residual < verification.tuning.degrees_helped * verification.residual
     if helped and not verification.exhausted:
         return TakeFiner()
     return None

@@ -162,12 +162,13 @@ class AdaptiveLoop:
     def _sharpened(self, tried: Verification) -> Verification:
         """A level beside a solution with patches halved where the residual is, and degrees raised."""
         level = tried.level
-        self.residual_goal = 0.5 * level.residual
+        self.residual_goal = level.tuning.sharper * level.residual
         marked = self._marked(level, By.RESIDUAL)
         patches, q = self.space.refined(level.current, marked)
         sharper = self.strategy.solve(patches, q + 2, tried.finer)
-        moved = change(level.current, sharper)
-        estimates = beyond(moved, shared(level.current, sharper), sharp=True)
+        moved = change(level.current, sharper, level.tuning)
+        sigma = shared(level.current, sharper, level.tuning)
+        estimates = beyond(moved, sigma, sharp=True, tuning=level.tuning)
         return Verification(level, sharper, estimates, sharp=True)
 
     def _halved(self, tried: Verification) -> Halving:
@@ -192,7 +193,9 @@ class AdaptiveLoop:
                 seen = self.errors_at_corners
                 return by_decay(current, level.decay, level.tol, self.space.highest_order, seen, level.tuning)
             case By.RESIDUAL:
-                return by_residual(current, level.decay, self.residual_goal, self.residuals_at_corners)
+                return by_residual(
+                    current, level.decay, self.residual_goal, self.residuals_at_corners, level.tuning
+                )
             case By.UNSEEN:
                 return everywhere_in(current, level.missed)
 
@@ -223,8 +226,9 @@ class AdaptiveLoop:
         estimates = np.full(len(self.space.problem.unknowns), np.nan)
         second = None
         if self.before is not None:
-            sigma = shared(self.before, self.current)
-            estimates = beyond(change(self.before, self.current), sigma)
+            tuning = self.space.tuning
+            sigma = shared(self.before, self.current, tuning)
+            estimates = beyond(change(self.before, self.current, tuning), sigma, tuning=tuning)
             second = self._second(self.before, sigma)
         return self._result(estimates, False, f"stopped early: {why}", second)
 

@@ -63,7 +63,7 @@ class Level:
     @cached_property
     def decay(self) -> Decay:
         """Of the coefficients."""
-        return predict(self.current)
+        return predict(self.current, tuning=self.tuning)
 
     @property
     def predicted(self) -> float:
@@ -73,7 +73,7 @@ class Level:
     @cached_property
     def at_rounding(self) -> bool:
         """Whether the residual is what rounding leaves."""
-        return at_rounding(self.current)
+        return at_rounding(self.current, self.tuning)
 
     @cached_property
     def _unseen(self) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +81,7 @@ class Level:
         if self.space.statement.linear:
             counts = self.tuning.unseen_points_if_linear
         samples = counts[self.current.assembly.dimension - 1]
-        return overlooked(self.current, self.tol, samples, seed=self.number)
+        return overlooked(self.current, self.tol, samples, self.number, self.tuning)
 
     @property
     def missed(self) -> np.ndarray:
@@ -143,7 +143,7 @@ class Verification:
     @property
     def finer_at_rounding(self) -> bool:
         """Whether the residual of the finer solution is what rounding leaves."""
-        return at_rounding(self.finer)
+        return at_rounding(self.finer, self.tuning)
 
     @property
     def worst(self) -> float:
@@ -158,7 +158,7 @@ class Verification:
     @cached_property
     def shared(self) -> float:
         """σ, the part of the error that both solutions have."""
-        return shared(self.level.current, self.finer)
+        return shared(self.level.current, self.finer, self.tuning)
 
     @property
     def from_data(self) -> bool:
@@ -168,7 +168,7 @@ class Verification:
     @cached_property
     def free(self) -> str | None:
         """What equation and conditions leave open, in a sentence."""
-        return undetermined(self.level.current, self.finer)
+        return undetermined(self.level.current, self.finer, self.tuning)
 
     @property
     def residual(self) -> float:
@@ -183,7 +183,8 @@ class Verification:
     @property
     def exhausted(self) -> bool:
         """Whether degrees are beyond what patches should have."""
-        return bool((self.finer.assembly.q > self.level.space.highest_order + 6).any())
+        most = self.level.space.highest_order + self.tuning.overshoot
+        return bool((self.finer.assembly.q > most).any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,12 +217,12 @@ class Halving:
     @cached_property
     def left(self) -> float:
         """Part of the terms of the equation that halving leaves over."""
-        return left_over(self.halved)
+        return left_over(self.halved, self.tuning)
 
     @cached_property
     def left_before(self) -> float:
         """The same on the level."""
-        return left_over(self.verification.level.current)
+        return left_over(self.verification.level.current, self.tuning)
 
     @property
     def estimates(self) -> np.ndarray:

@@ -63,7 +63,7 @@ class Forward:
 
     def errors(self, coarse: Discrete, fine: Discrete) -> np.ndarray:
         """See `difference`."""
-        return difference(coarse, fine)
+        return difference(coarse, fine, self.space.tuning)
 
     def adopted(self, fine: Discrete) -> Discrete:
         """The same."""

@@ -9,7 +9,7 @@ import torch
 from discretised import error_of, patches_over, polynomial_problem, solve_on
 
 from pdesolve import Dirichlet, Disk, Integral, Interval, Neumann, Problem, Rectangle, laplace
-from pdesolve.adaptive.decay import SLOW_DECAY, Decay, predict, sufficient_orders
+from pdesolve.adaptive.decay import Decay, predict, sufficient_orders
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.estimation import (
     beyond,
@@ -25,6 +25,7 @@ from pdesolve.adaptive.hp import cheapest, joined_orders
 from pdesolve.adaptive.marking import bulk_of
 from pdesolve.adaptive.solve import run
 from pdesolve.adaptive.strategy import Forward
+from pdesolve.adaptive.tuning import TUNING
 from pdesolve.patches.basis import basis_size
 from pdesolve.patches.newton import Discrete, coefficients_of, value_table, volume_weights
 from pdesolve.runs.monitor import Monitor
@@ -41,7 +42,7 @@ def decay(rate: float, error: float = 1e-4, patches: int = 1, dimension: int = 2
         error=error * full,
         rate=rate * full,
         gain=full,
-        slow=rate * full > SLOW_DECAY,
+        slow=rate * full > TUNING.slow_decay,
         directions=np.ones((patches, dimension), dtype=bool),
         strongest=np.zeros(patches, dtype=int),
         share=np.full((patches, dimension), 1 / dimension),
@@ -258,12 +259,12 @@ def test_the_truncation_of_a_cut_cell_does_not_count_parts_that_cancel():
 
 def test_decay_is_fast_where_the_solution_is_smooth_and_slow_where_it_is_not(smooth):
     _, _, coarse, _ = smooth
-    assert predict(coarse).rate.max() < SLOW_DECAY
+    assert predict(coarse).rate.max() < TUNING.slow_decay
     steep = layer_at(0.005)
     patches = patches_over(steep, 4)
     found = predict(solve_on(steep, patches, 8))
     left = patches.partition.bounds[0][:, 0] == 0.0
-    assert found.rate[left].min() > SLOW_DECAY
+    assert found.rate[left].min() > TUNING.slow_decay
     assert found.error[left].min() > 10 * np.median(found.error[~left])
 
 

@@ -27,7 +27,7 @@ PROBLEM = Path(__file__).resolve().parent.parent / "problems" / "poisson_2d.py"
 
 def one(cells: int) -> None:
     """Print unknowns, seconds, megabytes and seconds of the evaluations for one number of cells."""
-    solver = Discretisation(load_problem(PROBLEM), 1e-6, Monitor(), "cpu", {"cells": cells, "order": 8})
+    solver = Discretisation(load_problem(PROBLEM), 1e-6, Monitor(), "cpu", {"cells": cells, "degree": 8})
     patches, q = solver.start()
     solver.solve(
         *Discretisation(solver.problem, 1e-6, Monitor(), "cpu", {"cells": 3}).start(), None

@@ -48,10 +48,10 @@ def did_you_mean(word: str, known: Iterable[str] | Mapping[str, object]) -> str:
         word: what was received.
         known: names; of a mapping, a value that is text is what to suggest in place of its key.
 
-    >>> did_you_mean("cels", ["cells", "order"])
+    >>> did_you_mean("cels", ["cells", "degree"])
     "; did you mean 'cells'?"
-    >>> did_you_mean("degrees", {"degree": "order"})
-    "; did you mean 'order'?"
+    >>> did_you_mean("degrees", {"degrees": "degree"})
+    "; did you mean 'degree'?"
     """
     near = get_close_matches(word, list(known), n=1)
     if not near:

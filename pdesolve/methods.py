@@ -22,7 +22,7 @@ class Method:
         runner: "module:function" with the signature (problem, run: Run) -> Answer.
         settings_class: "module:class" of its `Settings`.
         known: the fields of that class that apply to it; empty: all.
-        certifies: whether it estimates its own error and stops by it.
+        estimates: whether it estimates its own error and stops by it.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Method:
     runner: str
     settings_class: str
     known: tuple[str, ...] = ()
-    certifies: bool = False
+    estimates: bool = False
 
     @property
     def settings(self) -> dict[str, str]:
@@ -64,8 +64,10 @@ class GmnmSettings(Settings):
     """Settings of method gmnm."""
 
     cells: int | None = setting("root cells along the longest side", also=("grid", "elements", "mesh"))
-    order: int | None = setting("first order of the patches", also=("degree", "p"))
-    max_order: int | None = setting("highest order of the patches", also=("max_degree", "highest_order"))
+    degree: int | None = setting("first degree on the patches", also=("p",), formerly="order")
+    max_degree: int | None = setting(
+        "highest degree on the patches", also=("highest_degree",), formerly="max_order"
+    )
     max_unknowns: int | None = setting("largest number of unknowns", also=("unknowns", "max_dofs"))
     slabs: int | None = setting("time slabs to begin with", also=("steps", "time_steps"))
     continuation: str | None = setting(
@@ -90,7 +92,7 @@ class GmnmSettings(Settings):
         sentence = (
             self._against_slabs(evolves, from_data)
             or self._against_continuation(evolves, from_data)
-            or self._against_orders()
+            or self._against_degrees()
         )
         if sentence:
             raise UsageError(sentence)
@@ -120,11 +122,11 @@ class GmnmSettings(Settings):
             return "continuation is for steady problems; an evolution is followed in time: leave it out"
         return None
 
-    def _against_orders(self) -> str | None:
-        if self.order is None or self.max_order is None or self.order <= self.max_order:
+    def _against_degrees(self) -> str | None:
+        if self.degree is None or self.max_degree is None or self.degree <= self.max_degree:
             return None
-        given = f"{named('max_order')}={self.max_order}"
-        return f"{given} is below the first order, {self.order}; expected at least that much"
+        given = f"{named('max_degree')}={self.max_degree}"
+        return f"{given} is below the first degree, {self.degree}; expected at least that much"
 
 
 def _imported(place: str) -> Any:
@@ -139,10 +141,10 @@ _COMMON = ("iterations", "points", "parameters", "lifting")
 register(
     Method(
         "gmnm",
-        "partitioned Gaussian mixture, least squares, adapted until its own error estimate meets --tol",
+        "partitioned Gaussian mixture, least squares, adapted until its own estimate meets the tolerance",
         "pdesolve.solver:run_gmnm",
         "pdesolve.methods:GmnmSettings",
-        certifies=True,
+        estimates=True,
     )
 )
 register(

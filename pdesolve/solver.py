@@ -68,7 +68,7 @@ def solve(
         **settings: the method's own settings by name.
 
     Returns:
-        The solution. `converged` is true only where the method's own estimate certifies `tol`, or, for a
+        The solution. `converged` is true only where the method's own estimate verifies `tol`, or, for a
         method without estimate, where the error against `exact` or `reference` does.
 
     Raises:
@@ -109,7 +109,7 @@ def solve(
     )
     solution.residual_rms = solution.measure_residual()
     # A method without estimate is judged at the end; the error never decides when it stops.
-    if not chosen.certifies:
+    if not chosen.estimates:
         error = solution.relative_l2_error()
         solution.converged = error is not None and error <= tol
     return solution
@@ -172,7 +172,7 @@ def run_trained(problem: Problem, run: Run) -> Answer:
 
 def _refuse_too_many_cells(problem: Problem, settings: dict[str, Any]) -> None:
     """Patches are made before unknowns are counted: a number that no memory holds is refused here."""
-    for key in ("order", "max_order"):
+    for key in ("degree", "max_degree"):
         if settings.get(key, 1) > HIGHEST_SETTING:
             message = (
                 f"{key}={settings[key]}; expected at most {HIGHEST_SETTING}, as a patch has dense blocks"
@@ -241,7 +241,7 @@ def _dtype(name: str, method: Method) -> torch.dtype:
     if name not in known:
         message = f"dtype={name!r}; expected float64 or float32"
         raise UsageError(message)
-    if method.certifies and name != "float64":
+    if method.estimates and name != "float64":
         message = f"method {method.name} works to tolerance in float64 only; leave {named('dtype')} out"
         raise UsageError(message)
     return known[name]
@@ -249,7 +249,7 @@ def _dtype(name: str, method: Method) -> torch.dtype:
 
 def _device(name: str, method: Method) -> str:
     if name == "auto":
-        if torch.cuda.is_available() and not method.certifies:
+        if torch.cuda.is_available() and not method.estimates:
             return "cuda"
         return "cpu"
     if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):

@@ -18,7 +18,7 @@ from pdesolve.benchmarking.suite import make_suite, read_suite
 from pdesolve.cli.bench import REGRESSION
 from pdesolve.cli.faults import INTERRUPTED
 from pdesolve.cli.main import main
-from pdesolve.cli.session import NOT_CERTIFIED
+from pdesolve.cli.session import NOT_VERIFIED
 from pdesolve.errors import ProblemError, SolveError, UsageError
 from pdesolve.methods import METHODS
 
@@ -179,7 +179,7 @@ def test_every_command_ends_as_it_should(capsys, lines):
         assert command == "pdesolve"
         code = main(arguments)
         captured = capsys.readouterr()
-        assert code == (NOT_CERTIFIED if "pinn" in arguments else 0), line + captured.err
+        assert code == (NOT_VERIFIED if "pinn" in arguments else 0), line + captured.err
     described = PAGES["command-line"] + PAGES["paraview"]
     for file in Path("runs").glob("*/*.*"):
         assert f"`{file.name}`" in described
@@ -202,7 +202,7 @@ def test_the_methods_are_those_that_there_are():
         method = METHODS[name]
         assert summary == method.summary
         assert re.findall(r"\w+", settings) == list(method.settings)
-        assert estimates == ("yes" if method.certifies else "no")
+        assert estimates == ("yes" if method.estimates else "no")
 
 
 def test_the_exit_codes_are_those_of_the_program(capsys):
@@ -212,7 +212,7 @@ def test_the_exit_codes_are_those_of_the_program(capsys):
         0,
         SolveError.exit_code,
         UsageError.exit_code,
-        NOT_CERTIFIED,
+        NOT_VERIFIED,
         REGRESSION,
         INTERRUPTED,
     }

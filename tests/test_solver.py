@@ -300,10 +300,10 @@ def test_too_many_unknowns_say_which_setting_to_raise():
 
 
 def test_settings_are_heard():
-    coarse, fine = (solve(POISSON, tol=1e-2, cells=cells, order=6) for cells in (1, 4))
+    coarse, fine = (solve(POISSON, tol=1e-2, cells=cells, degree=6) for cells in (1, 4))
     assert coarse.history[0]["patches"] == 1
     assert fine.history[0]["patches"] == 16
-    assert fine.settings == {"cells": 4, "order": 6}
+    assert fine.settings == {"cells": 4, "degree": 6}
 
 
 def test_the_monitor_hears_every_level():
@@ -326,13 +326,13 @@ def test_a_residual_that_is_not_finite_is_an_error_not_a_number():
     ("arguments", "sentence"),
     [
         ({"method": "fem"}, "there is no method 'fem'; the methods are gmnm, gmnm-trained, pinn, kan"),
-        ({"layers": 3}, "method gmnm has no setting 'layers'; its settings are cells, order"),
+        ({"layers": 3}, "method gmnm has no setting 'layers'; its settings are cells, degree"),
         ({"method": "pinn", "cells": 3}, "method pinn has no setting 'cells'; its settings are iterations"),
         ({"method": "gmm"}, "did you mean 'gmnm'?"),
-        ({"degree": 8}, "did you mean 'order'?"),
+        ({"degre": 8}, "did you mean 'degree'?"),
         ({"slabs": 4}, "slabs=4: slabs are for evolutions"),
         ({"cells": 0}, "cells=0; expected a positive whole number"),
-        ({"order": 2.5}, "order=2.5; expected a positive whole number"),
+        ({"order": 2.5}, "degree=2.5; expected a positive whole number"),
         ({"max_unknowns": True}, "max_unknowns=True; expected"),
         ({"dtype": "float16"}, "dtype='float16'; expected float64 or float32"),
         ({"dtype": "float32"}, "method gmnm works to tolerance in float64 only"),

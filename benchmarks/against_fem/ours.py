@@ -58,6 +58,6 @@ def solve_adaptively(problem: Problem, size: int, limit: float) -> Solution:
 
 def solve_fixed(problem: Problem, order: int, size: int, cells: int) -> Solution:
     """On a grid of `cells` · 2^(size / 2) cells a side, all of one order: chosen by hand, no estimate."""
-    settings = {"cells": round(cells * 2 ** (size / 2)), "order": order}
+    settings = {"cells": round(cells * 2 ** (size / 2)), "degree": order}
     solver = Discretisation(problem, 1e-13, Monitor(), "cpu", settings)
     return Solution(solver.solve(*solver.start(), None).mixture)

@@ -59,8 +59,8 @@ class Discretisation:
         rotation = torch.eye(d, dtype=torch.float64) if self.problem.seams else None
         self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem), self.duration, rotation)
         self.statement = Statement.of(self.problem, self.frame.rotation)
-        self.first_order = self.settings.get("order", self.tuning.first_degree[d - 1])
-        highest = self.settings.get("max_order", self.tuning.highest_degree[d - 1])
+        self.first_order = self.settings.get("degree", self.tuning.first_degree[d - 1])
+        highest = self.settings.get("max_degree", self.tuning.highest_degree[d - 1])
         self.highest_order = max(self.first_order, highest)
         self.most_unknowns = self.settings.get("max_unknowns", self.tuning.most_unknowns)
 

@@ -62,7 +62,7 @@ def solve_adaptively(
         device: where the linear algebra runs.
         near: a solution nearby, whose patches and degrees are the first.
         tuning: numbers that decide.
-        **settings: `cells` (root cells on the longest side), `order` (first degree), `max_order`, `max_unknowns`.
+        **settings: `cells` (root cells on the longest side), `degree` (the first), `max_degree`, `max_unknowns`.
 
     Returns:
         The solution on the last level that could be estimated, its estimate, and why it stopped.

@@ -35,10 +35,10 @@ pdesolve solve poisson.py --tol 1e-8  solve it; the result opens in ParaView
 
 \b
 Exit codes:
-    0  solved, tolerance certified
+    0  solved, tolerance verified
     1  failed at run time
     2  usage or problem file is wrong
-    3  finished without certifying the tolerance
+    3  finished without verifying the tolerance
     4  compare found a regression
   130  interrupted, partial result saved
 """

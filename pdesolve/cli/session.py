@@ -27,11 +27,11 @@ from pdesolve.runs.run_directory import RunDirectory, read_run, refuse_differenc
 from pdesolve.runs.versions import peak_memory_mb, versions
 
 # Exit code of a run that finished, but not within its tolerance.
-NOT_CERTIFIED = 3
+NOT_VERIFIED = 3
 # An error this many times tolerance and estimate is no error of the method: the file states another solution. Estimates
 # are within a factor of ten of the error (tests/problems).
 DIFFERENT = 10.0
-_VERDICTS = {0: "solved", NOT_CERTIFIED: "not certified", INTERRUPTED: "interrupted"}
+_VERDICTS = {0: "solved", NOT_VERIFIED: "not verified", INTERRUPTED: "interrupted"}
 
 
 def run(request: Request, record: dict[str, Any]) -> int:
@@ -192,12 +192,12 @@ class Session:
         if solution.converged:
             return 0
         if not self.monitor.stop_requested:
-            return NOT_CERTIFIED
+            return NOT_VERIFIED
         solution.status = "stopped by the user"
         return INTERRUPTED
 
     def _compare(self) -> None:
-        """Warn where a certified solution and the one in the problem file are different ones."""
+        """Warn where a verified solution and the one in the problem file are different ones."""
         error = self.record["relative_l2_error"]
         estimate = self.record["estimated_error"]
         if not self.record["converged"] or error is None or estimate is None or self.problem.data:

@@ -15,7 +15,7 @@ from pdesolve.cli import completion, values
 from pdesolve.cli.interrupt import sigterm_as_interrupt
 from pdesolve.cli.warn import warnings_as_lines
 
-NOT_CERTIFIED = 3
+NOT_VERIFIED = 3
 
 
 @click.command(short_help="Solve a problem at many values of its constants.")
@@ -87,7 +87,7 @@ def _answer(table: Any, files: Mapping[str, Path], out: str, as_json: bool, quie
             json_module.dumps(json_ready({name: list(column) for name, column in table.items()}), indent=1)
         )
     verdicts = table["verdict"].tolist()
-    counts = [(kind, verdicts.count(kind)) for kind in ("solved", "not certified", "failed")]
+    counts = [(kind, verdicts.count(kind)) for kind in ("solved", "not verified", "failed")]
     told = ", ".join(f"{number} {kind}" for kind, number in counts if number)
     if not as_json:
         for label, path in () if quiet else files.items():
@@ -95,7 +95,7 @@ def _answer(table: Any, files: Mapping[str, Path], out: str, as_json: bool, quie
         click.echo(f"{len(verdicts)} points: {told}; results in {out}")
     if not any(kind != "failed" for kind in verdicts):
         return 1
-    return 0 if table.solved.all() else NOT_CERTIFIED
+    return 0 if table.solved.all() else NOT_VERIFIED
 
 
 class _Progress:

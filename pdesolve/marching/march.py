@@ -201,7 +201,7 @@ class March:
         self.evolution = replace(evolution, breaks=breaks_of(evolution, self.tol))
         self.interval = self.problem.domain.time
         linear = self.evolution.statement.linear
-        self.q = self.settings.get("order") or _chosen(DEGREES[self.evolution.dimension], self.tol)
+        self.q = self.settings.get("degree") or _chosen(DEGREES[self.evolution.dimension], self.tol)
         self.stages = _chosen(STAGES_OF_LINEAR if linear else STAGES, self.tol)
         self.linear = linear
         self.first_length = self.interval.length / self.settings.get("slabs", 1 if linear else 8)
@@ -409,7 +409,7 @@ class March:
         return Tuning(self.tol * state.share, self.interval.length)
 
     def _beginning(self, share: float) -> State:
-        start = resolving if "order" in self.settings else cheapest
+        start = resolving if "degree" in self.settings else cheapest
         space = start(self.evolution, self.q, IN_SPACE * self.tol * share, self.settings.get("cells"))
         interrupted = self.monitor.out_of_time
         coarse = Track.beginning(space, self.stages, interrupted)
@@ -527,7 +527,7 @@ def march(
         tol: relative L2 tolerance.
         monitor: progress and time limit.
         device: unused: the linear algebra runs on the CPU.
-        **settings: `cells`, root cells along the longest side; `order`, the degree; `slabs` to begin with.
+        **settings: `cells`, root cells along the longest side; `degree`; `slabs` to begin with.
 
     Raises:
         ProblemError: the initial values do not determine what follows.

@@ -42,15 +42,18 @@ def one_of(*words: str, otherwise: str = "") -> Kind:
     return Kind(" or ".join(words) + otherwise, lambda v: v in words)
 
 
-def setting(meaning: str, kind: Kind = COUNT, also: tuple[str, ...] = ()) -> Any:
+def setting(meaning: str, kind: Kind = COUNT, also: tuple[str, ...] = (), formerly: str = "") -> Any:
     """A field of `Settings`, which is None where the method's default holds.
 
     Args:
         meaning: one line for lists of settings.
         kind: the values it may have.
         also: other names under which people look for it.
+        formerly: a name that it had, and that is still understood.
     """
-    return field(default=None, metadata={"meaning": meaning, "kind": kind, "also": also})
+    return field(
+        default=None, metadata={"meaning": meaning, "kind": kind, "also": also, "formerly": formerly}
+    )
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Settings:
         """
         meanings = cls.meanings(known)
         by_name = {one.name: one.metadata for one in fields(cls)}
+        given = cls._renamed(given)
         for key, value in given.items():
             if key not in meanings:
                 message = (
@@ -83,6 +87,23 @@ class Settings:
                 message = f"{key}={value!r}; expected {kind.expected}"
                 raise UsageError(message)
         return cls(**given)
+
+    @classmethod
+    def _renamed(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The same under the names that settings have now.
+
+        Raises:
+            UsageError: one is given under both of its names.
+        """
+        former = {one.metadata["formerly"]: one.name for one in fields(cls)}
+        found: dict[str, Any] = {}
+        for key, value in given.items():
+            name = former.get(key, key)
+            if name in found:
+                message = f"{name} was given twice, as {name} and by its former name: leave one of them out"
+                raise UsageError(message)
+            found[name] = value
+        return found
 
     @classmethod
     def meanings(cls, known: tuple[str, ...] = ()) -> dict[str, str]:
@@ -114,5 +135,6 @@ class Settings:
             names |= dict.fromkeys(others, argument)
         for one in fields(cls):
             if one.name in known:
-                names |= dict.fromkeys(one.metadata["also"], one.name)
+                others = (*one.metadata["also"], one.metadata["formerly"] or one.name)
+                names |= dict.fromkeys(others, one.name)
         return did_you_mean(key, names)

@@ -32,7 +32,7 @@ def rows(solution: Any) -> list[tuple[str, str]]:
 
 def text(solution: Any) -> str:
     """The table in plain text."""
-    head = f"Solution of {solution.problem.name}: {'solved' if solution.converged else 'not certified'}"
+    head = f"Solution of {solution.problem.name}: {'solved' if solution.converged else 'not verified'}"
     return "\n".join([head, *(f"  {name:<20}{value}" for name, value in rows(solution))])
 
 

@@ -24,7 +24,7 @@ from pdesolve.statement.loading import load_problem
 from pdesolve.statement.problem import Problem
 
 HIGHEST_SHOWN = 3  # space dimensions that ParaView shows
-SOLVED, DOUBTFUL, FAILED = "solved", "not certified", "failed"
+SOLVED, DOUBTFUL, FAILED = "solved", "not verified", "failed"
 # What `summary.json` may tell, and a row has.
 MEASURES = ("estimated_error", "relative_l2_error", "residual_rms", "degrees_of_freedom", "seconds")
 Row = dict[str, Any]

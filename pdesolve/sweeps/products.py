@@ -58,7 +58,7 @@ def write_collection(table: SweepTable, path: Path) -> Path:
 def draw_sweep(table: SweepTable, path: Path) -> Path:
     """Draw quantities with their errors, and the estimated error of the solutions, over the first constant.
 
-    The other constants make a curve each; points that were not certified are hollow, those that failed are crosses at
+    The other constants make a curve each; points that were not verified are hollow, those that failed are crosses at
     the bottom.
     """
     import matplotlib

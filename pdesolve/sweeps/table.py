@@ -58,7 +58,7 @@ class SweepTable(Mapping[str, NDArray[Any]]):
 
     @property
     def solved(self) -> NDArray[np.bool_]:
-        """Points (n,) whose tolerance was certified."""
+        """Points (n,) whose tolerance was verified."""
         return self["verdict"] == SOLVED
 
     def solution(self, number: int) -> Solution:

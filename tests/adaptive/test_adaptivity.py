@@ -147,7 +147,7 @@ def test_a_peak_draws_the_patches_to_it():
 def test_settings_choose_the_first_level():
     problem = smooth_problem()
     monitor = Monitor()
-    solve_adaptively(problem, 1e-2, monitor, cells=5, order=6)
+    solve_adaptively(problem, 1e-2, monitor, cells=5, degree=6)
     assert monitor.history[0]["patches"] == 25
     assert monitor.history[0]["unknowns"] == 25 * 21
 

@@ -93,7 +93,7 @@ def test_the_shell_completes_commands_methods_and_settings(shell):
         "solve --method gm": "gmnm-trained",
         "sol": "solve",
         "new h": "heat",
-        "solve --set max": "max_order=",
+        "solve --set max": "max_degree=",
     }
     for line, wanted in asked.items():
         words = f"pdesolve {line}"

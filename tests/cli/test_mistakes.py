@@ -104,7 +104,7 @@ def test_every_mistake_gets_the_sentence_that_is_kept(tmp_path):
     [
         ({"tolerance": 1e-3}, "did you mean 'tol'?"),
         ({"cels": 3}, "did you mean 'cells'?"),
-        ({"degree": 3}, "did you mean 'order'?"),
+        ({"degre": 3}, "did you mean 'degree'?"),
         ({"timeout": 3}, "did you mean 'time_limit'?"),
         ({"method": "gmmn"}, "did you mean 'gmnm'?"),
     ],
@@ -148,7 +148,7 @@ def test_a_second_process_is_refused_while_the_first_writes(run):
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"cells": 10**8}, "patches"), ({"order": 10**5}, "at most 60"), ({"max_order": 61}, "at most 60")],
+    [({"cells": 10**8}, "patches"), ({"degree": 10**5}, "at most 60"), ({"max_degree": 61}, "at most 60")],
     ids=str,
 )
 def test_numbers_that_no_memory_holds_are_refused(settings, words):

@@ -25,7 +25,7 @@ FILES = {
 SOLVE = ("solve", "my_poisson.py", "--out", "out")
 
 
-def test_exit_code_0_where_the_tolerance_is_certified(run):
+def test_exit_code_0_where_the_tolerance_is_verified(run):
     result = run(*SOLVE, "--tol", "0.9", "--set", "iterations=50")
     assert result.code == 0
     assert result.answer.startswith("solved: relative L2 error ")
@@ -35,7 +35,7 @@ def test_exit_code_0_where_the_tolerance_is_certified(run):
 def test_exit_code_3_where_it_is_not(run):
     result = run(*SOLVE, "--tol", "1e-9")
     assert result.code == 3
-    assert result.answer.startswith("not certified: relative L2 error ")
+    assert result.answer.startswith("not verified: relative L2 error ")
     assert "(tolerance 1e-9) in 0" in result.answer
     assert "; stopped: raise the number of iterations; results in out" in result.answer
 

@@ -14,15 +14,16 @@ from pdesolve.runs.wording import named, worded_by
 @pytest.mark.parametrize(
     ("method", "given", "sentence"),
     [
-        ("gmnm", {"oder": 8}, "no setting 'oder'; its settings are .*; did you mean 'order'?"),
-        ("gmnm", {"degree": 8}, "did you mean 'order'?"),
+        ("gmnm", {"oder": 8}, "no setting 'oder'; its settings are .*; did you mean 'degree'?"),
+        ("gmnm", {"degre": 8}, "did you mean 'degree'?"),
+        ("gmnm", {"order": 8, "degree": 8}, "degree was given twice"),
         ("gmnm", {"maxunknowns": 8}, "did you mean 'max_unknowns'?"),
         ("gmnm", {"slab": 2}, "did you mean 'slabs'?"),
         ("pinn", {"epochs": 100}, "did you mean 'iterations'?"),
         ("pinn", {"optimizer": "lm"}, "did you mean 'optimiser'?"),
         ("network", {"lr": 1e-3}, "did you mean 'learning_rate'?"),
-        ("gmnm", {"order": 2.5}, "order=2.5; expected a positive whole number"),
-        ("gmnm", {"order": "8"}, "order='8'; expected a positive whole number"),
+        ("gmnm", {"degree": 2.5}, "degree=2.5; expected a positive whole number"),
+        ("gmnm", {"order": "8"}, "degree='8'; expected a positive whole number"),
         ("gmnm", {"cells": True}, "cells=True; expected a positive whole number"),
         ("gmnm", {"continuation": 3}, "continuation=3; expected a word"),
         ("network", {"learning_rate": float("nan")}, "learning_rate=nan; expected a positive number"),
@@ -47,7 +48,7 @@ def test_a_name_that_is_like_none_gets_no_suggestion():
         ({"slabs": 4}, True, True, "on all times at once"),
         ({"continuation": "nu"}, True, False, "continuation is for steady problems"),
         ({"continuation": "nu"}, False, True, "does not go together with data="),
-        ({"order": 8, "max_order": 6}, False, False, "max_order=6 is below the first order, 8"),
+        ({"degree": 8, "max_degree": 6}, False, False, "max_degree=6 is below the first degree, 8"),
     ],
 )
 def test_what_a_problem_would_ignore_is_refused(given, evolves, from_data, sentence):
@@ -55,8 +56,13 @@ def test_what_a_problem_would_ignore_is_refused(given, evolves, from_data, sente
         GmnmSettings.of("gmnm", given).require_applicable(evolves, from_data)
 
 
+def test_a_former_name_is_understood():
+    found = METHODS["gmnm"].configured({"order": 6, "max_order": 8})
+    assert found.given == {"degree": 6, "max_degree": 8}
+
+
 def test_what_applies_passes():
-    GmnmSettings.of("gmnm", {"slabs": 4, "order": 6, "max_order": 6}).require_applicable(True, False)
+    GmnmSettings.of("gmnm", {"slabs": 4, "degree": 6, "max_degree": 6}).require_applicable(True, False)
 
 
 def test_settings_are_frozen_and_know_what_was_given():
@@ -82,12 +88,12 @@ class Mine(Settings):
 
 
 def test_python_names_arguments_and_the_command_line_options():
-    assert [named("tol"), named("max_order"), named("method", "pinn")] == [
+    assert [named("tol"), named("max_degree"), named("method", "pinn")] == [
         "tol",
-        "max_order",
+        "max_degree",
         "method='pinn'",
     ]
     with worded_by(as_option):
-        assert [named("time_limit"), named("max_order")] == ["--time-limit", "--set max_order"]
+        assert [named("time_limit"), named("max_degree")] == ["--time-limit", "--set max_degree"]
         assert named("method", "pinn") == "--method pinn"
     assert named("time_limit") == "time_limit"

@@ -84,7 +84,7 @@ def test_an_unknown_constant_is_named_with_what_may_have_been_meant(file):
 
 
 def test_wrong_settings_are_refused_before_anything_is_solved(file):
-    with pytest.raises(UsageError, match="order"):
+    with pytest.raises(UsageError, match="degree"):
         sweep(file, k=[1, 2], settings={"order": 3.5}, out="out")
     with pytest.raises(UsageError, match="jobs=0; expected a whole number from 1"):
         sweep(file, k=[1, 2], jobs=0)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from pdesolve.errors import UsageError
 from pdesolve.output.files import replacing
-from pdesolve.output.vtk import moments_of
 
 if TYPE_CHECKING:
     from pdesolve.solution.solution import Solution
@@ -25,6 +24,9 @@ def write_quantities(solution: Solution, path: Path, steps: int | None = None) -
     Raises:
         UsageError: the problem has no quantities.
     """
+    # Imported here, so that `pdesolve ls formats` needs no torch.
+    from pdesolve.output.vtk import moments_of
+
     if not solution.problem.quantities:
         message = f'\'{path}\': the problem has no quantities; state them, quantities={{"mean": Mean("u")}}'
         raise UsageError(message)
@@ -39,4 +41,6 @@ def write_quantities(solution: Solution, path: Path, steps: int | None = None) -
 
 def _digits(value: Any) -> str:
     """Seventeen digits: reading them gives the same bits."""
-    return "" if value is None else f"{float(value):.17g}"
+    if value is None:
+        return ""
+    return f"{float(value):.17g}"

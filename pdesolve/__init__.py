@@ -33,6 +33,7 @@ _HOMES = {
     "checks.check": "check",
     "output": "export",
     "output.plotting": "plot",
+    "sweeps.branch": "follow_branch",
     "sweeps.sweep": "sweep",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

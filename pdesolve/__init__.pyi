@@ -175,6 +175,7 @@ from pdesolve.statement.quantities import (
 from pdesolve.statement.quantities import (
     Probe as Probe,
 )
+from pdesolve.sweeps.branch import follow_branch as follow_branch
 from pdesolve.sweeps.sweep import sweep as sweep
 
 __version__: str

@@ -14,6 +14,7 @@ from pdesolve import __version__
 from pdesolve.cli.answer import blank_record, print_record
 from pdesolve.cli.bench import bench, compare
 from pdesolve.cli.bench import report as report_command
+from pdesolve.cli.branch import branch
 from pdesolve.cli.check import check
 from pdesolve.cli.completion import answer_completion, completion
 from pdesolve.cli.export import export, plot
@@ -68,7 +69,21 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (new, ls, check, solve, sweep, plot, export, bench, report_command, compare, info, completion):
+for command in (
+    new,
+    ls,
+    check,
+    solve,
+    sweep,
+    branch,
+    plot,
+    export,
+    bench,
+    report_command,
+    compare,
+    info,
+    completion,
+):
     cli.add_command(command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -116,6 +116,14 @@ class Statement:
     def linear(self) -> bool:
         """Whether every term is affine in the jets."""
         return all(term.linear for term in self.terms)
+
+    def restated(self, problem: Problem) -> Statement:
+        """The same terms of the same problem with other constants, which need not be compiled again."""
+        terms = tuple(
+            replace(term, operator=replace(term.operator, problem=problem, term=problem.terms[i]))
+            for i, term in enumerate(self.terms)
+        )
+        return replace(self, problem=problem, terms=terms)
 
     @property
     def states(self) -> tuple[int, ...]:

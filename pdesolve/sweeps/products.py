@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 
 from pdesolve.output import panels
 from pdesolve.output.files import replacing
+from pdesolve.output.registry import export
+from pdesolve.sweeps.branch import Branch
+from pdesolve.sweeps.point import HIGHEST_SHOWN
 from pdesolve.sweeps.table import SweepTable
 
 if TYPE_CHECKING:
@@ -36,19 +40,42 @@ def write_products(table: SweepTable, directory: Path) -> dict[str, Path]:
     return found
 
 
+def write_branch(branch: Branch, directory: Path) -> dict[str, Path]:
+    """Write the table of a branch, a folder with the solution for each of its points, and the picture.
+
+    Returns:
+        Label → path.
+    """
+    found = {"table": branch.write_csv(directory / "branch.csv")}
+    times: list[tuple[float, Path]] = []
+    for i in range(branch.points):
+        place = directory / f"{i:04d}"
+        solution = branch.solution(i)
+        solution.save(place)
+        if len(solution.problem.domain.space_coordinates) <= HIGHEST_SHOWN:
+            export(solution, place / "solution.vtu")
+            # By number: the constant comes twice, and ParaView's time must rise.
+            times.append((float(i), place / "solution.vtu"))
+    if times:
+        found["for ParaView"] = _write_times(times, directory / "branch.pvd")
+    found["picture"] = draw_branch(branch, directory / "branch.png")
+    return found
+
+
 def write_collection(table: SweepTable, path: Path) -> Path:
     """Write a `.pvd` whose time is the constant that varies; points without a file are left out."""
+    values = table[table.names[0]]
+    places = [(float(values[i]), table.directories[i]) for i in np.argsort(values)]
+    files = [(value, place / "solution.vtu") for value, place in places if place is not None]
+    return _write_times([(value, file) for value, file in files if file.exists()], path)
+
+
+def _write_times(times: Sequence[tuple[float, Path]], path: Path) -> Path:
     root = ElementTree.Element("VTKFile", type="Collection", version="0.1", byte_order="LittleEndian")
     collection = ElementTree.SubElement(root, "Collection")
-    values = table[table.names[0]]
-    for i in np.argsort(values):
-        place = table.directories[i]
-        if place is None or not (place / "solution.vtu").exists():
-            continue
-        file = Path(os.path.relpath(place / "solution.vtu", path.parent)).as_posix()
-        ElementTree.SubElement(
-            collection, "DataSet", timestep=repr(float(values[i])), group="", part="0", file=file
-        )
+    for time, place in times:
+        file = Path(os.path.relpath(place, path.parent)).as_posix()
+        ElementTree.SubElement(collection, "DataSet", timestep=repr(time), group="", part="0", file=file)
     ElementTree.indent(root)
     with replacing(path) as temporary:
         ElementTree.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
@@ -61,18 +88,44 @@ def draw_sweep(table: SweepTable, path: Path) -> Path:
     The other constants make a curve each; points that were not verified are hollow, those that failed are crosses at
     the bottom.
     """
+    drawings = [partial(_draw, table=table, name=name) for name in (*table.quantities, "estimated_error")]
+    return _save(drawings, path)
+
+
+def draw_branch(branch: Branch, path: Path) -> Path:
+    """Draw the root mean square of each unknown over the constant; folds are marked, what is not sure is hollow."""
+    names = [f"rms_{unknown}" for unknown in branch.problem.unknowns]
+    return _save([partial(_draw_curve, branch=branch, name=name) for name in names], path)
+
+
+def _save(drawings: Sequence[Callable[[Axes], None]], path: Path) -> Path:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    drawn = [*table.quantities, "estimated_error"]
     with matplotlib.rc_context(panels.STYLE), replacing(path) as temporary:
-        figure = Figure(figsize=(3.7 * len(drawn), 3.0), layout="constrained")
+        figure = Figure(figsize=(3.7 * len(drawings), 3.0), layout="constrained")
         FigureCanvasAgg(figure)
-        for axes, name in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
-            _draw(axes, table, name)
+        for axes, draw in zip(figure.subplots(1, len(drawings), squeeze=False)[0], drawings, strict=True):
+            draw(axes)
         figure.savefig(temporary)
     return path
+
+
+def _draw_curve(axes: Axes, branch: Branch, name: str) -> None:
+    x, y = branch[branch.name], branch[name]
+    sure = branch["verdict"] != "not certified"
+    fold = branch["fold"] > 0
+    axes.plot(x, y, color=panels.BLUE)
+    axes.plot(x[sure], y[sure], "o", color=panels.BLUE, markersize=2.5)
+    axes.plot(x[~sure], y[~sure], "o", color=panels.BLUE, markerfacecolor="white", markersize=4)
+    axes.plot(x[fold], y[fold], "D", color=panels.RED, markersize=4, label="fold")
+    for value, height in zip(x[fold], y[fold], strict=True):
+        axes.annotate(
+            f"{value:.7g}", (value, height), xytext=(-8, -12), textcoords="offset points", ha="right"
+        )
+    axes.set_xlabel(branch.name)
+    axes.set_ylabel(f"root mean square of {name.removeprefix('rms_')}")
 
 
 def _draw(axes: Axes, table: SweepTable, name: str) -> None:

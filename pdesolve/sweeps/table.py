@@ -91,18 +91,22 @@ class SweepTable(Mapping[str, NDArray[Any]]):
 
     def write_csv(self, path: str | Path) -> Path:
         """Write a line for each point; numbers read back to the bit, what is not known is empty."""
-        path = Path(path)
-        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(self)
-            for row in zip(*self.values(), strict=True):
-                writer.writerow(map(_cell, row))
-        return path
+        return write_columns(self, Path(path))
 
     def __repr__(self) -> str:
         points = len(self["verdict"])
         solved = int(self.solved.sum())
         return f"SweepTable(over {', '.join(self.names)}: {points} points, {solved} solved; columns {', '.join(self)})"
+
+
+def write_columns(table: Mapping[str, NDArray[Any]], path: Path) -> Path:
+    """Write columns of equal length as CSV."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table)
+        for row in zip(*table.values(), strict=True):
+            writer.writerow(map(_cell, row))
+    return path
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:

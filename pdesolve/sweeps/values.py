@@ -53,6 +53,28 @@ def _geometric(name: str, text: str, first: float, last: float, count: int) -> t
     return (first, *inner, last)
 
 
+def parse_range(name: str, text: str, option: str) -> tuple[float, float]:
+    """The two ends of a range `first:last`, in their order.
+
+    Raises:
+        UsageError: it is none, or is empty.
+    """
+    parts = text.split(":")
+    forms = f"expected {named(option)} {name}=0.1:4"
+    if len(parts) != 2:
+        message = f"{named(option)} {name}={text}: {forms}"
+        raise UsageError(message)
+    try:
+        first, last = map(float, parts)
+    except ValueError:
+        message = f"{named(option)} {name}={text} holds what is no number: {forms}"
+        raise UsageError(message) from None
+    if not (math.isfinite(first) and math.isfinite(last)) or first == last:
+        message = f"{named(option)} {name}={text} is an empty or endless range: {forms}"
+        raise UsageError(message)
+    return first, last
+
+
 def _rounded(value: float) -> float:
     """To 15 digits: what people mean by 0:1:11 is 0.3, not the 0.30000000000000004 of the sum."""
     return float(f"{value:.15g}")

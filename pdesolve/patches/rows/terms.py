@@ -58,6 +58,15 @@ class TermRows:
         other.at = Evaluation(self.space, givens)
         return other
 
+    def restated(self, statement: Statement) -> TermRows:
+        """The rows of the same terms with other constants; points and tables are shared."""
+        number = {id(term): i for i, term in enumerate(self.statement.terms)}
+        other = copy(self)
+        other.points = [(statement.terms[number[id(term)]], points) for term, points in self.points]
+        other.statement = statement
+        other.at = Evaluation(self.space, StartingValues(statement, self.space))
+        return other
+
     @property
     def linear(self) -> bool:
         """Whether every term is affine in the unknowns."""

@@ -1,0 +1,92 @@
+"""The rows of one problem at many values of its constants, on one space.
+
+Points, tables and rows of continuity do not depend on constants: they are made once. Only what the terms say is
+evaluated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.patches.assembly import Assembly
+from pdesolve.patches.compiled import Statement
+from pdesolve.patches.cover import Frame, Patches
+from pdesolve.patches.discretise import rows_beside_terms
+from pdesolve.patches.grading import halve_toward
+from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.patches.rows.continuity import ContinuityRows
+from pdesolve.patches.rows.source import RowSource
+from pdesolve.patches.rows.terms import TermRows
+from pdesolve.patches.space import Space
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.subdomains import subdomains_of
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """A problem on one space.
+
+    Attributes:
+        space: where the unknowns live.
+        statement: the compiled problem, at the constants that it states.
+        terms: rows of its terms.
+        continuity: rows that are the same at all constants, unless something jumps over a seam.
+    """
+
+    space: Space
+    statement: Statement
+    terms: TermRows
+    continuity: ContinuityRows
+
+    @classmethod
+    def of(cls, problem: Problem, near: PartitionedMixture) -> Family:
+        """The problem on the patches, and of the degrees, of a solution."""
+        domain = problem.domain
+        rotation = torch.eye(domain.dimension, dtype=torch.float64) if problem.seams else None
+        frame = Frame.of(domain, subdomains_of(problem), 0.0, rotation)
+        patches, kept = Patches.over(frame, near.partition)
+        return cls.on(Statement.of(problem, frame.rotation), patches, near.q[kept])
+
+    @classmethod
+    def on(cls, statement: Statement, patches: Patches, q: np.ndarray) -> Family:
+        """A compiled problem on patches of degrees q (e,)."""
+        space = Space(patches, q, statement.orders)
+        continuity = ContinuityRows(space, statement.problem, statement.states)
+        return cls(space, statement, TermRows(space, statement), continuity)
+
+    @cached_property
+    def raised(self) -> Family:
+        """On the same patches with degrees higher by two."""
+        return Family.on(self.statement, self.space.patches, self.space.q + 2)
+
+    def halved(self, marked: np.ndarray) -> Family:
+        """With patches of a mask (e,) halved along all axes."""
+        axes = np.repeat(marked[:, None], self.space.dimension, axis=1)
+        partition, parent = halve_toward(self.space.patches.partition, axes, ())
+        patches, kept = Patches.over(self.space.patches.frame, partition)
+        return Family.on(self.statement, patches, self.space.q[parent[kept]])
+
+    def at(self, constants: Mapping[str, float]) -> Assembly:
+        """The rows at other values of constants.
+
+        Raises:
+            ProblemError: there are no such constants, or the problem is none with these.
+        """
+        problem = self.statement.problem.with_constants(constants)
+        statement = self.statement.restated(problem)
+        beside: Sequence[RowSource] = rows_beside_terms(self.space, statement)
+        if not problem.seams:
+            beside = [self.continuity, *(rows for rows in beside if not isinstance(rows, ContinuityRows))]
+        return Assembly(self.space, [self.terms.restated(statement), *beside])
+
+
+def residual_vector(assembly: Assembly, c: Tensor, scales: Sequence[Any]) -> Tensor:
+    """Weighted residuals at coefficients c (p,), all rows in one vector (m,), with the scales of a linearisation."""
+    return torch.cat([r.flatten() for r in assembly.residuals(c, scales)])

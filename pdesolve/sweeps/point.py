@@ -173,11 +173,15 @@ def row_of(point: Mapping[str, float], summary: Mapping[str, Any]) -> Row:
     return row
 
 
-def _quantity(name: str, found: Any) -> Row:
-    """Columns of a quantity: its value, and what is known of the error of it."""
-    if not isinstance(found, Mapping):
-        return {name: _number(found)}
-    return {name: _number(found.get("value")), f"{name}_error": _number(found.get("estimated_error"))}
+def _quantity(name: str, found: Mapping[str, Any]) -> Row:
+    """Columns of a quantity, or of its components: values, and what is known of their errors."""
+    value, error = found.get("value"), found.get("estimated_error")
+    if not isinstance(value, (list, tuple)):
+        return {name: _number(value), f"{name}_estimated_error": _number(error)}
+    row: Row = {}
+    for i, (part, wrong) in enumerate(zip(value, error or [None] * len(value), strict=True), start=1):
+        row |= _quantity(f"{name}_{i}", {"value": part, "estimated_error": wrong})
+    return row
 
 
 def _number(value: Any) -> float:

@@ -155,7 +155,7 @@ def _draw(axes: Axes, table: SweepTable, name: str) -> None:
 
 def _curve(axes: Axes, table: SweepTable, name: str, rows: NDArray[Any], label: str) -> None:
     x, y = table[table.names[0]][rows], table[name][rows]
-    error = table.get(f"{name}_error")
+    error = table.get(f"{name}_estimated_error")
     if error is not None:
         (line,) = axes.plot(x, y, label=label)
         axes.errorbar(x, y, np.nan_to_num(np.abs(error[rows])), fmt="none", color=line.get_color(), capsize=2)

@@ -15,6 +15,7 @@ from pdesolve.output.files import replacing
 from pdesolve.solution.solution import Solution
 from pdesolve.sweeps.point import FAILED, SOLVED, Row
 
+ERROR = "_estimated_error"  # the end of the name of a column beside that of a quantity
 _TEXT = ("verdict", "status")
 
 
@@ -42,7 +43,7 @@ class SweepTable(Mapping[str, NDArray[Any]]):
         self.names = tuple(names)
         first = columns.index("estimated_error") if "estimated_error" in columns else len(columns)
         own = columns[len(self.names) : first]
-        self.quantities = tuple(name for name in own if not (name.endswith("_error") and name[:-6] in own))
+        self.quantities = tuple(name for name in own if name.removesuffix(ERROR) == name)
         self.directories = tuple(directories)
         self._load = tuple(load)
 

@@ -13,7 +13,7 @@ from pdesolve.errors import ProblemError, UsageError
 
 # Solutions sin πx / (π² + k²) q; the square root has no value for q < 0.
 FILE = """from torch import pi, sin, sqrt, tensor
-from pdesolve import Dirichlet, Interval, Problem
+from pdesolve import Dirichlet, Interval, Mean, Problem
 
 rod = Interval(0, 1)
 
@@ -22,7 +22,13 @@ def equation(u, x, k, q):
     return -u.xx + k**2 * u - sqrt(tensor(q)) ** 2 * sin(pi * x)
 
 
-problem = Problem(rod, equation, [Dirichlet(0, on=rod.boundary)], constants={"k": 1.0, "q": 1.0})
+problem = Problem(
+    rod,
+    equation,
+    [Dirichlet(0, on=rod.boundary)],
+    constants={"k": 1.0, "q": 1.0},
+    quantities={"mean": Mean("u")},
+)
 """
 
 
@@ -46,6 +52,16 @@ def test_each_row_is_the_solve_with_these_constants(file):
     assert found == pytest.approx(middle(table["k"], table["q"]), rel=1e-10)
     alone = solve(load_problem(file, {"k": 3, "q": 2}))
     assert (alone(0.3), alone.estimated_error) == (table.solution(3)(0.3), table["estimated_error"][3])
+
+
+def test_quantities_are_columns_with_their_errors(file):
+    table = sweep(file, k=[0.5, 3], q=[1, -1])
+    assert table.quantities == ("mean",)
+    known = 2 / np.pi * middle(table["k"], 1)
+    solved = table.solved
+    error = abs(table["mean"] - known)[solved]
+    assert (error <= 3 * table["mean_estimated_error"][solved] + 1e-14).all()
+    assert np.isnan(table["mean"][~solved]).all()
 
 
 def test_a_failure_is_a_row_with_its_sentence_and_the_sweep_goes_on(file):

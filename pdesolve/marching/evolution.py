@@ -19,6 +19,7 @@ from pdesolve.patches.cover import Frame
 from pdesolve.statement.calculus import Frame as Points
 from pdesolve.statement.conditions import Initial
 from pdesolve.statement.problem import Problem
+from pdesolve.statement.subdomains import subdomains_in_space
 
 PROBES = 64  # points in space at which the coefficients of rates are compared
 ROUNDING = 1e-12  # of the coefficient of a rate later on: less of it is none
@@ -71,7 +72,7 @@ class Evolution:
     def of(cls, problem: Problem) -> Evolution:
         """Compile a problem."""
         space = problem.domain.space
-        frame = Frame.of(space)
+        frame = Frame.of(space, subdomains_in_space(problem))
         rotation = torch.eye(space.dimension + 1, dtype=torch.float64)
         rotation[:-1, :-1] = frame.rotation
         statement = Statement.of(problem, rotation)
@@ -156,8 +157,6 @@ def cannot_march(problem: Problem) -> str | None:
         return "it has no initial values"
     if problem.data or problem.parameters:
         return "something is to be identified"
-    if problem.interfaces:
-        return "it has interfaces"
     if problem.integrals:
         return "it has integral conditions"
     ends = {problem.domain.initial.name, problem.domain.final.name}

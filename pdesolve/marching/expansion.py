@@ -137,7 +137,8 @@ class CollocatedMixture:
     @classmethod
     def from_state(cls, state: dict[str, Any], subdomains: tuple[Domain, ...] = ()) -> CollocatedMixture:
         """Rebuild from `state()`, and the sub-domains of the problem."""
-        slabs = tuple(PartitionedMixture.from_state(s, subdomains) for s in state["slabs"])
+        parts = tuple(part.in_space for part in subdomains)
+        slabs = tuple(PartitionedMixture.from_state(s, parts) for s in state["slabs"])
         return cls(state["times"], slabs, state["algebraic"])
 
 

@@ -1,4 +1,4 @@
-"""Rows of continuity: jumps of normal derivatives over the faces between patches."""
+"""Rows of continuity: jumps of normal derivatives over the faces between patches, and what interfaces ask for."""
 
 from __future__ import annotations
 
@@ -8,24 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.marching.continuity import VALUE_WEIGHT, used_rows, weights_of
+from pdesolve.marching.interfaces import interface_blocks
 from pdesolve.marching.space import BATCH, Space, reference_table
 from pdesolve.patches.cover import FacePoints, face_points
 from pdesolve.statement.periodic import PeriodicAxis
-
-VALUE_WEIGHT = 10.0  # of [u]: jumps of values rule the error
-# Of h^k [∂^k u/∂n^k], k = 1, 2, …, for unknowns up to third order: with less at k = 2 (0.1) u_xxx on uneven patches
-# grew by 4 % in a slab.
-FLUX_WEIGHTS = (1.0, 0.3, 0.1)
-# For higher orders: rows of high derivatives are large, q^{2k} in units of u, and with more weight the stage systems of
-# u_xxxx lose all digits where slabs are short.
-HIGH_FLUX_WEIGHTS = (1.0, 0.1, 0.01, 0.001, 0.0001)
-
-
-def weights_of(order: int) -> tuple[float, ...]:
-    """Weights of the jumps of an unknown and of its derivatives below its order."""
-    flux = FLUX_WEIGHTS if order <= len(FLUX_WEIGHTS) else HIGH_FLUX_WEIGHTS
-    return (VALUE_WEIGHT, *flux)
-
 
 @dataclass(eq=False)
 class Faces:
@@ -81,7 +68,7 @@ def faces_of(space: Space) -> Faces:
             continue
         sides = [_traces(space, f, f.minus, f.y, orders)]
         sides.append(_traces(space, f, f.plus, f.y - f.shift[:, None], orders))
-        used = _used(orders, sides[0].shape[2])
+        used = used_rows(orders, sides[0].shape[2])
         blocks.append((torch.from_numpy(f.minus), torch.from_numpy(f.plus), torch.stack(sides), used))
         number = torch.arange(count, count + len(f.minus))
         count += len(f.minus)
@@ -89,6 +76,8 @@ def faces_of(space: Space) -> Faces:
         for seam in problem.seams:
             if seam.axis == f.axis and len(wrapped) and any(any(s.jumps.values()) for s in problem.seams):
                 jumping.append((number[wrapped], _some(f, wrapped), orders, seam))
+    blocks += interface_blocks(space)
+    count = sum(len(block[0]) for block in blocks)
     most = max((block[2].shape[3] for block in blocks), default=0)
     traces = torch.zeros(2, count, space.unknowns, most, space.functions, dtype=torch.float64)
     used = torch.zeros(count, space.unknowns, most, dtype=torch.bool)
@@ -136,9 +125,3 @@ def _traces(space: Space, f: FacePoints, cells: np.ndarray, y: Tensor, orders: n
         for power, weight in enumerate(weights_of(int(order))[: int(order)]):
             matrix[:, u, power] = weight * ratio[:, None, None] ** power * table[power]
     return matrix.flatten(2, 3)
-
-
-def _used(orders: np.ndarray, rows: int) -> Tensor:
-    """Which rows (u, r) of `_traces` are in use."""
-    powers = torch.arange(int(orders.max())).repeat_interleave(rows // int(orders.max()))
-    return torch.from_numpy(orders)[:, None] > powers

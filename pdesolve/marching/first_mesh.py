@@ -35,7 +35,8 @@ def root_space(evolution: Evolution, q: int, cells: int | None = None) -> Space:
     for axis, seam in seams.items():
         shift[axis] = seam.shift[:-1]
     periodic = [i in seams for i in range(evolution.dimension)]
-    partition = Partition.grid(breaks, periodic, shift=shift if shift.any() else None)
+    parts = len(evolution.frame.subdomains)
+    partition = Partition.grid(breaks, periodic, parts, shift if shift.any() else None)
     return Space(evolution, Patches.over(evolution.frame, partition)[0], q)
 
 

@@ -25,6 +25,7 @@ from pdesolve.marching.control import Accept, Numbers, Retry, Stop, Tuning, judg
 from pdesolve.marching.evolution import Evolution, cannot_march, missing_starts, rate_vanishes_at_the_start
 from pdesolve.marching.expansion import CollocatedMixture
 from pdesolve.marching.first_mesh import cheapest, resolving
+from pdesolve.marching.interfaces import change_in_time
 from pdesolve.marching.radau import legendre_transform, radau
 from pdesolve.marching.refinement import directions, join, mergeable, split, tails
 from pdesolve.marching.saved import (
@@ -512,6 +513,8 @@ def _chosen(table: tuple[tuple[float, int], ...], tol: float) -> int:
 def can_march(problem: Problem) -> bool:
     """Whether `march` can solve it."""
     if cannot_march(problem) is not None:
+        return False
+    if problem.interfaces and change_in_time(problem):
         return False
     evolution = Evolution.of(problem)
     return evolution.depth in (1, 2) and not missing_starts(evolution) and evolution.dimension <= 3

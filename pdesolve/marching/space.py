@@ -17,12 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.geometry import Domain
 from pdesolve.marching.evolution import Evolution
 from pdesolve.patches.basis import basis_size, basis_table, degrees
 from pdesolve.patches.cover import Patches, gauss_grid, interior_points
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.statement.calculus import MultiIndex
 
+FITTED = 1e-10  # smallest relative singular value of a fit: of what a few points inside a cut patch determine
 BATCH = 4096  # cells in one batch of points
 RULE = {
     1: lambda q: q + 2,
@@ -163,7 +165,21 @@ class Space:
         y = self.centre[:, None] + self.half[:, None] * local
         x = (y @ self.rotation.T).reshape(-1, self.d)
         values = self.evolution.initial(x, order).view(len(self), len(local), -1)
-        return torch.einsum("emu,mk->euk", values * weights[:, None], table)
+        c = torch.einsum("emu,mk->euk", values * weights[:, None], table)
+        return self._fitted_inside(c, order) if self.subdomains else c
+
+    def _fitted_inside(self, c: Tensor, order: int) -> Tensor:
+        """Coefficients (e, u, k), those of cut patches fitted inside: beyond an interface values have a kink."""
+        for points in self.interior:
+            if not bool(torch.from_numpy(self.patches.cut)[points.cells].all()):
+                continue
+            b, m = points.weight.shape
+            values = self.evolution.initial(points.x.reshape(-1, self.d), order).view(b, m, -1)
+            weight = points.weight[..., None]
+            table = points.tables(self.q, ((0,) * self.d,))[0]
+            fit = torch.linalg.lstsq(weight * table, weight * values, driver="gelsd", rcond=FITTED).solution
+            c[points.cells] = fit.mT
+        return c
 
     def norms(self, c: Tensor) -> Tensor:
         """L2 norms (S, u) of functions (S, e, u, k)."""
@@ -181,7 +197,14 @@ class Space:
             self.rotation,
             c.shape[1],
             c.reshape(-1),
+            self.subdomains,
         )
+
+    @property
+    def subdomains(self) -> tuple[Domain, ...]:
+        """What interfaces divide the space domain into; none where there are none."""
+        found = self.patches.frame.subdomains
+        return found if len(found) > 1 else ()
 
     def raised(self, more: int) -> Space:
         """The same patches with higher degrees."""

@@ -164,7 +164,8 @@ def rows_at(space: Space, term: GridTerm, x: Tensor, normals: Tensor | None) -> 
     y = x @ space.rotation
     middle = torch.from_numpy((space.patches.frame.lower + space.patches.frame.upper) / 2)
     inside = (y + 1e-7 * (middle - y)).numpy()
-    cells = torch.from_numpy(space.patches.partition.locate(inside))
+    part = space.patches.frame.part_of(torch.from_numpy(inside)) if space.subdomains else None
+    cells = torch.from_numpy(space.patches.partition.locate(inside, part))
     known = cells >= 0
     cells, y, x = cells[known], y[known], x[known]
     local = ((y - space.centre[cells]) / space.half[cells])[:, None]

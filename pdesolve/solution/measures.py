@@ -71,6 +71,8 @@ def integral_rule(problem: Problem, approximator: Any) -> tuple[Tensor, Tensor]:
 def _patches(problem: Problem, domain: Domain, approximator: PartitionedMixture) -> Patches:
     """The patches on a domain; cells of different sub-domains may lie in one place."""
     subdomains = subdomains_of(problem) if len(approximator.subdomains) > 1 else ()
+    if domain.dimension == problem.domain.space_dimension:
+        subdomains = tuple(part.in_space for part in subdomains)
     frame = Frame.of(domain, subdomains, rotation=approximator.rotation.cpu())
     return Patches.over(frame, approximator.partition)[0]
 

@@ -7,6 +7,7 @@ subclass of `Stated`.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -325,11 +326,19 @@ class Piecewise:
         # All values everywhere, then the right one: a branch may be asked for beyond its domain, at an interface.
         result = torch.zeros(len(branch), dtype=torch.float64, device=branch.device)
         for number, value in enumerate((self.otherwise, *self.values.values())):
-            found = value(*coordinates) if callable(value) else float(value)
+            found = value(*coordinates[: _arity(value)]) if callable(value) else float(value)
             # Branches are chosen by values: the derivative of a jump is none.
             found = getattr(found, "tensor", found)
             result = torch.where(branch == number, found, result)
         return result
+
+
+def _arity(function: Callable[..., Any]) -> int | None:
+    """How many coordinates a function takes, None for any number: those of space may stand without the time."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
+        return None
+    return len(parameters)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,11 @@ def subdomains_of(problem: Problem) -> tuple[Domain, ...]:
     return tuple(part * domain.time for part in parts)
 
 
+def subdomains_in_space(problem: Problem) -> tuple[Domain, ...]:
+    """As `subdomains_of`, without the time."""
+    return tuple(part.in_space for part in subdomains_of(problem))
+
+
 def _check(interface, shapes: tuple[Domain, ...]) -> None:
     source = getattr(interface.on, "source", None)
     # Across any other surface k is continuous, and the condition would say nothing.
@@ -81,7 +86,15 @@ def _check(interface, shapes: tuple[Domain, ...]) -> None:
 
 def interface_pieces(problem: Problem, subdomains: Sequence[Domain]) -> tuple[Piece, ...]:
     """Pieces of the boundaries of all shapes inside the domain, with normals out of the shapes."""
-    domain = problem.domain
+    return _pieces(problem, problem.domain, subdomains)
+
+
+def interface_pieces_in_space(problem: Problem, subdomains: Sequence[Domain]) -> tuple[Piece, ...]:
+    """As `interface_pieces`, of the space domain and its sub-domains."""
+    return _pieces(problem, problem.domain.in_space, subdomains)
+
+
+def _pieces(problem: Problem, domain: Domain, subdomains: Sequence[Domain]) -> tuple[Piece, ...]:
     pieces = []
     for shape, part in zip(shapes_of(problem), subdomains[1:], strict=True):
         for piece in shape.boundary.pieces_on(part):

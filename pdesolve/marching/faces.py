@@ -14,6 +14,7 @@ from pdesolve.marching.space import BATCH, Space, reference_table
 from pdesolve.patches.cover import FacePoints, face_points
 from pdesolve.statement.periodic import PeriodicAxis
 
+
 @dataclass(eq=False)
 class Faces:
     """f faces with r rows for each unknown, filled up with zeros: what holds is  T₋ u₋ - T₊ u₊ = jump.

@@ -171,7 +171,8 @@ class FactoredStages:
         flux = b.new_zeros(len(b), len(self.skeleton.elimination.position) + 1)  # the last for unused rows
         for group, traces in zip(self.solver.groups, self.traces, strict=True):
             mine = _real_times(traces, first[:, group.patches].view(len(b), *traces.shape[:2], -1, 1))
-            flux.index_add_(1, group.unknowns.flatten(), mine.reshape(len(b), -1))
+            places = group.unknowns.flatten() % flux.shape[1]
+            flux.index_add_(1, places, mine.reshape(len(b), -1))
         g = torch.zeros_like(flux)
         g[:, :-1] = self.skeleton.solve(flux[:, :-1])
         whole = b.clone()

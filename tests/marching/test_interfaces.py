@@ -119,7 +119,9 @@ def test_a_round_inclusion_in_a_plate(tmp_path):
 def test_a_ratio_of_coefficients_that_changes_in_time_is_not_marched():
     """Rows of continuity are made once for all times."""
     k = Piecewise({Interval(0, BORDER): lambda x, t: 1 + t + 0 * x}, otherwise=1.0)
-    both = Piecewise({Interval(0, BORDER): lambda x, t: 2 + 2 * t + 0 * x}, otherwise=lambda x, t: 1 + t + 0 * x)
+    both = Piecewise(
+        {Interval(0, BORDER): lambda x, t: 2 + 2 * t + 0 * x}, otherwise=lambda x, t: 1 + t + 0 * x
+    )
     for coefficient, lasting in ((k, False), (both, True)):
         problem = Problem(
             ROD * TimeInterval(0, 1),

@@ -20,6 +20,7 @@ _HOMES = {
     "statement.calculus": "Field Vector curl div grad laplace normal_derivative vector",
     "statement.conditions": "Condition Dirichlet Initial Integral Interface Neumann Observation Periodic Piecewise "
     "Robin",
+    "statement.matrices": "Matrix dot identity inner matrix sym tangential trace",
     "statement.problem": "Problem",
     "statement.quantities": "Flux Maximum Mean Minimum Probe",
     "statement.loading": "load_problem",

@@ -159,6 +159,30 @@ from pdesolve.statement.conditions import (
     Robin as Robin,
 )
 from pdesolve.statement.loading import load_problem as load_problem
+from pdesolve.statement.matrices import (
+    Matrix as Matrix,
+)
+from pdesolve.statement.matrices import (
+    dot as dot,
+)
+from pdesolve.statement.matrices import (
+    identity as identity,
+)
+from pdesolve.statement.matrices import (
+    inner as inner,
+)
+from pdesolve.statement.matrices import (
+    matrix as matrix,
+)
+from pdesolve.statement.matrices import (
+    sym as sym,
+)
+from pdesolve.statement.matrices import (
+    tangential as tangential,
+)
+from pdesolve.statement.matrices import (
+    trace as trace,
+)
 from pdesolve.statement.problem import Problem as Problem
 from pdesolve.statement.quantities import (
     Flux as Flux,

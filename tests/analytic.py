@@ -19,8 +19,16 @@ class AnalyticSolution:
         self.exact = [sympy.sympify(f, locals=known) for f in formulas.values()]
         self.error = sympy.sympify(error, locals=known)
         self.problem = SimpleNamespace(
-            name=name, domain=domain, unknowns=tuple(formulas), exact=exact or None, reference=None
+            name=name,
+            domain=domain,
+            unknowns=tuple(formulas),
+            exact=exact or None,
+            reference=None,
+            names=SimpleNamespace(vectors={}),
+            outputs={},
+            quantities={},
         )
+        self.output_expressions = {}
         self.method, self.status, self.converged = "gmnm", "converged: the estimate met the tolerance", True
         self.estimated_error, self.seconds, self.history = 2e-7, 0.4, history()
 

@@ -15,7 +15,7 @@ ROOMS = [
     "runs quadrature",
     "geometry approximators least_squares training references",
     "statement",
-    "patches checks",
+    "patches checks mechanics",
     "adaptive",
     "marching inverse trained",
     "methods solution",

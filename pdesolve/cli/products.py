@@ -62,7 +62,7 @@ def write_products(
         Label → path, of what was written.
     """
     from pdesolve import output
-    from pdesolve.output import plotting
+    from pdesolve.output import plotting, quantity_table
 
     files = {}
     name, label = _solution_file(solution)
@@ -72,7 +72,7 @@ def write_products(
         files["picture"] = str(directory / "solution.png")
     if solution.problem.quantities and "t" in solution.problem.coordinates:
         table = directory / "quantities.csv"
-        if _optional(table, output.write_quantities, solution, table):
+        if _optional(table, quantity_table.write_quantities, solution, table):
             files["over time"] = str(table)
     if vtk is not None:
         output.export(solution, vtk)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pdesolve.errors import UsageError
 from pdesolve.output import panels
-from pdesolve.output.fields import Fields, mesh_fields
+from pdesolve.output.fields import Fields, mesh_fields, with_components
 from pdesolve.output.files import replacing
 from pdesolve.output.mesh import is_cylinder, output_mesh
 from pdesolve.output.vtk import moments_of
@@ -40,7 +40,8 @@ def animate(solution: Solution, path: str | Path, points: int | None = None) -> 
     moments = _moments(solution)
     mesh = output_mesh(domain, points or _POINTS)
     name = solution.unknowns[0]
-    frames = [mesh_fields(solution, mesh, float(t)) for t in moments]
+    vectors = solution.problem.names.vectors
+    frames = [with_components(mesh_fields(solution, mesh, float(t)), vectors) for t in moments]
     limits = panels.value_limits(*(fields[name] for fields in frames))
     draw = partial(_frame, mesh=mesh, name=name, limits=limits)
     with replacing(path) as temporary:

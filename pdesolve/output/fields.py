@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from pdesolve.errors import UsageError
 from pdesolve.output.cells import OutputMesh
+from pdesolve.solution.values import evaluated
+from pdesolve.statement.outputs import entry_names
 
 if TYPE_CHECKING:
     from pdesolve.solution.solution import Solution
@@ -60,10 +63,12 @@ def point_fields(solution: Solution, points: NDArray[np.float64]) -> Fields:
     Returns:
         For an unknown u of a problem with an exact solution or a reference: `u`, `u_exact`, `u_error` = u -
         u_exact (each (n,)) and `grad_u` (n, 3), in space and padded with zeros; then `residual` (n,). Several
-        equations give `residual_1`, `residual_2`, … and `residual`, the root of the sum of their squares.
+        equations give `residual_1`, `residual_2`, … and `residual`, the root of the sum of their squares. Of a vector
+        unknown, `u`, `u_exact` and `u_error` are (n, 3), so that viewers warp and trace by them at once; so are
+        outputs that are vectors. Other outputs are (n,), a matrix one array for each entry.
 
     Raises:
-        UsageError: if the names of two unknowns lead to the same array.
+        UsageError: if two names lead to the same array.
     """
     domain = solution.problem.domain
     d = domain.dimension
@@ -80,23 +85,68 @@ def point_fields(solution: Solution, points: NDArray[np.float64]) -> Fields:
             known = _numpy(exact[:, i])
             pairs += [(f"{name}_exact", known), (f"{name}_error", jet[:, i, 0] - known)]
         pairs.append((f"grad_{name}", np.pad(jet[:, i, 1:], ((0, 0), (0, max(0, 3 - space))))))
+    pairs = _joined(pairs, solution.problem.names.vectors)
+    pairs += _outputs(solution, x)
     pairs += _residuals(residual)
     fields = {name: values.copy() for name, values in pairs}
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        msg = f"two arrays would be called '{twice}': rename the unknown that leads to it."
+        msg = f"two arrays would be called '{twice}': rename the unknown or output that leads to it."
         raise UsageError(msg)
     return fields
 
 
+def _joined(
+    pairs: list[tuple[str, NDArray[np.float64]]], vectors: Mapping[str, tuple[str, ...]]
+) -> list[tuple[str, NDArray[np.float64]]]:
+    """One array (n, 3) for a vector in place of those of its components, before all others."""
+    scalars = dict(pairs)
+    joined = []
+    for name, components in vectors.items():
+        for ending in ("", "_exact", "_error"):
+            parts = [scalars.pop(f"{c}{ending}") for c in components if f"{c}{ending}" in scalars]
+            if parts:
+                joined.append((f"{name}{ending}", _padded(np.stack(parts, axis=1))))
+    return [*joined, *scalars.items()] if joined else pairs
+
+
+def _padded(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Columns (n, k) filled up with zeros to (n, 3), as viewers want vectors."""
+    return np.pad(columns, ((0, 0), (0, max(0, 3 - columns.shape[1]))))
+
+
+def _outputs(solution: Solution, x: torch.Tensor) -> list[tuple[str, NDArray[np.float64]]]:
+    axes = solution.problem.domain.space_coordinates
+    pairs = []
+    for name, expression in solution.output_expressions.items():
+        values = _numpy(evaluated(expression, solution, x))
+        if expression.shape == (len(axes),):
+            pairs.append((name, _padded(values)))
+        else:
+            names = entry_names(name, expression.shape, axes)
+            pairs += list(zip(names, values.T, strict=True))
+    return pairs
+
+
+def with_components(fields: Fields, vectors: Mapping[str, tuple[str, ...]]) -> Fields:
+    """The fields, and beside each vector its components, for what draws one number at a point."""
+    found = dict(fields)
+    for name, components in vectors.items():
+        for ending in ("", "_exact", "_error"):
+            if f"{name}{ending}" in fields:
+                columns = fields[f"{name}{ending}"].T
+                found |= {f"{c}{ending}": column for c, column in zip(components, columns, strict=False)}
+    return found
+
+
 def without_unknown_exact(solution: Solution, fields: Fields) -> Fields:
     """Leave out the exact values and errors of an unknown whose reference is not known everywhere."""
-    for name in solution.problem.unknowns:
+    for name in (*solution.problem.unknowns, *solution.problem.names.vectors):
         exact = fields.get(f"{name}_exact")
         if exact is None or np.isfinite(exact).all():
             continue
-        missing = int((~np.isfinite(exact)).sum())
+        missing = int((~np.isfinite(exact.reshape(len(exact), -1)).all(axis=1)).sum())
         note = (
             f"'{name}_exact' is not finite at {missing} of {len(exact)} points: left out, with '{name}_error'"
         )

@@ -18,7 +18,7 @@ from pdesolve.geometry.domain import Domain
 from pdesolve.output import panels
 from pdesolve.output.animation import animate
 from pdesolve.output.cells import OutputMesh, grid
-from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_time
+from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_components, with_time
 from pdesolve.output.files import replacing
 from pdesolve.output.mesh import is_cylinder, output_mesh, space_of, spacetime_mesh
 from pdesolve.output.patch_picture import draw_patches
@@ -198,7 +198,7 @@ def _rows(solution: Solution, points: int | None) -> list[list[Drawing]]:
 
 
 def _line_rows(solution: Solution, mesh: OutputMesh) -> list[list[Drawing]]:
-    fields = mesh_fields(solution, mesh)
+    fields = _drawn(solution, mesh_fields(solution, mesh))
     # A curve must not be drawn across what is no domain.
     gaps = np.setdiff1d(np.arange(1, len(mesh.points)), mesh.cells[:, 1])  # between parts of the domain
     x = np.insert(mesh.points[:, 0], gaps, np.nan)
@@ -229,23 +229,30 @@ def _curve_rows(
         )
         errors = partial(panels.magnitude_curve, x=x, value=wrong)
         rows.append([_titled(values, _symbol(name), label), _titled(errors, title, label)])
+    for name, title in _shown_outputs(solution, fields):
+        values = partial(panels.value_curve, x=x, value=fields[name], exact=None, known=known)
+        rows.append([_titled(values, title, label)])
     return rows
 
 
 def _surface_rows(solution: Solution, mesh: OutputMesh, to_scale: bool = True) -> list[list[Drawing]]:
-    fields = mesh_fields(solution, mesh)
+    fields = _drawn(solution, mesh_fields(solution, mesh))
     rows: list[list[Drawing]] = []
     for i, name in enumerate(solution.problem.unknowns):
         title, wrong = _wrong(solution, fields, i)
         values = partial(panels.surface, mesh=mesh, value=fields[name], to_scale=to_scale)
         errors = partial(panels.surface, mesh=mesh, value=wrong, logarithmic=True, to_scale=to_scale)
         rows.append([_titled(values, _symbol(name)), _titled(errors, title)])
+    for name, title in _shown_outputs(solution, fields):
+        rows.append(
+            [_titled(partial(panels.surface, mesh=mesh, value=fields[name], to_scale=to_scale), title)]
+        )
     return rows
 
 
 def _snapshot_rows(solution: Solution, mesh: OutputMesh) -> list[list[Drawing]]:
     moments = _snapshots(solution)
-    frames = [(mesh, mesh_fields(solution, mesh, t)) for t in moments]
+    frames = [(mesh, _drawn(solution, mesh_fields(solution, mesh, t))) for t in moments]
     return _frame_rows(solution, frames, [f"$t$ = {t:.3g}" for t in moments], [None] * len(moments))
 
 
@@ -302,6 +309,12 @@ def _frame_rows(
             error = partial(draw, value=values, limits=bounds, logarithmic=True)
             rows[-2].append(_titled(value, f"{_symbol(name)},  {when}"))
             rows[-1].append(_titled(error, f"{title},  {when}"))
+    for name, title in _shown_outputs(solution, frames[0][1]):
+        limits = panels.value_limits(*(fields[name] for _, fields in frames))
+        rows.append([])
+        for k, ((mesh, fields), when) in enumerate(zip(frames, titles, strict=True)):
+            draw = partial(panels.surface, mesh=mesh, level=levels[k], bar=k == len(frames) - 1)
+            rows[-1].append(_titled(partial(draw, value=fields[name], limits=limits), f"{title},  {when}"))
     return rows
 
 
@@ -309,7 +322,7 @@ def _where_inside(solution: Solution, points: NDArray[np.float64]) -> Fields:
     """Fields at points (n, d), NaN outside the domain."""
     inside = _inside(solution.problem.domain, points)
     fields = {}
-    for name, values in point_fields(solution, points[inside]).items():
+    for name, values in _drawn(solution, point_fields(solution, points[inside])).items():
         if values.ndim == 1:
             fields[name] = np.full(len(points), np.nan)
             fields[name][inside] = values
@@ -338,6 +351,25 @@ def _level(space: Domain, points: NDArray[np.float64]) -> NDArray[np.float64]:
     level = space.level(torch.as_tensor(points[:, : space.dimension])).cpu().numpy()
     # A white edge of one pixel would show rounding as a gap.
     return np.where(np.abs(level) <= space.rounding, -space.rounding, level)
+
+
+def _drawn(solution: Solution, fields: Fields) -> Fields:
+    """What can be drawn: components of vectors, and of outputs that are vectors their lengths."""
+    found = with_components(fields, solution.problem.names.vectors)
+    for name in solution.problem.outputs:
+        if name in fields and fields[name].ndim == 2:
+            found[name] = np.linalg.norm(fields[name], axis=1)
+    return found
+
+
+def _shown_outputs(solution: Solution, fields: Fields) -> list[tuple[str, str]]:
+    """Names of the outputs that are one number at a point, and their titles; vectors by their lengths."""
+    shapes = {name: one.shape for name, one in solution.output_expressions.items()}
+    return [
+        (name, f"|{_symbol(name)}|" if shapes[name] else _symbol(name))
+        for name in shapes
+        if name in fields and fields[name].ndim == 1
+    ]
 
 
 def _wrong(solution: Solution, fields: Fields, i: int) -> tuple[str, NDArray[np.float64]]:

@@ -21,7 +21,7 @@ from pdesolve.solution.regions import INSIDE, Region
 from pdesolve.solution.values import Values, evaluated
 from pdesolve.statement.conditions import Integral
 from pdesolve.statement.conormal import Conormal
-from pdesolve.statement.outputs import Expression, require_part
+from pdesolve.statement.outputs import Expression, entry_names, require_part
 from pdesolve.statement.quantities import Flux, Maximum, Mean, Minimum, Probe, integrand
 
 
@@ -44,8 +44,8 @@ class Asked:
         Raises:
             UsageError: the problem has no such output.
         """
-        if name not in self.problem.outputs:
-            known = list(self.problem.outputs)
+        known = [*self.problem.outputs, *self.problem.names.vectors]
+        if name not in known:
             hint = did_you_mean(str(name), known)
             message = f"output {name!r}; the outputs of this problem are: {', '.join(known) or 'none'}{hint}"
             raise UsageError(message)
@@ -95,7 +95,7 @@ class Asked:
         sample = self.problem.domain.sample(64)
         with _as_usage():
             conormal = Conormal.of(self.problem, self.solution.equation, index, sample)
-        values = Values.of(self.solution, Expression(name, conormal, False))
+        values = Values.of(self.solution, Expression(name, conormal))
         return quantities.integral(values, region)[0]
 
     def probe(self, point: Sequence[float], f: Any, time: float | None, name: str = "probe") -> Any:
@@ -131,7 +131,7 @@ class Asked:
         both[0, inside], errors = quantities.at_points(values, points[inside])
         if errors is not None:
             both[1, inside] = errors
-        names = component_names(name, m, self.problem.domain.space_coordinates, values.expression.is_vector)
+        names = entry_names(name, values.expression.shape, self.problem.domain.space_coordinates)
         found = {}
         for i, one in enumerate(names):
             found[one] = both[0, :, i].numpy()
@@ -164,7 +164,7 @@ class Asked:
         for t in times:
             for name, found in self.table(t).items():
                 parts = found if isinstance(found, tuple) else (found,)
-                names = component_names(name, len(parts), axes, isinstance(found, tuple))
+                names = entry_names(name, (len(parts),) if isinstance(found, tuple) else (), axes)
                 for one, q in zip(names, parts, strict=True):
                     columns.setdefault(one, []).append(q)
                     columns.setdefault(f"{one}_estimated_error", []).append(q.estimated_error)
@@ -285,12 +285,3 @@ def _record(found: Any) -> dict[str, Any]:
         record: dict[str, Any] = found.record()
         return record
     return {"value": [float(q) for q in found], "estimated_error": [q.estimated_error for q in found]}
-
-
-def component_names(name: str, m: int, coordinates: Sequence[str], is_vector: bool) -> list[str]:
-    """Names of the components of an output: flux_x, flux_y; of more than there are coordinates, numbers."""
-    if not is_vector:
-        return [name]
-    if m <= len(coordinates):
-        return [f"{name}_{c}" for c in coordinates[:m]]
-    return [f"{name}_{i + 1}" for i in range(m)]

@@ -23,6 +23,7 @@ from pdesolve.solution.files import approximator_from, approximator_state, read_
 from pdesolve.solution.measures import error_rule, relative_l2
 from pdesolve.solution.times import checked_times
 from pdesolve.statement.calculus import MultiIndex
+from pdesolve.statement.outputs import output_expressions
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import compile_term, sample_points
 
@@ -343,6 +344,11 @@ class Solution:
     def quantities_over(self, times: Sequence[float]) -> dict[str, list[float]]:
         """The quantities of an evolution at many times: columns `t`, each quantity, and `…_estimated_error`."""
         return self._asked.over(times)
+
+    @cached_property
+    def output_expressions(self) -> dict[str, Any]:
+        """The outputs of the problem, compiled."""
+        return output_expressions(self.problem)
 
     @cached_property
     def _asked(self) -> Asked:

@@ -20,6 +20,7 @@ from torch import Tensor
 from pdesolve.errors import ProblemError
 from pdesolve.statement.fields import DerivativeError, Field, MultiIndex, Vector, sum_of
 from pdesolve.statement.frame import Frame, active_frame, multi_indices
+from pdesolve.statement.matrices import Matrix
 
 __all__ = [
     "DerivativeError",
@@ -58,16 +59,20 @@ def vector(*components: Any) -> Vector:
 
 
 def grad(u: Any) -> Vector:
-    """Gradient ∇u in the space coordinates."""
-    if isinstance(u, Vector):
-        message = "grad(…) received a vector; take the gradient of each component"
+    """Gradient ∇u in the space coordinates; of a vector the matrix ∂u_i/∂x_j, a row for each component."""
+    if isinstance(u, Matrix):
+        message = "grad(…) received a matrix; it takes a field or a vector"
         raise ProblemError(message)
+    if isinstance(u, Vector):
+        return Matrix(map(grad, u), u.names)
     u = as_field(u, "grad")
     return Vector((u.derivative(name) for name in u.frame.space_names), u.frame.space_names)
 
 
 def div(v: Any) -> Any:
-    """Divergence ∇·v of a vector with one component per space coordinate."""
+    """Divergence ∇·v of a vector with one component per space coordinate; of a matrix that of each row."""
+    if isinstance(v, Matrix):
+        return Vector(map(div, v), v.names)
     if not isinstance(v, Vector):
         message = f"div(…) received a {type(v).__name__}; it takes a vector: div(grad(u)), div(vector(a, b))"
         raise ProblemError(message)
@@ -109,5 +114,5 @@ def curl(v: Any) -> Any:
 
 
 def normal_derivative(u: Any) -> Any:
-    """∂u/∂n = n·∇u on a boundary."""
-    return active_frame("normal_derivative").normal @ grad(u)
+    """∂u/∂n = n·∇u on a boundary, of a vector that of each component."""
+    return grad(u) @ active_frame("normal_derivative").normal

@@ -81,6 +81,10 @@ def _check_value(value: Any, owner: str) -> None:
         return
     if isinstance(value, torch.Tensor) and value.ndim == 0:
         return
+    if isinstance(value, tuple) and value:  # of a vector: one for each component
+        for part in value:
+            _check_value(part, owner)
+        return
     message = (
         f"{owner} received a value of type {type(value).__name__}; expected a number or a function of the "
         "coordinates, e.g. lambda x, y: x * y"
@@ -100,11 +104,16 @@ def _check_place(place: Any, owner: str) -> None:
 
 @dataclass(frozen=True)
 class Dirichlet(Prescribed):
-    """u = value on a place."""
+    """u = value on a place.
+
+    Of a vector the value is 0, a tuple or a function that returns one. With `along="normal"` it is that of u · n, with
+    `along="tangent"` that of u · t, t = (-n_y, n_x), in space u - (u · n) n.
+    """
 
     value: Value
     on: Any
     unknown: str | None = None
+    along: str | None = None
 
     def __post_init__(self) -> None:
         _check_value(self.value, "Dirichlet")

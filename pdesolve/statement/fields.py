@@ -284,8 +284,8 @@ def _vector_operator(name: str) -> Callable:
 
     def apply(self: Vector, other: Any) -> Vector:
         if swap:
-            return Vector.__torch_function__(func, (), (other, self))
-        return Vector.__torch_function__(func, (), (self, other))
+            return type(self).__torch_function__(func, (), (other, self))
+        return type(self).__torch_function__(func, (), (self, other))
 
     return apply
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pdesolve.errors import ProblemError
 from pdesolve.statement.signatures import signature
+from pdesolve.statement.vectors import component_names, marked_vectors, with_components
 
 RESERVED = re.compile(r"[xyztn]|x[0-9]+")
 
@@ -21,13 +22,15 @@ class Names:
         coordinates: in order, time last.
         constants: name → number.
         parameters: name → first value of a scalar to be identified.
-        unknowns: the other arguments of the equation.
+        unknowns: the other arguments of the equation; of a vector, its components.
+        vectors: name → names of the components.
     """
 
     coordinates: tuple[str, ...]
     constants: Mapping[str, float] = field(default_factory=dict)
     parameters: Mapping[str, float] = field(default_factory=dict)
     unknowns: tuple[str, ...] = ()
+    vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for kind, names in (("constants", self.constants), ("parameters", self.parameters)):
@@ -58,7 +61,7 @@ class Names:
     @property
     def of_conditions(self) -> set[str]:
         """What the function of a `Condition` may ask for."""
-        return {*self.of_values, *self.unknowns, *self.parameters, "n"}
+        return {*self.of_values, *self.unknowns, *self.vectors, *self.parameters, "n"}
 
     def with_unknowns_of(self, equation: Callable) -> Names:
         """The same with the unknowns: those arguments that an equation requires and that are nothing else.
@@ -83,7 +86,12 @@ class Names:
                 f"({', '.join(self.coordinates)}) and no constant is an unknown, e.g. def poisson(u, x, y)"
             )
             raise ProblemError(message)
-        return replace(self, unknowns=unknowns)
+        vectors = {name: component_names(name, self.coordinates) for name in marked_vectors(equation)}
+        components = [c for name in unknowns for c in vectors.get(name, (name,))]
+        if len(set(components)) < len(components):
+            message = f"the equation has the unknowns {', '.join(components)}, of which two are called the same; rename"
+            raise ProblemError(message)
+        return replace(self, unknowns=tuple(components), vectors=vectors)
 
     def check_arguments(self, function: Callable, owner: str, known: set[str]) -> None:
         """Refuse a function that asks for what there is not.
@@ -125,6 +133,7 @@ class Names:
         Raises:
             ProblemError: one is missing (unless `partial`), too many, or neither function nor number.
         """
+        functions = with_components(functions, self.vectors, owner)
         if functions is None:
             return None
         if not isinstance(functions, Mapping):

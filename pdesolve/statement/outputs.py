@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from torch import Tensor
 from pdesolve.errors import ProblemError, did_you_mean
 from pdesolve.statement.fields import Field, Vector
 from pdesolve.statement.frame import Frame
+from pdesolve.statement.matrices import Matrix
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import Slot, compile_term, sample_points
 from pdesolve.statement.term import Term
@@ -43,12 +45,17 @@ class Expression:
     Attributes:
         name: for messages, e.g. "output 'von_mises'".
         operator: what evaluates it.
-        is_vector: whether it has components; else m = 1.
+        shape: () of a scalar, (k,) of a vector, (k, k) of a matrix with m = k² entries, row by row.
     """
 
     name: str
     operator: Operator
-    is_vector: bool
+    shape: tuple[int, ...] = ()
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether it has components; else m = 1."""
+        return bool(self.shape)
 
     @classmethod
     def of(cls, problem: Problem, function: Any, name: str, place: Any = None) -> Expression:
@@ -66,11 +73,11 @@ class Expression:
         if place is not None:
             require_part(problem, place, name)
         stated = _stated(problem, function, name, place is not None)
-        found: list[bool] = []
+        found: list[tuple[int, ...]] = []
 
         def parts(frame: Frame) -> tuple[Any, ...]:
             result = stated(frame)
-            found.append(isinstance(result, (Vector, tuple, list)))
+            found.append(_shape(result))
             return _components(result, frame, name)
 
         term = Term(name, "output", place, parts)
@@ -103,6 +110,8 @@ def _stated(problem: Problem, function: Any, name: str, on_boundary: bool) -> Ca
     """What is asked for, as a function of the frame."""
     if function is None and len(problem.unknowns) == 1:
         function = problem.unknowns[0]
+    if function is None and [*problem.names.vectors.values()] == [problem.unknowns]:
+        function = next(iter(problem.names.vectors))
     if isinstance(function, str):
         return _by_name(problem, function, name)
     if callable(function):
@@ -122,15 +131,26 @@ def _stated(problem: Problem, function: Any, name: str, on_boundary: bool) -> Ca
 def _by_name(problem: Problem, word: str, name: str) -> Callable[[Frame], Any]:
     if word in problem.unknowns:
         return lambda frame: frame.unknown(word)
+    if word in problem.names.vectors:
+        parts = problem.names.vectors[word]
+        return lambda frame: Vector(map(frame.unknown, parts), frame.space_names)
     if word in problem.outputs:
         return called(problem, problem.outputs[word])
-    known = [*problem.unknowns, *problem.outputs]
+    known = [*problem.unknowns, *problem.names.vectors, *problem.outputs]
     message = f"{name} speaks of '{word}'; the unknowns and outputs are {', '.join(known)}{did_you_mean(word, known)}"
     raise ProblemError(message)
 
 
+def _shape(result: Any) -> tuple[int, ...]:
+    if isinstance(result, Matrix):
+        return (len(result), len(result))
+    return (len(result),) if isinstance(result, (Vector, tuple, list)) else ()
+
+
 def _components(result: Any, frame: Frame, name: str) -> tuple[Any, ...]:
     """The components of what an output returned, numbers as constants."""
+    if isinstance(result, Matrix):
+        return tuple(_component(entry, frame, name) for row in result for entry in row)
     if not isinstance(result, (Vector, tuple, list)):
         return (_component(result, frame, name),)
     if not len(result):
@@ -156,3 +176,15 @@ def _component(part: Any, frame: Frame, name: str) -> Any:
 def output_expressions(problem: Problem) -> dict[str, Expression]:
     """All outputs of a problem, compiled."""
     return {name: Expression.of(problem, name, f"output '{name}'") for name in problem.outputs}
+
+
+def entry_names(name: str, shape: tuple[int, ...], coordinates: Sequence[str]) -> list[str]:
+    """Names of the entries of an output: flux_x, flux_y; sigma_xx, sigma_xy, …; numbers where there are others."""
+    k = len(coordinates)
+    if not shape:
+        return [name]
+    if shape == (k,):
+        return [f"{name}_{c}" for c in coordinates]
+    if shape == (k, k) or shape == (k * k,):
+        return [f"{name}_{a}{b}" for a in coordinates for b in coordinates]
+    return [f"{name}_{i + 1}" for i in range(math.prod(shape))]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pdesolve.geometry.spacetime import TimeInterval
 from pdesolve.geometry.time_axis import TimeAxis
 from pdesolve.runs.wording import named
 from pdesolve.statement.arguments import names_explained
-from pdesolve.statement.calculus import DerivativeError, Frame
+from pdesolve.statement.calculus import DerivativeError, Frame, Vector
 from pdesolve.statement.conditions import Condition, Integral, Interface, Observation, Stated
 from pdesolve.statement.names import Names
 from pdesolve.statement.output_names import checked_outputs
@@ -30,6 +31,7 @@ from pdesolve.statement.signatures import has_signature, signature
 from pdesolve.statement.term import Term
 from pdesolve.statement.terms import equation_term
 from pdesolve.statement.values import values_of
+from pdesolve.statement.vectors import expanded, flat, observed
 
 _OTHER_WORDS = {
     **dict.fromkeys(("pde", "eq", "equations", "operator", "residual", "system"), "equation"),
@@ -103,7 +105,6 @@ class Problem:
             raise ProblemError(message)
         self.domain = domain
         self.equation = equation
-        self.conditions = tuple(conditions)
         self.constants = dict(constants or {})
         self.parameters = dict(parameters or {})
         self.data: tuple[Observation, ...] = ()
@@ -113,6 +114,7 @@ class Problem:
         self.changes: dict[str, Any] = {}  # arguments that differ from those in its file
         stated = Names(domain.coordinates, self.constants, self.parameters)
         self.names = stated.with_unknowns_of(equation)
+        self.conditions = expanded(conditions, self.names.vectors)
         for condition in self.conditions:
             self._check_condition(condition)
         # Before the data and the exact solution, so that a wrong axis is named before what follows from it.
@@ -159,7 +161,9 @@ class Problem:
         if data is not None and not isinstance(data, (list, tuple)):
             message = f"data is a {type(data).__name__}; expected a list: data=[Observation(points, values)]"
             raise ProblemError(message)
-        self.data = tuple(data or ())
+        self.data = tuple(
+            one for observation in data or () for one in observed(observation, self.names.vectors)
+        )
         for i, observation in enumerate(self.data):
             if not isinstance(observation, Observation):
                 message = f"data[{i}] is a {type(observation).__name__}; expected Observation(points, values)"
@@ -220,11 +224,13 @@ class Problem:
         available: dict[str, Any] = {**self.constants, **self.parameters, **(parameters or {})}
         available.update(frame.arguments())
         names = signature(function, "a function", self.coordinates[:1])
-        chosen = {}
+        chosen: dict[str, Any] = {}
         for name, required in names.items():
             # What is passed by value goes before the unknown of that name.
             if name in self.unknowns and name not in available:
                 chosen[name] = frame.unknown(name)
+            elif name in self.names.vectors:
+                chosen[name] = Vector(map(frame.unknown, self.names.vectors[name]), frame.space_names)
             elif name in available:
                 chosen[name] = available[name]
             elif required:
@@ -281,7 +287,11 @@ class Problem:
     def terms(self) -> tuple[Term, ...]:
         """Everything pointwise that must vanish: the equation first, then the conditions."""
         found = [condition.term(self) for condition in self.conditions]
-        return (equation_term(self, self.equation), *(term for term in found if term is not None))
+        equation = equation_term(self, self.equation)
+        if self.names.vectors:  # what must vanish may then be a vector, too
+            whole = equation.function
+            equation = replace(equation, function=lambda frame: flat(whole(frame)))
+        return (equation, *(term for term in found if term is not None))
 
     @cached_property
     def periodic_axes(self) -> tuple[int, ...]:

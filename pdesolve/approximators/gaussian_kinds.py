@@ -49,7 +49,7 @@ class Components(ABC):
         """The same summed over the points, (k, …)."""
 
 
-class Kind(ABC):
+class GaussianKind(ABC):
     """A shape of components."""
 
     @abstractmethod
@@ -61,7 +61,7 @@ class Kind(ABC):
         """Derivatives for ``indices`` and their lower closure."""
 
 
-class AxisAligned(Kind):
+class AxisAligned(GaussianKind):
     """y_k = (x - μ_k)/s_k, one width per axis (``diagonal``) or in all (``isotropic``); log s is kept."""
 
     def value(self, parameters: Parameters, x: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class _AxisAlignedComponents(Components):
         return {"centres": torch.stack(centres, dim=-1), "log_widths": log_widths}
 
 
-class Mahalanobis(Kind):
+class Mahalanobis(GaussianKind):
     """y_k = A_k (x - μ_k), A_k of d rows (``full``) or fewer (``low-rank``)."""
 
     def value(self, parameters: Parameters, x: Tensor) -> Tensor:
@@ -163,7 +163,7 @@ class _MahalanobisComponents(Components):
         }
 
 
-class Ridge(Kind):
+class Ridge(GaussianKind):
     """One projection y_k = w_k·x - b_k: D^α φ = w^α f^(|α|)(y_k).
 
     f = exp(-½y²), and f^(m+1) = -y f^(m) - m f^(m-1).
@@ -261,7 +261,7 @@ class _RidgeComponents(Components):
         return torch.ones_like(self.directions[:, 0])
 
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, GaussianKind] = {
     "isotropic": AxisAligned(),
     "diagonal": AxisAligned(),
     "full": Mahalanobis(),

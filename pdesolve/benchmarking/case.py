@@ -95,10 +95,10 @@ class Case:
     @property
     def identity(self) -> str:
         """A short name of everything that decides the numbers, the text of the problem file included."""
-        own = {**asdict(self), "problem": self.problem_name, "source": problem_sha256(self.problem)}
+        own = {**asdict(self), "problem": self.problem_name, "source": file_sha256(self.problem)}
         module = str(self.method.settings.get("approximator", "")).rpartition(":")[0]
         if module:
-            own["module"] = problem_sha256(module)
+            own["module"] = file_sha256(module)
         else:
             own["module"] = None
         # What is kept beside the numbers, and when a run that hangs is given up.
@@ -117,7 +117,7 @@ class Case:
         return cls(**{**content, "method": MethodSpec(**content["method"])})
 
 
-def problem_sha256(path: str) -> str | None:
+def file_sha256(path: str) -> str | None:
     """Hash of a file; None where it cannot be read."""
     try:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -19,7 +19,7 @@ SHORTEST = 1.0
 
 
 @dataclass(frozen=True)
-class Change:
+class Comparison:
     """One problem and method in both sets.
 
     Attributes:
@@ -44,7 +44,7 @@ def compare(
     second: Sequence[Record],
     factor: float = FACTOR,
     time_factor: float | None = None,
-) -> list[Change]:
+) -> list[Comparison]:
     """Every problem and method of either set.
 
     A regression is a median error that grew by more than `factor`, more failed runs in proportion, a row that
@@ -66,7 +66,7 @@ def compare(
         else:
             verdict, worse = _verdict(old, new, factor, time_factor)
         errors = [None if row is None else row.error for row in (old, new)]
-        changes.append(Change(key[0], key[1], errors[0], errors[1], verdict, worse))
+        changes.append(Comparison(key[0], key[1], errors[0], errors[1], verdict, worse))
     return changes
 
 
@@ -96,7 +96,7 @@ def _ratio(old: float, new: float) -> float:
     return 0.0
 
 
-def table(changes: Sequence[Change]) -> Table:
+def comparison_table(changes: Sequence[Comparison]) -> Table:
     """The changes, what became worse first."""
     ordered = sorted(changes, key=lambda change: not change.regression)
     lines: list[tuple[str, ...]] = [

@@ -96,7 +96,7 @@ class Nursery:
         return int(line)
 
 
-def load() -> None:
+def import_all() -> None:
     """Import whatever a run may need, so that no budget pays for it.
 
     The first call of torch.func imports some 800 modules, which takes longer than the budget of a short run.
@@ -109,7 +109,7 @@ def load() -> None:
 
 def serve() -> None:
     """Fork a child for every request, until there are no more."""
-    load()
+    import_all()
     for line in sys.stdin.buffer:
         request: dict[str, Any] = json.loads(line)
         child = os.fork()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pdesolve.benchmarking.case import Case, problem_sha256
+from pdesolve.benchmarking.case import Case, file_sha256
 from pdesolve.benchmarking.records import FORMAT, Record, write_record
 from pdesolve.errors import PdesolveError, UsageError
 from pdesolve.runs.memory import is_out_of_memory
@@ -55,17 +55,17 @@ def blank(case: Case) -> Record:
         "device": case.device,
         "threads": case.threads,
         "problem_file": case.problem,
-        "problem_sha256": problem_sha256(case.problem),
+        "problem_sha256": file_sha256(case.problem),
         "identity": case.identity,
         "versions": versions(),
         "machine": machine(),
-        "load": load(),
+        "load": system_load(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "history": [],
     }
 
 
-def load() -> float | None:
+def system_load() -> float | None:
     """How many processes wanted a core during the last minute; None where the system does not say."""
     import os
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pdesolve.checks.coverage import check_constants, check_coverage, check_time, orders_of
+from pdesolve.checks.coverage import check_constants, check_coverage, check_time, highest_orders
 from pdesolve.checks.held import Held
 from pdesolve.checks.report import Findings, at
 from pdesolve.checks.terms import Sample
@@ -50,7 +50,7 @@ def _check_without_conditions(problem: Problem, samples: Sequence[Sample], findi
 def _check_pairs(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
     """Every condition beside every other on the same unknown, and initial values beside themselves."""
     held = [Held(problem, s.term, s.points) for s in samples if s.term.kind not in ("equation", "condition")]
-    orders = orders_of(problem, samples)
+    orders = highest_orders(problem, samples)
     for first, second in itertools.combinations(held, 2):
         if first.term.unknown == second.term.unknown:
             _compare(first, second, orders, findings)

@@ -34,7 +34,7 @@ BARE = 0.01
 Orders = dict[str, tuple[int, int]]  # of each unknown in space and in time
 
 
-def orders_of(problem: Problem, samples: Sequence[Sample], conditions: bool = False) -> Orders:
+def highest_orders(problem: Problem, samples: Sequence[Sample], conditions: bool = False) -> Orders:
     """Highest order of each unknown in space and in time; 0 for a field that data determine.
 
     Args:
@@ -62,8 +62,8 @@ def orders_of(problem: Problem, samples: Sequence[Sample], conditions: bool = Fa
 
 def check_time(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
     """Initial values: one for every derivative in time below the highest, and nothing beside."""
-    rates = orders_of(problem, samples, conditions=True)
-    needed = orders_of(problem, samples)
+    rates = highest_orders(problem, samples, conditions=True)
+    needed = highest_orders(problem, samples)
     initial = [c for c in problem.conditions if isinstance(c, Initial)]
     # Where something is said of the start, or data are, the state there may be determined in another way.
     started = bool(initial) or _holds_at_time_ends(problem) or bool(problem.data)
@@ -99,7 +99,7 @@ def _holds_at_time_ends(problem: Problem) -> bool:
 
 def check_coverage(problem: Problem, samples: Sequence[Sample], findings: Findings) -> None:
     """Count the conditions on each part of the boundary (not the ends in time), unknown by unknown and in all."""
-    orders = orders_of(problem, samples)
+    orders = highest_orders(problem, samples)
     pieces = [piece for piece in _parts(problem) if not _is_regular(problem, samples[0], piece)]
     certain = not problem.data and _all_of_second_order(problem, samples[0], orders)
     if problem.domain.space_dimension == 1 and _count_on_a_line(problem, samples, orders, certain, findings):

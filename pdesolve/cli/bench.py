@@ -228,7 +228,7 @@ def compare(first: str, second: str, factor: float | None, time_factor: float | 
     old = read_records(Path(first))
     new = read_records(Path(second))
     changes = comparing.compare(old, new, factor or comparing.FACTOR, time_factor)
-    click.echo(tables.plain(comparing.table(changes)))
+    click.echo(tables.plain(comparing.comparison_table(changes)))
     worse = sum(change.regression for change in changes)
     if not worse:
         click.echo(f"no regression in {len(changes)} rows")

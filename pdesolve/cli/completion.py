@@ -48,13 +48,17 @@ def answer_completion(cli: click.Command) -> int | None:
     return shell_complete(cli, {}, "pdesolve", VARIABLE, instruction)
 
 
-def methods(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def method_names(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     """Methods that begin with what was typed."""
     known = METHODS.values()
     return [CompletionItem(m.name, help=m.summary) for m in known if m.name.startswith(incomplete)]
 
 
-def settings(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def setting_names(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     """Settings of the chosen method, `key=`."""
     method = METHODS.get(context.params.get("method") or "gmnm")
     if method is None:

@@ -51,7 +51,7 @@ class Fault:
         return cls(f"{text}; run with --debug for the traceback", 1)
 
 
-def report(fault: Fault, error: BaseException, debug: bool) -> None:
+def show_fault(fault: Fault, error: BaseException, debug: bool) -> None:
     """Print the sentence to standard error, after the traceback if it was asked for."""
     if debug:
         traceback.print_exception(error, file=sys.stderr)

@@ -18,7 +18,7 @@ from pdesolve.cli.branch import branch
 from pdesolve.cli.check import check
 from pdesolve.cli.completion import answer_completion, completion
 from pdesolve.cli.export import export, plot
-from pdesolve.cli.faults import Fault, report
+from pdesolve.cli.faults import Fault, show_fault
 from pdesolve.cli.info import info
 from pdesolve.cli.listing import ls
 from pdesolve.cli.new import new
@@ -124,7 +124,7 @@ def _run(arguments: list[str]) -> int:
     except BaseException as error:
         # No traceback reaches a user unless asked for, whatever was raised.
         fault = Fault.of(error)
-        report(fault, error, debug="--debug" in arguments)
+        show_fault(fault, error, debug="--debug" in arguments)
         if "--json" in arguments:
             _print_if_possible({**record, "error": fault.sentence})
         return fault.exit_code

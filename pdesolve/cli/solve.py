@@ -20,7 +20,7 @@ from pdesolve.errors import UsageError
     "--method",
     default="gmnm",
     metavar="NAME",
-    shell_complete=completion.methods,
+    shell_complete=completion.method_names,
     help="See `pdesolve ls methods`. [gmnm]",
 )
 @click.option("--tol", default=1e-6, type=float, metavar="ERROR", help="Relative L2 error asked for. [1e-6]")
@@ -34,7 +34,7 @@ from pdesolve.errors import UsageError
     multiple=True,
     metavar="KEY=VALUE",
     callback=values.settings,
-    shell_complete=completion.settings,
+    shell_complete=completion.setting_names,
     help="A method's setting.",
 )
 @click.option(

@@ -33,7 +33,9 @@ NOT_VERIFIED = 3
 )
 @click.option("--jobs", type=int, default=1, metavar="N", help="Processes at a time. [1]")
 @click.option("--threads", type=int, default=1, metavar="N", help="Of each point. [1]")
-@click.option("--method", default="gmnm", metavar="NAME", shell_complete=completion.methods, help="[gmnm]")
+@click.option(
+    "--method", default="gmnm", metavar="NAME", shell_complete=completion.method_names, help="[gmnm]"
+)
 @click.option("--tol", default=1e-6, type=float, metavar="ERROR", help="Relative L2 error asked for. [1e-6]")
 @click.option("--seed", default=0, type=int, metavar="N", help="Of everything random. [0]")
 @click.option("--time-limit", type=float, metavar="S", help="Seconds for each point.")
@@ -45,7 +47,7 @@ NOT_VERIFIED = 3
     multiple=True,
     metavar="KEY=VALUE",
     callback=values.settings,
-    shell_complete=completion.settings,
+    shell_complete=completion.setting_names,
     help="A method's setting.",
 )
 @click.option("--resume", is_flag=True, help="Keep the points that are there, failures included.")

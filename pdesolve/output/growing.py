@@ -13,7 +13,7 @@ from typing import Any
 
 from pdesolve.marching.expansion import CollocatedMixture
 from pdesolve.output.cells import OutputMesh
-from pdesolve.output.mesh import output_mesh, times
+from pdesolve.output.mesh import output_mesh, output_times
 from pdesolve.output.vtk import step_name, write_collection, write_step
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.solution.solution import Solution
@@ -49,7 +49,7 @@ class GrowingSeries:
     @cached_property
     def moments(self) -> list[float]:
         """Times of all steps, a number that does not depend on that of the slabs."""
-        return times(self.problem.domain).tolist() if self.asked is None else list(self.asked)
+        return output_times(self.problem.domain).tolist() if self.asked is None else list(self.asked)
 
     @cached_property
     def mesh(self) -> OutputMesh:

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from pdesolve.errors import SolveError, UsageError
 from pdesolve.output.cells import CORNERS
 from pdesolve.output.files import replacing
-from pdesolve.output.vtu import write_vtu
+from pdesolve.output.vtu import write_unstructured_grid
 
 _XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
@@ -63,7 +63,7 @@ def write_mesh(
     arrays = {encode(name): checked_array(name, values, len(points)) for name, values in point_data.items()}
     with replacing(path) as temporary:
         if suffix == ".vtu":
-            write_vtu(temporary, points, cells, cell_type, arrays)
+            write_unstructured_grid(temporary, points, cells, cell_type, arrays)
         else:
             _write_by_meshio(temporary, points, cells, cell_type, arrays)
     return path

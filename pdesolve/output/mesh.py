@@ -122,7 +122,7 @@ def spacetime_mesh(domain: Domain, points: int | None = None, until: float | Non
     # Layers in x are twice as fine as those in t, so that n of them have 2 n² points.
     steps = max(1, round(math.sqrt((points or DEFAULT_POINTS[2]) / 2)))
     line = _lines(space, 2 * steps + 1)
-    t = times(domain, steps + 1)
+    t = output_times(domain, steps + 1)
     if until is not None:
         t = t[0] + (t - t[0]) * (until - t[0]) / (t[-1] - t[0])
     n = len(line.points)
@@ -133,7 +133,7 @@ def spacetime_mesh(domain: Domain, points: int | None = None, until: float | Non
     return OutputMesh(surface, np.concatenate(layers), "quad", tuple(domain.coordinates))
 
 
-def times(domain: Domain, steps: int | None = None) -> NDArray[np.float64]:
+def output_times(domain: Domain, steps: int | None = None) -> NDArray[np.float64]:
     """The (steps,) equally spaced times of a cylinder, both ends included (default 41).
 
     Raises:

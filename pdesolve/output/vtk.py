@@ -14,7 +14,7 @@ from pdesolve.output.cells import OutputMesh
 from pdesolve.output.fields import mesh_fields
 from pdesolve.output.files import replacing
 from pdesolve.output.guarded_meshio import write_mesh
-from pdesolve.output.mesh import is_cylinder, mesh_of, spacetime_mesh, times
+from pdesolve.output.mesh import is_cylinder, mesh_of, output_times, spacetime_mesh
 
 if TYPE_CHECKING:
     from pdesolve.solution.solution import Solution
@@ -114,7 +114,7 @@ def moments_of(solution: Solution, steps: int | None, time: float | None) -> lis
     if time is not None:
         return [time]
     asked = getattr(solution, "times", None) if steps is None else None
-    found = times(solution.problem.domain, steps).tolist() if asked is None else list(asked)
+    found = output_times(solution.problem.domain, steps).tolist() if asked is None else list(asked)
     reached = _reached(solution)
     if reached is None:
         return found

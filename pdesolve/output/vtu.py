@@ -21,7 +21,7 @@ BLOCK = 1 << 20
 LEVEL = 1
 
 
-def write_vtu(
+def write_unstructured_grid(
     path: Path,
     points: NDArray[np.float64],
     cells: NDArray[np.int64],

@@ -21,7 +21,7 @@ ARGUMENTS = {
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """What values a setting may have: in words, and as a test."""
 
     expected: str
@@ -32,17 +32,17 @@ def _number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-COUNT = Kind("a positive whole number", lambda v: _number(v) and isinstance(v, int) and v > 0)
-POSITIVE = Kind("a positive number", lambda v: _number(v) and v > 0)
-WORD = Kind("a word", lambda v: isinstance(v, str))
+COUNT = ValueKind("a positive whole number", lambda v: _number(v) and isinstance(v, int) and v > 0)
+POSITIVE = ValueKind("a positive number", lambda v: _number(v) and v > 0)
+WORD = ValueKind("a word", lambda v: isinstance(v, str))
 
 
-def one_of(*words: str, otherwise: str = "") -> Kind:
+def one_of(*words: str, otherwise: str = "") -> ValueKind:
     """One of some words; `otherwise` says what it means to leave the setting out."""
-    return Kind(" or ".join(words) + otherwise, lambda v: v in words)
+    return ValueKind(" or ".join(words) + otherwise, lambda v: v in words)
 
 
-def setting(meaning: str, kind: Kind = COUNT, also: tuple[str, ...] = (), formerly: str = "") -> Any:
+def setting(meaning: str, kind: ValueKind = COUNT, also: tuple[str, ...] = (), formerly: str = "") -> Any:
     """A field of `Settings`, which is None where the method's default holds.
 
     Args:
@@ -82,7 +82,7 @@ class Settings:
                     f"{cls._suggestion(key, meanings)}"
                 )
                 raise UsageError(message)
-            kind: Kind = by_name[key]["kind"]
+            kind: ValueKind = by_name[key]["kind"]
             if not kind.accepts(value):
                 message = f"{key}={value!r}; expected {kind.expected}"
                 raise UsageError(message)

@@ -16,9 +16,9 @@ from pdesolve.trained.task import Task
 from pdesolve.trained.train_mixture import UNLIMITED, Redraw, lm_settings, train_linear
 from pdesolve.trained.train_network import (
     Recipe,
-    minimise,
     network_of,
     rows_for,
+    train_by,
     values_along_the_way,
 )
 from pdesolve.training.registry import MINIMISERS
@@ -64,7 +64,7 @@ def train_any(task: Task) -> Answer:
     if optimiser == "lm":
         return _damp(task, network, points)
     recipe = Recipe(build, PARAMETERS, learning_rate=budget.learning_rate or LEARNING_RATE)
-    return minimise(task, network, points, _stages(task, recipe, optimiser), recipe)
+    return train_by(task, network, points, _stages(task, recipe, optimiser), recipe)
 
 
 def _stages(task: Task, recipe: Recipe, optimiser: str) -> Sequence[tuple[str, int]]:

@@ -64,10 +64,10 @@ def train_network(task: Task, method: str) -> Answer:
     network = network_of(task, recipe.build, recipe.parameters)
     points = budget.points or rows_for(network, POINTS_PER_PARAMETER)
     stages = [("adam", budget.adam_iterations or recipe.adam), (name, budget.iterations or recipe.iterations)]
-    return minimise(task, network, points, stages, recipe)
+    return train_by(task, network, points, stages, recipe)
 
 
-def minimise(
+def train_by(
     task: Task,
     network: TrainableApproximator,
     points: int,

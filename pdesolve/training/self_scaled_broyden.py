@@ -62,7 +62,7 @@ class Curvature:
         return self.yHy / self.ys
 
 
-def scaling(c: Curvature, update: str, p: int) -> tuple[float, float]:
+def scaling_factors(c: Curvature, update: str, p: int) -> tuple[float, float]:
     """τ and φ of the update  H₊ = (H - Hy yᵀH / yᵀHy + φ yᵀHy v vᵀ) / τ + s sᵀ / yᵀs.
 
     With v = s / yᵀs - Hy / yᵀHy. BFGS: τ = φ = 1. SSBFGS: φ = 1, τ = min(1, 1/b). SSBroyden:
@@ -102,7 +102,7 @@ def scaling(c: Curvature, update: str, p: int) -> tuple[float, float]:
 
 
 def update_inverse_hessian(H: Tensor, s: Tensor, y: Tensor, b_times_ys: float, update: str) -> None:
-    """Overwrite H (p, p) by H₊, see `scaling`; one pass over the matrix. H₊ y = s afterwards.
+    """Overwrite H (p, p) by H₊, see `scaling_factors`; one pass over the matrix. H₊ y = s afterwards.
 
     Args:
         H: inverse Hessian, changed in place.
@@ -113,7 +113,7 @@ def update_inverse_hessian(H: Tensor, s: Tensor, y: Tensor, b_times_ys: float, u
     """
     Hy = H @ y
     c = Curvature(float(y @ s), float(y @ Hy), b_times_ys / float(y @ s))
-    τ, φ = scaling(c, update, len(s))
+    τ, φ = scaling_factors(c, update, len(s))
     # In the basis W = (s, Hy) the correction is W M Wᵀ.
     cross = -φ / (τ * c.ys)
     M = [[(1 + φ * c.h / τ) / c.ys, cross], [cross, (φ - 1) / (τ * c.yHy)]]
@@ -212,7 +212,7 @@ def minimise(
     Raises:
         UsageError: if the inverse Hessian would not fit into memory.
 
-    Source: see `scaling`.
+    Source: see `scaling_factors`.
     """
     settings = settings_from(BroydenSettings, settings)
     return run(_Broyden(settings), loss_and_gradient, theta0, monitor, settings)

@@ -53,8 +53,8 @@ def test_a_provoked_failure_is_a_record_that_says_so(network, limits, outcome, s
 def test_no_budget_pays_for_an_import():
     code = """
 import sys, torch
-from pdesolve.benchmarking.nursery import load
-load()
+from pdesolve.benchmarking.nursery import import_all
+import_all()
 from pdesolve.trained.networks import NETWORKS
 from pdesolve.trained.solve import solve_trained
 from pdesolve.statement.loading import load_problem

@@ -22,7 +22,7 @@ from pdesolve.geometry import (
     circular_cylinder,
     torus,
 )
-from pdesolve.output.mesh import output_mesh, spacetime_mesh, times
+from pdesolve.output.mesh import output_mesh, output_times, spacetime_mesh
 
 SQUARE = Rectangle((0, 0), (1, 1))
 WIDE = Rectangle((-1, -1), (1, 1))
@@ -180,8 +180,8 @@ def test_the_volume_of_a_solid_mesh_is_right_to_second_order(name):
 def test_a_cylinder_has_the_mesh_of_its_space_and_times_with_both_ends():
     domain = Disk((0, 0), 1) * TimeInterval(1, 3)
     assert output_mesh(domain, 300).points.shape[1] == 2
-    np.testing.assert_allclose(times(domain, 5), [1, 1.5, 2, 2.5, 3], rtol=1e-15)
-    assert len(times(domain)) == 41
+    np.testing.assert_allclose(output_times(domain, 5), [1, 1.5, 2, 2.5, 3], rtol=1e-15)
+    assert len(output_times(domain)) == 41
 
 
 @pytest.mark.parametrize("space", LINE.values(), ids=LINE)
@@ -206,7 +206,7 @@ def test_senseless_sizes_are_refused():
     with pytest.raises(UsageError, match="received 1 points"):
         output_mesh(SQUARE, 1)
     with pytest.raises(UsageError, match="received 1 time steps"):
-        times(SQUARE * TimeInterval(0, 1), 1)
+        output_times(SQUARE * TimeInterval(0, 1), 1)
     with pytest.raises(UsageError, match="one space dimension and time"):
         spacetime_mesh(SQUARE * TimeInterval(0, 1))
 

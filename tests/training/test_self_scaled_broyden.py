@@ -4,7 +4,7 @@ from objectives import f64, quadratic
 
 from pdesolve.errors import UsageError
 from pdesolve.training.registry import minimiser
-from pdesolve.training.self_scaled_broyden import Curvature, scaling, update_inverse_hessian
+from pdesolve.training.self_scaled_broyden import Curvature, scaling_factors, update_inverse_hessian
 
 UPDATES = ["ssbroyden", "ssbfgs", "bfgs"]
 
@@ -46,7 +46,7 @@ def test_update_follows_the_published_formula_term_by_term(update, seed):
     b_ys = float(s @ torch.linalg.solve(H, s))
     ys, Hy = float(y @ s), H @ y
     yHy = float(y @ Hy)
-    τ, φ = scaling(Curvature(ys, yHy, b_ys / ys), update, len(s))
+    τ, φ = scaling_factors(Curvature(ys, yHy, b_ys / ys), update, len(s))
     v = yHy**0.5 * (s / ys - Hy / yHy)
     expected = (H - torch.outer(Hy, Hy) / yHy + φ * torch.outer(v, v)) / τ + torch.outer(s, s) / ys
     update_inverse_hessian(H, s, y, b_ys, update)
@@ -55,8 +55,8 @@ def test_update_follows_the_published_formula_term_by_term(update, seed):
 
 def test_scaling_shrinks_a_matrix_only_where_curvature_was_overestimated():
     # sᵀBs > yᵀs: B was too large, H = B⁻¹ is enlarged (τ < 1); otherwise SSBFGS is BFGS.
-    assert scaling(Curvature(1.0, 3.0, 2.0), "ssbfgs", 5) == (0.5, 1.0)
-    assert scaling(Curvature(1.0, 3.0, 0.7), "ssbfgs", 5) == (1.0, 1.0)
+    assert scaling_factors(Curvature(1.0, 3.0, 2.0), "ssbfgs", 5) == (0.5, 1.0)
+    assert scaling_factors(Curvature(1.0, 3.0, 0.7), "ssbfgs", 5) == (1.0, 1.0)
 
 
 def test_exact_inverse_hessian_is_left_as_it_is():
@@ -71,6 +71,6 @@ def test_exact_inverse_hessian_is_left_as_it_is():
 
 def test_unknown_update_and_too_many_parameters_are_refused():
     with pytest.raises(UsageError, match="known are ssbroyden, ssbfgs, bfgs"):
-        scaling(Curvature(1.0, 1.0, 1.0), "sr1", 3)
+        scaling_factors(Curvature(1.0, 1.0, 1.0), "sr1", 3)
     with pytest.raises(UsageError, match="use the optimiser lbfgs"):
         minimiser("ssbroyden")(lambda θ: (θ @ θ, 2 * θ), torch.ones(20_000, dtype=f64))

@@ -288,6 +288,15 @@ def test_every_link_leads_to_a_file(name):
     assert [link for link in links if not (folder / link).exists()] == []
 
 
+def test_the_reference_names_what_there_is():
+    for name in re.findall(r"^::: (\S+)$", PAGES["api"], re.M):
+        module, _, attribute = name.rpartition(".")
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError:
+            assert hasattr(importlib.import_module(module), attribute), name
+
+
 def test_every_page_is_linked_in_the_readme_and_in_the_site():
     site = (ROOT / "mkdocs.yml").read_text("utf-8")
     for name in PAGES:

@@ -32,6 +32,7 @@ _HOMES = {
     "references.spectral": "SpectralReference",
     "solution.solution": "Solution",
     "checks.check": "check",
+    "benchmarking.convergence": "convergence",
     "output": "export",
     "output.plotting": "plot",
     "sweeps.branch": "follow_branch",

@@ -15,6 +15,7 @@ from pdesolve.approximators import (
 from pdesolve.approximators import (
     Lifting as Lifting,
 )
+from pdesolve.benchmarking.convergence import convergence as convergence
 from pdesolve.checks.check import check as check
 from pdesolve.errors import (
     PdesolveError as PdesolveError,

@@ -64,7 +64,9 @@ class GmnmSettings(Settings):
     """Settings of method gmnm."""
 
     cells: int | None = setting("root cells along the longest side", also=("grid", "elements", "mesh"))
-    degree: int | None = setting("first degree on the patches", also=("p",), formerly="order")
+    degree: int | None = setting(
+        "degree on the first patches, whose polynomials are below it", also=("p",), formerly="order"
+    )
     max_degree: int | None = setting(
         "highest degree on the patches", also=("highest_degree",), formerly="max_order"
     )

@@ -21,6 +21,7 @@ _HOMES = {
     "statement.conditions": "Condition Dirichlet Initial Integral Interface Neumann Observation Periodic Piecewise "
     "Robin",
     "statement.matrices": "Matrix dot identity inner matrix sym tangential trace",
+    "statement.eigenvalues": "Eigenvalues",
     "statement.problem": "Problem",
     "statement.quantities": "Flux Maximum Mean Minimum Probe",
     "statement.loading": "load_problem",

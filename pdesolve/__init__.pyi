@@ -159,6 +159,7 @@ from pdesolve.statement.conditions import (
 from pdesolve.statement.conditions import (
     Robin as Robin,
 )
+from pdesolve.statement.eigenvalues import Eigenvalues as Eigenvalues
 from pdesolve.statement.loading import load_problem as load_problem
 from pdesolve.statement.matrices import (
     Matrix as Matrix,

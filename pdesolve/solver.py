@@ -123,6 +123,7 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
     """
     from pdesolve.adaptive.continuation import continued
     from pdesolve.adaptive.solve import solve_adaptively
+    from pdesolve.eigen.solve import solve_eigenvalues
     from pdesolve.inverse.solve import solve_inverse
     from pdesolve.marching import march, slabs
     from pdesolve.marching.ordinary.march import march_in_time
@@ -140,7 +141,9 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
         near, mixture = continued(problem, run.settings.continuation, run.monitor, run.device)
         return _answer(solve_adaptively(near, run.tol, run.monitor, run.device, mixture, **settings))
     strategy: Any = solve_adaptively
-    if from_data:
+    if problem.eigenvalues is not None:
+        strategy = solve_eigenvalues
+    elif from_data:
         strategy = solve_inverse
     elif march.can_march(problem):
         strategy = march.march
@@ -162,7 +165,17 @@ def _answer(result: Any) -> Answer:
 
 
 def run_trained(problem: Problem, run: Run) -> Answer:
-    """A trained approximator: gmnm-trained, pinn, kan or network."""
+    """A trained approximator: gmnm-trained, pinn, kan or network.
+
+    Raises:
+        UsageError: eigenvalues are sought, which training for one function does not find.
+    """
+    if problem.eigenvalues is not None:
+        message = (
+            f"method {run.method} is trained for one function and finds no eigenvalues; leave {named('method')} out: "
+            "method gmnm finds them"
+        )
+        raise UsageError(message)
     from pdesolve.trained.solve import solve_trained
 
     return solve_trained(
@@ -202,7 +215,7 @@ def _refuse_what_gmnm_cannot(problem: Problem) -> None:
             "on a TimeInterval alone, method gmnm takes initial values only: no data, no Integral, nothing that "
             "holds at another time; state the axis as an Interval in x, and the conditions on its ends"
         )
-    elif problem.parameters and not problem.data:
+    elif problem.parameters and not problem.data and problem.eigenvalues is None:
         names = ", ".join(problem.parameters)
         message = (
             f"the parameters {names} are to be identified, but there is no data; add data=[Observation(…)]"

@@ -32,6 +32,14 @@ class AnalyticSolution:
         self.method, self.status, self.converged = "gmnm", "converged: the estimate met the tolerance", True
         self.estimated_error, self.seconds, self.history = 2e-7, 0.4, history()
 
+    @property
+    def unknowns(self):
+        return self.problem.unknowns
+
+    @property
+    def vectors(self):
+        return self.problem.names.vectors
+
     def relative_l2_error(self):
         return 1e-7
 

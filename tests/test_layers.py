@@ -17,7 +17,7 @@ ROOMS = [
     "statement",
     "patches checks mechanics",
     "adaptive",
-    "marching inverse trained",
+    "marching inverse trained eigen",
     "methods solution",
     "solver",
     "output benchmarking",

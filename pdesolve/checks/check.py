@@ -8,6 +8,7 @@ from pathlib import Path
 from pdesolve.checks.balance import check_balance
 from pdesolve.checks.boundary import check_conditions
 from pdesolve.checks.coefficients import check_coefficients
+from pdesolve.checks.eigenvalues import check_eigenvalues
 from pdesolve.checks.exactness import check_exact, check_functions, exact_jets
 from pdesolve.checks.inflow import check_inflow
 from pdesolve.checks.interfaces import check_interfaces_meet_equation
@@ -84,6 +85,7 @@ def _examine_statement(problem: Problem, findings: Findings) -> list[Sample]:
         check_dependence(sample, findings)
         check_structure(sample, findings)
     check_representable(samples, findings)
+    check_eigenvalues(problem, samples, findings)
     if samples and (problem.outputs or problem.quantities):
         check_outputs(problem, samples[0], findings)
     if not findings.errors:

@@ -146,7 +146,7 @@ def check_names(problem: Problem, findings: Findings) -> None:
     for name in problem.parameters:
         if name not in used:
             findings.warn(f"the parameter {name} is not used: no function has an argument of that name")
-        elif not problem.data:
+        elif not problem.data and problem.eigenvalues is None:
             findings.warn(
                 f"the parameter {name} is to be identified, but there is no data; add data=[Observation(…)], "
                 f"or make it a constant: constants={{'{name}': {problem.parameters[name]:g}}}"
@@ -172,7 +172,8 @@ def check_data(problem: Problem, samples: Sequence[Sample], findings: Findings) 
     if problem.data:
         _check_count(problem, samples, findings)
     # A term that could not be compiled may be the one that contains a parameter.
-    if problem.parameters and len(samples) == len(problem.terms):
+    stated = problem.parameters and problem.eigenvalues is None
+    if stated and len(samples) == len(problem.terms):
         _check_sensitivities(problem, samples, findings)
 
 

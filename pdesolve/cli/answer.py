@@ -78,7 +78,7 @@ def _table(record: Mapping[str, Any], files: Mapping[str, str]) -> str:
         *((name, path) for name, path in files.items()),
     ]
     # What was asked for comes first: parameters of an inverse problem, and quantities.
-    rows = _identified(record) + table_rows(record) + rows
+    rows = _eigenvalues(record) + _identified(record) + table_rows(record) + rows
     name = click.style(record["problem"], bold=True)
     title = f"{name}  {record['method']}, tolerance {short(record['tol'])}"
     return "\n".join(["", title, *(f"  {name:<20}{text}" for name, text in rows if text), ""])
@@ -103,6 +103,21 @@ def _identified(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("deviation by noise", deviations))
         rows.append(("noise", ", ".join(short(sigma) for sigma in record["noise"])))
     return rows
+
+
+def _eigenvalues(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Eigenvalues with their estimated errors, and bounds where they are proved."""
+    if record.get("eigenvalues") is None:
+        return []
+    from pdesolve.solution.spectrum import in_words
+
+    pairs = [value if isinstance(value, list) else [value, 0.0] for value in record["eigenvalues"]]
+    spectrum = {
+        "values": pairs,
+        "errors": record["eigenvalue_errors"],
+        "bounds": record.get("eigenvalue_bounds"),
+    }
+    return in_words(spectrum, "eigenvalue")
 
 
 def _figure(record: Mapping[str, Any], key: str) -> str:

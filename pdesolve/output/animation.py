@@ -40,7 +40,7 @@ def animate(solution: Solution, path: str | Path, points: int | None = None) -> 
     moments = _moments(solution)
     mesh = output_mesh(domain, points or _POINTS)
     name = solution.unknowns[0]
-    vectors = solution.problem.names.vectors
+    vectors = solution.vectors
     frames = [with_components(mesh_fields(solution, mesh, float(t)), vectors) for t in moments]
     limits = panels.value_limits(*(fields[name] for fields in frames))
     draw = partial(_frame, mesh=mesh, name=name, limits=limits)

@@ -79,13 +79,13 @@ def point_fields(solution: Solution, points: NDArray[np.float64]) -> Fields:
     jet, residual = map(_numpy, solution.jet_and_residual(x, (value, *steps)))
     exact = solution.exact_values(x)
     pairs: list[tuple[str, NDArray[np.float64]]] = []
-    for i, name in enumerate(solution.problem.unknowns):
+    for i, name in enumerate(solution.unknowns):
         pairs.append((name, jet[:, i, 0]))
         if exact is not None:
             known = _numpy(exact[:, i])
             pairs += [(f"{name}_exact", known), (f"{name}_error", jet[:, i, 0] - known)]
         pairs.append((f"grad_{name}", np.pad(jet[:, i, 1:], ((0, 0), (0, max(0, 3 - space))))))
-    pairs = _joined(pairs, solution.problem.names.vectors)
+    pairs = _joined(pairs, solution.vectors)
     pairs += _outputs(solution, x)
     pairs += _residuals(residual)
     fields = {name: values.copy() for name, values in pairs}
@@ -142,7 +142,7 @@ def with_components(fields: Fields, vectors: Mapping[str, tuple[str, ...]]) -> F
 
 def without_unknown_exact(solution: Solution, fields: Fields) -> Fields:
     """Leave out the exact values and errors of an unknown whose reference is not known everywhere."""
-    for name in (*solution.problem.unknowns, *solution.problem.names.vectors):
+    for name in (*solution.unknowns, *solution.vectors):
         exact = fields.get(f"{name}_exact")
         if exact is None or np.isfinite(exact).all():
             continue

@@ -38,6 +38,7 @@ PICTURES = (".png", ".pdf", ".svg")
 _WIDTH = 3.7
 _HEIGHT = 3.0
 _SNAPSHOTS = 4
+_MODES_IN_A_ROW = 3
 # At the resolution of a notebook more are not seen.
 _NOTEBOOK_POINTS = 4000
 # Points along each side of a slice through a solid.
@@ -180,6 +181,30 @@ def _headline(solution: Solution) -> str:
 
 
 def _rows(solution: Solution, points: int | None) -> list[list[Drawing]]:
+    """The drawings of every row; of eigenvalue problems the modes, without what the equation leaves of them."""
+    rows = _all_rows(solution, points)
+    if not getattr(solution, "spectrum", None):
+        return rows
+    if solution.problem.domain.space_dimension == 3:
+        return rows[::2]
+    drawings = [_titled(row[0], title) for row, title in zip(rows, _mode_titles(solution), strict=True)]
+    if len(drawings) > _MODES_IN_A_ROW:  # a row of fewer would be drawn wider
+        drawings += [_nothing] * (-len(drawings) % _MODES_IN_A_ROW)
+    return [drawings[i : i + _MODES_IN_A_ROW] for i in range(0, len(drawings), _MODES_IN_A_ROW)]
+
+
+def _nothing(axes: Axes) -> None:
+    axes.set_axis_off()
+
+
+def _mode_titles(solution: Solution) -> list[str]:
+    """Name and eigenvalue of every component of every mode."""
+    each = len(solution.problem.unknowns)
+    values = [f"{value:.5g}" for value in solution.eigenvalues.tolist()]
+    return [f"{_symbol(name)},  λ = {values[i // each]}" for i, name in enumerate(solution.unknowns)]
+
+
+def _all_rows(solution: Solution, points: int | None) -> list[list[Drawing]]:
     """The drawings of every row, chosen by the dimension of the problem."""
     domain = solution.problem.domain
     space = domain.space_dimension
@@ -222,7 +247,7 @@ def _curve_rows(
 ) -> list[list[Drawing]]:
     known = "exact" if solution.problem.exact else "reference"
     rows: list[list[Drawing]] = []
-    for i, name in enumerate(solution.problem.unknowns):
+    for i, name in enumerate(solution.unknowns):
         title, wrong = _wrong(solution, fields, i)
         values = partial(
             panels.value_curve, x=x, value=fields[name], exact=fields.get(f"{name}_exact"), known=known
@@ -238,7 +263,7 @@ def _curve_rows(
 def _surface_rows(solution: Solution, mesh: OutputMesh, to_scale: bool = True) -> list[list[Drawing]]:
     fields = _drawn(solution, mesh_fields(solution, mesh))
     rows: list[list[Drawing]] = []
-    for i, name in enumerate(solution.problem.unknowns):
+    for i, name in enumerate(solution.unknowns):
         title, wrong = _wrong(solution, fields, i)
         values = partial(panels.surface, mesh=mesh, value=fields[name], to_scale=to_scale)
         errors = partial(panels.surface, mesh=mesh, value=wrong, logarithmic=True, to_scale=to_scale)
@@ -298,7 +323,7 @@ def _frame_rows(
 ) -> list[list[Drawing]]:
     """For every unknown a row of its values and one of its errors, each on one scale of colours."""
     rows: list[list[Drawing]] = []
-    for i, name in enumerate(solution.problem.unknowns):
+    for i, name in enumerate(solution.unknowns):
         wrong = [_wrong(solution, fields, i) for _, fields in frames]
         limits = panels.value_limits(*(fields[name] for _, fields in frames))
         bounds = panels.log_limits(*(values for _, values in wrong))
@@ -355,7 +380,7 @@ def _level(space: Domain, points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _drawn(solution: Solution, fields: Fields) -> Fields:
     """What can be drawn: components of vectors, and of outputs that are vectors their lengths."""
-    found = with_components(fields, solution.problem.names.vectors)
+    found = with_components(fields, solution.vectors)
     for name in solution.problem.outputs:
         if name in fields and fields[name].ndim == 2:
             found[name] = np.linalg.norm(fields[name], axis=1)
@@ -374,7 +399,7 @@ def _shown_outputs(solution: Solution, fields: Fields) -> list[tuple[str, str]]:
 
 def _wrong(solution: Solution, fields: Fields, i: int) -> tuple[str, NDArray[np.float64]]:
     """Title and values (n,) of the error of an unknown, or of a residual where the error is not known."""
-    name = solution.problem.unknowns[i]
+    name = solution.unknowns[i]
     if f"{name}_error" in fields:
         symbol = _symbol(name)[1:-1]
         mark = "^{*}" if solution.problem.exact else r"_\mathrm{ref}"

@@ -93,6 +93,16 @@ class Evaluation:
         dF = torch.where(used[:, None, None], dF, 0.0)
         return r.view(b, m, -1), dF.view(b, m, r.shape[1], -1)
 
+    def slopes(self, term: GridTerm, points: Points, name: str) -> Tensor:
+        """∂²F/∂κ∂u_β along grid axes (b, m, c, s) for a scalar κ, zero where points have no weight."""
+        b, m = points.weight.shape
+        zero = self.space.half.new_zeros(b, m, len(term.slots))
+        full, x, normals = self.arguments(term, points, zero)
+        found = term.operator.parameter_slope(x, full, normals, self.givens.scalars(), name)
+        found = along_grid(term, found)
+        found = torch.where((points.weight.reshape(-1) > 0)[:, None, None], found, 0.0)
+        return found.view(b, m, found.shape[1], -1)
+
     def arguments(self, term: GridTerm, points: Points, jets: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Jets (n, s) of a term along the coordinates, fields included, points (n, d) and normals, n = b m."""
         b, m, _ = jets.shape

@@ -8,19 +8,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Findings:
-    """What was identified from data.
+    """What was found beside the solution: identified from data, or eigenvalues.
 
     Attributes:
         parameters: scalars by name.
         intervals: their 95 % intervals, where the method knows them.
         uncertainty: relative standard deviation (L2) of each unknown due to noise in the data.
         noise: standard deviation of each group of observations, given or estimated.
+        spectrum: eigenvalues with their errors, bounds and groups; empty where none are sought.
     """
 
     parameters: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     uncertainty: dict[str, float] = field(default_factory=dict)
     noise: tuple[float, ...] = ()
+    spectrum: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

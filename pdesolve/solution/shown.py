@@ -7,12 +7,14 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
+from pdesolve.solution.spectrum import in_words
+
 # solution ↦ the bytes of a PNG; set by what draws, which knows solutions, as a solution knows nothing of drawing.
 painter: list[Callable[[Any], bytes]] = []
 
 
 def rows(solution: Any) -> list[tuple[str, str]]:
-    """Names and values of the figures that are known, at most nine."""
+    """Names and values of the figures that are known, at most nine beside eigenvalues."""
     figures = {
         "relative L2 error": solution.relative_l2_error(),
         "largest error": solution.max_error(),
@@ -21,6 +23,8 @@ def rows(solution: Any) -> list[tuple[str, str]]:
     }
     shown = [(name, f"{value:.1e}") for name, value in figures.items() if value is not None]
     parameters = ", ".join(f"{name} = {value:.6g}" for name, value in solution.parameters.items())
+    if solution.spectrum:
+        shown[:0] = in_words(solution.spectrum, solution.problem.eigenvalues.name)
     return [
         *shown,
         *([("identified", parameters)] if parameters else []),

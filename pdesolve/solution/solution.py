@@ -21,6 +21,8 @@ from pdesolve.solution.asked import Asked
 from pdesolve.solution.coordinates import at_coordinates
 from pdesolve.solution.files import approximator_from, approximator_state, read_solution, write_solution
 from pdesolve.solution.measures import error_rule, relative_l2
+from pdesolve.solution.modes import OfModes
+from pdesolve.solution.spectrum import spectrum_summary
 from pdesolve.solution.times import checked_times
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.outputs import output_expressions
@@ -34,7 +36,7 @@ RESIDUALS = 200_000
 
 
 @dataclass(eq=False)
-class Solution:
+class Solution(OfModes):
     """An approximate solution with its provenance.
 
     Attributes:
@@ -52,6 +54,7 @@ class Solution:
         noise: standard deviation of each group of observations, given or estimated.
         times: when an evolution is written, where that was asked for; None leaves it to the format.
         verification: the solution beside it, that tells the errors of quantities.
+        spectrum: eigenvalues with their errors, bounds and groups; empty where none are sought.
     """
 
     problem: Problem
@@ -74,6 +77,7 @@ class Solution:
     noise: tuple[float, ...] = ()
     times: tuple[float, ...] | None = None
     verification: SecondSolution | None = None
+    spectrum: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return shown.text(self)
@@ -91,11 +95,6 @@ class Solution:
         self.approximator = approximator_from(state["approximator"], self.problem)
 
     # ---------------------------------------------------------------- values
-
-    @property
-    def unknowns(self) -> tuple[str, ...]:
-        """Names of the unknowns."""
-        return self.problem.unknowns
 
     def jet(self, points: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
         """Derivatives at points (n, d): (n, u, a) on the CPU, evaluated in chunks."""
@@ -257,9 +256,9 @@ class Solution:
         found: list[Tensor] = []
         for part in torch.split(points, CHUNK):
             jets = self.jet(part, wanted)
-            columns = [jets[:, u, wanted.index(a)] for u, a in operator.slots]
-            slots = torch.stack(columns, 1).to(part)
-            found.append(operator.residual(part, slots, None, parameters).detach())
+            columns = [jets[:, u :: len(self.problem.unknowns), wanted.index(a)] for u, a in operator.slots]
+            slots = torch.stack(columns, 2).to(part)  # (n, 1 or modes, s)
+            found.append(self._residual_at(part, slots, parameters))
             derivatives.append(jets[..., [wanted.index(tuple(index)) for index in indices]])
         return torch.cat(derivatives), torch.cat(found)
 
@@ -352,6 +351,7 @@ class Solution:
 
     @cached_property
     def _asked(self) -> Asked:
+        self.require_one_function()
         return Asked(self)
 
     def flux(self, on: Any, unknown: str | None = None, time: float | None = None) -> Any:
@@ -390,6 +390,8 @@ class Solution:
                 name: self._accuracy(name, estimate)
                 for name, estimate in zip(self.unknowns, estimates, strict=True)
             }
+        if self.spectrum:
+            found |= spectrum_summary(self.spectrum)
         if self.parameters:
             found["parameters"] = dict(self.parameters)
         if self.intervals:

@@ -23,6 +23,7 @@ from pdesolve.runs.wording import named
 from pdesolve.statement.arguments import names_explained
 from pdesolve.statement.calculus import DerivativeError, Frame, Vector
 from pdesolve.statement.conditions import Condition, Integral, Interface, Observation, Stated
+from pdesolve.statement.eigenvalues import Eigenvalues, check_with, scalars_with
 from pdesolve.statement.names import Names
 from pdesolve.statement.output_names import checked_outputs
 from pdesolve.statement.periodic import PeriodicAxis, find_periodic_axes
@@ -45,6 +46,7 @@ _OTHER_WORDS = {
     **dict.fromkeys(("observations", "measurements"), "data"),
     **dict.fromkeys(("output", "derived", "fields"), "outputs"),
     **dict.fromkeys(("quantity", "functionals", "goals", "probes"), "quantities"),
+    **dict.fromkeys(("eigenvalue", "eigen", "modes"), "eigenvalues"),
 }
 KINDS = "Dirichlet, Neumann, Robin, Initial, Periodic, Condition, Integral or Interface"
 
@@ -64,6 +66,7 @@ class Problem:
         data: list of observations.
         outputs: name → function of the unknowns, as an equation is one, that returns a field or a vector.
         quantities: name → `Integral(f, on=part)`, `Mean`, `Maximum`, `Minimum`, `Flux` or `Probe`.
+        eigenvalues: which number is sought, where equation and conditions are homogeneous.
 
     Raises:
         ProblemError: any part is not what it should be; the sentence says which and what to write.
@@ -84,6 +87,7 @@ class Problem:
         name: str | None = None,
         outputs: Mapping[str, Callable[..., Any]] | None = None,
         quantities: Mapping[str, Any] | None = None,
+        eigenvalues: Eigenvalues | None = None,
     ):
         if isinstance(domain, TimeInterval):
             domain = TimeAxis(domain)
@@ -106,12 +110,17 @@ class Problem:
         self.domain = domain
         self.equation = equation
         self.constants = dict(constants or {})
-        self.parameters = dict(parameters or {})
+        self.eigenvalues = eigenvalues
+        self.parameters = scalars_with(eigenvalues, parameters or {}, self.constants)
         self.data: tuple[Observation, ...] = ()
         self.name = name or getattr(equation, "__name__", "problem")
         self.source_path: Any = None
         self.files: dict[str, Path] = {}  # that its file reads, by the path from that file
         self.changes: dict[str, Any] = {}  # arguments that differ from those in its file
+        asking = [equation, *(c.function for c in conditions if isinstance(c, Condition))]
+        beside = {"exact": exact, "reference": reference, "guess": guess, "data": data}
+        beside |= {"outputs": outputs, "quantities": quantities}
+        check_with(eigenvalues, asking, beside)
         stated = Names(domain.coordinates, self.constants, self.parameters)
         self.names = stated.with_unknowns_of(equation)
         self.conditions = expanded(conditions, self.names.vectors)
@@ -195,6 +204,13 @@ class Problem:
         """The same problem with another starting point of its nonlinear solve."""
         return self._with(guess=guess)
 
+    def at_eigenvalue(self, value: float) -> Problem:
+        """The homogeneous problem in which the eigenvalue is a constant; modes solve it."""
+        assert self.eigenvalues is not None
+        return self._with(
+            eigenvalues=None, parameters=None, constants={**self.constants, self.eigenvalues.name: value}
+        )
+
     def with_data(self, data: Sequence[Observation]) -> Problem:
         """The same problem with other observations."""
         return self._with(data=data)
@@ -209,9 +225,12 @@ class Problem:
 
     def _with(self, **changes: Any) -> Problem:
         names = (
-            "domain equation conditions exact reference guess constants parameters data name outputs quantities"
+            "domain equation conditions exact reference guess constants data name outputs quantities eigenvalues"
         ).split()
-        problem = Problem(**{**{name: getattr(self, name) for name in names}, **changes})
+        kept = {name: getattr(self, name) for name in names}
+        if self.eigenvalues is None:
+            kept["parameters"] = self.parameters
+        problem = Problem(**{**kept, **changes})
         problem.source_path = self.source_path
         problem.files = self.files
         problem.changes = {**self.changes, **changes}

@@ -109,6 +109,33 @@ class ResidualOperator:
                 rows.append(torch.stack(list(found), dim=1))
         return torch.stack(rows, dim=1)
 
+    def parameter_slope(
+        self,
+        points: Tensor,
+        jets: Tensor,
+        normals: Tensor | None,
+        parameters: Mapping[str, Tensor],
+        name: str,
+    ) -> Tensor:
+        """∂²F/∂κ∂jet (n, m, s), what one scalar κ multiplies, of a residual that is affine in the jets."""
+        with torch.enable_grad():
+            jets = jets.detach().requires_grad_()
+            kappa = parameters[name].detach().expand(len(points)).clone().requires_grad_()
+            r = self.residual(points, jets, normals, {**parameters, name: kappa})
+            rows = [self._slope(r[:, i], kappa, jets) for i in range(r.shape[1])]
+        return torch.stack(rows, dim=1)
+
+    @staticmethod
+    def _slope(r: Tensor, kappa: Tensor, jets: Tensor) -> Tensor:
+        """∂/∂jet of ∂r/∂κ, (n, s), zero where there is none."""
+        inner = None
+        if r.requires_grad:
+            (inner,) = torch.autograd.grad(r.sum(), kappa, create_graph=True, allow_unused=True)
+        outer = None
+        if inner is not None and inner.requires_grad:
+            (outer,) = torch.autograd.grad(inner.sum(), jets, retain_graph=True, allow_unused=True)
+        return torch.zeros_like(jets) if outer is None else outer
+
     def frame(
         self,
         points: Tensor,

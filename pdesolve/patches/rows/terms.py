@@ -142,6 +142,21 @@ class TermRows:
             found.append(self.left_factor(number)(r * points.weight[:, :, None] * scales[number]).flatten(1))
         return found
 
+    def slope(self, name: str, scales: Sequence[Tensor]) -> list[RowBlocks | None]:
+        """Rows ∂A/∂κ of all blocks by a scalar κ, with the scales of a linearisation; None where κ does not enter."""
+        found: list[RowBlocks | None] = []
+        for number, (term, points) in enumerate(self.points):
+            check_deadline()
+            slopes = self.at.slopes(term, points, name)
+            if not bool(slopes.any()):
+                found.append(None)
+                continue
+            weight = points.weight[:, :, None] * scales[number]
+            table = self._table(number, term, points)
+            left = self.left_factor(number)
+            found.append(self._jacobian(term, points, table, slopes * weight[..., None], left))
+        return found
+
     def left_factor(self, number: int) -> LeftFactor:
         """Of the rows at the batch of points with this number."""
         if number not in self._left_factors:

@@ -1,0 +1,258 @@
+"""Eigenvalues and modes to a tolerance: solve, look at the decay of the modes, refine, and confirm by the next degree.
+
+As for a boundary value problem (see `adaptive.solve`), with all wanted modes at once: patches are refined where any of
+them asks for it. Eigenvalues and modes are accepted when a solution with all degrees raised by two, computed from
+other random vectors, has the same eigenvalues, no other nearer ones, and modes that differ by less than the tolerance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from pdesolve.adaptive.decay import Decay, predict
+from pdesolve.adaptive.discretisation import Discretisation
+from pdesolve.adaptive.marking import by_decay, by_residual
+from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING
+from pdesolve.eigen.compare import Comparison, compare
+from pdesolve.eigen.modes import Modes, Search
+from pdesolve.eigen.pencil import Pencil
+from pdesolve.eigen.shift import first_shift, is_good, shift_among
+from pdesolve.eigen.stacked import stacked, values
+from pdesolve.errors import OutOfMemoryError, OutOfTimeError
+from pdesolve.patches.cells import Patches
+from pdesolve.patches.grading import Singularities
+from pdesolve.patches.newton import Discrete
+from pdesolve.runs.answer import Answer, Findings
+from pdesolve.runs.monitor import Monitor
+from pdesolve.statement.eigenvalues import Eigenvalues
+from pdesolve.statement.problem import Problem
+
+WITHIN = 10.0  # times its error: eigenvalues that are nearer to each other, or to the real axis, may be alike
+FAINT = 1e-6  # of the largest of the wanted eigenvalues: a smaller one is measured against this
+
+
+def solve_eigenvalues(
+    problem: Problem, tol: float, monitor: Monitor | None = None, device: str = "cpu", **settings: int
+) -> Answer:
+    """The eigenvalues of a problem nearest to a number, and their modes.
+
+    Args:
+        problem: with `eigenvalues`.
+        tol: relative error of every eigenvalue, and relative L2 error of every mode.
+        monitor: progress and time limit.
+        device: where the linear algebra runs.
+        **settings: as for `solve_adaptively`.
+
+    Raises:
+        SolveError: there are fewer eigenvalues than are wanted.
+    """
+    threads = torch.get_num_threads()
+    tol = min(max(tol, FINEST_TOLERANCE), TUNING.loosest_tolerance)
+    try:
+        return EigenSolver(Discretisation(problem, tol, monitor or Monitor(), device, settings)).run()
+    finally:
+        torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """Modes on patches, those wanted first, and all of these as one function."""
+
+    modes: Modes
+    wanted: Modes
+    stacked: Discrete
+
+    @property
+    def patches(self) -> Patches:
+        """The patches."""
+        return self.stacked.assembly.patches
+
+    @property
+    def q(self) -> np.ndarray:
+        """Their degrees."""
+        return self.stacked.assembly.q
+
+
+@dataclass
+class EigenSolver:
+    """The adaptive loop for one problem.
+
+    Attributes:
+        space: patches, degrees, limits and refinement.
+        shift: σ, near the wanted number.
+        number: of the level.
+    """
+
+    space: Discretisation
+    shift: float | None = None
+    number: int = 0
+    seed: int = 0
+    residual_goal: float = np.inf
+    wanted: Eigenvalues = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.errors_at_corners = Singularities(self.space.frame.reach)
+        self.residuals_at_corners = Singularities(self.space.frame.reach)
+        assert self.space.problem.eigenvalues is not None
+        self.wanted = self.space.problem.eigenvalues
+
+    def run(self) -> Answer:
+        """Solve, refine, verify; within the limits of time and memory."""
+        monitor = self.space.monitor
+        with monitor.enforce(ready=lambda: False):
+            current = self.solve(*self.space.start())
+        try:
+            with monitor.enforce():
+                while not isinstance(found := self._advance(current), Answer):
+                    current = found
+        except KeyboardInterrupt:
+            return self._answer(current, None, "stopped early: interrupted")
+        except (OutOfMemoryError, OutOfTimeError) as stop:
+            return self._answer(current, None, f"stopped early: {stop}")
+        return found
+
+    # ---------------------------------------------------------------- SOLVE
+
+    def solve(self, patches: Patches, q: np.ndarray) -> Level:
+        """The modes on given patches."""
+        self.seed += 1
+        if self.shift is None:
+            self.shift = first_shift(self._pencil(patches, q, self.wanted.near), self.wanted.near)
+        modes = self._modes(patches, q)
+        if not is_good(self.shift, modes.values, self.wanted.near):
+            self.shift = shift_among(modes.values, self.wanted.near)
+            modes = self._modes(patches, q)
+        return _level(modes, self.wanted.count)
+
+    def _modes(self, patches: Patches, q: np.ndarray) -> Modes:
+        assert self.shift is not None
+        return Search(self._pencil(patches, q, self.shift), self.wanted, self.seed).run()
+
+    def _pencil(self, patches: Patches, q: np.ndarray, shift: float) -> Pencil:
+        return Pencil(self.space.statement, patches, q, shift, self.space.device)
+
+    # ---------------------------------------------------------------- the loop
+
+    def _advance(self, current: Level) -> Level | Answer:
+        """One round of the loop: the next level, or the end."""
+        decay = predict(current.stacked, self._sizes(current))
+        predicted = float(np.sqrt((decay.error**2).sum()))
+        self._record(current, predicted, None)
+        if (why := self.space.limit(current.stacked)) is not None:
+            return self._answer(current, None, f"stopped early: {why}")
+        if predicted > self.space.tol:
+            return self._by_decay(current, decay)
+        if current.stacked.residual > self.residual_goal:
+            return self._by_residual(current)
+        finer = self.solve(current.patches, current.q + 2)
+        return self._verdict(current, finer, predicted)
+
+    def _by_decay(self, current: Level, decay: Decay) -> Level:
+        """The modes on patches refined where their coefficients decay too slowly."""
+        space = self.space
+        seen = self.errors_at_corners
+        marked = by_decay(current.stacked, decay, space.tol, space.highest_order, seen, space.tuning)
+        return self.solve(*space.refined(current.stacked, marked))
+
+    def _by_residual(self, current: Level) -> Level:
+        """The modes on patches halved where the residual is."""
+        decay = predict(current.stacked, self._sizes(current))
+        space = self.space
+        seen = self.residuals_at_corners
+        marked = by_residual(current.stacked, decay, self.residual_goal, seen, space.tuning)
+        return self.solve(*space.refined(current.stacked, marked))
+
+    def _sizes(self, current: Level) -> np.ndarray:
+        """Sizes that components of modes are measured against where they are weaker: a part of those in all modes."""
+        modes = current.wanted
+        v = values(modes.pencil.space, modes.coefficients).square().sum(0)  # (u, k)
+        volume = sum(float(modes.pencil.space.volume_weights(p).sum()) for p in modes.pencil.space.interior)
+        faint = 1e-3 * (v.amax(1) / volume).sqrt().clamp_min(1e-300)
+        return faint.repeat(len(modes.values)).cpu().numpy()
+
+    def _verdict(self, current: Level, finer: Level, predicted: float) -> Level | Answer:
+        """What follows from the modes of the next degree."""
+        tol = self.space.tol
+        found = compare(current.wanted, finer.modes, self.wanted.near, tol)
+        worst = float(max(self._relative(current, found).max(), found.modes.max()))
+        if worst <= tol and not len(found.missed):
+            self._record(current, predicted, worst)
+            return self._answer(current, found, "tolerance met: confirmed by the next order", True)
+        if (why := self.space.limit(finer.stacked)) is not None:
+            return self._answer(current, found, f"stopped early: {why}")
+        return self._after_failure(current, finer, found, worst)
+
+    def _relative(self, current: Level, found: Comparison) -> np.ndarray:
+        """Errors of eigenvalues, relative to their size, or to that of the others where they are nearly zero."""
+        size = np.abs(current.wanted.values)
+        return found.eigenvalues / np.maximum(size, FAINT * size.max(initial=1e-300))
+
+    def _after_failure(self, current: Level, finer: Level, found: Comparison, worst: float) -> Level | Answer:
+        """Go on with the finer solution where it is better, else on patches halved where the residual is."""
+        tuning = self.space.tuning
+        exhausted = (finer.q > self.space.highest_order + tuning.overshoot).any()
+        before = current.stacked.residual
+        if len(found.missed) or (finer.stacked.residual < tuning.degrees_helped * before and not exhausted):
+            return finer
+        missing = worst / self.space.tol if np.isfinite(worst) else tuning.missing_without_verdict
+        self.residual_goal = before / max(missing, 1.0) ** 0.5
+        halved = self._by_residual(current)
+        if halved.stacked.residual < tuning.helped * before:
+            return halved
+        return self._answer(
+            current,
+            found,
+            "stalled: neither higher degrees nor smaller patches lower the residuals of the modes",
+        )
+
+    def _record(self, current: Level, predicted: float, estimate: float | None) -> None:
+        self.number += 1
+        self.space.monitor.record(
+            level=self.number,
+            patches=len(current.patches),
+            unknowns=current.modes.pencil.space.layout.total,
+            predicted=predicted,
+            estimate=estimate,
+            residual=current.stacked.residual,
+        )
+
+    # ---------------------------------------------------------------- the end
+
+    def _answer(self, current: Level, found: Comparison | None, status: str, met: bool = False) -> Answer:
+        modes = current.wanted
+        if found is not None:
+            modes = modes.untangled(WITHIN * found.eigenvalues)
+        errors = None if found is None else found.eigenvalues.tolist()
+        shape = len(modes.values), modes.pencil.space.unknowns
+        estimates = np.full(shape, np.nan) if found is None else found.modes
+        spectrum: dict[str, Any] = {
+            "values": [[v.real, v.imag] for v in modes.values.tolist()],
+            "errors": errors,
+            "groups": [] if found is None else [list(group) for group in found.groups],
+        }
+        known = np.where(np.isfinite(estimates), estimates, np.nan)
+        return Answer(
+            stacked(modes.pencil.space, modes.coefficients, 0.0, current.stacked.residual_of_patch).mixture,
+            tuple(known.ravel().tolist()),
+            met,
+            status,
+            Findings(spectrum=spectrum),
+        )
+
+
+def _level(modes: Modes, count: int) -> Level:
+    """Modes of size one, those wanted, and what the rows leave of these."""
+    pencil = modes.pencil
+    v = values(pencil.space, modes.coefficients)[:, pencil.measured]
+    # Positive where they are largest, so that a second run draws them alike.
+    sign = torch.sign(v.flatten(0, 1).gather(0, v.flatten(0, 1).abs().argmax(0)[None])[0])
+    modes = modes.scaled(sign / v.square().sum((0, 1)).sqrt())
+    wanted = modes.first(count)
+    left = wanted.residuals
+    whole = float(sum(part.square().sum() for part in left)) ** 0.5
+    of_patch = pencil.assembly.residual_of_patch([part.flatten(1) for part in left])
+    return Level(modes, wanted, stacked(pencil.space, wanted.coefficients, whole, of_patch))

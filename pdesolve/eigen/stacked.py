@@ -1,0 +1,46 @@
+"""Several modes on one space as one function: its unknowns are those of every mode, one mode after the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.patches.assembly import Assembly
+from pdesolve.patches.newton import Discrete
+from pdesolve.patches.space import Space
+
+
+def stacked(space: Space, coefficients: Tensor, residual: float, residual_of_patch: np.ndarray) -> Discrete:
+    """Modes (p, k) as one discrete function of k u unknowns, without rows.
+
+    Args:
+        space: of the modes.
+        coefficients: their columns.
+        residual: what their rows leave, all together.
+        residual_of_patch: (e,) the same by patches.
+    """
+    count = coefficients.shape[1]
+    wide = Space(space.patches, space.q, np.tile(space.orders, (count, 1)), space.device, space.basis)
+    c = wide.zero()
+    for points in space.interior:
+        own = coefficients[space.columns(points.cells)]  # (b, u k, modes)
+        c[wide.columns(points.cells)] = own.transpose(1, 2).flatten(1)
+    return Discrete(Assembly(wide, []), c, True, residual, 1, residual_of_patch)
+
+
+def values(space: Space, coefficients: Tensor) -> Tensor:
+    """Values at the collocation points times roots of their quadrature weights, (n, u, k): Gram matrices are products.
+
+    Args:
+        space: of the modes.
+        coefficients: (p, k).
+    """
+    found = []
+    for points in space.interior:
+        own = coefficients[space.columns(points.cells)]
+        own = own.view(len(points.cells), space.unknowns, -1, coefficients.shape[1])  # (b, u, j, k)
+        table = space.value_table(points).expand(len(own), -1, -1)
+        v = torch.einsum("bmj,bujk->bmuk", table, own)
+        found.append((v * space.volume_weights(points).sqrt()[:, :, None, None]).flatten(0, 1))
+    return torch.cat(found)

@@ -1,0 +1,205 @@
+"""Eigenvalues and modes: exact spectra, true error estimates, multiplicities, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import jn_zeros, mathieu_a
+
+from pdesolve import (
+    Condition,
+    Dirichlet,
+    Disk,
+    Eigenvalues,
+    Interval,
+    Neumann,
+    Periodic,
+    Problem,
+    ProblemError,
+    Rectangle,
+    Solution,
+    TimeInterval,
+    UsageError,
+    check,
+    export,
+    laplace,
+    normal_derivative,
+    solve,
+)
+
+LINE = Interval(0, 1)
+FIXED = [Dirichlet(0, on=LINE.boundary)]
+SQUARE = Rectangle((0, 0), (1, 1))
+
+
+def membrane(u, lam):
+    return -laplace(u) - lam * u
+
+
+def on(domain, conditions, count, equation=membrane, near=0.0, name="lam"):
+    return Problem(domain, equation, conditions, eigenvalues=Eigenvalues(name, count=count, near=near))
+
+
+def string(count=4, near=0.0):
+    return on(LINE, FIXED, count, near=near)
+
+
+def assert_true(solution, exact, factor=3.0):
+    """Errors are within the tolerance, and within a factor of their estimates, rounding apart."""
+    exact = np.asarray(exact)
+    found = solution.eigenvalues[: len(exact)]
+    error = np.abs(found - exact)
+    estimate = solution.eigenvalue_errors[: len(exact)]
+    assert solution.converged, solution.status
+    assert (error <= factor * estimate).all(), (error, estimate)
+    rounding = 1e-13 * np.abs(solution.eigenvalues).max()
+    assert (estimate <= factor * error + rounding).all(), (error, estimate)
+
+
+@pytest.fixture(scope="module")
+def square_modes():
+    return solve(on(SQUARE, [Dirichlet(0, on=SQUARE.boundary)], 6), tol=1e-6)
+
+
+def test_square_has_its_double_eigenvalues(square_modes):
+    assert_true(square_modes, np.pi**2 * np.array([2, 5, 5, 8, 10, 10]))
+    assert square_modes.spectrum["groups"] == [[0], [1, 2], [3], [4, 5]]
+
+
+def test_modes_are_of_size_one_and_orthogonal(square_modes):
+    points, weights = (
+        square_modes.problem.domain.rule(40).points,
+        square_modes.problem.domain.rule(40).weights,
+    )
+    values = square_modes.evaluate(points)
+    gram = (values * weights[:, None]).T @ values
+    assert torch.allclose(gram, torch.eye(6, dtype=torch.float64), atol=1e-6)
+
+
+def test_a_mode_is_the_solution_of_the_problem_at_its_eigenvalue(square_modes):
+    mode = square_modes.mode(1)
+    assert abs(mode(0.3, 0.2)) == pytest.approx(2 * np.sin(0.3 * np.pi) * np.sin(0.2 * np.pi), rel=1e-8)
+    assert mode(0.3, 0.2) == pytest.approx(square_modes(0.3, 0.2)["u_1"], rel=1e-14)
+    assert mode.residual_rms < 1e-3
+    assert abs(float(mode.integral())) == pytest.approx(8 / np.pi**2, rel=1e-8)
+
+
+def test_saved_modes_are_loaded_to_the_bit(square_modes, tmp_path):
+    square_modes.save(tmp_path)
+    loaded = Solution.load(tmp_path, square_modes.problem)
+    assert (loaded.eigenvalues == square_modes.eigenvalues).all()
+    assert loaded.mode(2)(0.3, 0.2) == square_modes.mode(2)(0.3, 0.2)
+
+
+def test_all_modes_are_written_into_one_file(square_modes, tmp_path):
+    written = np.load(export(square_modes, tmp_path / "modes.npz")[0])
+    assert {f"u_{k}" for k in range(1, 7)} <= set(written.files)
+
+
+def test_summary_lists_eigenvalues(square_modes):
+    summary = square_modes.summary()
+    assert summary["eigenvalues"] == square_modes.eigenvalues.tolist()
+    assert len(summary["eigenvalue_errors"]) == 6
+
+
+def test_disc_has_the_zeros_of_bessel_functions():
+    disc = Disk((0, 0), 1)
+    solution = solve(on(disc, [Dirichlet(0, on=disc.boundary)], 4), tol=1e-5)
+    assert_true(solution, [jn_zeros(0, 1)[0] ** 2, *2 * [jn_zeros(1, 1)[0] ** 2], jn_zeros(2, 1)[0] ** 2])
+
+
+def test_constants_are_modes_where_nothing_holds_them():
+    solution = solve(on(LINE, [Neumann(0, on=LINE.boundary)], 3), tol=1e-8)
+    assert abs(solution.eigenvalues[0]) < 1e-12
+    assert_true(solution, [0.0, np.pi**2, 4 * np.pi**2])
+
+
+def test_those_near_a_number_are_found():
+    solution = solve(string(3, near=400.0), tol=1e-6)
+    assert np.allclose(np.sqrt(solution.eigenvalues) / np.pi, [6, 7, 5], rtol=1e-6)
+
+
+def test_mathieu_equation():
+    line = Interval(0, np.pi)
+    problem = on(
+        line,
+        [Neumann(0, on=line.boundary)],
+        4,
+        lambda u, x, lam: -u.xx + 10 * torch.cos(2 * x) * u - lam * u,
+        near=-6.0,
+    )
+    assert_true(solve(problem, tol=1e-7), [mathieu_a(k, 5) for k in range(4)])
+
+
+def test_eigenvalues_in_a_condition():
+    """Steklov on a disc of radius 1: 0, 1, 1, 2, 2, …"""
+    disc = Disk((0, 0), 1)
+    condition = Condition(lambda u, lam: normal_derivative(u) - lam * u, on=disc.boundary)
+    solution = solve(on(disc, [condition], 5, lambda u: laplace(u)), tol=1e-6)
+    assert np.allclose(solution.eigenvalues, [0, 1, 1, 2, 2], atol=1e-8)
+
+
+def test_complex_pairs_of_an_advection():
+    """-ε u'' + u' = λ u on a circle of length 2π: λ = ε k² + ik; modes are the parts of exp(ikx)."""
+    ring = Interval(0, 2 * np.pi)
+    solution = solve(on(ring, [Periodic("x")], 3, lambda u, lam: -0.1 * u.xx + u.x - lam * u), tol=1e-7)
+    assert np.allclose(solution.eigenvalues, [0, 0.1 + 1j, 0.1 - 1j], atol=1e-9)
+    assert solution.residual_rms < 1e-5
+
+
+def test_a_generalised_problem():
+    """-u'' = λ (1 + x) u against a tenth of its tolerance, and λ scales as the weight does."""
+    one = on(LINE, FIXED, 2, lambda u, x, lam: -u.xx - lam * (1 + x) * u)
+    two = on(LINE, FIXED, 2, lambda u, x, lam: -u.xx - 4 * lam * (1 + x) * u)
+    assert np.allclose(solve(one, tol=1e-8).eigenvalues, 4 * solve(two, tol=1e-8).eigenvalues, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (lambda: on(LINE, [Dirichlet(1, on=LINE.boundary)], 2), "homogeneous"),
+        (lambda: on(LINE, [], 2, lambda u, lam, x: -u.xx - lam * u - x), "homogeneous"),
+        (lambda: on(LINE, [], 2, lambda u, lam: -u.xx - lam * u + u**3), "nonlinear in the unknowns"),
+        (lambda: on(LINE, FIXED, 2, lambda u, lam: -u.xx - lam**2 * u), "enters equation"),
+        (lambda: on(LINE, FIXED, 2, lambda u, lam: -u.xx - 0 * lam * u), "no coefficient"),
+        (lambda: on(LINE * TimeInterval(0, 1), [], 2, lambda u, lam: u.t - u.xx - lam * u), "time interval"),
+        (lambda: on(LINE, [Periodic("x", jump=1.0)], 2), "jump"),
+    ],
+)
+def test_what_is_no_eigenvalue_problem_is_refused_in_words(problem, said):
+    report = check(problem())
+    assert any(said in sentence for sentence in report.errors), report
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"eigenvalues": Eigenvalues("mu")}, "neither the equation nor a Condition"),
+        ({"eigenvalues": "lam"}, "expected Eigenvalues"),
+        ({"eigenvalues": Eigenvalues("lam"), "constants": {"lam": 1.0}}, "in one of them"),
+        ({"eigenvalues": Eigenvalues("lam"), "parameters": {"k": 1.0}}, "do not go together"),
+        ({"eigenvalues": Eigenvalues("lam"), "exact": lambda x: x}, "leave exact out"),
+    ],
+)
+def test_what_contradicts_the_statement_is_refused(arguments, said):
+    with pytest.raises(ProblemError, match=said):
+        Problem(LINE, membrane, FIXED, **arguments)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"count": 0}, {"count": 1.5}, {"count": True}, {"near": np.inf}, {"name": "2"}]
+)
+def test_numbers_that_say_nothing_are_refused(bad):
+    with pytest.raises(ProblemError, match="Eigenvalues received"):
+        Eigenvalues(**{"name": "lam", **bad})
+
+
+def test_trained_methods_find_none():
+    with pytest.raises(UsageError, match="method gmnm finds them"):
+        solve(string(), method="pinn")
+
+
+def test_only_modes_are_asked_for_integrals(square_modes):
+    with pytest.raises(UsageError, match="several modes"):
+        square_modes.integral("u_1")
+    with pytest.raises(UsageError, match="from 1 to 6"):
+        square_modes.mode(7)

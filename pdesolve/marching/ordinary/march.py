@@ -19,6 +19,7 @@ from torch import Tensor
 
 from pdesolve.adaptive.strategy import AdaptiveResult
 from pdesolve.errors import SolveError
+from pdesolve.marching.ordinary.between import overlooked
 from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.marching.ordinary.step import Trial, attempt, defect
 from pdesolve.marching.ordinary.system import System, compiled
@@ -29,6 +30,7 @@ from pdesolve.statement.problem import Problem
 
 LOCAL = 0.1  # first tolerance of a step over that of the solution: errors of steps add up
 FINEST = 2e-15  # tolerance of a step: a digit above rounding
+LOOSEST = 3e-3  # what is solved more coarsely steps over too much to know its error
 ATTEMPTS = 6  # marches with smaller and smaller steps
 MOST_STEPS = 200_000
 FIRST_STEP = 1e-3  # of the whole time; the first step is retried until it is short enough
@@ -38,6 +40,7 @@ SAFETY = 0.8
 # Relative error that the residual between stages may show, in tolerances of the step: (DEFECT s²)^r at order r, since
 # every derivative of a polynomial magnifies its error by up to s², and the first stage is at 1/s² of the step.
 DEFECT = 4
+BETWEEN = 1.0  # tolerances of a step: what is left of the residual without that of collocation is an error
 _SOLVED = "tolerance met: confirmed by a march with one stage more, in {} steps"
 
 
@@ -55,7 +58,8 @@ def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) 
     """
     monitor = monitor or Monitor()
     system = compiled(problem, tol)
-    local = LOCAL * tol
+    last = float(problem.domain.bounds[1, 0])
+    local = LOCAL * min(tol, LOOSEST)
     before = math.inf
     best = Attempt.unfinished(system)
     for _ in range(ATTEMPTS):
@@ -64,8 +68,11 @@ def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) 
         if monitor.out_of_time() and best.solution is not None:
             break  # what was reached before goes further
         best = found
-        if not best.verified:
+        if not best.verified and not best.reaches(last):
             break
+        if not best.verified:
+            local = 0.1 * local  # shorter steps, which the march with one stage more solves, too
+            continue
         _record(monitor, best)
         if best.worst <= tol:
             return best.result(*_verdict(system, best))
@@ -74,7 +81,7 @@ def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) 
             break
         before = best.worst
         local = local * min(max(0.3 * tol / max(best.worst, 1e-300), 1e-6), 0.1)
-    return best.result(False, _why(best, float(problem.domain.bounds[1, 0]), local, monitor))
+    return best.result(False, _why(best, last, local, monitor))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +102,10 @@ class Attempt:
         """Whether there are estimates."""
         return not bool(np.isnan(self.estimates).any())
 
+    def reaches(self, last: float) -> bool:
+        """Whether the march came to the last time."""
+        return self.solution is not None and float(self.solution.times[-1]) >= last
+
     @property
     def worst(self) -> float:
         """The largest estimate."""
@@ -110,11 +121,12 @@ def _attempted(system: System, problem: Problem, local: float, monitor: Monitor)
     """March with steps of a tolerance, and again with one stage more."""
     stages = _stages(local)
     u = March(system, problem, local, stages, monitor).run()
-    if float(u.times[-1]) < float(problem.domain.bounds[1, 0]):
-        return Attempt.unfinished(system, u)
+    unfinished = Attempt.unfinished(system, u)
+    if not unfinished.reaches(float(problem.domain.bounds[1, 0])):
+        return unfinished
     v = verified(system, u, stages + 1, local, monitor)
     if v is None:
-        return Attempt.unfinished(system, u)
+        return unfinished
     return Attempt(u, difference(u, v), v)
 
 
@@ -165,7 +177,7 @@ class March:
             trial = attempt(self.system, method, t, end - t, start, guess, self.local, self._scale(guess, t))
             error = self._error(method, trial, t) if trial.met else math.inf
             factor = SAFETY * (self.local / max(error, 1e-300)) ** (1 / (self.stages + 1))
-            if error <= self.local and self._missed(method, trial, t, end - t):
+            if error <= self.local and self._missed(method, trial, t, end - t, start, error):
                 error = math.inf
             if error > self.local:
                 step = (end - t) * min(max(factor, SHRINK), 0.7)
@@ -191,11 +203,19 @@ class March:
         largest = float(found.max())
         return torch.where(found > 0, found, largest if largest > 0 else 1.0)
 
-    def _missed(self, method: Radau, trial: Trial, t: float, step: float) -> bool:
+    def _missed(
+        self, method: Radau, trial: Trial, t: float, step: float, start: Tensor, error: float
+    ) -> bool:
+        """Whether the residual elsewhere than at the stages, or what grows of the error of a step, is too much."""
         scale = self._scale(trial.values, t)
         missed = defect(self.system, method, trial, t, step, scale)
         magnified = (DEFECT * self.stages**2) ** max(self.system.orders)
-        return missed > magnified * max(self.local, 4 * torch.finfo(scale.dtype).eps)
+        rounding = 4 * torch.finfo(scale.dtype).eps
+        if missed > magnified * max(self.local, rounding):
+            return True
+        interval = float(self.problem.domain.bounds[:, 0].diff())
+        between, growth = overlooked(self.system, method, trial, t, step, start, scale, interval)
+        return max(between, error * growth) > BETWEEN * max(self.local, rounding)
 
     def _error(self, method: Radau, trial: Trial, t: float) -> float:
         """Size of the first neglected Legendre coefficients, relative to the unknowns.

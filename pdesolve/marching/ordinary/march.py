@@ -68,20 +68,30 @@ def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) 
         if monitor.out_of_time() and best.solution is not None:
             break  # what was reached before goes further
         best = found
-        if not best.verified and not best.reaches(last):
-            break
-        if not best.verified:
-            local = 0.1 * local  # shorter steps, which the march with one stage more solves, too
-            continue
-        _record(monitor, best)
+        if best.verified:
+            _record(monitor, best)
         if best.worst <= tol:
             return best.result(*_verdict(system, best))
-        # A first repetition may be spent on a switch whose place moves with the steps.
-        if local <= FINEST or (best.worst > 0.5 * before and local < 1e-3 * LOCAL * tol):
+        if _is_hopeless(best, before, local, tol, last):
             break
         before = best.worst
-        local = local * min(max(0.3 * tol / max(best.worst, 1e-300), 1e-6), 0.1)
+        local = local * _tighter(best, tol)
     return best.result(False, _why(best, last, local, monitor))
+
+
+def _is_hopeless(best: Attempt, before: float, local: float, tol: float, last: float) -> bool:
+    """Whether no march with smaller steps is worth the while."""
+    if not best.reaches(last) or local <= FINEST:
+        return True
+    # A first repetition may be spent on a switch whose place moves with the steps.
+    return best.worst > 0.5 * before and local < 1e-3 * LOCAL * tol
+
+
+def _tighter(best: Attempt, tol: float) -> float:
+    """Factor of the tolerance of the steps; a tenth where the march with one stage more did not solve every step."""
+    if not best.verified:
+        return 0.1
+    return min(max(0.3 * tol / max(best.worst, 1e-300), 1e-6), 0.1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from pdesolve.inverse.determined import require_determined, require_regular
 from pdesolve.inverse.observations import Observations
 from pdesolve.inverse.rows import ParametricRows
 from pdesolve.inverse.selection import Choice, choose
+from pdesolve.least_squares.newton import Linearisation, Point, Rows, Step, backtrack, newton
 from pdesolve.least_squares.sparse.normal_equations import NormalEquations
 from pdesolve.least_squares.sparse.row_blocks import squared_norm
 from pdesolve.patches.assembly import Assembly
@@ -103,13 +104,15 @@ def forward(
     move = at.equations.solve([-r for r in at.residuals]).x
     c = c + move
     residuals = [r + block.apply(move) for r, block in zip(at.residuals, at.equations.rows, strict=True)]
-    size, of_patch = squared_norm(residuals) ** 0.5, assembly.residual_of_patch(residuals)
+    size = squared_norm(residuals) ** 0.5
+    of_patch = assembly.residual_of_patch(residuals)
     return Forward(Discrete(assembly, c, True, size, 1, of_patch), at)
 
 
 def response_of(rows: ParametricRows, state: Forward) -> Tensor:
     """∂c/∂θ (p, θ) from A ∂c/∂θ = -∂r/∂θ."""
-    assembly, c = state.discrete.assembly, state.coefficients
+    assembly = state.discrete.assembly
+    c = state.coefficients
     at = state.linearisation or _Linearisation.of(assembly, c)
     columns = rows.derivatives(assembly, c, at.scales, at.residuals)
     found = []
@@ -123,11 +126,9 @@ def response_of(rows: ParametricRows, state: Forward) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class _State:
-    """Where the iteration is: θ, u(θ), and what the data see of it: misfits e (n,), ∂e/∂θ (n, θ), ∂c/∂θ (p, θ)."""
+class _Seen:
+    """What the data see of u(θ): misfits e (n,), ∂e/∂θ (n, θ), ∂c/∂θ (p, θ)."""
 
-    theta: Tensor
-    solution: Forward
     e: Tensor
     J: Tensor
     response: Tensor
@@ -154,111 +155,161 @@ def identify(
     Raises:
         UsageError: the data do not determine the scalars.
     """
-    return _Iteration(rows, stop, monitor).run(start, theta, choice)
+    theta_rows = _ThetaRows(rows, stop, monitor, choice)
+    solution = forward(rows, start, theta, stop, monitor)
+    ending = _Stop(theta_rows, stop, monitor)
+    # The merit at the start is that of its linearisation, which chooses the weights.
+    last, converged = newton(theta_rows, Point(theta, solution, np.inf), ending, theta_rows.search)
+    return theta_rows.identified(last, converged)
 
 
-class _Iteration:
-    """Gauss–Newton over θ with backtracking; the weights are chosen anew while steps are long."""
+class _ThetaRows:
+    """Misfits and penalties as rows in θ; the weights are chosen anew while steps are long.
 
-    def __init__(self, rows: ParametricRows, stop: float, monitor: Monitor):
+    Attributes:
+        deviations: size of the last step, in standard deviations.
+        fixed: whether the weights stay.
+        seen: what the data see of the point of the last linearisation.
+    """
+
+    seen: _Seen
+
+    def __init__(self, rows: ParametricRows, stop: float, monitor: Monitor, choice: Choice | None):
         self.rows = rows
         self.parameters = rows.parameters
-        self.data = Observations(rows)
-        self.stop = stop
-        self.monitor = monitor
+        self.deviations = np.inf
+        self.fixed = choice is not None
+        self._data = Observations(rows)
+        self._stop = stop
+        self._monitor = monitor
+        self._choice = choice
+        self._last: Forward | None = None
 
-    def run(self, start: Tensor | None, theta: Tensor, choice: Choice | None) -> Identified:
-        """Iterate from θ."""
-        fixed = choice is not None
-        converged = False
-        state = self._state(theta, forward(self.rows, start, theta, self.stop, self.monitor))
-        require_determined(state.J, state.response, self.rows, theta)
-        for step in range(MOST_STEPS):
-            if not fixed:
-                choice = choose(self.data, state.e, state.J, self.parameters, state.theta, choice)
-            assert choice is not None
-            move, root = self._step(state, choice)
-            if step == 0:
-                require_regular(root, self.rows)
-            deviations = float((root @ move).norm())
-            length, theta, solution = self._line_search(state, move, choice, deviations)
-            change = self.parameters.change(theta, move, solution.coefficients, state.response)
-            fixed = fixed or step >= CHOOSING or deviations < SETTLED
-            if length > 0.0:
-                state = self._state(theta, solution)
-            if self._ends(length, deviations, change):
-                converged = change <= self.stop or deviations < SETTLED
-                break
-        assert choice is not None
-        return self._identified(state, choice, converged)
+    @property
+    def choice(self) -> Choice:
+        """The weights, known from the first linearisation on."""
+        assert self._choice is not None
+        return self._choice
 
-    def _ends(self, length: float, deviations: float, change: float) -> bool:
-        resting = length < 1.0 and length * deviations < AT_REST
-        return resting or change <= self.stop or self.monitor.out_of_time()
+    def linearise(self, point: Point[Forward]) -> Linearisation[Forward]:
+        theta = point.c
+        first = self._last is None
+        self._look(point)
+        if first:
+            require_determined(self.seen.J, self.seen.response, self.rows, theta)
+        if not self.fixed:
+            before = self._choice
+            self._choice = choose(self._data, self.seen.e, self.seen.J, self.parameters, theta, before)
+        move, root = self._step(theta)
+        if first:
+            require_regular(root, self.rows)
+        self.deviations = float((root @ move).norm())
+        merit = self._merit(point.residual.coefficients, theta)
+        # rᵀJδ = -|Jδ|² of an exact solve.
+        return Linearisation(Point(theta, point.residual, merit), move, -(self.deviations**2))
 
-    def _state(self, theta: Tensor, solution: Forward) -> _State:
+    def _look(self, point: Point[Forward]) -> None:
+        """Take up what the data see of a point, unless it is known."""
+        solution = point.residual
+        if solution is self._last:
+            return
         response = response_of(self.rows, solution)
-        e = self.data.residual(solution.coefficients, theta)
-        return _State(theta, solution, e, self.data.apply(response) + self.data.direct, response)
+        e = self._data.residual(solution.coefficients, point.c)
+        self.seen = _Seen(e, self._data.apply(response) + self._data.direct, response)
+        self._last = solution
 
-    def _step(self, state: _State, choice: Choice) -> tuple[Tensor, Tensor]:
-        """The Gauss–Newton step, and the root R of its Hessian RᵀR."""
-        rows, values = self.parameters.penalty(state.theta, choice.alpha)
-        weight = 1 / choice.sigma[self.data.group]
-        A = torch.cat([state.J * weight[:, None], rows])
-        Q, root = torch.linalg.qr(A)
-        rhs = Q.T @ torch.cat([state.e * weight, values])
-        return -torch.linalg.solve_triangular(root, rhs[:, None], upper=True)[:, 0], root
+    def along(self, model: Linearisation[Forward], t: float) -> Point[Forward]:
+        theta = model.point.c + t * model.direction
+        solution = model.point.residual
+        guess = solution.coefficients + t * (self.seen.response @ model.direction)
+        try:
+            reached = forward(self.rows, guess, theta, self._stop, self._monitor)
+        except SolveError:
+            # Too far: a shorter step may have a solution.
+            return Point(theta, solution, np.inf)
+        return Point(theta, reached, self._merit(reached.coefficients, theta))
 
-    def _line_search(
-        self, state: _State, move: Tensor, choice: Choice, deviations: float
-    ) -> tuple[float, Tensor, Forward]:
-        """The first of 1, ½, ¼, … at which the objective does not rise; 0 and the old state where there is none.
+    def search(self, _: Rows[Forward], model: Linearisation[Forward]) -> Step[Forward] | None:
+        """The first of 1, ½, ¼, … at which the objective does not rise.
 
         Where patches do not resolve u yet, ∂u/∂θ misses what the residual contributes, and near the end a full step
         may raise the misfit by as little as it promises to lower it: by the square of its standard deviations.
         """
-        shortest = max(SHORTEST, AT_REST / max(deviations, AT_REST))
-        slack = deviations**2 if deviations < SMALL else 0.0
-        c = state.solution.coefficients
-        before = self._objective(c, state.theta, choice)
-        length = 1.0
-        while length >= shortest:
-            trial = state.theta + length * move
-            guess = c + length * (state.response @ move)
-            try:
-                reached = forward(self.rows, guess, trial, self.stop, self.monitor)
-                after = self._objective(reached.coefficients, trial, choice)
-            except SolveError:
-                after = float("inf")
-            if after <= before * (1 + ROUNDING) + slack:
-                return length, trial, reached
-            length /= 2
-        return 0.0, state.theta, state.solution
+        slack = ROUNDING * model.point.merit
+        if self.deviations < SMALL:
+            slack += 0.5 * self.deviations**2
+        shortest = max(SHORTEST, AT_REST / max(self.deviations, AT_REST))
+        return backtrack(self, model, sufficient=0.0, slack=slack, shortest=shortest)
 
-    def _objective(self, c: Tensor, theta: Tensor, choice: Choice) -> float:
-        e = self.data.residual(c, theta) / choice.sigma[self.data.group]
-        roughness = self.parameters.penalty(theta, choice.alpha)[1]
-        return float(e.square().sum() + roughness.square().sum())
+    def _step(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """The Gauss–Newton step, and the root R of its Hessian RᵀR."""
+        rows, values = self.parameters.penalty(theta, self.choice.alpha)
+        weight = 1 / self.choice.sigma[self._data.group]
+        A = torch.cat([self.seen.J * weight[:, None], rows])
+        Q, root = torch.linalg.qr(A)
+        rhs = Q.T @ torch.cat([self.seen.e * weight, values])
+        return -torch.linalg.solve_triangular(root, rhs[:, None], upper=True)[:, 0], root
 
-    def _identified(self, state: _State, choice: Choice, converged: bool) -> Identified:
+    def _merit(self, c: Tensor, theta: Tensor) -> float:
+        """Half of the objective."""
+        e = self._data.residual(c, theta) / self.choice.sigma[self._data.group]
+        roughness = self.parameters.penalty(theta, self.choice.alpha)[1]
+        return 0.5 * float(e.square().sum() + roughness.square().sum())
+
+    def identified(self, point: Point[Forward], converged: bool) -> Identified:
         """The end of the iteration with its covariance and degrees of freedom."""
-        _, root = self._step(state, choice)
+        self._look(point)
+        _, root = self._step(point.c)
         inverse = torch.linalg.solve_triangular(root, torch.eye(len(root), dtype=root.dtype), upper=True)
-        sigma = choice.sigma[self.data.group]
-        hat = (state.J / sigma[:, None]) @ inverse  # of the hat matrix S = hat hatᵀ
-        expected = len(state.e) - float(hat.square().sum())
-        known = not bool(self.data.sigma.isnan().any())
-        discrete = state.solution.discrete
+        sigma = self.choice.sigma[self._data.group]
+        hat = (self.seen.J / sigma[:, None]) @ inverse  # of the hat matrix S = hat hatᵀ
+        expected = len(self.seen.e) - float(hat.square().sum())
+        known = not bool(self._data.sigma.isnan().any())
+        discrete = point.residual.discrete
         of_fields = hat[:, len(self.parameters.names) :]
         return Identified(
             **{**vars(discrete), "converged": converged and discrete.converged},
             rows=self.rows,
-            theta=state.theta,
-            choice=choice,
+            theta=point.c,
+            choice=self.choice,
             spread=inverse,
-            response=state.response,
+            response=self.seen.response,
             freedom=np.inf if known else max(expected, 1.0),
-            chi=(float((state.e / sigma).square().sum()), expected),
+            chi=(float((self.seen.e / sigma).square().sum()), expected),
             used=float(of_fields.square().sum()) if self.parameters.fields else 0.0,
         )
+
+
+class _Stop:
+    """When Gauss–Newton over θ ends; a verdict says whether it has converged."""
+
+    def __init__(self, rows: _ThetaRows, stop: float, monitor: Monitor):
+        self.rows = rows
+        self.stop = stop
+        self.monitor = monitor
+        self.steps = 0
+
+    def before(self, point: Point[Forward]) -> bool | None:
+        del point
+        if self.steps >= MOST_STEPS:
+            return False
+        return None
+
+    def after(self, step: Step[Forward]) -> bool | None:
+        rows = self.rows
+        change = self._change(step.after, step.direction)
+        settled = rows.deviations < SETTLED
+        rows.fixed = rows.fixed or self.steps >= CHOOSING or settled
+        self.steps += 1
+        resting = step.length < 1.0 and step.length * rows.deviations < AT_REST
+        if resting or change <= self.stop or self.monitor.out_of_time():
+            return change <= self.stop or settled
+        return None
+
+    def stuck(self, model: Linearisation[Forward]) -> bool:
+        # No length lowers the objective: that is the end, unless the step is still large.
+        return self._change(model.point, model.direction) <= self.stop or self.rows.deviations < SETTLED
+
+    def _change(self, point: Point[Forward], move: Tensor) -> float:
+        rows = self.rows
+        return rows.parameters.change(point.c, move, point.residual.coefficients, rows.seen.response)

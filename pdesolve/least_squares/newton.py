@@ -27,6 +27,21 @@ class Point(Generic[Residual]):
 
 
 @dataclass(frozen=True, eq=False)
+class Linearisation(Generic[Residual]):
+    """What the linear model at a point says.
+
+    Attributes:
+        point: where it was taken, with its merit in the units of this model: scales and weights may be new.
+        direction: the step δ (p,) = argmin |J δ + r|.
+        slope: rᵀ J δ of the merit along it.
+    """
+
+    point: Point[Residual]
+    direction: Tensor
+    slope: float
+
+
+@dataclass(frozen=True, eq=False)
 class Step(Generic[Residual]):
     """From one point along a direction δ to another.
 
@@ -45,13 +60,13 @@ class Step(Generic[Residual]):
 
 
 class Rows(Protocol[Residual]):
-    """Rows that can be evaluated, and linearised and solved."""
+    """Rows that can be linearised and solved, and evaluated along the step."""
 
-    def at(self, c: Tensor) -> Point[Residual]:
-        """Residual and merit."""
+    def linearise(self, point: Point[Residual]) -> Linearisation[Residual]:
+        """The step at a point."""
 
-    def direction(self, point: Point[Residual]) -> tuple[Tensor, float]:
-        """The step δ = argmin |J δ + r| at a point, and the slope rᵀ J δ of the merit along it."""
+    def along(self, model: Linearisation[Residual], t: float) -> Point[Residual]:
+        """The point c + t δ, its merit in the units of the model."""
 
 
 class Stop(Protocol[Residual, Verdict]):
@@ -63,15 +78,18 @@ class Stop(Protocol[Residual, Verdict]):
     def after(self, step: Step[Residual]) -> Verdict | None:
         """After a step that was taken: convergence."""
 
-    def stuck(self, point: Point[Residual], slope: float) -> Verdict:
+    def stuck(self, model: Linearisation[Residual]) -> Verdict:
         """Where no length lowers the merit: the end, one way or the other."""
+
+
+Search = Callable[[Rows[Residual], Linearisation[Residual]], Step[Residual] | None]
 
 
 def newton(
     rows: Rows[Residual],
     start: Point[Residual],
     stop: Stop[Residual, Verdict],
-    search: Callable[[Rows[Residual], Point[Residual], Tensor, float], Step[Residual] | None] | None = None,
+    search: Search[Residual] | None = None,
 ) -> tuple[Point[Residual], Verdict]:
     """Minimise ½ |r(c)|² by δ = argmin |J δ + r|, c ← c + t δ with a line search on t.
 
@@ -79,7 +97,7 @@ def newton(
         rows: what to solve.
         start: where to begin.
         stop: when to end.
-        search: (rows, point, δ, slope) → the step taken, None where there is none; None: `backtrack`.
+        search: (rows, model) → the step taken, None where there is none; None: `backtrack`.
 
     Returns:
         The last point, and the verdict of `stop`.
@@ -96,10 +114,10 @@ def newton(
         verdict = stop.before(point)
         if verdict is not None:
             return point, verdict
-        direction, slope = rows.direction(point)
-        step = search(rows, point, direction, slope)
+        model = rows.linearise(point)
+        step = search(rows, model)
         if step is None:
-            return point, stop.stuck(point, slope)
+            return model.point, stop.stuck(model)
         point = step.after
         verdict = stop.after(step)
         if verdict is not None:
@@ -108,30 +126,33 @@ def newton(
 
 def backtrack(
     rows: Rows[Residual],
-    point: Point[Residual],
-    direction: Tensor,
-    slope: float,
+    model: Linearisation[Residual],
     sufficient: float = 1e-4,
     slack: float = 0.0,
     shortest: float = 2.0**-20,
+    longest: float = 1.0,
 ) -> Step[Residual] | None:
     """The first of t = 1, ½, ¼, … with f(c + t δ) ≤ f(c) + c₁ t f'(c; δ) + slack (Armijo); None if there is none.
 
     Args:
         rows: f, by its residuals.
-        point: c.
-        direction: δ.
-        slope: f'(c; δ); where it is not negative, no length is tried.
+        model: c, δ and f'(c; δ); where that is not negative, no length is tried.
         sufficient: c₁, 1e-4 as Nocedal & Wright, §3.1, recommend.
         slack: by which f may rise all the same: what rounding leaves, or what is not resolved yet.
         shortest: smallest t tried.
+        longest: first t tried.
 
     Source: Nocedal & Wright, Algorithm 3.1.
     """
-    t = 1.0
-    while t >= shortest and slope < 0:
-        trial = rows.at(point.c + t * direction)
-        if trial.merit <= point.merit + sufficient * t * slope + slack:
-            return Step(point, trial, direction, slope, t)
+    t = longest
+    while t >= shortest and model.slope < 0:
+        trial = rows.along(model, t)
+        if trial.merit <= model.point.merit + sufficient * t * model.slope + slack:
+            return taken(model, trial, t)
         t *= 0.5
     return None
+
+
+def taken(model: Linearisation[Residual], after: Point[Residual], length: float) -> Step[Residual]:
+    """The step of a length along a model."""
+    return Step(model.point, after, model.direction, model.slope, length)

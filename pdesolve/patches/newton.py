@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.least_squares.newton import Linearisation, Point, Rows, Step, backtrack, newton, taken
 from pdesolve.least_squares.sparse.normal_equations import Factors, NormalEquations
 from pdesolve.least_squares.sparse.row_blocks import squared_norm
 from pdesolve.patches.assembly import Assembly
@@ -17,6 +19,8 @@ from pdesolve.patches.points.interior import Points
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
 
+SHORTEST = 2.0**-9  # length of a step; what gains only by shorter ones is another problem
+SLACK = 1e-6  # relative rise of ½‖r‖² with which a full step is taken all the same
 AT_ROUNDING = 1e-9  # relative step below which only rounding keeps Gauss–Newton from contracting
 NEAR = 1e-2  # relative step below which the next may use the same linearisation
 CONTRACTING = 0.1  # a step with the same linearisation that is not this much shorter is not taken
@@ -68,49 +72,140 @@ def gauss_newton(
     steps that do not shrink any more. Near the solution a linearisation serves for several steps, and the `factors` of
     earlier ones as long as they help. Where it is to `examine`, what the rows hold back least is found, too.
     """
-    c = assembly.space.zero() if start is None else start
-    converged, smallest, step = False, 1e-300, 0
-    factors = factors or Factors(1)
-    energy, last, linear = 0.0, np.inf, assembly.linear
-    while step < max_steps:
-        step += 1
-        rows, residuals, scales = assembly.linearise(c)
-        equations = NormalEquations(assembly.layout, assembly.patches.centre, rows, factors)
-        found = equations.solve([-r for r in residuals], energy=energy)
-        move, energy = found.x, found.energy
-        if linear:
-            modelled = [r + block.apply(move) for r, block in zip(residuals, rows, strict=True)]
-            c = c + move
-            residuals = assembly.residuals(c, scales)
-            size = squared_norm([block.apply(c) for block in rows])
-            off = squared_norm([r - m for r, m in zip(residuals, modelled, strict=True)])
-            linear = converged = off <= AS_MODELLED**2 * size
-            if converged:
+    if start is None:
+        start = assembly.space.zero()
+    rows = _PatchRows(assembly, stop, factors or Factors(1))
+    ending = _Stop(rows, stop, max_steps, monitor)
+    # The merit at the start is that of its linearisation, which scales the rows.
+    begin: Point[list[Tensor]] = Point(start, [], np.inf)
+    last, converged = newton(rows, begin, ending, rows.search)
+    weakest = None
+    if examine:
+        weakest = _weakest(assembly, rows.equations)
+    parts = assembly.residual_of_patch(last.residual)
+    size = squared_norm(last.residual) ** 0.5
+    return Discrete(assembly, last.c, converged, size, ending.steps, parts, weakest=weakest)
+
+
+class _PatchRows:
+    """The rows of an assembly, scaled anew at every linearisation.
+
+    Attributes:
+        linear: whether the problem is, as far as is known.
+        equations: of the last linearisation.
+    """
+
+    equations: NormalEquations
+
+    def __init__(self, assembly: Assembly, stop: float, factors: Factors):
+        self.assembly = assembly
+        self.linear = assembly.linear
+        self._stop = stop
+        self._factors = factors
+        self._energy = 0.0
+        self._scales: list[Any] = []
+
+    def linearise(self, point: Point[list[Tensor]]) -> Linearisation[list[Tensor]]:
+        assembly = self.assembly
+        rows, residuals, self._scales = assembly.linearise(point.c)
+        self.equations = NormalEquations(assembly.layout, assembly.patches.centre, rows, self._factors)
+        found = self.equations.solve([-r for r in residuals], energy=self._energy)
+        self._energy = found.energy
+        merit = 0.5 * squared_norm(residuals)
+        # Armijo's condition asks for a part of ½‖r‖² itself: of the promised decrease, most of what is left over by
+        # coarse patches is no part.
+        return Linearisation(Point(point.c, residuals, merit), found.x, -merit)
+
+    def along(self, model: Linearisation[list[Tensor]], t: float) -> Point[list[Tensor]]:
+        return self._at(model.point.c + t * model.direction)
+
+    def _at(self, c: Tensor) -> Point[list[Tensor]]:
+        residuals = self.assembly.residuals(c, self._scales)
+        return Point(c, residuals, 0.5 * squared_norm(residuals))
+
+    def search(self, _: Rows[list[Tensor]], model: Linearisation[list[Tensor]]) -> Step[list[Tensor]] | None:
+        """The full step of a linear problem; else the longest that lowers ½‖r‖², and more with the same factor."""
+        full = self.along(model, 1.0)
+        # At the solution, rounding decides whether the residual falls or rises.
+        if self.linear or full.merit <= model.point.merit * (1 + SLACK):
+            step = taken(model, full, 1.0)
+            return step if self.linear else self._polished(step)
+        return backtrack(self, model, shortest=SHORTEST, longest=0.5)
+
+    def _polished(self, step: Step[list[Tensor]]) -> Step[list[Tensor]]:
+        """Steps with the linearisation of a full step, as long as each is much shorter than the one before."""
+        change = relative_change(step)
+        while self._stop < change <= NEAR:
+            point = step.after
+            move = self.equations.solve([-r for r in point.residual], energy=self._energy).x
+            shorter = Step(point, self._at(point.c + move), move, step.slope, 1.0)
+            if not relative_change(shorter) <= CONTRACTING * change:
                 break
-            continue
-        length, after, residuals = _line_search(assembly, c, move, residuals, scales)
-        c = c + length * move
-        change = float(move.norm() / c.norm().clamp_min(smallest))
-        while length == 1.0 and stop < change <= NEAR:
-            move = equations.solve([-r for r in residuals], energy=energy).x
-            shorter = float(move.norm() / c.norm().clamp_min(smallest))
-            if not shorter <= CONTRACTING * change:
-                break
-            c, change = c + move, shorter
-            residuals = assembly.residuals(c, scales)
-        if length == 0.0:  # no descent left: rounding, unless the step is still large
-            converged = change <= max(1e3 * stop, 1e-10)
-            break
-        stagnant = last <= AT_ROUNDING and change > 0.5 * last
-        converged = (length == 1.0 and (change <= stop or stagnant)) or after == 0.0
-        last = change
-        if converged or monitor.out_of_time():
-            break
-    if not linear:
-        residuals = assembly.residuals(c, scales)
-    weakest = Weakest(*equations.weakest(_mass(assembly, equations.scale))) if examine else None
-    parts = assembly.residual_of_patch(residuals)
-    return Discrete(assembly, c, converged, squared_norm(residuals) ** 0.5, step, parts, weakest=weakest)
+            step = shorter
+            change = relative_change(step)
+        return step
+
+    def off_model(self, step: Step[list[Tensor]]) -> bool:
+        """Whether a full step leaves another residual than the linear model says."""
+        modelled = [
+            r + part
+            for r, part in zip(step.before.residual, self.equations.apply(step.direction), strict=True)
+        ]
+        size = squared_norm(self.equations.apply(step.after.c))
+        off = squared_norm([r - m for r, m in zip(step.after.residual, modelled, strict=True)])
+        return not off <= AS_MODELLED**2 * size
+
+
+def relative_change(step: Step[list[Tensor]]) -> float:
+    """‖δ‖ over the norm of the coefficients after the step."""
+    return float(step.direction.norm() / step.after.c.norm().clamp_min(1e-300))
+
+
+class _Stop:
+    """When Gauss–Newton on patches ends; a verdict says whether it has converged.
+
+    Attributes:
+        steps: taken so far.
+    """
+
+    def __init__(self, rows: _PatchRows, stop: float, max_steps: int, monitor: Monitor):
+        self.rows = rows
+        self.stop = stop
+        self.max_steps = max_steps
+        self.monitor = monitor
+        self.steps = 0
+        self.last = np.inf
+
+    def before(self, point: Point[list[Tensor]]) -> bool | None:
+        del point
+        if self.steps >= self.max_steps:
+            return False
+        self.steps += 1
+        return None
+
+    def after(self, step: Step[list[Tensor]]) -> bool | None:
+        if self.rows.linear:
+            return self._after_linear(step)
+        change = relative_change(step)
+        # Tiny steps that do not shrink any more are rounding.
+        stagnant = self.last <= AT_ROUNDING and change > 0.5 * self.last
+        self.last = change
+        if step.after.merit == 0.0 or (step.length == 1.0 and (change <= self.stop or stagnant)):
+            return True
+        if self.monitor.out_of_time():
+            return False
+        return None
+
+    def _after_linear(self, step: Step[list[Tensor]]) -> bool | None:
+        self.rows.linear = not self.rows.off_model(step)
+        if self.rows.linear:
+            return True
+        return None
+
+    def stuck(self, model: Linearisation[list[Tensor]]) -> bool:
+        # No descent is left: that is rounding, unless the step is still large.
+        change = float(model.direction.norm() / model.point.c.norm().clamp_min(1e-300))
+        return change <= max(1e3 * self.stop, 1e-10)
 
 
 def weakest_of(discrete: Discrete) -> Weakest:
@@ -119,8 +214,12 @@ def weakest_of(discrete: Discrete) -> Weakest:
         return discrete.weakest
     assembly = discrete.assembly
     rows, _, _ = assembly.linearise(discrete.coefficients)
-    equations = NormalEquations(assembly.layout, assembly.patches.centre, rows)
-    return Weakest(*equations.weakest(_mass(assembly, equations.scale)))
+    return _weakest(assembly, NormalEquations(assembly.layout, assembly.patches.centre, rows))
+
+
+def _weakest(assembly: Assembly, equations: NormalEquations) -> Weakest:
+    sigma, direction = equations.weakest(_mass(assembly, equations.scale))
+    return Weakest(sigma, direction)
 
 
 def _mass(assembly: Assembly, scale: Tensor) -> Callable[[Tensor], Tensor]:
@@ -129,7 +228,8 @@ def _mass(assembly: Assembly, scale: Tensor) -> Callable[[Tensor], Tensor]:
     The basis is orthonormal but for its envelope. On cut cells it is not: what is large outside the domain only, is no
     function, and rows do not hold it back.
     """
-    size = coefficients_of(_with(assembly, scale), np.arange(len(assembly.patches)))[..., 0].median(0).values
+    every = np.arange(len(assembly.patches))
+    size = assembly.space.coefficients_on(scale, every)[..., 0].median(0).values
     tables = {
         i: value_table(assembly, points) * points.weight[..., None]
         for i, points in enumerate(assembly.interior)
@@ -149,25 +249,6 @@ def _mass(assembly: Assembly, scale: Tensor) -> Callable[[Tensor], Tensor]:
     return apply
 
 
-def _with(assembly: Assembly, coefficients: Tensor) -> Discrete:
-    """Coefficients as those of a solution."""
-    return Discrete(assembly, coefficients, True, 0.0, 0, np.zeros(len(assembly.patches)))
-
-
-def _line_search(
-    assembly: Assembly, c: Tensor, move: Tensor, residuals: list[Tensor], scales: list[Tensor]
-) -> tuple[float, float, list[Tensor]]:
-    """Backtracking from the full step until the residual falls (Armijo): its length, the new ‖r‖² and r."""
-    length, before = 1.0, squared_norm(residuals)
-    while length > 1e-3:
-        trial = assembly.residuals(c + length * move, scales)
-        after = squared_norm(trial)
-        if after <= (1 - 1e-4 * length) * before or (length == 1.0 and after <= before * (1 + 1e-6)):
-            return length, after, trial
-        length /= 2
-    return 0.0, before, residuals
-
-
 def carried(assembly: Assembly, previous: Discrete | None, problem: Problem) -> Tensor | None:
     """Coefficients that stand for an earlier solution, exactly on the same patches; else for the problem's `guess`."""
     if previous is None:
@@ -177,7 +258,8 @@ def carried(assembly: Assembly, previous: Discrete | None, problem: Problem) -> 
 
 def project(assembly: Assembly, source: PartitionedMixture | None, problem: Problem) -> Tensor | None:
     """Coefficients of the best local fit to an earlier solution, or to the problem's `guess`."""
-    space, states = assembly.space, list(assembly.statement.states)
+    space = assembly.space
+    states = list(assembly.statement.states)
     if source is not None:
         return space.fit_mixture(source)
     if problem.guess is None:

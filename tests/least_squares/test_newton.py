@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pdesolve.errors import OutOfTimeError
-from pdesolve.least_squares.newton import Point, backtrack, newton
+from pdesolve.least_squares.newton import Linearisation, Point, backtrack, newton
 from pdesolve.runs.monitor import Monitor
 
 
@@ -22,10 +22,13 @@ class Blocks:
         r = [c**2 - self.a, c - self.a.sqrt()]
         return Point(c, r, 0.5 * float(sum(part.square().sum() for part in r)))
 
-    def direction(self, point):
+    def linearise(self, point):
         r, s = point.residual
         δ = -(2 * point.c * r + s) / (4 * point.c**2 + 1)
-        return δ, float(r @ (2 * point.c * δ) + s @ δ)
+        return Linearisation(point, δ, float(r @ (2 * point.c * δ) + s @ δ))
+
+    def along(self, model, t):
+        return self.at(model.point.c + t * model.direction)
 
 
 @dataclass
@@ -67,15 +70,15 @@ def test_limits_are_asked_before_a_linearisation():
 def test_a_direction_that_does_not_descend_is_not_tried():
     rows = Blocks(A)
     point = rows.at(torch.ones_like(A))
-    assert backtrack(rows, point, torch.ones_like(A), slope=0.0) is None
+    assert backtrack(rows, Linearisation(point, torch.ones_like(A), 0.0)) is None
     assert rows.evaluations == 1
 
 
 def test_a_step_that_is_too_long_is_halved():
     rows = Blocks(A)
     point = rows.at(torch.ones_like(A))
-    δ, slope = rows.direction(point)
-    step = backtrack(rows, point, 16 * δ, 16 * slope)
+    model = rows.linearise(point)
+    step = backtrack(rows, Linearisation(point, 16 * model.direction, 16 * model.slope))
     assert step is not None
     assert 0 < step.length < 1
     assert step.after.merit < point.merit
@@ -84,9 +87,9 @@ def test_a_step_that_is_too_long_is_halved():
 def test_slack_lets_a_step_pass_that_gains_nothing():
     rows = Blocks(A)
     point = rows.at(A.sqrt())
-    δ = torch.full_like(A, 1e-9)
-    assert backtrack(rows, point, δ, slope=-1e-30, shortest=0.5) is None
-    assert backtrack(rows, point, δ, slope=-1e-30, slack=1e-12) is not None
+    model = Linearisation(point, torch.full_like(A, 1e-9), -1e-30)
+    assert backtrack(rows, model, shortest=0.5) is None
+    assert backtrack(rows, model, slack=1e-12) is not None
 
 
 def test_a_deadline_is_heard():

@@ -20,7 +20,7 @@ from pdesolve.least_squares.dense.stopping import (
     out_of_iterations,
     out_of_time,
 )
-from pdesolve.least_squares.newton import Point, Step, backtrack, newton
+from pdesolve.least_squares.newton import Linearisation, Point, Step, backtrack, newton
 from pdesolve.runs.monitor import Monitor
 
 
@@ -104,10 +104,13 @@ class _DenseRows:
         r = self.residual(c)
         return Point(c, r, half_square(r))
 
-    def direction(self, point: Point[Tensor]) -> tuple[Tensor, float]:
+    def linearise(self, point: Point[Tensor]) -> Linearisation[Tensor]:
         J = self.jacobian(point.c)
         step = self.solve(J, -point.residual)
-        return step, float(point.residual @ (J @ step))
+        return Linearisation(point, step, float(point.residual @ (J @ step)))
+
+    def along(self, model: Linearisation[Tensor], t: float) -> Point[Tensor]:
+        return self.at(model.point.c + t * model.direction)
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,10 @@ class _Stop:
             return None
         return reached, True
 
-    def stuck(self, point: Point[Tensor], slope: float) -> tuple[str, bool]:
+    def stuck(self, model: Linearisation[Tensor]) -> tuple[str, bool]:
         """Tell a stationary point (a promised decrease below the tolerance) from a failed line search."""
-        loss = point.merit
+        loss = model.point.merit
+        slope = model.slope
         # A full step promises to lower ½ |r|² by half of the slope; less than some ε of it cannot be seen.
         if -slope <= max(self.settings.tolerances.loss, 1e-14) * 2 * loss:
             promised = max(-slope, 0.0) / 2

@@ -17,6 +17,7 @@ _HOMES = {
     "errors": "PdesolveError ProblemError SolveError UsageError",
     "quadrature": "gauss_hermite gauss_legendre",
     "solver": "solve",
+    "runs.monitor": "Monitor",
     "statement.calculus": "Field Vector curl div grad laplace normal_derivative vector",
     "statement.conditions": "Condition Dirichlet Initial Integral Interface Neumann Observation Periodic Piecewise "
     "Robin",

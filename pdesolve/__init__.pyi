@@ -103,6 +103,7 @@ from pdesolve.quadrature import (
 )
 from pdesolve.references.lines import LinesReference as LinesReference
 from pdesolve.references.spectral import SpectralReference as SpectralReference
+from pdesolve.runs.monitor import Monitor as Monitor
 from pdesolve.solution.solution import Solution as Solution
 from pdesolve.solver import solve as solve
 from pdesolve.statement.calculus import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,7 @@ def solve(
     device: str = "auto",
     monitor: Monitor | None = None,
     times: Sequence[float] | None = None,
+    on_record: Callable[[dict[str, Any]], None] | None = None,
     **settings: Any,
 ) -> Solution:
     """Solve a problem.
@@ -65,6 +66,7 @@ def solve(
         device: "auto", "cpu" or "cuda".
         monitor: progress, history, checkpoints.
         times: at which the files of an evolution are written; the steps of the solver do not depend on them.
+        on_record: called with every row of the history as it comes: seconds, level or iteration, estimate or loss.
         **settings: the method's own settings by name.
 
     Returns:
@@ -84,6 +86,8 @@ def solve(
     monitor = monitor or Monitor(time_limit=time_limit)
     if time_limit is not None:
         monitor.time_limit = time_limit
+    if on_record is not None:
+        monitor.on_record = on_record
     run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, configured)
     # Methods draw from generators of their own; this one is for modules and functions of the user.
     torch.manual_seed(seed)

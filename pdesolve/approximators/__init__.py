@@ -2,7 +2,7 @@
 
 from pdesolve.approximators.approximator import Approximator, TrainableApproximator
 from pdesolve.approximators.autodiff_jet import AutodiffJet
-from pdesolve.approximators.foreign import ForeignNetwork
+from pdesolve.approximators.foreign import ForeignNetwork, GivenNetwork
 from pdesolve.approximators.gabor import GaborNet
 from pdesolve.approximators.gaussian_mixture import GaussianMixture
 from pdesolve.approximators.gaussian_network import GaussianNetwork
@@ -21,6 +21,7 @@ __all__ = [
     "GaborNet",
     "GaussianMixture",
     "GaussianNetwork",
+    "GivenNetwork",
     "Lifting",
     "TrainableApproximator",
     "box_distance",

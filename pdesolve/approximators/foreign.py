@@ -1,5 +1,6 @@
 """A torch module of the user's own as an approximator."""
 
+import copy
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
@@ -73,6 +74,58 @@ class ForeignNetwork(AutodiffJet):
         scaled.sizes.mul_(sizes.to(scaled.sizes))
 
 
+class GivenNetwork(AutodiffJet):
+    """As `ForeignNetwork`, of a module that is given: itself, or a class or function that makes it.
+
+    A module that is given is copied, so that a second solve begins where the first one did.
+
+    Args:
+        given: a `torch.nn.Module` of points (n, d) to values (n, u), or what makes one.
+        inputs: Coordinates d.
+        outputs: Unknowns u.
+        width: For a class that asks for one.
+        lower: Lower corner of the points' bounding box.
+        upper: Upper corner.
+        seed: Of torch's generator, before the class is called.
+        dtype: ``float64`` (default) or ``float32``.
+
+    Raises:
+        UsageError: If it does not work as an approximator.
+    """
+
+    def __init__(
+        self,
+        given: Any,
+        inputs: int,
+        outputs: int = 1,
+        width: int = 16,
+        lower: Sequence[float] | None = None,
+        upper: Sequence[float] | None = None,
+        seed: int = 0,
+        dtype: torch.dtype | str = torch.float64,
+    ):
+        dtype = as_dtype(dtype)
+        name = getattr(given, "__name__", type(given).__name__)
+        if isinstance(given, torch.nn.Module):
+            module = copy.deepcopy(given)
+        else:
+            torch.manual_seed(seed)
+            offered = {"inputs": inputs, "outputs": outputs, "width": width, "lower": lower, "upper": upper}
+            module = _instance(name, given, {**offered, "seed": seed})
+        if not isinstance(module, torch.nn.Module):
+            message = f"{name} made a {type(module).__name__}; expected a torch.nn.Module"
+            raise UsageError(message)
+        module = module.to(dtype)
+        _check(module, name, inputs, outputs, dtype)
+        super().__init__(_Scaled(module, outputs, dtype), inputs, outputs)
+
+    @torch.no_grad()
+    def scale_outputs(self, sizes: Tensor) -> None:
+        """Multiply U."""
+        scaled: Any = self.module
+        scaled.sizes.mul_(sizes.to(scaled.sizes))
+
+
 class _Scaled(torch.nn.Module):
     sizes: Tensor
 
@@ -112,7 +165,7 @@ def _is_module(value: Any) -> bool:
     return inspect.isclass(value) and issubclass(value, torch.nn.Module)
 
 
-def _instance(name: str, kind: type[torch.nn.Module], offered: Mapping[str, Any]) -> torch.nn.Module:
+def _instance(name: str, kind: Any, offered: Mapping[str, Any]) -> Any:
     """Call the constructor with what it asks for, by name."""
     arguments = inspect.signature(kind).parameters.values()
     named = [a for a in arguments if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY)]
@@ -133,7 +186,11 @@ def _check(module: torch.nn.Module, name: str, inputs: int, outputs: int, dtype:
         raise UsageError(message)
     # Three points and not one: a batch of one hides what mixes points up.
     with torch.no_grad():
-        shape = tuple(module(torch.full((3, inputs), 0.5, dtype=dtype)).shape)
+        try:
+            shape = tuple(module(torch.full((3, inputs), 0.5, dtype=dtype)).shape)
+        except Exception as error:
+            message = f"{name} cannot take points (3, {inputs}): {type(error).__name__}: {error}"
+            raise UsageError(message) from error
     if shape != (3, outputs):
         message = f"{name} maps points (3, {inputs}) to {shape}; expected (3, {outputs})"
         raise UsageError(message)

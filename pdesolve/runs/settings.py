@@ -35,6 +35,7 @@ def _number(value: Any) -> bool:
 COUNT = ValueKind("a positive whole number", lambda v: _number(v) and isinstance(v, int) and v > 0)
 POSITIVE = ValueKind("a positive number", lambda v: _number(v) and v > 0)
 WORD = ValueKind("a word", lambda v: isinstance(v, str))
+WORD_OR_MAKER = ValueKind("a word, or what makes one", lambda v: isinstance(v, str) or callable(v))
 
 
 def one_of(*words: str, otherwise: str = "") -> ValueKind:

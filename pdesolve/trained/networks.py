@@ -20,6 +20,7 @@ from pdesolve.approximators import (
     GaborNet,
     GaussianMixture,
     GaussianNetwork,
+    GivenNetwork,
     GMLayer,
     TrainableApproximator,
 )
@@ -141,8 +142,8 @@ def build_network(
     return build(inputs, outputs, width, **common)
 
 
-def builder(name: str, **shape: Any) -> Build:
-    """What builds the approximator of that name: one of `NETWORKS`, or "file.py:Class".
+def builder(name: Any, **shape: Any) -> Build:
+    """What builds the approximator of that name: one of `NETWORKS`, "file.py:Class", or a module or what makes one.
 
     Args:
         name: of the approximator.
@@ -151,6 +152,13 @@ def builder(name: str, **shape: Any) -> Build:
     Raises:
         UsageError: there is no such approximator, it has no such setting, or the file cannot be loaded.
     """
+    if not isinstance(name, str):
+        if shape:
+            message = (
+                f"{', '.join(shape)} shape approximators with a name; give them to your own where you make it"
+            )
+            raise UsageError(message)
+        return partial(GivenNetwork, name)
     check_network(name)
     known = SHAPES.get(name, ())
     for key in shape:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from pdesolve.runs.settings import POSITIVE, WORD, Settings, one_of, setting
+from pdesolve.runs.settings import POSITIVE, WORD_OR_MAKER, Settings, one_of, setting
 
+# A class or function; a torch.nn.Module can be called, too.
+Maker = Callable[..., Any]
 SHAPE = ("depth", "grid", "degree", "frequency", "width_factor")
 
 
@@ -20,13 +24,13 @@ class Budget(Settings):
     parameters: int | None = setting(
         "about how many trainable parameters", also=("width", "hidden", "neurons", "size")
     )
-    optimiser: str | None = setting(
-        "the last optimiser: adam, lbfgs, bfgs, ssbfgs or ssbroyden", WORD, also=("optimizer",)
+    optimiser: str | Maker | None = setting(
+        "the last optimiser: adam, lbfgs, bfgs, ssbfgs or ssbroyden", WORD_OR_MAKER, also=("optimizer",)
     )
-    approximator: str | None = setting(
+    approximator: str | Maker | None = setting(
         "gmnm-isotropic, -diagonal, -full, -ridge, -mlp, mlp-tanh, -sine, -fourier, kan-spline, -chebyshev, -gaussian, "
-        "gabor, gm-layer, or my_module.py:MyNet",
-        WORD,
+        "gabor, gm-layer, or my_module.py:MyNet; in Python a torch.nn.Module, or a class or function that makes one",
+        WORD_OR_MAKER,
         also=("network", "model"),
     )
     start: str | None = setting(
@@ -55,8 +59,9 @@ class Budget(Settings):
 class AnyBudget(Budget):
     """That of method `network`, where two optimisers more can be chosen."""
 
-    optimiser: str | None = setting(
-        "adam, lbfgs, bfgs, ssbfgs, ssbroyden, lm, or vp for gmnm-… on linear problems",
-        WORD,
+    optimiser: str | Maker | None = setting(
+        "adam, lbfgs, bfgs, ssbfgs, ssbroyden, lm, or vp for gmnm-… on linear problems; in Python a function that "
+        "makes a torch.optim.Optimizer of a list of parameters",
+        WORD_OR_MAKER,
         also=("optimizer",),
     )

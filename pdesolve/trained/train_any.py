@@ -22,6 +22,7 @@ from pdesolve.trained.train_network import (
     values_along_the_way,
 )
 from pdesolve.training.registry import MINIMISERS
+from pdesolve.training.torch_optimiser import Factory
 
 PARAMETERS = 400
 # For all alike; `train_network` says what fewer cost
@@ -53,41 +54,43 @@ def train_any(task: Task) -> Answer:
         UsageError: there is no such approximator or optimiser, or they do not go together.
     """
     budget = task.budget
-    name = budget.approximator or "mlp-tanh"
+    name = budget.approximator
+    if name is None:
+        name = "mlp-tanh"
     optimiser = budget.optimiser or "ssbroyden"
     check_optimiser(optimiser)
     build = builder(name, **budget.shape)
     network = network_of(task, build, PARAMETERS)
     points = budget.points or rows_for(network, ROWS_PER_PARAMETER)
     if optimiser == "vp":
-        return _project(task, name, network, points)
+        return _project(task, str(name), network, points)
     if optimiser == "lm":
         return _damp(task, network, points)
     recipe = Recipe(build, PARAMETERS, learning_rate=budget.learning_rate or LEARNING_RATE)
     return train_by(task, network, points, _stages(task, recipe, optimiser), recipe)
 
 
-def _stages(task: Task, recipe: Recipe, optimiser: str) -> Sequence[tuple[str, int]]:
-    """Optimisers with their most iterations, one after the other."""
-    assert optimiser in MINIMISERS
+def _stages(task: Task, recipe: Recipe, optimiser: str | Factory) -> Sequence[tuple[str | Factory, int]]:
+    """Optimisers with their most iterations, one after the other; one of the user's own begins at once."""
+    assert callable(optimiser) or optimiser in MINIMISERS
     budget = task.budget
     most = recipe.iterations
     if task.monitor.time_limit is not None:
         # The time decides.
         most = UNLIMITED
     most = budget.iterations or most
-    if optimiser == "adam":
-        return [("adam", most)]
+    if optimiser == "adam" or callable(optimiser):
+        return [(optimiser, most)]
     return [("adam", budget.adam_iterations or recipe.adam), (optimiser, most)]
 
 
-def check_optimiser(name: str) -> None:
+def check_optimiser(name: str | Factory) -> None:
     """See that there is an optimiser of that name.
 
     Raises:
         UsageError: there is none; the message lists the known ones.
     """
-    if name not in OPTIMISERS:
+    if not callable(name) and name not in OPTIMISERS:
         message = f"unknown optimiser {name!r}: known are {', '.join(OPTIMISERS)}"
         raise UsageError(message)
 

@@ -16,6 +16,7 @@ from pdesolve.trained.system import System
 from pdesolve.trained.task import Task
 from pdesolve.training import sequence
 from pdesolve.training.registry import minimiser
+from pdesolve.training.torch_optimiser import Factory
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ def train_by(
     task: Task,
     network: TrainableApproximator,
     points: int,
-    optimisers: Sequence[tuple[str, int]],
+    optimisers: Sequence[tuple[str | Factory, int]],
     recipe: Recipe,
 ) -> Answer:
-    """Train a network by optimisers one after the other, each (name, most iterations).
+    """Train a network by optimisers one after the other, each (name or factory, most iterations).
 
     Returns:
         The network, in the units of the problem.
@@ -94,13 +95,13 @@ def train_by(
             settings |= {"learning_rate": recipe.learning_rate}
             if stage < len(optimisers) - 1:
                 settings |= {"time_share": 0.3}
-        else:
+        elif not callable(optimiser):
             settings |= {"stagnation_window": STAGNATION_WINDOW, "stagnation": STAGNATION}
         stages.append((optimiser, settings))
     task.watch(values_along_the_way(system))
     task.monitor.resolved |= {
         "points": points,
-        "optimisers": [f"{name} {most}" for name, most in optimisers],
+        "optimisers": [f"{getattr(name, '__name__', name)} {most}" for name, most in optimisers],
         "learning_rate": recipe.learning_rate,
     }
     gradient = task.monitor.counted(system.loss_and_gradient)

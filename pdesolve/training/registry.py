@@ -9,6 +9,7 @@ from pdesolve.errors import UsageError
 from pdesolve.training import adam, lbfgs, self_scaled_broyden
 from pdesolve.training.minimiser import Result, settings_from
 from pdesolve.training.self_scaled_broyden import BroydenSettings
+from pdesolve.training.torch_optimiser import Factory, using
 
 
 def _broyden(update: str) -> Callable[..., Result]:
@@ -30,12 +31,16 @@ MINIMISERS: dict[str, Callable[..., Result]] = {
 }
 
 
-def minimiser(name: str) -> Callable[..., Result]:
-    """The optimiser of that name: (loss_and_gradient, theta0, monitor, settings) → Result.
+def minimiser(name: str | Factory) -> Callable[..., Result]:
+    """The optimiser of that name, or one that a function makes.
+
+    It is a function (loss_and_gradient, theta0, monitor, settings) → Result.
 
     Raises:
         UsageError: if there is none; the message lists the known ones.
     """
+    if callable(name):
+        return using(name)
     if name not in MINIMISERS:
         message = f"unknown optimiser {name!r}: known are {', '.join(sorted(MINIMISERS))}"
         raise UsageError(message)

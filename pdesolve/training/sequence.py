@@ -10,6 +10,7 @@ from torch import Tensor
 from pdesolve.runs.monitor import Monitor
 from pdesolve.training.minimiser import LossAndGradient, Result, Settings
 from pdesolve.training.registry import minimiser
+from pdesolve.training.torch_optimiser import Factory
 
 
 class _StageMonitor:
@@ -39,7 +40,7 @@ def minimise(
     loss_and_gradient: LossAndGradient,
     theta0: Tensor,
     monitor: Monitor | None = None,
-    settings: Sequence[tuple[str, Settings | dict[str, Any]]] = (("adam", {}), ("ssbroyden", {})),
+    settings: Sequence[tuple[str | Factory, Settings | dict[str, Any]]] = (("adam", {}), ("ssbroyden", {})),
 ) -> Result:
     """Run the named optimisers in turn, each from the best iterate of the one before.
 
@@ -47,7 +48,7 @@ def minimise(
         loss_and_gradient: θ (p,) → (loss, gradient (p,)).
         theta0: starting point, shape (p,).
         monitor: history, time limit, checkpoints; the state names the stage.
-        settings: (name, settings) of each stage.
+        settings: (name or factory, settings) of each stage.
 
     Returns:
         The result of the last stage, with the iterations of all.

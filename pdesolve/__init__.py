@@ -24,6 +24,7 @@ _HOMES = {
     "statement.matrices": "Matrix dot identity inner matrix sym tangential trace",
     "statement.eigenvalues": "Eigenvalues",
     "statement.problem": "Problem",
+    "statement.scalars": "Scalar",
     "statement.quantities": "Flux Maximum Mean Minimum Probe",
     "statement.loading": "load_problem",
     "geometry": "Annulus Ball Box Disk Domain Ellipse Extrusion Interval Point Polygon Rectangle Revolution "

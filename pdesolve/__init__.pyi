@@ -202,6 +202,9 @@ from pdesolve.statement.quantities import (
 from pdesolve.statement.quantities import (
     Probe as Probe,
 )
+from pdesolve.statement.scalars import (
+    Scalar as Scalar,
+)
 from pdesolve.sweeps.branch import follow_branch as follow_branch
 from pdesolve.sweeps.sweep import sweep as sweep
 

@@ -11,13 +11,13 @@ import torch
 
 from pdesolve.checks.check import require_sound
 from pdesolve.errors import UsageError, did_you_mean
-from pdesolve.marching.evolution import cannot_march
 from pdesolve.methods import METHODS, Method
 from pdesolve.runs.answer import Answer, Findings
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
 from pdesolve.solution.solution import Solution
 from pdesolve.solution.times import checked_times
+from pdesolve.statement.evolving import cannot_march
 from pdesolve.statement.initial_values import is_ordinary
 from pdesolve.statement.problem import Problem
 
@@ -149,7 +149,7 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
         strategy = solve_eigenvalues
     elif from_data:
         strategy = solve_inverse
-    elif march.can_march(problem):
+    elif problem.scalars or march.can_march(problem):
         strategy = march.march
     elif evolves:
         strategy = slabs.march
@@ -182,6 +182,11 @@ def run_trained(problem: Problem, run: Run) -> Answer:
         raise UsageError(message)
     from pdesolve.trained.solve import solve_trained
 
+    if problem.scalars:
+        message = (
+            f"method {run.method} knows fields only, and no Scalar ({problem.scalars[0].name}); use gmnm"
+        )
+        raise UsageError(message)
     return solve_trained(
         problem, run.method, run.settings.given, run.monitor, run.seed, run.dtype, run.device, run.tol
     )

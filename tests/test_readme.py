@@ -122,7 +122,16 @@ def test_the_first_lines_of_python_solve_to_their_tolerance(text):
 def test_every_kind_of_condition_and_every_argument_of_problem_has_a_line(stated):
     problems = [problem for group in stated for problem in group]
     kinds = {type(condition).__name__ for problem in problems for condition in problem.conditions}
-    assert kinds == {"Dirichlet", "Neumann", "Robin", "Initial", "Periodic", "Condition", "Integral"}
+    assert kinds == {
+        "Dirichlet",
+        "Neumann",
+        "Robin",
+        "Initial",
+        "Periodic",
+        "Condition",
+        "Integral",
+        "Scalar",
+    }
     for argument in ("exact", "reference", "guess", "constants", "parameters", "data"):
         assert any(getattr(problem, argument) for problem in problems), argument
 

@@ -30,6 +30,12 @@ from pdesolve.checks.terms import (
 from pdesolve.errors import PdesolveError, ProblemError
 from pdesolve.statement.initial_values import is_ordinary, orders_and_start
 from pdesolve.statement.problem import Problem
+from pdesolve.statement.scalar_equations import (
+    check_starts,
+    compiled_scalars,
+    require_marched,
+    with_scalars_given,
+)
 
 __all__ = ["Report", "check", "check_file", "require_sound"]
 
@@ -46,10 +52,23 @@ def check(problem: Problem) -> Report:
     """
     findings = Findings()
     try:
-        _examine(problem, findings)
+        _examine(_fields_alone(problem), findings)
     except PdesolveError as error:
         findings.error(str(error))
     return findings.report(str(problem.name))
+
+
+def _fields_alone(problem: Problem) -> Problem:
+    """The problem with unknowns of time only as given functions; their own equations are compiled.
+
+    Raises:
+        ProblemError: one of those is no equation, or has too many or too few initial values.
+    """
+    operator = compiled_scalars(problem)
+    if operator is not None:
+        check_starts(problem, operator)
+        require_marched(problem)
+    return with_scalars_given(problem)
 
 
 def check_file(path: str | Path, params: Mapping[str, float] | None = None) -> Report:
@@ -69,7 +88,7 @@ def require_sound(problem: Problem) -> None:
         ProblemError: it cannot be solved as written; the sentences are those of `check`.
     """
     findings = Findings()
-    _examine_statement(problem, findings)
+    _examine_statement(_fields_alone(problem), findings)
     if findings.errors:
         raise ProblemError("; and ".join(findings.errors))
 

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.statement.residual import ResidualOperator
+
 DEGREE = 12  # of the polynomial on each interval; the polynomials of a step have degrees 5 to 13
 # Random times, one in each of as many equal parts: what lasts 1e-4 of the time has one or two.
 SAMPLES = 2**14
@@ -181,3 +183,14 @@ def _interpolated(nodes: Tensor, values: Tensor, t: Tensor) -> Tensor:
     terms = weights / torch.where(hit, 1.0, distance)
     terms = torch.where(hit.any(-1, keepdim=True), hit.to(terms), terms)
     return (terms @ values) / terms.sum(-1, keepdim=True)
+
+
+def at_fixed_jets(operator: ResidualOperator, t: Tensor) -> Tensor:
+    """F (n, 2 m) as a function of time alone, at two random jets: how data depend on time."""
+    generator = torch.Generator().manual_seed(3)
+    found = []
+    for _ in range(2):
+        jets = torch.rand(len(operator.slots), generator=generator, dtype=torch.float64) + 0.5
+        with torch.no_grad() if operator.depth == 0 else torch.enable_grad():
+            found.append(operator.residual(t[:, None], jets.expand(len(t), -1)).detach())
+    return torch.cat(found, 1)

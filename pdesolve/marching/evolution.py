@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +19,14 @@ from pdesolve.patches.cover import Frame
 from pdesolve.statement.calculus import Frame as Points
 from pdesolve.statement.conditions import Initial
 from pdesolve.statement.problem import Problem
+from pdesolve.statement.residual import ResidualOperator
+from pdesolve.statement.scalar_equations import compiled_scalars
 from pdesolve.statement.subdomains import subdomains_in_space
 
 PROBES = 64  # points in space at which the coefficients of rates are compared
 ROUNDING = 1e-12  # of the coefficient of a rate later on: less of it is none
 BESIDE = 4e-13  # of the interval: so far from a break the values of one side are taken; far above rounding
-MOST_ORDER = 2  # in time: what a start hands over are values and first derivatives
+MOST_ORDER = 3  # in time
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +47,6 @@ class InSpace:
         return self.place.rule(domain, order)
 
 
-def lateral_pieces(place: Place, cylinder: Domain) -> list[Piece]:
-    """Those pieces of a place that last."""
-    return [piece for piece in place.pieces_on(cylinder) if isinstance(piece.surface, Lateral)]
-
-
 @dataclass(frozen=True, eq=False)
 class Evolution:
     """A problem on space × time, compiled in the grid axes of its space domain.
@@ -60,6 +57,8 @@ class Evolution:
         frame: grid coordinates of the space domain.
         places: of the terms that hold on boundaries, by number of the term.
         breaks: times at which data jump.
+        in_time: the equations of unknowns that live in time only, where there are any.
+        memo: what is compiled once.
     """
 
     problem: Problem
@@ -67,6 +66,8 @@ class Evolution:
     frame: Frame
     places: dict[int, InSpace]
     breaks: tuple[float, ...] = ()
+    in_time: ResidualOperator | None = None
+    memo: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, problem: Problem) -> Evolution:
@@ -81,7 +82,7 @@ class Evolution:
             for number, term in enumerate(statement.terms)
             if term.operator.term.place is not None and term.operator.term.kind != "initial"
         }
-        return cls(problem, statement, frame, places)
+        return cls(problem, statement, frame, places, in_time=compiled_scalars(problem))
 
     @property
     def dimension(self) -> int:
@@ -93,15 +94,28 @@ class Evolution:
         """Number of unknowns."""
         return len(self.problem.unknowns)
 
-    @property
+    @cached_property
     def orders(self) -> np.ndarray:
         """(u, d) highest derivative of each unknown along each grid axis."""
-        return self.statement.orders[:, :-1]
+        found = self.statement.orders[:, :-1].copy()
+        found[list(self.scalars)] = 0
+        return found
 
-    @property
+    @cached_property
     def time_orders(self) -> np.ndarray:
         """(u,) highest time derivative of each unknown; 0: algebraic."""
-        return self.statement.orders[:, -1]
+        found = self.statement.orders[:, -1].copy()
+        for i, unknown in enumerate(self.scalars):
+            assert self.in_time is not None
+            own = [index[0] for name, index in self.in_time.slots if name == i]
+            found[unknown] = max([int(found[unknown]), *own])
+        return found
+
+    @cached_property
+    def scalars(self) -> tuple[int, ...]:
+        """Numbers of the unknowns that live in time only: the last ones."""
+        count = len(self.problem.scalars)
+        return tuple(range(self.unknowns - count, self.unknowns))
 
     @property
     def depth(self) -> int:
@@ -146,36 +160,6 @@ class Evolution:
             message = f"the initial value is not finite, first at ({where})"
             raise ProblemError(message)
         return values
-
-
-def cannot_march(problem: Problem) -> str | None:
-    """Why a problem is no evolution from initial values that can be advanced step by step; None if it is one."""
-    if "t" not in problem.coordinates:
-        return "it has no time interval"
-    initial = [c for c in problem.conditions if isinstance(c, Initial)]
-    if not initial:
-        return "it has no initial values"
-    if problem.data or problem.parameters:
-        return "something is to be identified"
-    if problem.integrals:
-        return "it has integral conditions"
-    ends = {problem.domain.initial.name, problem.domain.final.name}
-    places = [c.on for c in problem.conditions if getattr(c, "on", None) is not None]
-    if any(getattr(place, "name", None) in ends for place in places):
-        return "something is prescribed at the first or the last time"
-    if any(_changes(place, problem.domain) for place in places):
-        return "a condition holds on a part of the boundary that changes in time"
-    return None
-
-
-def _changes(place: Place, cylinder: Domain) -> bool:
-    """Whether the part of the boundary depends on time."""
-    filters = [f for piece in lateral_pieces(place, cylinder) for f in _filters(piece)]
-    return any("t" in getattr(f, "names", ()) for f in filters)
-
-
-def _filters(piece: Piece) -> Sequence[object]:
-    return [*piece.filters, *(f for other in piece.hidden_by for f in other.filters)]
 
 
 def missing_starts(evolution: Evolution) -> list[str]:

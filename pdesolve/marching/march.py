@@ -22,9 +22,10 @@ from torch import Tensor
 from pdesolve.adaptive.estimation import relative
 from pdesolve.errors import ProblemError, SolveError
 from pdesolve.marching.control import Accept, Numbers, Retry, Stop, Tuning, judge
-from pdesolve.marching.evolution import Evolution, cannot_march, missing_starts, rate_vanishes_at_the_start
+from pdesolve.marching.evolution import MOST_ORDER, Evolution, missing_starts, rate_vanishes_at_the_start
 from pdesolve.marching.expansion import CollocatedMixture
 from pdesolve.marching.first_mesh import cheapest, resolving
+from pdesolve.marching.functionals import is_linear
 from pdesolve.marching.interfaces import change_in_time
 from pdesolve.marching.radau import legendre_transform, radau
 from pdesolve.marching.refinement import directions, join, mergeable, split, tails
@@ -43,11 +44,12 @@ from pdesolve.marching.saved import (
 from pdesolve.marching.semi_discrete import SemiDiscrete
 from pdesolve.marching.space import Space, moved
 from pdesolve.marching.step import Iteration, Slab, Stepper, relative_to
-from pdesolve.marching.switches import breaks_of
+from pdesolve.marching.switches import FINEST, breaks_of, resolution_in_time
 from pdesolve.marching.unseen import UnseenPlaces, UnseenTimes
 from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, squared_norms
 from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.monitor import Monitor
+from pdesolve.statement.evolving import cannot_march
 from pdesolve.statement.problem import Problem
 
 FINEST_TOLERANCE = 1e-13
@@ -56,6 +58,7 @@ FINEST_PASS = 1e-14
 IN_SPACE = 0.1  # of the tolerance: predicted truncation of all patches together
 NOISE = 3.0  # times what is known to be no event: no event either
 ROUNDING = 3e-15  # predicted truncation of a patch that is rounding
+SLIVER = 1e-9  # of the interval: intervals of data that are shorter lie beside a jump
 COARSENED = 4  # slabs from one attempt to merge patches to the next
 AT_ONCE = (
     0.3  # part of the tolerance that may be handed over at the start; the rest is released as time passes
@@ -201,7 +204,7 @@ class March:
         evolution = Evolution.of(self.problem)
         self.evolution = replace(evolution, breaks=breaks_of(evolution, self.tol))
         self.interval = self.problem.domain.time
-        linear = self.evolution.statement.linear
+        linear = self.evolution.statement.linear and is_linear(self.evolution)
         self.q = self.settings.get("degree") or _chosen(DEGREES[self.evolution.dimension], self.tol)
         self.stages = _chosen(STAGES_OF_LINEAR if linear else STAGES, self.tol)
         self.linear = linear
@@ -399,6 +402,10 @@ class March:
     def _end(self, state: State) -> float:
         """Where the next slab ends: what is left up to a break, or the last time, is not left with a sliver."""
         last = next((b for b in self.evolution.breaks if b > state.time), self.interval.t1)
+        resolution = resolution_in_time(self.evolution, max(self.tol, FINEST))
+        if resolution is not None:  # what the data of a Scalar do must not lie between the stages
+            furthest = float(resolution.furthest(state.time, last))
+            last = last if last - furthest < SLIVER * self.interval.length else furthest
         left = last - state.time
         if state.length >= 0.999 * left:
             return last
@@ -517,7 +524,7 @@ def can_march(problem: Problem) -> bool:
     if problem.interfaces and change_in_time(problem):
         return False
     evolution = Evolution.of(problem)
-    return evolution.depth in (1, 2) and not missing_starts(evolution) and evolution.dimension <= 3
+    return 1 <= evolution.depth <= MOST_ORDER and not missing_starts(evolution) and evolution.dimension <= 3
 
 
 def march(

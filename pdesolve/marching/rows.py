@@ -135,7 +135,8 @@ class TermRows:
         b, _, components, _ = dF.shape
         size = dF.new_zeros(b, components)
         for part, (_, reach) in zip(self.parts, self.tables, strict=True):
-            if order is None or part.order == order:
+            scalar = part.unknown in self.space.evolution.scalars  # of another unit
+            if not scalar and (order is None or part.order == order):
                 strength = dF[..., part.slots].abs() * reach[:, None, None, :]
                 size = torch.maximum(size, strength.amax((1, 3)))
         return size

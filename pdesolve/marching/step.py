@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from pdesolve.marching.border import Border, BorderFactors, LinearBorder
 from pdesolve.marching.radau import Radau, lagrange
 from pdesolve.marching.semi_discrete import Linearised, SemiDiscrete
 from pdesolve.marching.space import Space
@@ -117,10 +118,15 @@ class Stepper:
     rate: float = 0.0
     _linearised: Linearised | None = None
     _factors: StageFactors | None = None
+    _border: Border | None = field(init=False)
+    _linear_border: LinearBorder | None = None
+    _bordered: BorderFactors | None = None
     _solver: StageSolver = field(init=False)
 
     def __post_init__(self) -> None:
         self._solver = StageSolver(self.system)
+        problem = self.system.space.evolution.problem
+        self._border = Border(self.system) if problem.scalars or problem.integrals else None
 
     def advance(
         self, start: Tensor, begin: float, end: float, before: Slab | None, scale: Tensor, tolerance: float
@@ -134,7 +140,7 @@ class Stepper:
         """
         length = end - begin
         guess = self._guess(before, length)
-        fresh = guess is None and not self.system.linear
+        fresh = guess is None and not self.linear
         guess = start[:1].expand(self.method.stages, -1, -1, -1).clone() if guess is None else guess
         # Lengths of equal slabs differ by the rounding of their ends.
         if self.frozen is None or abs(length - self.frozen.length) > 1e-12 * length or self.rate > FAST:
@@ -169,6 +175,8 @@ class Stepper:
             return None
         fractions = 1 + torch.from_numpy(self.method.nodes[1:]) * (length / before.length)
         guess = before.at(fractions)
+        if self._border is not None:
+            guess = self._border.made_constant(guess)
         return guess if bool(guess.isfinite().all()) else None
 
     def _factorise(
@@ -189,7 +197,13 @@ class Stepper:
         mu = torch.from_numpy(self.method.eigenvalues) / frozen.length
         mu0 = float(mu.abs().log().mean().exp())
         self._linearised = self.system.linearise(frozen.derivatives, frozen.time, mu0)
+        if self._border is not None:
+            self._linearised, self._linear_border = self._border.linearise(
+                self._linearised, frozen.derivatives, frozen.time
+            )
         self._factors = self._solver.factor(self._linearised, mu)
+        if self._linear_border is not None:
+            self._bordered = self._linear_border.factor(self._factors, mu)
         self.frozen = frozen
         self.factored += 1
 
@@ -209,9 +223,7 @@ class Stepper:
             if self.interrupted():
                 return None, Iteration(tuple(changes), False)
             self.passes += 1
-            residuals, jumps = self.system.residuals(self.derivatives(stages, start, length), times)
-            right = self._linearised.project(residuals, jumps)
-            delta = self._factors.solve(torch.tensordot(dual, -right.to(dual.dtype), 1))
+            delta = self._correction(self.derivatives(stages, start, length), times, dual)
             delta = torch.tensordot(vectors, delta, 1).real.view_as(stages)
             stages = stages + delta
             changes.append(self._change(delta, stages, scale))
@@ -226,6 +238,26 @@ class Stepper:
             if len(changes) > 3 and changes[-1] > 2 * changes[-2] and changes[-1] > 1e-6:
                 break
         return None, Iteration(tuple(changes), False)
+
+    def _correction(self, derivatives: list[Tensor], times: Tensor, dual: Tensor) -> Tensor:
+        """δ (k, e, n) of the diagonalised stages for the true residual at the stages."""
+        assert self._linearised is not None
+        assert self._factors is not None
+        residuals, jumps = self.system.residuals(derivatives, times)
+        right = self._linearised.project(residuals, jumps)
+        if self._border is None:
+            return self._factors.solve(torch.tensordot(dual, -right.to(dual.dtype), 1))
+        assert self._linear_border is not None
+        assert self._bordered is not None
+        right, own = self._linear_border.sides(right, self._border.residual(derivatives, times))
+        return self._bordered.solve(
+            torch.tensordot(dual, -right.to(dual.dtype), 1), torch.tensordot(dual, -own.to(dual.dtype), 1)
+        )
+
+    @property
+    def linear(self) -> bool:
+        """Whether all rows and what couples them are affine in the unknowns."""
+        return self.system.linear and (self._border is None or self._border.linear)
 
     @staticmethod
     def _nearly(changes: Sequence[float], tolerance: float) -> bool:

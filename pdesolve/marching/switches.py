@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.marching.breaks import SAMPLES, Resolution, resolve, with_stated
+from pdesolve.marching.breaks import SAMPLES, Resolution, at_fixed_jets, resolve, with_stated
 from pdesolve.marching.evolution import Evolution
 from pdesolve.patches.compiled import GridTerm
+from pdesolve.patches.frame import once
 from pdesolve.statement.residual import sample_points
 
 POINTS = 8  # of each term, in two halves that must agree
@@ -33,6 +34,9 @@ def breaks_of(evolution: Evolution, tol: float) -> tuple[float, ...]:
     found: list[float] = []
     for number in (0, *evolution.places):
         found += _jumps(evolution, evolution.term_of(number), max(tol, FINEST))
+    resolution = resolution_in_time(evolution, max(tol, FINEST))
+    if resolution is not None:
+        found += resolution.jumps.tolist()
     jumps = np.unique(np.array(found))
     jumps = jumps[np.diff(jumps, prepend=-np.inf) > SAME * time.length]
     jumps = jumps[(jumps > time.t0) & (jumps < time.t1)]
@@ -40,6 +44,19 @@ def breaks_of(evolution: Evolution, tol: float) -> tuple[float, ...]:
         jumps = jumps[:0]
     ends = np.array([time.t0, time.t1])
     return tuple(with_stated(Resolution(ends, jumps), time.breaks).jumps.tolist())
+
+
+def resolution_in_time(evolution: Evolution, tol: float) -> Resolution | None:
+    """Intervals in which the data of the equations of Scalars are resolved; None where there are no such equations."""
+    operator = evolution.in_time
+    if operator is None:
+        return None
+    time = evolution.problem.domain.time
+
+    def resolved() -> Resolution:
+        return resolve(lambda t: at_fixed_jets(operator, t), time.t0, time.t1, tol)
+
+    return once(evolution.memo, ("resolution", tol), resolved)
 
 
 def _jumps(evolution: Evolution, term: GridTerm, tol: float) -> list[float]:

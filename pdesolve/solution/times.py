@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -61,15 +60,18 @@ def even_times(domain: Domain, steps: int) -> tuple[float, ...]:
 
 def _numbers(times: Any) -> tuple[float, ...]:
     expected = "expected a list of times such as [0, 0.1, 1]"
-    if isinstance(times, str) or not (isinstance(times, Sequence) or hasattr(times, "tolist")):
+    given = times.tolist() if hasattr(times, "tolist") else times
+    if not isinstance(given, (list, tuple)):
         message = f"times={times!r} was received, {expected}"
         raise UsageError(message)
-    given = times.tolist() if hasattr(times, "tolist") else list(times)
-    if not isinstance(given, list) or not 1 <= len(given) <= MOST_TIMES:
-        message = f"{len(given) if isinstance(given, list) else 'one'} times were received, {expected}"
+    if not 1 <= len(given) <= MOST_TIMES:
+        message = f"{len(given)} times were received, {expected}, at most {MOST_TIMES:,} of them"
         raise UsageError(message)
-    for t in given:
-        if isinstance(t, bool) or not isinstance(t, (int, float)) or not math.isfinite(t):
-            message = f"the time {t!r} was received, expected a finite number"
-            raise UsageError(message)
-    return tuple(float(t) for t in given)
+    return tuple(_number(t) for t in given)
+
+
+def _number(time: Any) -> float:
+    if isinstance(time, bool) or not isinstance(time, (int, float)) or not math.isfinite(time):
+        message = f"the time {time!r} was received, expected a finite number"
+        raise UsageError(message)
+    return float(time)

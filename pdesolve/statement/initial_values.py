@@ -40,7 +40,7 @@ def orders_and_start(problem: Problem, operator: ResidualOperator) -> tuple[tupl
     start = torch.zeros(max(orders), len(names), dtype=torch.float64)
     first = problem.domain.bounds[:1]
     for i, name in enumerate(names):
-        _require_as_many(name, orders[i], {order for unknown, order in given if unknown == name})
+        require_as_many(name, orders[i], {order for unknown, order in given if unknown == name})
         for k in range(orders[i]):
             start[k, i] = problem.values({name: given[name, k]}, first, "the value of Initial")[0, i]
     if not bool(start.isfinite().all()):
@@ -49,7 +49,7 @@ def orders_and_start(problem: Problem, operator: ResidualOperator) -> tuple[tupl
     return orders, start
 
 
-def _require_as_many(name: str, order: int, stated: set[int]) -> None:
+def require_as_many(name: str, order: int, stated: set[int]) -> None:
     """Raise ProblemError unless the values of exactly the derivatives below the order are stated."""
     if stated == set(range(order)):
         return

@@ -22,8 +22,9 @@ class Names:
         coordinates: in order, time last.
         constants: name → number.
         parameters: name → first value of a scalar to be identified.
-        unknowns: the other arguments of the equation; of a vector, its components.
+        unknowns: the other arguments of the equation; of a vector, its components; and then the scalars.
         vectors: name → names of the components.
+        scalars: unknowns that live in time only.
     """
 
     coordinates: tuple[str, ...]
@@ -31,8 +32,13 @@ class Names:
     parameters: Mapping[str, float] = field(default_factory=dict)
     unknowns: tuple[str, ...] = ()
     vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    scalars: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in self.scalars:
+            if name in {*self.coordinates, *self.constants, *self.parameters} or self.scalars.count(name) > 1:
+                message = f"Scalar '{name}': that name is taken; expected another one"
+                raise ProblemError(message)
         for kind, names in (("constants", self.constants), ("parameters", self.parameters)):
             for name, value in names.items():
                 self._check_number(kind, name, value)
@@ -69,7 +75,7 @@ class Names:
         Raises:
             ProblemError: there is none, or one of them is a coordinate that the domain lacks.
         """
-        known = {*self.of_coordinates, *self.constants, *self.parameters}
+        known = {*self.of_coordinates, *self.constants, *self.parameters, *self.scalars}
         # An argument with a default is no unknown: the equation works without it.
         required = [name for name, must in signature(equation, "the equation", ()).items() if must]
         unknowns = tuple(name for name in required if name not in known)
@@ -91,7 +97,7 @@ class Names:
         if len(set(components)) < len(components):
             message = f"the equation has the unknowns {', '.join(components)}, of which two are called the same; rename"
             raise ProblemError(message)
-        return replace(self, unknowns=tuple(components), vectors=vectors)
+        return replace(self, unknowns=(*components, *self.scalars), vectors=vectors)
 
     def check_arguments(self, function: Callable, owner: str, known: set[str]) -> None:
         """Refuse a function that asks for what there is not.
@@ -110,8 +116,9 @@ class Names:
         Raises:
             ProblemError: it is left out of a system, or is no unknown.
         """
-        if condition.unknown is None and len(self.unknowns) == 1:
-            return self.unknowns[0]
+        fields = [name for name in self.unknowns if name not in self.scalars]
+        if condition.unknown is None and len(fields) == 1:
+            return fields[0]
         if condition.unknown is None:
             message = (
                 f"{kind} does not say which unknown it prescribes; add unknown= one of "

@@ -22,12 +22,13 @@ from pdesolve.geometry.time_axis import TimeAxis
 from pdesolve.runs.wording import named
 from pdesolve.statement.arguments import names_explained
 from pdesolve.statement.calculus import DerivativeError, Frame, Vector
-from pdesolve.statement.conditions import Condition, Integral, Interface, Observation, Stated
+from pdesolve.statement.conditions import Condition, Initial, Integral, Interface, Observation, Stated
 from pdesolve.statement.eigenvalues import Eigenvalues, check_with, scalars_with
 from pdesolve.statement.names import Names
 from pdesolve.statement.output_names import checked_outputs
 from pdesolve.statement.periodic import PeriodicAxis, find_periodic_axes
 from pdesolve.statement.quantities import check_prescribed, checked_quantities
+from pdesolve.statement.scalars import Scalar
 from pdesolve.statement.signatures import has_signature, signature
 from pdesolve.statement.term import Term
 from pdesolve.statement.terms import equation_term
@@ -48,7 +49,7 @@ _OTHER_WORDS = {
     **dict.fromkeys(("quantity", "functionals", "goals", "probes"), "quantities"),
     **dict.fromkeys(("eigenvalue", "eigen", "modes"), "eigenvalues"),
 }
-KINDS = "Dirichlet, Neumann, Robin, Initial, Periodic, Condition, Integral or Interface"
+KINDS = "Dirichlet, Neumann, Robin, Initial, Periodic, Condition, Integral, Interface or Scalar"
 
 
 class Problem:
@@ -121,7 +122,8 @@ class Problem:
         beside = {"exact": exact, "reference": reference, "guess": guess, "data": data}
         beside |= {"outputs": outputs, "quantities": quantities}
         check_with(eigenvalues, asking, beside)
-        stated = Names(domain.coordinates, self.constants, self.parameters)
+        scalars = tuple(c.name for c in conditions if isinstance(c, Scalar))
+        stated = Names(domain.coordinates, self.constants, self.parameters, scalars=scalars)
         self.names = stated.with_unknowns_of(equation)
         self.conditions = expanded(conditions, self.names.vectors)
         for condition in self.conditions:
@@ -155,16 +157,42 @@ class Problem:
         if condition.needs_time and "t" not in self.coordinates:
             message = f"{kind} needs a time interval: use domain = space * TimeInterval(0, 1)"
             raise ProblemError(message)
+        if isinstance(condition, Scalar):
+            self._check_place_of(condition)
         if condition.speaks_of_one:
-            self.unknown_of(condition, kind)
-        for value in (getattr(condition, name, None) for name in ("value", "a", "jump")):
-            if callable(value):
-                self.names.check_arguments(value, f"the value of {kind}", self.names.of_values)
+            self._check_scalar(condition, self.unknown_of(condition, kind), kind)
+        self._check_values(condition, kind)
         if isinstance(condition, Integral):
             check_prescribed(condition)
         if isinstance(condition, Condition):
             owner = "the function of Condition"
             self.names.check_arguments(condition.function, owner, self.names.of_conditions)
+
+    def _check_place_of(self, scalar: Scalar) -> None:
+        """On a time axis there are no fields that a Scalar could stand beside."""
+        if not self.domain.space_dimension:
+            message = (
+                f"Scalar '{scalar.name}' on a time axis: all unknowns live in time only; write its equation among the "
+                "others"
+            )
+            raise ProblemError(message)
+
+    def _check_values(self, condition: Any, kind: str) -> None:
+        """Functions among the values ask for what there is."""
+        for value in (getattr(condition, name, None) for name in ("value", "a", "jump")):
+            if callable(value):
+                self.names.check_arguments(value, f"the value of {kind}", self.names.of_values)
+
+    def _check_scalar(self, condition: Any, unknown: str, kind: str) -> None:
+        """An unknown that lives in time only begins with a number, and nothing else is prescribed of it."""
+        if unknown not in self.names.scalars:
+            return
+        if not isinstance(condition, Initial):
+            message = f"{kind} of '{unknown}': that is a Scalar, whose own equation says all about it"
+            raise ProblemError(message)
+        if callable(condition.value):
+            message = f"Initial of '{unknown}' is a function; a Scalar begins with a number"
+            raise ProblemError(message)
 
     def _check_data(self, data: Any) -> None:
         if data is not None and not isinstance(data, (list, tuple)):
@@ -321,6 +349,11 @@ class Problem:
     def integrals(self) -> tuple[Integral, ...]:
         """Integral constraints."""
         return tuple(c for c in self.conditions if isinstance(c, Integral))
+
+    @cached_property
+    def scalars(self) -> tuple[Scalar, ...]:
+        """Unknowns that live in time only, beside the fields."""
+        return tuple(c for c in self.conditions if isinstance(c, Scalar))
 
     @cached_property
     def interfaces(self) -> tuple[Interface, ...]:

@@ -243,7 +243,7 @@ def _check_equation(
     problem: Problem, term: Term, residuals: tuple[Tensor, ...], slots: tuple[Slot, ...]
 ) -> None:
     count = len(residuals)
-    names = problem.unknowns
+    names = tuple(name for name in problem.unknowns if name not in problem.names.scalars)
     if problem.data:  # fields to be identified have no equation, and the trace of an unknown is in none
         names = tuple(name for name in names if any(problem.unknowns[u] == name for u, _ in slots))
         count = max(count, len(names))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.marching.breaks import Resolution, resolve, with_stated
+from pdesolve.marching.breaks import Resolution, at_fixed_jets, resolve, with_stated
 from pdesolve.marching.radau import Radau
 from pdesolve.statement.initial_values import orders_and_start
 from pdesolve.statement.problem import Problem
@@ -94,17 +94,6 @@ def compiled(problem: Problem, tol: float) -> System:
     operator = compile_term(problem, problem.terms[0], *sample_points(problem, problem.terms[0], 512))
     orders, start = orders_and_start(problem, operator)
     first, last = problem.domain.bounds[:, 0].tolist()
-    resolution = resolve(lambda t: _at_fixed_jets(operator, t), first, last, max(tol, 1e-9))
+    resolution = resolve(lambda t: at_fixed_jets(operator, t), first, last, max(tol, 1e-9))
     resolution = with_stated(resolution, problem.domain.time.breaks)
     return System(operator, resolution, orders, start)
-
-
-def _at_fixed_jets(operator: ResidualOperator, t: Tensor) -> Tensor:
-    """F (n, 2 m) as a function of time alone, at two random jets: how data depend on time."""
-    generator = torch.Generator().manual_seed(3)
-    found = []
-    for _ in range(2):
-        jets = torch.rand(len(operator.slots), generator=generator, dtype=torch.float64) + 0.5
-        with torch.no_grad() if operator.depth == 0 else torch.enable_grad():
-            found.append(operator.residual(t[:, None], jets.expand(len(t), -1)).detach())
-    return torch.cat(found, 1)

@@ -1,0 +1,44 @@
+"""Whether a problem is an evolution that can be advanced step by step from initial values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pdesolve.geometry import Domain
+from pdesolve.geometry.place import Piece, Place
+from pdesolve.geometry.spacetime import Lateral
+from pdesolve.statement.conditions import Initial
+from pdesolve.statement.problem import Problem
+
+
+def cannot_march(problem: Problem) -> str | None:
+    """Why a problem is no evolution from initial values that can be advanced step by step; None if it is one."""
+    if "t" not in problem.coordinates:
+        return "it has no time interval"
+    initial = [c for c in problem.conditions if isinstance(c, Initial)]
+    if not initial:
+        return "it has no initial values"
+    if problem.data or problem.parameters:
+        return "something is to be identified"
+    ends = {problem.domain.initial.name, problem.domain.final.name}
+    places = [c.on for c in problem.conditions if getattr(c, "on", None) is not None]
+    if any(getattr(place, "name", None) in ends for place in places):
+        return "something is prescribed at the first or the last time"
+    if any(_changes(place, problem.domain) for place in places):
+        return "a condition holds on a part of the boundary that changes in time"
+    return None
+
+
+def _changes(place: Place, cylinder: Domain) -> bool:
+    """Whether the part of the boundary depends on time."""
+    filters = [f for piece in lateral_pieces(place, cylinder) for f in _filters(piece)]
+    return any("t" in getattr(f, "names", ()) for f in filters)
+
+
+def _filters(piece: Piece) -> Sequence[object]:
+    return [*piece.filters, *(f for other in piece.hidden_by for f in other.filters)]
+
+
+def lateral_pieces(place: Place, cylinder: Domain) -> list[Piece]:
+    """Those pieces of a place that last."""
+    return [piece for piece in place.pieces_on(cylinder) if isinstance(piece.surface, Lateral)]

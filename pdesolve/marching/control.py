@@ -2,8 +2,9 @@
 
 The rules are asked in order; the first that has an answer decides.
 
-Sources: Hairer & Wanner, Solving Ordinary Differential Equations II, section IV.8 (step sizes); the weight √(Δ/T) of a
-start that does not match follows from the norm of the tolerance, L2 over space and time.
+Sources: Hairer & Wanner, Solving Ordinary Differential Equations II, section IV.8 (step sizes). The weight √(t/T) after
+a start that does not match follows from the norm of the tolerance, L2 over space and time: an error made within t that
+dies out like the layer it belongs to lasts for about t. Whether it does is not assumed: the second march tells.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ HALF = (0.4, 0.6)  # bounds of what counts as half
 NOISY = 30.0  # times the tolerance: more is no noise of space, which is of the size of the error there
 AIM = 0.5  # of the tolerance: predicted error that the next length aims at
 LEAST_FACTOR, MOST_FACTOR = 0.3, 2.0  # of one length to the next
+# The same while the solution still knows a start that does not match: it lives on the scale of the time since then.
+MOST_ROUGH = 4.0
 KEPT = (0.9, 1.3)  # between them the length, and with it the factors, are kept
 SMOOTH = 2.0  # least power of the length with which the error of a slab from smooth data falls
 ROUGH_FACTOR = 1e-3  # least factor of lengths where the power of the error is known
@@ -53,8 +56,10 @@ class Numbers:
         unresolved: number of patches that do not resolve the solution.
         unseen: relative error that data between the stages cause.
         unseen_before: the same of the last try, where that was shortened for it.
-        rough: whether the slab is weighted as one whose data do not match.
+        rough: whether the slab is weighted as one after a start whose data do not match.
+        elapsed: time from that start to the end of the slab.
         before: length and error in time of the last try from this time, where there is one.
+        shortened: whether a longer slab from this time was tried and not taken.
         splittable: whether patches can be smaller.
         left: time that is left after the slab.
     """
@@ -69,7 +74,9 @@ class Numbers:
     unseen: float = 0.0
     unseen_before: float | None = None
     rough: bool = False
+    elapsed: float = 0.0
     before: tuple[float, float] | None = None
+    shortened: bool = False
     splittable: bool = True
 
 
@@ -101,8 +108,10 @@ Rule = Callable[[Numbers, Tuning], Verdict | None]
 
 
 def weight(numbers: Numbers, tuning: Tuning) -> float:
-    """√(Δ/T) for a slab from data that do not match, whose error dies out, else 1."""
-    return math.sqrt(numbers.length / tuning.interval) if numbers.rough else 1.0
+    """√(t/T) at a time t after a start whose data do not match, whose error dies out, else 1."""
+    if not numbers.rough:
+        return 1.0
+    return math.sqrt(max(numbers.elapsed, numbers.length) / tuning.interval)
 
 
 def too_often(numbers: Numbers, tuning: Tuning) -> Verdict | None:
@@ -168,7 +177,7 @@ def accepted(numbers: Numbers, tuning: Tuning) -> Verdict:
     factor = next_factor(numbers, tuning)
     if KEPT[0] <= factor <= KEPT[1]:
         factor = 1.0
-    if numbers.tries > 1 and not numbers.rough:  # what was too long a moment ago is so again
+    if numbers.shortened and not numbers.rough:  # what was too long a moment ago is so again
         factor = min(factor, 1.0)
     return Accept(numbers.length * factor)
 
@@ -209,4 +218,4 @@ def next_factor(numbers: Numbers, tuning: Tuning) -> float:
     power = 0.5 + min(max(fall(numbers) or 0.0, 0.0), numbers.stages + 1.0)
     least = ROUGH_FACTOR if aim < 1 else 1.0
     power = power if aim < 1 else numbers.stages + 1.0
-    return float(min(max(aim ** (1 / power), least), MOST_FACTOR))
+    return float(min(max(aim ** (1 / power), least), MOST_ROUGH))

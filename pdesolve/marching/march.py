@@ -28,7 +28,7 @@ from pdesolve.marching.first_mesh import cheapest, resolving
 from pdesolve.marching.functionals import is_linear
 from pdesolve.marching.interfaces import change_in_time
 from pdesolve.marching.radau import legendre_transform, radau
-from pdesolve.marching.refinement import directions, join, mergeable, split, tails
+from pdesolve.marching.refinement import coarsened, cuts, directions, split, tails, worst
 from pdesolve.marching.saved import (
     shown_state,
     slab_from,
@@ -60,13 +60,17 @@ NOISE = 3.0  # times what is known to be no event: no event either
 ROUNDING = 3e-15  # predicted truncation of a patch that is rounding
 SLIVER = 1e-9  # of the interval: intervals of data that are shorter lie beside a jump
 COARSENED = 4  # slabs from one attempt to merge patches to the next
+GROWN = 1.3  # times the length of the last slab: the next one is longer
+FORESEEN = 2.0  # times the last slab: a longer one is not foreseen from the polynomial of the last
+# Part of the next slab up to which the polynomial is believed: half of it made twice as many patches (Brusselator).
+FORESEEN_AT = 0.25
 AT_ONCE = (
     0.3  # part of the tolerance that may be handed over at the start; the rest is released as time passes
 )
 TIGHTENED = 0.1  # times the local tolerance: a slab that hands over too much
 RESTARTS = 2
 FIRST_SHARE = 0.7  # of the tolerance that local errors may have at first
-NUMBERS = ("time", "length", "share", "handed", "rough", "first", "noise", "unseen")  # of a state
+NUMBERS = ("time", "length", "share", "handed", "rough", "since", "first", "noise", "unseen")  # of a state
 DEGREES = {  # by space dimension: tolerances and the degree for them
     1: ((1e-4, 10), (1e-7, 14), (1e-10, 16), (0.0, 18)),
     2: ((1e-4, 9), (1e-8, 12), (1e-10, 14), (0.0, 16)),
@@ -151,7 +155,8 @@ class State:
         verifying: the same slabs of the finer march.
         squares: (2, u) squared norms of the difference and of the finer solution so far.
         handed: relative difference of the two marches at the last slab end.
-        rough: whether slabs are still weighted as beginning from data that do not match.
+        rough: whether slabs are weighted as following a start from data that do not match.
+        since: the time of that start.
         first: whether the next slab begins where data break.
         noise: residual between stages over the length of a slab, known to be no event.
         unseen: what the last try showed between its stages.
@@ -168,6 +173,7 @@ class State:
     squares: np.ndarray = field(default_factory=lambda: np.zeros((2, 1)))
     handed: float = 0.0
     rough: bool = False
+    since: float = 0.0
     first: bool = True
     noise: float = 0.0
     unseen: float | None = None
@@ -178,6 +184,26 @@ class State:
         return relative(*np.sqrt(self.squares))
 
 
+@dataclass(frozen=True)
+class Tries:
+    """What is known of a slab from its tries so far.
+
+    Attributes:
+        count: how many.
+        before: length and error in time of the last one that converged.
+        shortened: whether one was too long.
+    """
+
+    count: int = 0
+    before: tuple[float, float] | None = None
+    shortened: bool = False
+
+    def after(self, numbers: Numbers, verdict: Retry) -> Tries:
+        """With one more that was not taken."""
+        before = (numbers.length, numbers.time_error) if numbers.converged else self.before
+        return Tries(self.count + 1, before, self.shortened or verdict.length < numbers.length)
+
+
 @dataclass(frozen=True, eq=False)
 class Trial:
     """A slab that was tried."""
@@ -186,6 +212,7 @@ class Trial:
     slab: Slab | None
     marked: Tensor | None = None
     along: np.ndarray | None = None
+    cuts: np.ndarray | None = None
     tail: Tensor | None = None
     limit: float = 0.0
 
@@ -235,37 +262,46 @@ class March:
 
     def _march(self, state: State) -> str | None:
         """Slab after slab; returns why it stopped before the end."""
-        tries, before, target = 0, None, self._tuning(state)
+        tries = Tries()
+        target = self._tuning(state)
         while state.time < self.interval.t1:
-            tries += 1
-            trial = self._attempt(state, tries, before, target)
+            trial = self._attempt(state, tries, target)
             if self.monitor.out_of_time():
                 return self._why_out_of_time()
             verdict = judge(trial.numbers, target)
             if isinstance(verdict, Accept) and not self._verified(state, trial, target):
-                verdict = Retry(0.5 * trial.numbers.length)
+                verdict = Retry(0.5 * trial.numbers.length, rough=state.rough)
                 target = replace(target, tolerance=TIGHTENED * target.tolerance)
             if self.monitor.out_of_time():
                 return self._why_out_of_time()
             if isinstance(verdict, Stop):
                 return verdict.why
             if isinstance(verdict, Retry):
-                before = (
-                    (trial.numbers.length, trial.numbers.time_error) if trial.numbers.converged else before
-                )
+                tries = tries.after(trial.numbers, verdict)
                 self._prepare(state, trial, verdict)
                 continue
             self._go_on(state, trial, verdict)
-            tries, before, target = 0, None, self._tuning(state)
+            tries = Tries()
+            target = self._tuning(state)
         return None
 
-    def _attempt(self, state: State, tries: int, before: tuple[float, float] | None, target: Tuning) -> Trial:
+    def _attempt(self, state: State, tries: Tries, target: Tuning) -> Trial:
         """Try a slab; what is known of it afterwards are numbers."""
         end = self._end(state)
         length = end - state.time
+        if tries.count == 0:
+            self._foresee(state, end, target)
         track = state.coarse
         known = Numbers(
-            length, self.stages, tries, state.first, converged=False, rough=state.rough, before=before
+            length,
+            self.stages,
+            1 + tries.count,
+            state.first,
+            converged=False,
+            rough=state.rough,
+            elapsed=end - state.since,
+            before=tries.before,
+            shortened=tries.shortened,
         )
         tolerance = max(ITERATED * target.tolerance, FINEST_PASS)
         slab, _ = track.advance(state.time, end, state.scale, tolerance)
@@ -273,10 +309,10 @@ class March:
             return Trial(known, None)
         scale = torch.maximum(state.scale, track.space.norms(slab.stages).amax(0))
         time_error = self._time_error(slab, scale)
-        weight = math.sqrt(length / self.interval.length) if state.rough else 1.0
+        weight = self._weight(state, end)
         tail = tails(track.space, slab.stages, scale)
         limit = max(IN_SPACE * target.tolerance / weight / len(track.space) ** 0.5, ROUNDING)
-        marked = tail > limit
+        marked = worst(tail, limit * len(track.space) ** 0.5)
         numbers = replace(known, converged=True, time_error=time_error, unresolved=int(marked.sum()))
         starting = state.rough and state.first  # nothing is smooth there, and most of it dies out
         if isinstance(judge(numbers, target), Accept) and not starting:
@@ -286,7 +322,24 @@ class March:
             if isinstance(judge(numbers, target), Accept):
                 marked = marked | self._missed(slab, scale, target.tolerance)
                 numbers = replace(numbers, unresolved=int(marked.sum()))
-        return Trial(numbers, slab, marked, directions(track.space, slab.stages, scale), tail, limit)
+        along = directions(track.space, slab.stages, scale)
+        return Trial(numbers, slab, marked, along, cuts(track.space, slab.stages), tail, limit)
+
+    def _foresee(self, state: State, end: float, target: Tuning) -> None:
+        """Cut patches that will not resolve what the last slab lets expect of the next one, before it is solved."""
+        track = state.coarse
+        if track.before is None or end - state.time > FORESEEN * track.before.length:
+            return
+        fractions = 1 + torch.tensor([FORESEEN_AT]) * (end - state.time) / track.before.length
+        expected = track.before.at(fractions)
+        tail = tails(track.space, expected, state.scale)
+        limit = IN_SPACE * target.tolerance / self._weight(state, end) / len(tail) ** 0.5
+        marked = tail > max(limit, ROUNDING)
+        if bool(marked.any()) and bool(expected.isfinite().all()):
+            along = directions(track.space, expected, state.scale)
+            finer = split(track.space, marked, along, cuts(track.space, expected))
+            if finer is not None:
+                self._change(state, *finer)
 
     def _missed(self, slab: Slab, scale: Tensor, tolerance: float) -> Tensor:
         """Patches in which something lies between the points."""
@@ -296,14 +349,17 @@ class March:
 
     def _prepare(self, state: State, trial: Trial, verdict: Retry) -> None:
         """Other patches, or another length, for the next try."""
-        state.length, state.rough = verdict.length, verdict.rough
+        if verdict.rough and not state.rough:
+            state.since = state.time
+        state.length = verdict.length
+        state.rough = verdict.rough
         state.unseen = trial.numbers.unseen or None
         if verdict.refine:
             space = state.coarse.space
             everywhere = torch.ones(len(space), dtype=torch.bool)
             marked = everywhere if trial.marked is None else trial.marked
             along = np.ones((len(space), space.d), dtype=bool) if trial.along is None else trial.along
-            finer = split(space, marked, along)
+            finer = split(space, marked, along, trial.cuts)
             if finer is not None:
                 self._change(state, *finer)
 
@@ -324,13 +380,13 @@ class March:
             return False
         handed = self._handed(u, v, state.scale)
         passed = (u.end - self.interval.t0) / self.interval.length
-        allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * passed)
+        allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * passed) / self._weight(state, u.end)
         again = (
             handed > allowed > 2 * state.handed
             and target.tolerance > 0.5 * TIGHTENED * self.tol * state.share
         )
-        # Errors of a start that does not match mostly die out; where they do not, the estimate at the end will tell.
-        if again and not state.rough and u.length > 1e-6 * self.interval.length:
+        starting = state.rough and state.first
+        if again and not starting and u.length > 1e-6 * self.interval.length:
             return False
         state.squares = state.squares + squared_norms(u, v)
         state.handed = handed
@@ -360,8 +416,6 @@ class March:
         if trial.numbers.unseen > self.tol * state.share:  # it was taken though: noise
             state.noise = max(state.noise, trial.numbers.unseen / slab.length)
         state.unseen = None
-        quiet = trial.numbers.time_error <= self.tol * state.share and bool((trial.tail <= trial.limit).all())
-        state.rough = state.rough and not quiet
         self._record(state, slab)
         self._coarsen(state, trial)
         self.monitor.checkpoint(partial(self._saved, state))
@@ -379,13 +433,18 @@ class March:
         slab = trial.slab
         assert slab is not None
         assert trial.tail is not None
-        if len(state.slabs) % COARSENED == 0 and state.time < self.interval.t1:
-            tail = tails(slab.space, slab.stages[-1:], state.scale)
-            coarser = join(slab.space, mergeable(slab.space, tail, trial.limit))
+        # Where the length changes, the factors are made again anyway.
+        often = state.length > GROWN * slab.length
+        if (often or len(state.slabs) % COARSENED == 0) and state.time < self.interval.t1:
+            coarser = coarsened(slab.space, slab.stages[-1:], state.scale, trial.limit)
             if coarser is not None:
                 self._change(state, *coarser)
 
     # ---------------------------------------------------------------- numbers
+
+    def _weight(self, state: State, end: float) -> float:
+        """Of errors of a slab: √(t/T), t after a start that does not match."""
+        return math.sqrt((end - state.since) / self.interval.length) if state.rough else 1.0
 
     def _time_error(self, slab: Slab, scale: Tensor) -> float:
         """Predicted size of the first Legendre coefficient in time that a slab lacks, relative to the solution."""

@@ -6,17 +6,20 @@ and f the larger of the two that are four degrees lower, the first neglected par
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.marching.space import Space
+from pdesolve.marching.space import Space, gauss_table, moved, reference_table
 from pdesolve.marching.step import relative_to
 from pdesolve.patches.cover import Patches
 from pdesolve.patches.partition import Partition
 
 SLOWEST_DECAY = 0.95  # from one degree to the next: what decays less is not resolved at all
 ALONG = 0.5  # of the strongest direction: others are halved, too
+LAYER = 0.8  # of the energy of the gradient within an eighth of a patch: it is a layer there
 MERGED = 0.3  # of the limit that the predicted part of a merged patch may have
 
 
@@ -33,6 +36,19 @@ def tails(space: Space, c: Tensor, scale: Tensor) -> Tensor:
     return relative_to(predicted, scale).amax(1)
 
 
+def worst(tail: Tensor, budget: float) -> Tensor:
+    """Which patches (e,) must be cut: none where √Σ tail² is within the budget, else all but those that use up half.
+
+    Half is left to what the parts of the patches that are cut will still miss.
+    """
+    squares, order = torch.sort(tail**2)
+    below = squares.cumsum(0)
+    marked = torch.zeros(len(tail), dtype=torch.bool)
+    if float(below[-1]) > budget**2:
+        marked[order[below > (budget / 2) ** 2]] = True
+    return marked
+
+
 def directions(space: Space, c: Tensor, scale: Tensor) -> np.ndarray:
     """Along which axes (e, d) the highest degrees are."""
     high = space.shells >= space.q - 4
@@ -41,14 +57,48 @@ def directions(space: Space, c: Tensor, scale: Tensor) -> np.ndarray:
     return np.asarray((share >= ALONG * share.amax(1, keepdim=True)).numpy())
 
 
-def split(space: Space, marked: Tensor, along: np.ndarray) -> tuple[Space, tuple[Tensor, Tensor]] | None:
-    """Halve marked patches (e,) along some axes (e, d); None where they are as small as they can be.
+def cuts(space: Space, c: Tensor) -> np.ndarray:
+    """Where patches are best cut along each axis, in eighths (e, d): in the middle, or close to a layer at an end.
+
+    A layer is where nearly all of the gradient along the axis is within an eighth of the patch. Halving would need
+    three tries to come as close, and leave two more patches on the way.
+    """
+    found = np.full((len(space), space.d), 4)
+    energies = c.transpose(0, 1).flatten(1, 2)  # (e, S u, k)
+    for axis in range(space.d):
+        whole, first, last = (
+            torch.einsum("ejk,kl,ejl->e", energies, gram, energies)
+            for gram in _slopes(space.d, space.q, axis)
+        )
+        found[(first > LAYER * whole).numpy(), axis] = 1
+        found[(last > LAYER * whole).numpy(), axis] = 7
+    return found
+
+
+@lru_cache(maxsize=32)
+def _slopes(d: int, q: int, axis: int) -> tuple[Tensor, Tensor, Tensor]:
+    """∫ ∂_k ∂_l along an axis over the reference patch, and over its first and last eighth along the axis: (k, k)."""
+    local, weights, _ = gauss_table(d, q, q)
+    beta = (tuple(int(i == axis) for i in range(d)),)
+    grams = []
+    for begin, end in ((-1.0, 1.0), (-1.0, -0.75), (0.75, 1.0)):
+        points = local.clone()
+        points[:, axis] = begin + (local[:, axis] + 1) * (end - begin) / 2
+        table = reference_table(points[None], q, beta)[0, 0]
+        grams.append((end - begin) / 2 * table.T @ (weights[:, None] * table))
+    return grams[0], grams[1], grams[2]
+
+
+def split(
+    space: Space, marked: Tensor, along: np.ndarray, eighths: np.ndarray | None = None
+) -> tuple[Space, tuple[Tensor, Tensor]] | None:
+    """Cut marked patches (e,) along some axes (e, d); None where they are as small as they can be.
 
     Returns:
         The new space, and (old patch, new patch) of all pairs that share a part of the domain.
     """
     axes = marked.numpy()[:, None] & along
-    partition, parent = space.patches.partition.split(axes)
+    partition, parent = space.patches.partition.split(axes, eighths)
     if len(partition) == len(space):
         return None
     patches, kept = Patches.over(space.patches.frame, partition)
@@ -56,23 +106,68 @@ def split(space: Space, marked: Tensor, along: np.ndarray) -> tuple[Space, tuple
     return Space(space.evolution, patches, space.q), pairs
 
 
-def join(space: Space, marked: Tensor) -> tuple[Space, tuple[Tensor, Tensor]] | None:
-    """Merge halves of which both are marked (e,), along one axis each; None where there are none."""
-    partition, number = space.patches.partition, np.arange(len(space))
-    free = marked.numpy() & ~space.patches.cut
+def coarsened(
+    space: Space, c: Tensor, scale: Tensor, limit: float
+) -> tuple[Space, tuple[Tensor, Tensor]] | None:
+    """Merge neighbours wherever one patch resolves functions (S, e, u, k) as well; None where there are none.
+
+    Each pair is tried: the functions are projected to the merged patch, and what is lost and what is predicted to be
+    missing there must stay below MERGED times the limit.
+    """
+    current = space
+    number = torch.arange(len(space))
     for axis in range(space.d):
-        joined, new = partition.join(axis, free)
-        held = np.bincount(new)[new] > 1
-        both = np.zeros(len(joined), dtype=bool)
-        both[new[~held]] = free[~held]
-        partition, number, free = joined, new[number], both
-    if len(partition) == len(space) or _too_few(partition):
+        merged = _merged_along(axis, current, c, scale, MERGED * limit)
+        if merged is not None:
+            new, pairs = merged
+            c = moved(current, new, pairs, c)
+            number = pairs[1][number]
+            current = new
+    if current is space:
+        return None
+    return current, (torch.arange(len(space)), number)
+
+
+def _merged_along(
+    axis: int, space: Space, c: Tensor, scale: Tensor, limit: float
+) -> tuple[Space, tuple[Tensor, Tensor]] | None:
+    pairs = space.patches.partition.neighbours(axis, ~space.patches.cut)
+    for _ in range(2):  # first all pairs, then those that may be merged
+        if not len(pairs):
+            return None
+        trial = _merged(space, axis, pairs)
+        if trial is None:
+            return None
+        new, number = trial
+        place = number[torch.from_numpy(pairs[:, 0])]
+        projected = moved(space, new, (torch.arange(len(space)), number), c)
+        fits = tails(new, projected, scale)[place] < limit
+        fits &= _lost(space, c, pairs, new, projected, place, scale) < limit
+        if bool(fits.all()):
+            return new, (torch.arange(len(space)), number)
+        pairs = pairs[fits.numpy()]
+    return None
+
+
+def _merged(space: Space, axis: int, pairs: np.ndarray) -> tuple[Space, Tensor] | None:
+    """The space with merged pairs, and of each old patch the number of the new one."""
+    partition, number = space.patches.partition.merge(axis, pairs)
+    if _too_few(partition):
         return None
     patches, kept = Patches.over(space.patches.frame, partition)
     place = np.full(len(partition), -1)
     place[kept] = np.arange(len(kept))
-    target = torch.from_numpy(place[number])
-    return Space(space.evolution, patches, space.q), (torch.arange(len(space)), target)
+    return Space(space.evolution, patches, space.q), torch.from_numpy(place[number])
+
+
+def _lost(
+    space: Space, c: Tensor, pairs: np.ndarray, new: Space, projected: Tensor, place: Tensor, scale: Tensor
+) -> Tensor:
+    """Relative L2 norm (j,) of what the projection of each pair loses."""
+    before = sum((c[:, i] ** 2).sum(-1) * space.volume[i][:, None] for i in map(torch.from_numpy, pairs.T))
+    after = (projected[:, place] ** 2).sum(-1) * new.volume[place][:, None]
+    lost = (before - after).clamp_min(0).sqrt()  # (S, j, u)
+    return relative_to(lost, scale).amax((0, 2))
 
 
 def _too_few(partition: Partition) -> bool:
@@ -82,8 +177,3 @@ def _too_few(partition: Partition) -> bool:
         periodic and bool((upper[:, i] - lower[:, i] > 0.75 * (breaks[-1] - breaks[0])).any())
         for i, (periodic, breaks) in enumerate(zip(partition.periodic, partition.breaks, strict=True))
     )
-
-
-def mergeable(space: Space, tail: Tensor, limit: float) -> Tensor:
-    """Patches (e,) that would still be resolved at twice the size: their predicted part grows by 2^{q-1} at most."""
-    return tail * 2.0 ** (space.q - 1) * MERGED < limit

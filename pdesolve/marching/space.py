@@ -222,21 +222,23 @@ class Space:
 
 
 def moved(old: Space, new: Space, pairs: tuple[Tensor, Tensor], c: Tensor) -> Tensor:
-    """Functions (…, e, u, k) on other patches of the same degree: exact where patches were halved, else L2 projection.
+    """L2 projection of functions (…, e, u, k) to other patches of the same degree; exact where these lie in one each.
 
     Args:
         old: the patches before.
         new: the patches after.
-        pairs: (old patch, new patch) of every two that share a part of the domain, one of them within the other.
+        pairs: (old patch, new patch) of every two that share a part of the domain.
         c: coefficients on the old patches.
     """
     source, target = pairs
     local, weights, _ = gauss_table(old.d, old.q + 2, old.q)
-    inner_is_new = new.volume[target] <= old.volume[source]
-    centre = torch.where(inner_is_new[:, None], new.centre[target], old.centre[source])
-    half = torch.where(inner_is_new[:, None], new.half[target], old.half[source])
-    y = centre[:, None] + half[:, None] * local
-    same = inner_is_new & ((new.half[target] - old.half[source]).abs().amax(1) == 0)
+    lower = torch.maximum(old.centre[source] - old.half[source], new.centre[target] - new.half[target])
+    upper = torch.minimum(old.centre[source] + old.half[source], new.centre[target] + new.half[target])
+    half = (upper - lower) / 2
+    y = (lower + half)[:, None] + half[:, None] * local
+    same = ((new.half[target] - old.half[source]).abs().amax(1) == 0) & (
+        (new.centre[target] - old.centre[source]).abs().amax(1) == 0
+    )
     result = c.new_zeros(*c.shape[:-3], len(new), *c.shape[-2:])
     kept = torch.nonzero(same)[:, 0]
     result[..., target[kept], :, :] = c[..., source[kept], :, :]

@@ -37,7 +37,7 @@ class Group:
         patches: (b,) their numbers.
         faces: (b, g) their faces.
         side: (b, g) on which side of the face the patch is.
-        unknowns: (b, u g r) numbers of the traces; -1 for rows that are not in use.
+        unknowns: (b, g u r) numbers of the traces; -1 for rows that are not in use.
     """
 
     patches: Tensor
@@ -72,7 +72,7 @@ class StageSolver:
             patches = torch.nonzero(each == g)[:, 0]
             ends = order[first[patches][:, None] + torch.arange(g)]
             mine = ends % max(count, 1)
-            unknowns = numbers[mine].transpose(1, 2).flatten(1)
+            unknowns = numbers[mine].flatten(1)
             groups.append(Group(patches, mine, ends // max(count, 1), unknowns))
         return groups
 
@@ -154,14 +154,16 @@ class FactoredStages:
     skeleton: FrontalLU | None
 
     def blocks(self, patches: Tensor) -> Iterator[Tensor]:
-        """√2f T Loc⁻¹ Tᵀ √2f of patches, (k, m, m) for each."""
+        """√2f T Loc⁻¹ Tᵀ √2f of patches, (k, m, m) for each, m = g u r: face after face, as a front has them."""
         for patch, (i, j) in zip(patches.tolist(), self.solver.place[patches].tolist(), strict=True):
-            traces = self.traces[i][j]  # (u, m, n)
-            u, m, n = traces.shape
+            traces = self.traces[i][j]  # (u, g r, n)
+            u, rows, n = traces.shape
+            faces = self.solver.groups[i].faces.shape[1]
             inverse = self.inverse[:, patch].view(-1, u, n, u * n)
-            left = _real_times(traces, inverse)  # (k, u, m, u n)
-            turned = left.view(-1, u * m, u, n).permute(0, 2, 3, 1).contiguous()
-            yield _real_times(traces, turned).view(-1, u * m, u * m).mT
+            left = _real_times(traces, inverse).view(-1, u, faces, rows // faces, u, n)
+            turned = left.permute(0, 4, 5, 2, 1, 3).reshape(-1, u, n, u * rows)
+            both = _real_times(traces, turned).view(-1, u, faces, rows // faces, u * rows)
+            yield both.permute(0, 4, 2, 1, 3).reshape(-1, u * rows, u * rows)
 
     def solve(self, b: Tensor) -> Tensor:
         """δ (k, e, n) of right-hand sides (k, e, n)."""
@@ -170,15 +172,19 @@ class FactoredStages:
         first = (self.inverse @ b[..., None])[..., 0]
         flux = b.new_zeros(len(b), len(self.skeleton.elimination.position) + 1)  # the last for unused rows
         for group, traces in zip(self.solver.groups, self.traces, strict=True):
-            mine = _real_times(traces, first[:, group.patches].view(len(b), *traces.shape[:2], -1, 1))
+            e, u, _, n = traces.shape
+            mine = _real_times(traces, first[:, group.patches].view(len(b), e, u, n, 1))
+            mine = mine.view(len(b), e, u, group.faces.shape[1], -1).transpose(2, 3)
             places = group.unknowns.flatten() % flux.shape[1]
             flux.index_add_(1, places, mine.reshape(len(b), -1))
         g = torch.zeros_like(flux)
         g[:, :-1] = self.skeleton.solve(flux[:, :-1])
         whole = b.clone()
         for group, traces in zip(self.solver.groups, self.traces, strict=True):
-            mine = g[:, group.unknowns].view(len(b), *traces.shape[:3], 1)
-            whole[:, group.patches] += _real_times(traces.mT, mine).view(len(b), len(group.patches), -1)
+            e, u, rows, _ = traces.shape
+            mine = g[:, group.unknowns].view(len(b), e, group.faces.shape[1], u, -1).transpose(2, 3)
+            back = _real_times(traces.mT, mine.reshape(len(b), e, u, rows, 1))
+            whole[:, group.patches] += back.view(len(b), e, -1)
         return (self.inverse @ whole[..., None])[..., 0]
 
 

@@ -1,7 +1,9 @@
 """Partitions of a bounding box into cells: a tensor grid of roots, each a bintree, quadtree or octree.
 
-Cells are exact in integers: cell e spans, along axis i, the interval number `index[e, i]` of the root grid refined
-`level[e, i]` times. Point location and face neighbours are searches for integer keys; there are no pointers.
+Cells are exact in integers: cell e covers, along axis i, `span[e, i]` intervals from number `index[e, i]` on, of the
+root grid refined `level[e, i]` times. Halves, their halves and so on cover one interval; cells that were cut unevenly,
+towards a layer, or merged with a neighbour that is no sibling cover several. Point location and face neighbours are
+searches for integer keys; there are no pointers.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import torch
 from numpy.typing import ArrayLike
 
 MAX_LEVEL = 26
+ARRAYS = ("level", "index", "part", "shift", "span")  # what a partition is made of, beside its breaks
 SLACK = 1e-9  # of the whole box: points that are farther outside are in no cell
 SLIVER = 1e-9  # of the whole box: cells that share less of a seam do not meet there
 
@@ -28,10 +31,11 @@ class Partition:
     Attributes:
         breaks: per axis the increasing break points of the root grid.
         level: (e, d) how often each cell was halved along each axis.
-        index: (e, d) its interval number among the refined intervals of that axis.
+        index: (e, d) its first interval among the refined intervals of that axis.
         periodic: per axis whether the two ends are neighbours.
         part: (e,) the sub-domain each cell belongs to; cells of different sub-domains may overlap, and share no face.
         shift: (d, d) row i: how far the upper end of a periodic axis i lies from the lower one along the other axes.
+        span: (e, d) how many intervals of its level each cell covers.
     """
 
     breaks: tuple[np.ndarray, ...]
@@ -40,8 +44,11 @@ class Partition:
     periodic: tuple[bool, ...]
     part: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     shift: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    span: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
 
     def __post_init__(self) -> None:
+        if len(self.span) != len(self.level):
+            object.__setattr__(self, "span", np.ones_like(self.index))
         if len(self.part) != len(self.level):
             object.__setattr__(self, "part", np.zeros(len(self.level), dtype=np.int64))
         if len(self.shift) != self.dimension:
@@ -67,7 +74,7 @@ class Partition:
 
     def state(self) -> dict[str, Any]:
         """Everything needed to rebuild it, as tensors and numbers."""
-        arrays = {name: torch.from_numpy(getattr(self, name)) for name in ("level", "index", "part", "shift")}
+        arrays = {name: torch.from_numpy(getattr(self, name)) for name in ARRAYS}
         return {
             "breaks": [torch.from_numpy(b) for b in self.breaks],
             "periodic": list(self.periodic),
@@ -76,9 +83,9 @@ class Partition:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Partition:
-        """Rebuild from `state()`; older files know neither sub-domains nor shifts."""
+        """Rebuild from `state()`; older files know neither sub-domains nor shifts nor spans."""
         breaks = tuple(b.numpy() for b in state["breaks"])
-        known = {name: state[name].numpy() for name in ("part", "shift") if name in state}
+        known = {name: state[name].numpy() for name in ARRAYS[2:] if name in state}
         return cls(breaks, state["level"].numpy(), state["index"].numpy(), tuple(state["periodic"]), **known)
 
     def __len__(self) -> int:
@@ -92,7 +99,7 @@ class Partition:
     @cached_property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper corners of all cells, (e, d) each."""
-        return self._edge(self.index), self._edge(self.index + 1)
+        return self._edge(self.index), self._edge(self.index + self.span)
 
     @cached_property
     def centre(self) -> np.ndarray:
@@ -117,11 +124,37 @@ class Partition:
         return np.stack(columns, axis=1)
 
     @cached_property
+    def _single(self) -> np.ndarray:
+        """(e,) which cells span one interval along each axis, as all do that come from halving alone."""
+        return (self.span == 1).all(axis=1)
+
+    @cached_property
+    def _edges(self) -> list[np.ndarray]:
+        """Per axis all coordinates at which a cell that spans several intervals begins or ends."""
+        lower, upper = self.bounds
+        wide = ~self._single
+        return [np.unique(np.r_[lower[wide, i], upper[wide, i]]) for i in range(self.dimension)]
+
+    @cached_property
+    def _wide(self) -> np.ndarray:
+        """The cell that spans several intervals, or -1, in each box (part, …) between neighbouring `_edges`."""
+        shape = [int(self.part.max()) + 1, *(len(edges) - 1 for edges in self._edges)]
+        table = np.full(shape, -1, dtype=np.int64)
+        lower, upper = self.bounds
+        for cell in np.flatnonzero(~self._single):
+            box = [
+                slice(*np.searchsorted(edges, (lower[cell, i], upper[cell, i])))
+                for i, edges in enumerate(self._edges)
+            ]
+            table[(self.part[cell], *box)] = cell
+        return table
+
+    @cached_property
     def _tables(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Per distinct level: (level vector, sorted keys, cells in that order)."""
         tables = []
-        for level in np.unique(self.level, axis=0):
-            cells = np.flatnonzero((self.level == level).all(axis=1))
+        for level in np.unique(self.level[self._single], axis=0):
+            cells = np.flatnonzero((self.level == level).all(axis=1) & self._single)
             keys = self._key(self.index[cells], level, self.part[cells])
             order = np.argsort(keys)
             tables.append((level, keys[order], cells[order]))
@@ -158,7 +191,21 @@ class Partition:
             hit = keys[place] == key
             found[open_points[hit]] = cells[place[hit]]
             open_points = open_points[~hit]
+        if len(open_points) and not self._single.all():
+            found[open_points] = self._locate_wide(points[open_points], part[open_points])
         return found
+
+    def _locate_wide(self, points: np.ndarray, part: np.ndarray) -> np.ndarray:
+        """The cell that spans several intervals and contains each point (n, d); -1 where there is none."""
+        place = [part]
+        inside = np.ones(len(points), dtype=bool)
+        for i, edges in enumerate(self._edges):
+            x = points[:, i]
+            number = np.searchsorted(edges, x, side="right") - 1
+            slack = SLACK * (self.breaks[i][-1] - self.breaks[i][0])
+            inside &= (x >= edges[0] - slack) & (x <= edges[-1] + slack)
+            place.append(np.clip(number, 0, len(edges) - 2))
+        return np.where(inside, self._wide[tuple(place)], -1)
 
     def locate_closed(self, points: np.ndarray, part: np.ndarray | None = None) -> np.ndarray:
         """As `locate`, with cells that contain their upper faces where no other cell begins there.
@@ -177,29 +224,57 @@ class Partition:
 
     def keep(self, cells: np.ndarray) -> Partition:
         """Only these cells (a mask or indices)."""
-        return replace(self, level=self.level[cells], index=self.index[cells], part=self.part[cells])
+        return replace(
+            self,
+            level=self.level[cells],
+            index=self.index[cells],
+            part=self.part[cells],
+            span=self.span[cells],
+        )
 
-    def split(self, axes: np.ndarray) -> tuple[Partition, np.ndarray]:
-        """Halve cells along the axes marked in the (e, d) mask.
+    def split(self, axes: np.ndarray, eighths: np.ndarray | None = None) -> tuple[Partition, np.ndarray]:
+        """Cut cells in two along the axes marked in the (e, d) mask.
+
+        Args:
+            axes: where to cut.
+            eighths: (e, d) where, after 1 to 7 eighths of the cell or nearly so; without it in the middle.
 
         Returns:
             The new partition and, per new cell, the cell it came from.
         """
-        level, index, parent = self.level, self.index, np.arange(len(self))
-        axes = axes & (self.level < MAX_LEVEL)
+        eighths = np.full(self.level.shape, 4) if eighths is None else eighths
+        level = self.level
+        index = self.index
+        span = self.span
+        parent = np.arange(len(self))
+        axes = axes & (self.level - np.frexp(self.span)[1] + 1 < MAX_LEVEL)
         for i in range(self.dimension):
             mark = axes[parent, i]
-            step = np.zeros(self.dimension, dtype=np.int64)
-            step[i] = 1
+            # In eighths of the intervals: [8 i, m) and [m, 8 (i + s)). Of a cell of many intervals m is rounded, so
+            # that its parts do not need finer and finer levels.
+            s = span[mark, i]
+            grain = 1 << (np.frexp(s)[1] - 1)
+            wanted = 8 * index[mark, i] + eighths[parent[mark], i] * s
+            first = (wanted + grain // 2) // grain * grain - 8 * index[mark, i]
             low = index.copy()
-            low[mark, i] *= 2
-            new_level = level + mark[:, None] * step
-            level = np.concatenate([new_level, new_level[mark]])
-            index = np.concatenate([low, low[mark] + step])
+            low[mark, i] *= 8
+            high = low[mark]
+            high[:, i] += first
+            narrow = span.copy()
+            narrow[mark, i] = first
+            rest = span[mark]
+            rest[:, i] = 8 * s - first
+            level = level.copy()
+            level[mark, i] += 3
+            level = np.concatenate([level, level[mark]])
+            index = np.concatenate([low, high])
+            span = np.concatenate([narrow, rest])
             parent = np.concatenate([parent, parent[mark]])
+            level, index, span = _shortest(level, index, span, i)
         order = np.argsort(parent, kind="stable")
         parent = parent[order]
-        return replace(self, level=level[order], index=index[order], part=self.part[parent]), parent
+        new = replace(self, level=level[order], index=index[order], part=self.part[parent], span=span[order])
+        return new, parent
 
     def join(self, axis: int, marked: np.ndarray) -> tuple[Partition, np.ndarray]:
         """Undo halvings along an axis where both halves are marked (e,).
@@ -207,7 +282,7 @@ class Partition:
         Returns:
             The new partition and, per old cell, the new cell that holds it.
         """
-        candidates = np.flatnonzero(marked & (self.level[:, axis] > 0))
+        candidates = np.flatnonzero(marked & (self.level[:, axis] > 0) & self._single)
         step = np.eye(self.dimension, dtype=np.int64)[axis]
         parent = np.column_stack([self.part, self.level - step, self.index >> step])[candidates]
         _, pair, count = np.unique(parent, axis=0, return_inverse=True, return_counts=True)
@@ -222,14 +297,62 @@ class Partition:
         kept[second] = False
         number = np.cumsum(kept) - 1
         number[second] = number[first]
-        return replace(self, level=level[kept], index=index[kept], part=self.part[kept]), number
+        joined = replace(
+            self, level=level[kept], index=index[kept], part=self.part[kept], span=self.span[kept]
+        )
+        return joined, number
+
+    def neighbours(self, axis: int, marked: np.ndarray) -> np.ndarray:
+        """Pairs (j, 2) of marked cells that fill a box together, side by side along an axis, no cell twice.
+
+        Both lie in the same cell of the root grid, whose break points may have a meaning.
+        """
+        finest = self.level.max(axis=0)
+        low = self.index << (finest - self.level)
+        high = (self.index + self.span) << (finest - self.level)
+        lateral = [i for i in range(self.dimension) if i != axis]
+        root = low[:, axis] >> finest[axis]
+        same = np.column_stack([self.part, low[:, lateral], high[:, lateral], root])
+        _, row = np.unique(same, axis=0, return_inverse=True)
+        order = np.lexsort((low[:, axis], row.ravel()))
+        first, second = order[:-1], order[1:]
+        fits = (row.ravel()[first] == row.ravel()[second]) & (high[first, axis] == low[second, axis])
+        fits &= marked[first] & marked[second]
+        # Along a run of cells that fit, every other pair.
+        start = np.maximum.accumulate(np.where(fits, 0, np.arange(len(fits)) + 1))
+        chosen = fits & ((np.arange(len(fits)) - start) % 2 == 0)
+        return np.stack([first[chosen], second[chosen]], axis=1)
+
+    def merge(self, axis: int, pairs: np.ndarray) -> tuple[Partition, np.ndarray]:
+        """Make one cell of each pair of `neighbours` (j, 2).
+
+        Returns:
+            The new partition and, per old cell, the new cell that holds it.
+        """
+        first, second = pairs.T
+        level = self.level.copy()
+        index = self.index.copy()
+        span = self.span.copy()
+        fine = np.maximum(level[first, axis], level[second, axis])
+        rise = fine - level[first, axis]
+        whole = (span[first, axis] << rise) + (span[second, axis] << (fine - level[second, axis]))
+        level[first, axis] = fine
+        index[first, axis] <<= rise
+        span[first, axis] = whole
+        level, index, span = _shortest(level, index, span, axis)
+        kept = np.ones(len(self), dtype=bool)
+        kept[second] = False
+        number = np.cumsum(kept) - 1
+        number[second] = number[first]
+        merged = replace(self, level=level[kept], index=index[kept], part=self.part[kept], span=span[kept])
+        return merged, number
 
     @cached_property
     def faces(self) -> Faces:
         """All faces between two cells; where sizes differ, one face for every pair that shares some of it."""
         finest = self.level.max(axis=0)
         low = self.index << (finest - self.level)
-        high = (self.index + 1) << (finest - self.level)
+        high = (self.index + self.span) << (finest - self.level)
         found = [self._faces_across(axis, low, high) for axis in range(self.dimension)]
         found += [self._seam(axis) for axis in range(self.dimension) if self.periodic[axis]]
         minus, plus, axes, shift = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -295,6 +418,22 @@ class Partition:
             count = len(below)
             found.append((a[below], b[above], np.full(count, axis), np.tile(image, (count, 1))))
         return tuple(np.concatenate(column) for column in zip(*found, strict=True))
+
+
+def _shortest(
+    level: np.ndarray, index: np.ndarray, span: np.ndarray, axis: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same cells with their coarsest level along an axis: first interval and span are not both even."""
+    level = level.copy()
+    index = index.copy()
+    span = span.copy()
+    while True:
+        even = (level[:, axis] > 0) & (index[:, axis] % 2 == 0) & (span[:, axis] % 2 == 0)
+        if not even.any():
+            return level, index, span
+        level[even, axis] -= 1
+        index[even, axis] //= 2
+        span[even, axis] //= 2
 
 
 @dataclass(frozen=True)

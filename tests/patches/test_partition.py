@@ -13,13 +13,18 @@ BREAKS = {
 PERIODIC = [(d, axes) for d in (1, 2, 3) for axes in ([False] * d, [True] * d, [True] + [False] * (d - 1))]
 
 
-def random_partition(dimension: int, periodic=None, rounds: int = 5, seed: int = 0) -> Partition:
-    """Split random cells along random axes, again and again."""
+def random_partition(dimension: int, periodic=None, rounds: int = 5, seed: int = 0, even=False) -> Partition:
+    """Split random cells along random axes, again and again; if not even, anywhere, and merge some in between."""
     generator = np.random.default_rng(seed)
     partition = Partition.grid(BREAKS[dimension], periodic)
     for _ in range(rounds):
         mark = generator.random((len(partition), dimension)) < 0.35
-        partition, _ = partition.split(mark)
+        where = generator.integers(1, 8, mark.shape)
+        partition, _ = partition.split(mark, None if even else where)
+        axis = int(generator.integers(dimension))
+        pairs = partition.neighbours(axis, generator.random(len(partition)) < 0.4)
+        if not even:
+            partition, _ = partition.merge(axis, pairs)
     return partition
 
 
@@ -75,7 +80,7 @@ def test_root_break_points_are_exact_however_deep_the_cells():
 
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_children_partition_their_parent(dimension):
-    partition = random_partition(dimension, rounds=2)
+    partition = random_partition(dimension, rounds=2, even=True)
     mark = np.random.default_rng(5).random((len(partition), dimension)) < 0.5
     finer, parent = partition.split(mark)
     lower, upper = partition.bounds
@@ -98,7 +103,7 @@ def test_splitting_stops_at_the_deepest_level():
 
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_joining_undoes_splitting_along_an_axis(dimension):
-    before = random_partition(dimension)
+    before = random_partition(dimension, even=True)
     mark = np.random.default_rng(3).random(len(before)) < 0.5
     axes = np.zeros((len(before), dimension), dtype=bool)
     axes[mark, -1] = True
@@ -115,6 +120,43 @@ def test_joined_cells_meet_over_a_shifted_seam_as_before():
     joined, _ = split.join(1, np.ones(2, dtype=bool))
     assert joined.shift.tolist() == cells.shift.tolist()
     assert joined.faces.shift.tolist() == cells.faces.shift.tolist()
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_merging_puts_the_parts_of_a_cell_together_again_wherever_it_was_cut(dimension):
+    before = random_partition(dimension, rounds=3)
+    axis = dimension - 1
+    mark = np.zeros((len(before), dimension), dtype=bool)
+    mark[::2, axis] = True
+    where = np.random.default_rng(2).integers(1, 8, mark.shape)
+    cut, parent = before.split(mark, where)
+    pairs = np.stack([np.flatnonzero(parent == cell) for cell in np.flatnonzero(mark[:, axis])])
+    after, holder = cut.merge(axis, pairs)
+    for a, b in zip(before.bounds, after.bounds, strict=True):
+        assert (a == b).all()
+    assert (holder == parent).all()
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_neighbours_fill_a_box_within_a_root_cell_and_no_cell_is_taken_twice(dimension):
+    partition = random_partition(dimension)
+    lower, upper = partition.bounds
+    for axis in range(dimension):
+        first, second = partition.neighbours(axis, np.ones(len(partition), dtype=bool)).T
+        lateral = [i for i in range(dimension) if i != axis]
+        assert len(first) > 0
+        assert len(np.unique(np.r_[first, second])) == 2 * len(first)
+        assert (upper[first, axis] == lower[second, axis]).all()
+        assert not np.isin(upper[first, axis], partition.breaks[axis]).any()
+        assert (lower[first][:, lateral] == lower[second][:, lateral]).all()
+        assert (upper[first][:, lateral] == upper[second][:, lateral]).all()
+
+
+def test_a_partition_with_uneven_cells_is_kept_and_made_again():
+    partition = random_partition(2)
+    again = Partition.from_state(partition.state())
+    assert (partition.span > 1).any()
+    assert (again.bounds[1] == partition.bounds[1]).all()
 
 
 def test_only_two_halves_of_one_cell_are_joined():

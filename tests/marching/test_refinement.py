@@ -1,0 +1,87 @@
+"""Patches are cut where a layer is, and merged where nothing is lost."""
+
+import numpy as np
+import torch
+from evolutions import heat, square
+
+from pdesolve import Dirichlet, Initial, Problem, TimeInterval, laplace
+from pdesolve.marching.evolution import Evolution
+from pdesolve.marching.first_mesh import cheapest, elimination_flops, resolving
+from pdesolve.marching.refinement import coarsened, cuts, directions, split, tails, worst
+from pdesolve.marching.space import moved
+
+
+def space_of(initial, q=10, domain=square):
+    problem = Problem(
+        domain * TimeInterval(0, 1),
+        lambda u: u.t - laplace(u),
+        [Initial(initial), Dirichlet(0, on=domain.boundary)],
+    )
+    return resolving(Evolution.of(problem), q, 1.0)
+
+
+def functions(space):
+    return torch.stack([space.project(0)])
+
+
+def layer(x, width):
+    return 1 - torch.exp(-x / width)
+
+
+def test_a_layer_at_an_end_is_cut_off_and_what_bends_everywhere_is_halved():
+    space = space_of(lambda x, y: layer(x, 0.01) + torch.sin(3 * y))
+    where = cuts(space, functions(space))
+    at_the_wall = np.isclose(space.centre[:, 0].numpy() - space.half[:, 0].numpy(), 0)
+    assert (where[at_the_wall, 0] == 1).all()
+    assert (where[:, 1] == 4).all()
+
+
+def test_cutting_and_merging_changes_no_polynomial():
+    space = space_of(lambda x, y: 1 + x**3 * y**2 - y**4)
+    c = functions(space)
+    everywhere = torch.ones(len(space), dtype=torch.bool)
+    finer, pairs = split(space, everywhere, np.ones((len(space), 2), dtype=bool), np.full((len(space), 2), 3))
+    fine = moved(space, finer, pairs, c)
+    torch.testing.assert_close(finer.norms(fine), space.norms(c), rtol=1e-13, atol=0)
+    coarse, pairs = coarsened(finer, fine, finer.norms(fine)[0], 1e-9)
+    assert len(coarse) < len(finer)
+    again = moved(finer, coarse, pairs, fine)
+    torch.testing.assert_close(coarse.norms(again), space.norms(c), rtol=1e-13, atol=0)
+    torch.testing.assert_close(again, torch.stack([coarse.project(0)]), rtol=0, atol=1e-12)
+
+
+def test_patches_that_are_needed_are_not_merged():
+    space = space_of(lambda x: layer(x, 0.01))
+    for _ in range(4):
+        c = functions(space)
+        marked = worst(tails(space, c, space.norms(c)[0]), 1e-8)
+        finer = split(space, marked, directions(space, c, space.norms(c)[0]), cuts(space, c))
+        space = space if finer is None else finer[0]
+    c = functions(space)
+    scale = space.norms(c)[0]
+    merged = coarsened(space, c, scale, 1e-7)
+    kept = space if merged is None else merged[0]
+    error = torch.stack([kept.project(0)]) if merged is None else moved(space, kept, merged[1], c)
+    lost = (space.norms(c)[0] ** 2 - kept.norms(error)[0] ** 2).clamp_min(0).sqrt() / scale
+    assert float(lost) < 1e-6
+    assert float(tails(kept, error, scale).norm()) < 1e-6
+
+
+def test_the_worst_patches_are_cut_until_half_of_the_budget_is_left():
+    tail = torch.tensor([3.0, 0.1, 0.4, 2.0, 0.3], dtype=torch.float64)
+    assert worst(tail, 4.0).tolist() == [False] * 5
+    assert worst(tail, 1.2).tolist() == [True, False, False, True, False]
+
+
+def test_smooth_values_in_a_square_take_fewer_patches_of_a_higher_degree():
+    evolution = Evolution.of(space_of(lambda x, y: torch.sin(9 * x) * torch.cos(8 * y)).evolution.problem)
+    low = resolving(evolution, 8, 1e-7)
+    best = cheapest(evolution, 8, 1e-7)
+    assert best.q > low.q
+    assert elimination_flops(best) < elimination_flops(low)
+
+
+def test_the_degree_asked_for_is_kept_where_the_root_grid_resolves_with_it():
+    evolution = Evolution.of(heat())
+    assert cheapest(evolution, 16, 1e-7).q == 16
+    assert len(cheapest(evolution, 16, 1e-7, cells=3)) == 3

@@ -10,45 +10,32 @@ has accumulated, amplification and all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.adaptive.estimation import relative
 from pdesolve.errors import ProblemError, SolveError
 from pdesolve.marching.control import Accept, Numbers, Retry, Stop, Tuning, judge
 from pdesolve.marching.evolution import MOST_ORDER, Evolution, missing_starts, rate_vanishes_at_the_start
 from pdesolve.marching.expansion import CollocatedMixture
 from pdesolve.marching.first_mesh import cheapest, resolving
+from pdesolve.marching.foresight import ROUNDING, foreseen
 from pdesolve.marching.functionals import is_linear
 from pdesolve.marching.interfaces import change_in_time
-from pdesolve.marching.radau import legendre_transform, radau
+from pdesolve.marching.kept import METHOD, checkpoint_of, resumed
+from pdesolve.marching.radau import legendre_transform
 from pdesolve.marching.refinement import coarsened, cuts, directions, split, tails, worst
-from pdesolve.marching.saved import (
-    shown_state,
-    slab_from,
-    slab_state,
-    slabs_from,
-    slabs_state,
-    space_from,
-    space_state,
-    stepper_from,
-    stepper_state,
-    tensor_of,
-)
-from pdesolve.marching.semi_discrete import SemiDiscrete
-from pdesolve.marching.space import Space, moved
-from pdesolve.marching.step import Iteration, Slab, Stepper, relative_to
+from pdesolve.marching.state import State, Track, Trial, Tries
+from pdesolve.marching.step import Slab, relative_to
 from pdesolve.marching.switches import FINEST, breaks_of, resolution_in_time
 from pdesolve.marching.unseen import UnseenPlaces, UnseenTimes
 from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, squared_norms
 from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.monitor import Monitor
+from pdesolve.runs.wording import named
 from pdesolve.statement.evolving import cannot_march
 from pdesolve.statement.problem import Problem
 
@@ -57,20 +44,16 @@ ITERATED = 1e-3  # times the tolerance: change of the last pass of Newton's iter
 FINEST_PASS = 1e-14
 IN_SPACE = 0.1  # of the tolerance: predicted truncation of all patches together
 NOISE = 3.0  # times what is known to be no event: no event either
-ROUNDING = 3e-15  # predicted truncation of a patch that is rounding
 SLIVER = 1e-9  # of the interval: intervals of data that are shorter lie beside a jump
 COARSENED = 4  # slabs from one attempt to merge patches to the next
 GROWN = 1.3  # times the length of the last slab: the next one is longer
-FORESEEN = 2.0  # times the last slab: a longer one is not foreseen from the polynomial of the last
-# Part of the next slab up to which the polynomial is believed: half of it made twice as many patches (Brusselator).
-FORESEEN_AT = 0.25
 AT_ONCE = (
     0.3  # part of the tolerance that may be handed over at the start; the rest is released as time passes
 )
 TIGHTENED = 0.1  # times the local tolerance: a slab that hands over too much
 RESTARTS = 2
+AGAIN = 0.3  # of the tolerance: the error that a march begun again aims at
 FIRST_SHARE = 0.7  # of the tolerance that local errors may have at first
-NUMBERS = ("time", "length", "share", "handed", "rough", "since", "first", "noise", "unseen")  # of a state
 DEGREES = {  # by space dimension: tolerances and the degree for them
     1: ((1e-4, 10), (1e-7, 14), (1e-10, 16), (0.0, 18)),
     2: ((1e-4, 9), (1e-8, 12), (1e-10, 14), (0.0, 16)),
@@ -90,131 +73,6 @@ class MarchResult:
     status: str
     residual: float = math.nan
     verification: SecondSolution | None = None
-
-
-@dataclass(eq=False)
-class Track:
-    """One of the two marches: where it stands.
-
-    Attributes:
-        stepper: advances it on the present patches.
-        start: what the next slab starts from, (m, e, u, k).
-        before: the slab before.
-    """
-
-    stepper: Stepper
-    start: Tensor
-    before: Slab | None = None
-
-    @classmethod
-    def beginning(cls, space: Space, stages: int, interrupted: Callable[[], bool]) -> Track:
-        """At the initial values."""
-        start = torch.stack([space.project(j) for j in range(max(1, space.evolution.depth))])
-        return cls(Stepper(SemiDiscrete(space), radau(stages), interrupted), start)
-
-    @property
-    def space(self) -> Space:
-        """The present patches."""
-        return self.stepper.system.space
-
-    def advance(
-        self, begin: float, end: float, scale: Tensor, tolerance: float
-    ) -> tuple[Slab | None, Iteration]:
-        """A slab; nothing changes before it is taken."""
-        return self.stepper.advance(self.start, begin, end, self.before, scale, tolerance)
-
-    def take(self, slab: Slab) -> None:
-        """Go on from the end of a slab."""
-        self.start, self.before = slab.following, slab
-
-    def change(self, space: Space, pairs: tuple[Tensor, Tensor]) -> None:
-        """Go on with other patches."""
-        old = self.space
-        self.start = moved(old, space, pairs, self.start)
-        if self.before is not None:
-            carried: dict[str, Any] = {
-                name: moved(old, space, pairs, getattr(self.before, name))
-                for name in ("start", "stages", "following")
-            }
-            self.before = replace(self.before, space=space, **carried)
-        self.stepper = Stepper(SemiDiscrete(space), self.stepper.method, self.stepper.interrupted)
-
-
-@dataclass(eq=False)
-class State:
-    """How far a march has come.
-
-    Attributes:
-        time: the end of the last slab.
-        coarse: the march whose solution is returned.
-        fine: the one that verifies it.
-        length: of the next slab.
-        scale: (u,) largest norm of each unknown so far, which errors are relative to.
-        share: of the local tolerance.
-        slabs: those that were taken.
-        verifying: the same slabs of the finer march.
-        squares: (2, u) squared norms of the difference and of the finer solution so far.
-        handed: relative difference of the two marches at the last slab end.
-        rough: whether slabs are weighted as following a start from data that do not match.
-        since: the time of that start.
-        first: whether the next slab begins where data break.
-        noise: residual between stages over the length of a slab, known to be no event.
-        unseen: what the last try showed between its stages.
-    """
-
-    time: float
-    coarse: Track
-    fine: Track
-    length: float
-    scale: Tensor
-    share: float
-    slabs: list[Slab] = field(default_factory=list)
-    verifying: list[Slab] = field(default_factory=list)
-    squares: np.ndarray = field(default_factory=lambda: np.zeros((2, 1)))
-    handed: float = 0.0
-    rough: bool = False
-    since: float = 0.0
-    first: bool = True
-    noise: float = 0.0
-    unseen: float | None = None
-
-    @property
-    def estimates(self) -> np.ndarray:
-        """Relative errors (u,) so far."""
-        return relative(*np.sqrt(self.squares))
-
-
-@dataclass(frozen=True)
-class Tries:
-    """What is known of a slab from its tries so far.
-
-    Attributes:
-        count: how many.
-        before: length and error in time of the last one that converged.
-        shortened: whether one was too long.
-    """
-
-    count: int = 0
-    before: tuple[float, float] | None = None
-    shortened: bool = False
-
-    def after(self, numbers: Numbers, verdict: Retry) -> Tries:
-        """With one more that was not taken."""
-        before = (numbers.length, numbers.time_error) if numbers.converged else self.before
-        return Tries(self.count + 1, before, self.shortened or verdict.length < numbers.length)
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """A slab that was tried."""
-
-    numbers: Numbers
-    slab: Slab | None
-    marked: Tensor | None = None
-    along: np.ndarray | None = None
-    cuts: np.ndarray | None = None
-    tail: Tensor | None = None
-    limit: float = 0.0
 
 
 @dataclass
@@ -240,23 +98,22 @@ class March:
 
     def run(self) -> MarchResult:
         """March, and again with a tighter local tolerance where the accumulated error passed the tolerance."""
-        share, first, resumed = self._resumed()
-        for attempt in range(first, RESTARTS + 1):
-            state = resumed or self._beginning(share)
-            resumed, self.restarts = None, attempt
+        state = self._resumed() or self._beginning(FIRST_SHARE)
+        while True:
             why = self._march(state)
             error = float(state.estimates.max()) if state.slabs else math.inf
             met = why is None and error <= self.tol
-            if (
-                met
-                or attempt == RESTARTS
-                or not math.isfinite(error)
-                or self.monitor.out_of_time()
-                or why is not None
-            ):
-                break
-            share *= 0.3 * self.tol / error
-        return self._result(state, why, met)
+            if met or why is not None or self.restarts == RESTARTS or not math.isfinite(error):
+                return self._result(state, why, met)
+            self.restarts += 1
+            state = self._beginning(state.share * AGAIN * self.tol / error)
+
+    def _resumed(self) -> State | None:
+        saved = self.monitor.resume_state
+        if saved is None or saved.get("method") != METHOD:
+            return None
+        self.restarts = saved["restarts"]
+        return resumed(saved, self.evolution, self.monitor.out_of_time)
 
     # ---------------------------------------------------------------- the loop
 
@@ -309,7 +166,7 @@ class March:
             return Trial(known, None)
         scale = torch.maximum(state.scale, track.space.norms(slab.stages).amax(0))
         time_error = self._time_error(slab, scale)
-        weight = self._weight(state, end)
+        weight = state.weight(end, self.interval.length)
         tail = tails(track.space, slab.stages, scale)
         limit = max(IN_SPACE * target.tolerance / weight / len(track.space) ** 0.5, ROUNDING)
         marked = worst(tail, limit * len(track.space) ** 0.5)
@@ -327,19 +184,10 @@ class March:
 
     def _foresee(self, state: State, end: float, target: Tuning) -> None:
         """Cut patches that will not resolve what the last slab lets expect of the next one, before it is solved."""
-        track = state.coarse
-        if track.before is None or end - state.time > FORESEEN * track.before.length:
-            return
-        fractions = 1 + torch.tensor([FORESEEN_AT]) * (end - state.time) / track.before.length
-        expected = track.before.at(fractions)
-        tail = tails(track.space, expected, state.scale)
-        limit = IN_SPACE * target.tolerance / self._weight(state, end) / len(tail) ** 0.5
-        marked = tail > max(limit, ROUNDING)
-        if bool(marked.any()) and bool(expected.isfinite().all()):
-            along = directions(track.space, expected, state.scale)
-            finer = split(track.space, marked, along, cuts(track.space, expected))
-            if finer is not None:
-                self._change(state, *finer)
+        budget = IN_SPACE * target.tolerance / state.weight(end, self.interval.length)
+        finer = foreseen(state.coarse, end - state.time, state.scale, budget / len(state.coarse.space) ** 0.5)
+        if finer is not None:
+            state.change(*finer)
 
     def _missed(self, slab: Slab, scale: Tensor, tolerance: float) -> Tensor:
         """Patches in which something lies between the points."""
@@ -361,11 +209,7 @@ class March:
             along = np.ones((len(space), space.d), dtype=bool) if trial.along is None else trial.along
             finer = split(space, marked, along, trial.cuts)
             if finer is not None:
-                self._change(state, *finer)
-
-    def _change(self, state: State, space: Space, pairs: tuple[Tensor, Tensor]) -> None:
-        state.coarse.change(space, pairs)
-        state.fine.change(space.raised(MORE_DEGREES), pairs)
+                state.change(*finer)
 
     def _verified(self, state: State, trial: Trial, target: Tuning) -> bool:
         """Solve an accepted slab by the finer march, too; false where it hands over too much of an error."""
@@ -380,7 +224,7 @@ class March:
             return False
         handed = self._handed(u, v, state.scale)
         passed = (u.end - self.interval.t0) / self.interval.length
-        allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * passed) / self._weight(state, u.end)
+        allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * passed) / state.weight(u.end, self.interval.length)
         again = (
             handed > allowed > 2 * state.handed
             and target.tolerance > 0.5 * TIGHTENED * self.tol * state.share
@@ -418,11 +262,12 @@ class March:
         state.unseen = None
         self._record(state, slab)
         self._coarsen(state, trial)
-        self.monitor.checkpoint(partial(self._saved, state))
+        self.monitor.checkpoint(partial(checkpoint_of, state, self.restarts))
 
     def _begin_anew(self, state: State) -> None:
         """Beyond a break nothing is extrapolated, and what does not match there is graded into it."""
         state.first = True
+        state.rough = False
         state.coarse.before = None
         state.fine.before = None
         left = self.interval.t1 - state.time
@@ -438,13 +283,9 @@ class March:
         if (often or len(state.slabs) % COARSENED == 0) and state.time < self.interval.t1:
             coarser = coarsened(slab.space, slab.stages[-1:], state.scale, trial.limit)
             if coarser is not None:
-                self._change(state, *coarser)
+                state.change(*coarser)
 
     # ---------------------------------------------------------------- numbers
-
-    def _weight(self, state: State, end: float) -> float:
-        """Of errors of a slab: √(t/T), t after a start that does not match."""
-        return math.sqrt((end - state.since) / self.interval.length) if state.rough else 1.0
 
     def _time_error(self, slab: Slab, scale: Tensor) -> float:
         """Predicted size of the first Legendre coefficient in time that a slab lacks, relative to the solution."""
@@ -487,57 +328,6 @@ class March:
 
     # ---------------------------------------------------------------- what is kept and told
 
-    def _saved(self, state: State) -> dict[str, Any]:
-        tracks = {}
-        for name, track in (("coarse", state.coarse), ("fine", state.fine)):
-            before = None if track.before is None else slab_state(track.before)
-            tracks[name] = {"start": track.start, "before": before, "stepper": stepper_state(track.stepper)}
-        numbers = {name: getattr(state, name) for name in NUMBERS}
-        shown = {
-            "ends": [s.begin for s in state.slabs] + [state.time],
-            "slabs": map(shown_state, state.slabs),
-        }
-        return {
-            "method": "collocation",
-            "progress": {**shown, "slabs": list(shown["slabs"])},
-            "restarts": self.restarts,
-            "solved": slabs_state(state.slabs),
-            "verifying": slabs_state(state.verifying),
-            "space": space_state(state.coarse.space),
-            "scale": state.scale,
-            "squares": tensor_of(state.squares),
-            **tracks,
-            **numbers,
-        }
-
-    def _resumed(self) -> tuple[float, int, State | None]:
-        """Local share of the tolerance, number of restarts so far, and the state of an interrupted march."""
-        saved = self.monitor.resume_state
-        if saved is None or saved.get("method") != "collocation":
-            return FIRST_SHARE, 0, None
-        spaces = [space_from(saved["space"], self.evolution)]
-        spaces.append(spaces[0].raised(MORE_DEGREES))
-        tracks = []
-        for name, space in zip(("coarse", "fine"), spaces, strict=True):
-            kept = saved[name]
-            before = None if kept["before"] is None else slab_from(kept["before"], space)
-            stepper = stepper_from(kept["stepper"], space, self.monitor.out_of_time)
-            tracks.append(Track(stepper, kept["start"], before))
-        numbers = {name: saved[name] for name in NUMBERS}
-        squares = saved["squares"].numpy().copy()
-        slabs = slabs_from(saved["solved"], self.evolution)
-        verifying = slabs_from(saved["verifying"], self.evolution)
-        state = State(
-            coarse=tracks[0],
-            fine=tracks[1],
-            scale=saved["scale"],
-            squares=squares,
-            slabs=slabs,
-            verifying=verifying,
-            **numbers,
-        )
-        return state.share, saved["restarts"], state
-
     def _record(self, state: State, slab: Slab) -> None:
         self.monitor.record(
             slab=len(state.slabs),
@@ -565,7 +355,7 @@ class March:
         elif met:
             status = f"tolerance met: verified by a finer march, in {how}"
         else:
-            status = f"the estimate {estimates.max():.1e} stayed above the tolerance, in {how}; raise --tol"
+            status = f"the estimate {estimates.max():.1e} stayed above the tolerance, in {how}; raise {named('tol')}"
         beside = SecondSolution(CollocatedMixture.of(state.verifying))
         mixture = CollocatedMixture.of(state.slabs)
         return MarchResult(mixture, tuple(estimates.tolist()), met, status, verification=beside)

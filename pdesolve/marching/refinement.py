@@ -15,6 +15,7 @@ from torch import Tensor
 from pdesolve.marching.space import Space, gauss_table, moved, reference_table
 from pdesolve.marching.step import relative_to
 from pdesolve.patches.cover import Patches
+from pdesolve.patches.merging import merge, neighbours
 from pdesolve.patches.partition import Partition
 
 SLOWEST_DECAY = 0.95  # from one degree to the next: what decays less is not resolved at all
@@ -131,7 +132,7 @@ def coarsened(
 def _merged_along(
     axis: int, space: Space, c: Tensor, scale: Tensor, limit: float
 ) -> tuple[Space, tuple[Tensor, Tensor]] | None:
-    pairs = space.patches.partition.neighbours(axis, ~space.patches.cut)
+    pairs = neighbours(space.patches.partition, axis, ~space.patches.cut)
     for _ in range(2):  # first all pairs, then those that may be merged
         if not len(pairs):
             return None
@@ -151,7 +152,7 @@ def _merged_along(
 
 def _merged(space: Space, axis: int, pairs: np.ndarray) -> tuple[Space, Tensor] | None:
     """The space with merged pairs, and of each old patch the number of the new one."""
-    partition, number = space.patches.partition.merge(axis, pairs)
+    partition, number = merge(space.patches.partition, axis, pairs)
     if _too_few(partition):
         return None
     patches, kept = Patches.over(space.patches.frame, partition)

@@ -129,25 +129,9 @@ class Partition:
         return (self.span == 1).all(axis=1)
 
     @cached_property
-    def _edges(self) -> list[np.ndarray]:
-        """Per axis all coordinates at which a cell that spans several intervals begins or ends."""
-        lower, upper = self.bounds
-        wide = ~self._single
-        return [np.unique(np.r_[lower[wide, i], upper[wide, i]]) for i in range(self.dimension)]
-
-    @cached_property
-    def _wide(self) -> np.ndarray:
-        """The cell that spans several intervals, or -1, in each box (part, …) between neighbouring `_edges`."""
-        shape = [int(self.part.max()) + 1, *(len(edges) - 1 for edges in self._edges)]
-        table = np.full(shape, -1, dtype=np.int64)
-        lower, upper = self.bounds
-        for cell in np.flatnonzero(~self._single):
-            box = [
-                slice(*np.searchsorted(edges, (lower[cell, i], upper[cell, i])))
-                for i, edges in enumerate(self._edges)
-            ]
-            table[(self.part[cell], *box)] = cell
-        return table
+    def _wide(self) -> _WideCells:
+        """Where the other cells are found."""
+        return _WideCells.of(self, np.flatnonzero(~self._single))
 
     @cached_property
     def _tables(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -192,20 +176,8 @@ class Partition:
             found[open_points[hit]] = cells[place[hit]]
             open_points = open_points[~hit]
         if len(open_points) and not self._single.all():
-            found[open_points] = self._locate_wide(points[open_points], part[open_points])
+            found[open_points] = self._wide.locate(points[open_points], part[open_points])
         return found
-
-    def _locate_wide(self, points: np.ndarray, part: np.ndarray) -> np.ndarray:
-        """The cell that spans several intervals and contains each point (n, d); -1 where there is none."""
-        place = [part]
-        inside = np.ones(len(points), dtype=bool)
-        for i, edges in enumerate(self._edges):
-            x = points[:, i]
-            number = np.searchsorted(edges, x, side="right") - 1
-            slack = SLACK * (self.breaks[i][-1] - self.breaks[i][0])
-            inside &= (x >= edges[0] - slack) & (x <= edges[-1] + slack)
-            place.append(np.clip(number, 0, len(edges) - 2))
-        return np.where(inside, self._wide[tuple(place)], -1)
 
     def locate_closed(self, points: np.ndarray, part: np.ndarray | None = None) -> np.ndarray:
         """As `locate`, with cells that contain their upper faces where no other cell begins there.
@@ -270,7 +242,7 @@ class Partition:
             index = np.concatenate([low, high])
             span = np.concatenate([narrow, rest])
             parent = np.concatenate([parent, parent[mark]])
-            level, index, span = _shortest(level, index, span, i)
+            level, index, span = shortest(level, index, span, i)
         order = np.argsort(parent, kind="stable")
         parent = parent[order]
         new = replace(self, level=level[order], index=index[order], part=self.part[parent], span=span[order])
@@ -301,51 +273,6 @@ class Partition:
             self, level=level[kept], index=index[kept], part=self.part[kept], span=self.span[kept]
         )
         return joined, number
-
-    def neighbours(self, axis: int, marked: np.ndarray) -> np.ndarray:
-        """Pairs (j, 2) of marked cells that fill a box together, side by side along an axis, no cell twice.
-
-        Both lie in the same cell of the root grid, whose break points may have a meaning.
-        """
-        finest = self.level.max(axis=0)
-        low = self.index << (finest - self.level)
-        high = (self.index + self.span) << (finest - self.level)
-        lateral = [i for i in range(self.dimension) if i != axis]
-        root = low[:, axis] >> finest[axis]
-        same = np.column_stack([self.part, low[:, lateral], high[:, lateral], root])
-        _, row = np.unique(same, axis=0, return_inverse=True)
-        order = np.lexsort((low[:, axis], row.ravel()))
-        first, second = order[:-1], order[1:]
-        fits = (row.ravel()[first] == row.ravel()[second]) & (high[first, axis] == low[second, axis])
-        fits &= marked[first] & marked[second]
-        # Along a run of cells that fit, every other pair.
-        start = np.maximum.accumulate(np.where(fits, 0, np.arange(len(fits)) + 1))
-        chosen = fits & ((np.arange(len(fits)) - start) % 2 == 0)
-        return np.stack([first[chosen], second[chosen]], axis=1)
-
-    def merge(self, axis: int, pairs: np.ndarray) -> tuple[Partition, np.ndarray]:
-        """Make one cell of each pair of `neighbours` (j, 2).
-
-        Returns:
-            The new partition and, per old cell, the new cell that holds it.
-        """
-        first, second = pairs.T
-        level = self.level.copy()
-        index = self.index.copy()
-        span = self.span.copy()
-        fine = np.maximum(level[first, axis], level[second, axis])
-        rise = fine - level[first, axis]
-        whole = (span[first, axis] << rise) + (span[second, axis] << (fine - level[second, axis]))
-        level[first, axis] = fine
-        index[first, axis] <<= rise
-        span[first, axis] = whole
-        level, index, span = _shortest(level, index, span, axis)
-        kept = np.ones(len(self), dtype=bool)
-        kept[second] = False
-        number = np.cumsum(kept) - 1
-        number[second] = number[first]
-        merged = replace(self, level=level[kept], index=index[kept], part=self.part[kept], span=span[kept])
-        return merged, number
 
     @cached_property
     def faces(self) -> Faces:
@@ -420,7 +347,43 @@ class Partition:
         return tuple(np.concatenate(column) for column in zip(*found, strict=True))
 
 
-def _shortest(
+@dataclass(frozen=True)
+class _WideCells:
+    """Cells that cover several intervals, found in the tensor grid of all their ends.
+
+    Attributes:
+        edges: per axis all coordinates at which one of them begins or ends.
+        cell: the cell, or -1, in each box (part, …) between neighbouring edges.
+        slack: (d,) how far outside of them a point may be.
+    """
+
+    edges: list[np.ndarray]
+    cell: np.ndarray
+    slack: np.ndarray
+
+    @classmethod
+    def of(cls, partition: Partition, wide: np.ndarray) -> _WideCells:
+        """The cells of these numbers."""
+        lower, upper = partition.bounds
+        edges = [np.unique(np.r_[lower[wide, i], upper[wide, i]]) for i in range(partition.dimension)]
+        table = np.full([int(partition.part.max()) + 1, *(len(e) - 1 for e in edges)], -1, dtype=np.int64)
+        for cell in wide:
+            box = [slice(*np.searchsorted(e, (lower[cell, i], upper[cell, i]))) for i, e in enumerate(edges)]
+            table[(partition.part[cell], *box)] = cell
+        return cls(edges, table, np.array([SLACK * (b[-1] - b[0]) for b in partition.breaks]))
+
+    def locate(self, points: np.ndarray, part: np.ndarray) -> np.ndarray:
+        """The one that contains each point (n, d) of sub-domain `part` (n,); -1 where there is none."""
+        place = [part]
+        inside = np.ones(len(points), dtype=bool)
+        for i, edges in enumerate(self.edges):
+            x = points[:, i]
+            inside &= (x >= edges[0] - self.slack[i]) & (x <= edges[-1] + self.slack[i])
+            place.append(np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2))
+        return np.where(inside, self.cell[tuple(place)], -1)
+
+
+def shortest(
     level: np.ndarray, index: np.ndarray, span: np.ndarray, axis: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same cells with their coarsest level along an axis: first interval and span are not both even."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pdesolve.patches.merging import merge, neighbours
 from pdesolve.patches.partition import MAX_LEVEL, Partition
 
 BREAKS = {
@@ -22,9 +23,9 @@ def random_partition(dimension: int, periodic=None, rounds: int = 5, seed: int =
         where = generator.integers(1, 8, mark.shape)
         partition, _ = partition.split(mark, None if even else where)
         axis = int(generator.integers(dimension))
-        pairs = partition.neighbours(axis, generator.random(len(partition)) < 0.4)
+        pairs = neighbours(partition, axis, generator.random(len(partition)) < 0.4)
         if not even:
-            partition, _ = partition.merge(axis, pairs)
+            partition, _ = merge(partition, axis, pairs)
     return partition
 
 
@@ -131,7 +132,7 @@ def test_merging_puts_the_parts_of_a_cell_together_again_wherever_it_was_cut(dim
     where = np.random.default_rng(2).integers(1, 8, mark.shape)
     cut, parent = before.split(mark, where)
     pairs = np.stack([np.flatnonzero(parent == cell) for cell in np.flatnonzero(mark[:, axis])])
-    after, holder = cut.merge(axis, pairs)
+    after, holder = merge(cut, axis, pairs)
     for a, b in zip(before.bounds, after.bounds, strict=True):
         assert (a == b).all()
     assert (holder == parent).all()
@@ -142,7 +143,7 @@ def test_neighbours_fill_a_box_within_a_root_cell_and_no_cell_is_taken_twice(dim
     partition = random_partition(dimension)
     lower, upper = partition.bounds
     for axis in range(dimension):
-        first, second = partition.neighbours(axis, np.ones(len(partition), dtype=bool)).T
+        first, second = neighbours(partition, axis, np.ones(len(partition), dtype=bool)).T
         lateral = [i for i in range(dimension) if i != axis]
         assert len(first) > 0
         assert len(np.unique(np.r_[first, second])) == 2 * len(first)

@@ -1,0 +1,154 @@
+"""Where a march stands: its two tracks, the numbers of its control, what is known of the slab that is tried."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.adaptive.estimation import relative
+from pdesolve.marching.control import Numbers, Retry
+from pdesolve.marching.radau import radau
+from pdesolve.marching.semi_discrete import SemiDiscrete
+from pdesolve.marching.space import Space, moved
+from pdesolve.marching.step import Iteration, Slab, Stepper
+from pdesolve.marching.verify import MORE_DEGREES
+
+
+@dataclass(eq=False)
+class Track:
+    """One of the two marches: where it stands.
+
+    Attributes:
+        stepper: advances it on the present patches.
+        start: what the next slab starts from, (m, e, u, k).
+        before: the slab before.
+    """
+
+    stepper: Stepper
+    start: Tensor
+    before: Slab | None = None
+
+    @classmethod
+    def beginning(cls, space: Space, stages: int, interrupted: Callable[[], bool]) -> Track:
+        """At the initial values."""
+        start = torch.stack([space.project(j) for j in range(max(1, space.evolution.depth))])
+        return cls(Stepper(SemiDiscrete(space), radau(stages), interrupted), start)
+
+    @property
+    def space(self) -> Space:
+        """The present patches."""
+        return self.stepper.system.space
+
+    def advance(
+        self, begin: float, end: float, scale: Tensor, tolerance: float
+    ) -> tuple[Slab | None, Iteration]:
+        """A slab; nothing changes before it is taken."""
+        return self.stepper.advance(self.start, begin, end, self.before, scale, tolerance)
+
+    def take(self, slab: Slab) -> None:
+        """Go on from the end of a slab."""
+        self.start, self.before = slab.following, slab
+
+    def change(self, space: Space, pairs: tuple[Tensor, Tensor]) -> None:
+        """Go on with other patches."""
+        old = self.space
+        self.start = moved(old, space, pairs, self.start)
+        if self.before is not None:
+            carried: dict[str, Any] = {
+                name: moved(old, space, pairs, getattr(self.before, name))
+                for name in ("start", "stages", "following")
+            }
+            self.before = replace(self.before, space=space, **carried)
+        self.stepper = Stepper(SemiDiscrete(space), self.stepper.method, self.stepper.interrupted)
+
+
+@dataclass(eq=False)
+class State:
+    """How far a march has come.
+
+    Attributes:
+        time: the end of the last slab.
+        coarse: the march whose solution is returned.
+        fine: the one that verifies it.
+        length: of the next slab.
+        scale: (u,) largest norm of each unknown so far, which errors are relative to.
+        share: of the local tolerance.
+        slabs: those that were taken.
+        verifying: the same slabs of the finer march.
+        squares: (2, u) squared norms of the difference and of the finer solution so far.
+        handed: relative difference of the two marches at the last slab end.
+        rough: whether slabs are weighted as following a start from data that do not match.
+        since: the time of that start.
+        first: whether the next slab begins where data break.
+        noise: residual between stages over the length of a slab, known to be no event.
+        unseen: what the last try showed between its stages.
+    """
+
+    time: float
+    coarse: Track
+    fine: Track
+    length: float
+    scale: Tensor
+    share: float
+    slabs: list[Slab] = field(default_factory=list)
+    verifying: list[Slab] = field(default_factory=list)
+    squares: np.ndarray = field(default_factory=lambda: np.zeros((2, 1)))
+    handed: float = 0.0
+    rough: bool = False
+    since: float = 0.0
+    first: bool = True
+    noise: float = 0.0
+    unseen: float | None = None
+
+    def weight(self, end: float, interval: float) -> float:
+        """Of errors of a slab up to `end`: √(t/T), t after a start that does not match."""
+        return math.sqrt((end - self.since) / interval) if self.rough else 1.0
+
+    def change(self, space: Space, pairs: tuple[Tensor, Tensor]) -> None:
+        """Go on with other patches."""
+        self.coarse.change(space, pairs)
+        self.fine.change(space.raised(MORE_DEGREES), pairs)
+
+    @property
+    def estimates(self) -> np.ndarray:
+        """Relative errors (u,) so far."""
+        return relative(*np.sqrt(self.squares))
+
+
+@dataclass(frozen=True)
+class Tries:
+    """What is known of a slab from its tries so far.
+
+    Attributes:
+        count: how many.
+        before: length and error in time of the last one that converged.
+        shortened: whether one was too long.
+    """
+
+    count: int = 0
+    before: tuple[float, float] | None = None
+    shortened: bool = False
+
+    def after(self, numbers: Numbers, verdict: Retry) -> Tries:
+        """With one more that was not taken."""
+        before = (numbers.length, numbers.time_error) if numbers.converged else self.before
+        return Tries(self.count + 1, before, self.shortened or verdict.length < numbers.length)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A slab that was tried."""
+
+    numbers: Numbers
+    slab: Slab | None
+    marked: Tensor | None = None
+    along: np.ndarray | None = None
+    cuts: np.ndarray | None = None
+    tail: Tensor | None = None
+    limit: float = 0.0

@@ -13,6 +13,7 @@ from pdesolve.output.cells import OutputMesh
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -42,13 +43,16 @@ _DECADES = 6
 _LONGEST = 6
 # A logarithmic axis shorter than this ratio of its ends would have one tick or two.
 _SHORT_AXIS = 60
+# Numbers on a logarithmic axis; more would overlap beside a short one.
+_TICKS = 7
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # A history of at most so many rows shows its points; more would run together.
 _MARKED = 60
 # Rows of a history that a tolerance of errors can be compared with; a loss or a residual has other units.
 _COMPARABLE = ("error", "relative_l2_error", "estimate", "estimated_error", "predicted")
 _KINDS = {
-    "error": ("relative $L^2$ error", BLUE, "-"),
-    "relative_l2_error": ("relative $L^2$ error", BLUE, "-"),
+    "error": ("relative L² error", BLUE, "-"),
+    "relative_l2_error": ("relative L² error", BLUE, "-"),
     "estimate": ("estimated error", RED, "-"),
     "estimated_error": ("estimated error", RED, "-"),
     "predicted": ("predicted error", RED, ":"),
@@ -81,6 +85,7 @@ def magnitude_curve(axes: Axes, x: NDArray[np.float64], value: NDArray[np.float6
     if len(positive):
         axes.set_yscale("log")
         axes.set_ylim(max(positive.min(), positive.max() * 10.0**-_DECADES) / 2, positive.max() * 2)
+        _powers(axes.yaxis)
     else:
         axes.set_ylim(-1, 1)
     _open(axes)
@@ -135,6 +140,8 @@ def surface(
     if bar:
         beside = axes.figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02, aspect=25)
         beside.outline.set_linewidth(0.5)
+        if logarithmic:
+            _powers(beside.ax.yaxis)
     _frame(axes, mesh, to_scale, tight=mesh.cell_type == "quad" and level is None)
 
 
@@ -154,6 +161,7 @@ def history(axes: Axes, rows: Sequence[Mapping[str, Any]], tolerance: float | No
     if tolerance is not None and axes.lines and errors:
         axes.axhline(tolerance, color="black", linewidth=0.7, linestyle=(0, (2, 2)), label="tolerance")
     axes.set_yscale("log")
+    _powers(axes.yaxis)
     if across == "unknowns":
         _logarithmic_numbers(axes)
     axes.set_xlabel({"time": "t"}.get(across, across))
@@ -180,6 +188,34 @@ def _abscissa(rows: Sequence[Mapping[str, Any]]) -> str:
     if len({r["unknowns"] for r in rows if r.get("unknowns")}) > 1:
         return "unknowns"
     return "seconds"
+
+
+def _powers(axis: Axis) -> None:
+    """A logarithmic axis with a handful of numbers such as 10⁻⁵, or 2·10⁻⁵ where it is short.
+
+    Written in plain text: to typeset a power as mathematics takes as long as to draw a field.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    subs = [1.0]
+    if high < _SHORT_AXIS * low:
+        subs = [1.0, 2.0, 5.0]
+    axis.set_major_locator(LogLocator(subs=subs, numticks=_TICKS))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
+
+
+def power_of_ten(value: float) -> str:
+    """A number in scientific notation: 10⁻⁵, 2·10⁻⁵; 0.01 to 1000 as they are."""
+    if not value > 0:
+        return ""
+    exponent = math.floor(math.log10(value) + 1e-9)
+    if -2 <= exponent <= 3:
+        return f"{value:g}"
+    power = "10" + str(exponent).translate(_SUPERSCRIPTS)
+    mantissa = f"{value / 10.0**exponent:.3g}"
+    return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
 def _logarithmic_numbers(axes: Axes) -> None:

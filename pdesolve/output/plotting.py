@@ -39,6 +39,8 @@ _WIDTH = 3.7
 _HEIGHT = 3.0
 _SNAPSHOTS = 4
 _MODES_IN_A_ROW = 3
+# Margin around a picture, in inches.
+_PAD = 0.08
 # At the resolution of a notebook more are not seen.
 _NOTEBOOK_POINTS = 4000
 # Points along each side of a slice through a solid.
@@ -169,7 +171,7 @@ def _headline(solution: Solution) -> str:
     error = solution.relative_l2_error()
     estimate = solution.estimated_error
     if error is not None:
-        parts.append(f"relative $L^2$ error {error:.1e}")
+        parts.append(f"relative L² error {error:.1e}")
     elif (reached := getattr(solution, "reached", None)) is not None:
         parts.append(f"stopped at $t$ = {reached:.3g}")
     elif estimate is not None:
@@ -479,5 +481,33 @@ def _save(path: str | Path, rows: list[list[Drawing]], history: list[Drawing], h
     path = Path(path)
     figure = _figure(rows, history, headline)
     with matplotlib.rc_context(panels.STYLE), replacing(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:].lower(), bbox_inches="tight", pad_inches=0.08)
+        if path.suffix.lower() == ".png":
+            _write_png(figure, temporary)
+        else:
+            figure.savefig(temporary, format=path.suffix[1:].lower(), bbox_inches="tight", pad_inches=_PAD)
     return path
+
+
+def _write_png(figure: Figure, path: Path) -> None:
+    """Draw once, then cut the margins off; `bbox_inches="tight"` draws twice to find them."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.image import imsave
+
+    dpi = panels.STYLE["savefig.dpi"]
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())
+    drawn: Any = (pixels[:, :, :3] < 255).any(axis=2)
+    pad = round(_PAD * dpi)
+    rows = _span(drawn.any(axis=1), pad)
+    columns = _span(drawn.any(axis=0), pad)
+    imsave(path, np.ascontiguousarray(pixels[rows, columns]), format="png", dpi=dpi)
+
+
+def _span(drawn: NDArray[np.bool_], pad: int) -> slice:
+    """From the first to the last that is drawn, and some more."""
+    (places,) = np.nonzero(drawn)
+    if not len(places):
+        return slice(None)
+    return slice(max(places[0] - pad, 0), places[-1] + pad + 1)

@@ -125,3 +125,49 @@ def test_matplotlib_is_not_imported_before_something_is_drawn():
 def test_an_unknown_of_time_alone_is_drawn_over_time():
     problem = Problem(TimeInterval(0, 1), lambda u: u.t + u, [Initial(1)])
     assert plot(solve(problem, tol=1e-3)).axes[0].get_xlabel() == "$t$"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1e-5, "10⁻⁵"),
+        (2e-12, "2·10⁻¹²"),
+        (0.01, "0.01"),
+        (1000.0, "1000"),
+        (1e4, "10⁴"),
+        (0.0, ""),
+        (1e-3, "10⁻³"),
+    ],
+)
+def test_powers_of_ten_are_written_in_plain_text(value, shown):
+    assert panels.power_of_ten(value) == shown
+
+
+def test_a_logarithmic_scale_has_few_numbers_and_a_short_one_enough():
+    from matplotlib.figure import Figure
+
+    for smallest, fewest, most in ((1e-12, 3, 8), (3e-7, 2, 5)):
+        axes = Figure().subplots()
+        panels.magnitude_curve(axes, np.linspace(0, 1, 20), np.geomspace(smallest, 1e-6, 20))
+        low, high = axes.get_ylim()
+        shown = [t for t in axes.yaxis.get_majorticklocs() if low <= t <= high]
+        assert fewest <= len(shown) <= most
+
+
+def test_a_png_is_cut_to_what_is_drawn(tmp_path):
+    from matplotlib.figure import Figure
+    from matplotlib.image import imread
+
+    figure = Figure(figsize=(4, 2))
+    figure.add_artist(plt_rectangle(0.25, 0.25, 0.5, 0.5))
+    plotting._write_png(figure, tmp_path / "a.png")
+    height, width, _ = imread(tmp_path / "a.png").shape
+    pad = 2 * round(0.08 * 160)
+    assert abs(width - (320 + pad)) <= 3
+    assert abs(height - (160 + pad)) <= 3
+
+
+def plt_rectangle(x, y, width, height):
+    from matplotlib.patches import Rectangle as Patch
+
+    return Patch((x, y), width, height, color="black", linewidth=0)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.errors import ProblemError, SolveError
+from pdesolve.errors import OutOfMemoryError, OutOfTimeError, ProblemError, SolveError
 from pdesolve.marching.control import Accept, Numbers, Retry, Stop, Tuning, judge
 from pdesolve.marching.evolution import MOST_ORDER, Evolution, missing_starts, rate_vanishes_at_the_start
 from pdesolve.marching.expansion import CollocatedMixture
@@ -100,7 +100,7 @@ class March:
         """March, and again with a tighter local tolerance where the accumulated error passed the tolerance."""
         state = self._resumed() or self._beginning(FIRST_SHARE)
         while True:
-            why = self._march(state)
+            why = self._until_late(state)
             error = float(state.estimates.max()) if state.slabs else math.inf
             met = why is None and error <= self.tol
             if met or why is not None or self.restarts == RESTARTS or not math.isfinite(error):
@@ -114,6 +114,16 @@ class March:
             return None
         self.restarts = saved["restarts"]
         return resumed(saved, self.evolution, self.monitor.out_of_time)
+
+    def _until_late(self, state: State) -> str | None:
+        """March until the end, or a limit of time or memory, which are heard within factorisations, too."""
+        try:
+            with self.monitor.enforce(lambda: bool(state.slabs)):
+                return self._march(state)
+        except (OutOfTimeError, OutOfMemoryError) as over:
+            if not state.slabs:
+                raise
+            return str(over)
 
     # ---------------------------------------------------------------- the loop
 

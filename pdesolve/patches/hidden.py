@@ -93,7 +93,9 @@ def data_of(term: GridTerm) -> Data:
         x = torch.split(space.coordinates(points), AT_ONCE)
         normals: Sequence[Tensor | None] = [None] * len(x)
         if points.normals is not None:
-            normals = torch.split(points.normals.flatten(0, 1), AT_ONCE)
+            # One direction for all: the corner of a square under ∂u/∂n = 0 is no jump of the data.
+            direction = torch.full_like(points.normals, 1 / math.sqrt(points.normals.shape[-1]))
+            normals = torch.split(direction.flatten(0, 1), AT_ONCE)
         found = [_values(operator, part, jet, normal) for part, normal in zip(x, normals, strict=True)]
         return torch.cat(found).view(*points.weight.shape, -1)
 

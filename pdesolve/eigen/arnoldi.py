@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pdesolve.runs.deadline import check_deadline
 
-INDEPENDENT = 1e-13  # of a column after projection: below, the space is invariant to rounding
+INDEPENDENT = 1e-13  # part of an image outside of the space, below which it is rounding
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ class Arnoldi:
         w = first.shape[1]
         return cls(apply, first, start.new_zeros(0, 0), np.zeros((w, 0)), w)
 
+    @property
+    def size(self) -> int:
+        """Number of columns m of H."""
+        return self.hessenberg.shape[1]
+
     def extend(self) -> bool:
         """Multiply by K once more; false where the space is invariant."""
         check_deadline()
@@ -70,16 +75,19 @@ class Arnoldi:
             part = self.basis.T @ image
             image = image - self.basis @ part
             coefficients = coefficients + part
-        q, r = torch.linalg.qr(image)
-        below = r.numpy()
+        q, sizes, rows = torch.linalg.svd(image, full_matrices=False)
+        # What is left of known eigenvectors is rounding, and leads nowhere.
+        fresh = sizes > INDEPENDENT * size
+        q = q[:, fresh]
+        below = (sizes[fresh, None] * rows[fresh]).cpu().numpy()
         grown = np.zeros((self.basis.shape[1] + len(below), m + image.shape[1]))
         grown[: len(self.hessenberg), :m] = self.hessenberg
-        grown[: len(coefficients), m:] = coefficients.numpy()
+        grown[: len(coefficients), m:] = coefficients.cpu().numpy()
         grown[len(coefficients) :, m:] = below
         self.hessenberg = grown
         self.kept = kept if not m else torch.cat([self.kept, kept], dim=1)
         self.basis = torch.cat([self.basis, q], dim=1)
-        return bool(np.abs(np.diag(below)).min() > INDEPENDENT * size)
+        return bool(fresh.any())
 
     def ritz(self) -> Ritz:
         """Eigenpairs of H."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pdesolve.adaptive.tuning import TUNING
 from pdesolve.eigen.modes import Modes, groups_of
-from pdesolve.eigen.stacked import values
+from pdesolve.eigen.stacked import carried, values
 
 ALIKE = 1e-9  # of |λ - σ|: eigenvalues that are nearer to each other are one group, whatever is asked for
 # Of an unknown's size in all modes: a component that is weaker in one of them is measured against this.
@@ -81,9 +81,8 @@ def shared(coarse: Modes, fine: Modes) -> np.ndarray:
 
 
 def _residuals(modes: Modes) -> tuple[np.ndarray, np.ndarray]:
-    """‖(A + (λ - σ) G) c‖ and ‖A c‖, (k,) each."""
-    terms = [block.apply(modes.coefficients) for block in modes.pencil.rows]
-    return _norms(modes.residuals), _norms(terms)
+    """‖A c - f‖ and ‖f‖, (k,) each."""
+    return _norms(modes.residuals), modes.right.norm(dim=0).cpu().numpy()
 
 
 def _norms(rows: Sequence[Tensor]) -> np.ndarray:
@@ -99,8 +98,7 @@ def upper(found: np.ndarray) -> np.ndarray:
 def outside(coarse: Modes, fine: Modes, width: np.ndarray) -> np.ndarray:
     """Relative L2 norms (k, u) of what of a mode lies outside the span of the fine ones whose λ is that near."""
     space = fine.pencil.space
-    moved = torch.stack([space.prolong(coarse.pencil.space, c) for c in coarse.coefficients.unbind(1)], 1)
-    u = values(space, moved)
+    u = values(space, carried(space, coarse.pencil.space, coarse.coefficients))
     v = values(space, fine.coefficients)
     size = v.square().sum(0).mean(1).sqrt().clamp_min(1e-300)
     u = u / size[:, None]

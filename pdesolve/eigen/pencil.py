@@ -83,18 +83,34 @@ class Pencil:
                 )
         return torch.nonzero(seen)[:, 0].tolist()
 
-    def solve(self, f: list[Tensor | None]) -> Tensor:
-        """S f (p, j) for right-hand sides (b, m, j) of each block that G touches."""
-        j = next(part for part in f if part is not None).shape[2]
-        b = []
-        for number, block in enumerate(self.rows):
-            part = f[number] if number < len(f) else None
-            if part is None:
-                shape = block.apply(self.space.zero()).shape
-                part = self.space.half.new_zeros(*shape, j)
-            b.append(part)
-        return self.equations.solve_many(b, SOLVED, MOST_STEPS)
+    def inverse(self, f: Tensor) -> tuple[Tensor, Tensor]:
+        """-G S f (n, j), and c = S f (p, j), the least-squares solution of A c = f."""
+        c = self.equations.solve_many(self._in_blocks(f), SOLVED, MOST_STEPS)
+        return self.right(c), c
 
-    def image(self, c: Tensor) -> list[Tensor | None]:
-        """-G c, (b, m, j) of each block for c (p, j)."""
-        return [None if block is None else -block.apply(c) for block in self.slopes]
+    def right(self, c: Tensor) -> Tensor:
+        """-G c (n, j), in the rows of those blocks that λ enters, one after the other."""
+        return torch.cat([-block.apply(c).flatten(0, 1) for block in self.slopes if block is not None])
+
+    def left(self, c: Tensor, f: Tensor) -> list[Tensor]:
+        """A c - f of each block, (b, m, j)."""
+        pairs = zip(self.rows, self._in_blocks(f), strict=True)
+        return [block.apply(c) - part for block, part in pairs]
+
+    @cached_property
+    def _shapes(self) -> list[torch.Size]:
+        """(b, m) of each block."""
+        return [block.apply(self.space.zero()).shape for block in self.rows]
+
+    def _in_blocks(self, f: Tensor) -> list[Tensor]:
+        """A right-hand side (n, j) as (b, m, j) of each block; zero where λ does not enter."""
+        found = []
+        start = 0
+        for number, shape in enumerate(self._shapes):
+            if number >= len(self.slopes) or self.slopes[number] is None:
+                found.append(f.new_zeros(*shape, f.shape[1]))
+                continue
+            end = start + shape.numel()
+            found.append(f[start:end].reshape(*shape, -1))
+            start = end
+        return found

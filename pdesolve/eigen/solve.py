@@ -18,10 +18,11 @@ from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.marking import by_decay, by_residual
 from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING
 from pdesolve.eigen.compare import Comparison, compare
-from pdesolve.eigen.modes import Modes, Search
+from pdesolve.eigen.modes import Modes
 from pdesolve.eigen.pencil import Pencil
+from pdesolve.eigen.search import all_modes, next_modes
 from pdesolve.eigen.shift import first_shift, is_good, shift_among
-from pdesolve.eigen.stacked import stacked, values
+from pdesolve.eigen.stacked import carried, stacked, values
 from pdesolve.errors import OutOfMemoryError, OutOfTimeError
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.grading import Singularities
@@ -88,7 +89,7 @@ class EigenSolver:
     """
 
     space: Discretisation
-    shift: float | None = None
+    shift: float = 0.0
     number: int = 0
     seed: int = 0
     residual_goal: float = np.inf
@@ -104,7 +105,7 @@ class EigenSolver:
         """Solve, refine, verify; within the limits of time and memory."""
         monitor = self.space.monitor
         with monitor.enforce(ready=lambda: False):
-            current = self.solve(*self.space.start())
+            current = self.begin()
         try:
             with monitor.enforce():
                 while not isinstance(found := self._advance(current), Answer):
@@ -117,20 +118,42 @@ class EigenSolver:
 
     # ---------------------------------------------------------------- SOLVE
 
-    def solve(self, patches: Patches, q: np.ndarray) -> Level:
-        """The modes on given patches."""
+    def begin(self) -> Level:
+        """All wanted modes on the first patches, and a shift that keeps away from their eigenvalues."""
+        patches, q = self.space.start()
+        near = self.wanted.near
+        self.shift = first_shift(self._pencil(patches, q, near), near)
+        level = self.searched(patches, q)
+        found = level.modes.values
+        if is_good(self.shift, found, near):
+            return level
+        self.shift = shift_among(found, near)
+        return self.searched(patches, q)
+
+    def searched(self, patches: Patches, q: np.ndarray) -> Level:
+        """All wanted modes on given patches, from vectors that were not used before."""
         self.seed += 1
-        if self.shift is None:
-            self.shift = first_shift(self._pencil(patches, q, self.wanted.near), self.wanted.near)
-        modes = self._modes(patches, q)
-        if not is_good(self.shift, modes.values, self.wanted.near):
-            self.shift = shift_among(modes.values, self.wanted.near)
-            modes = self._modes(patches, q)
+        pencil = self._pencil(patches, q, self.shift)
+        return _level(all_modes(pencil, self.wanted, self.seed), self.wanted.count)
+
+    def searched_anew(self, current: Level) -> Level:
+        """All wanted modes on the patches of a level, from vectors that were not used before."""
+        self.seed += 1
+        return _level(all_modes(current.modes.pencil, self.wanted, self.seed), self.wanted.count)
+
+    def searched_again(self, current: Level) -> Level:
+        """All wanted modes on the patches of a level, from those at hand and from random vectors."""
+        if current.modes.radius > 0:
+            return current
+        self.seed += 1
+        modes = all_modes(current.modes.pencil, self.wanted, self.seed, current.modes.coefficients)
         return _level(modes, self.wanted.count)
 
-    def _modes(self, patches: Patches, q: np.ndarray) -> Modes:
-        assert self.shift is not None
-        return Search(self._pencil(patches, q, self.shift), self.wanted, self.seed).run()
+    def followed(self, current: Level, patches: Patches, q: np.ndarray) -> Level:
+        """The modes of a level on other patches."""
+        pencil = self._pencil(patches, q, self.shift)
+        known = carried(pencil.space, current.modes.pencil.space, current.modes.coefficients)
+        return _level(next_modes(pencil, self.wanted, known), self.wanted.count)
 
     def _pencil(self, patches: Patches, q: np.ndarray, shift: float) -> Pencil:
         return Pencil(self.space.statement, patches, q, shift, self.space.device)
@@ -148,15 +171,14 @@ class EigenSolver:
             return self._by_decay(current, decay)
         if current.stacked.residual > self.residual_goal:
             return self._by_residual(current)
-        finer = self.solve(current.patches, current.q + 2)
-        return self._verdict(current, finer, predicted)
+        return self._verified(current, predicted)
 
     def _by_decay(self, current: Level, decay: Decay) -> Level:
         """The modes on patches refined where their coefficients decay too slowly."""
         space = self.space
         seen = self.errors_at_corners
         marked = by_decay(current.stacked, decay, space.tol, space.highest_order, seen, space.tuning)
-        return self.solve(*space.refined(current.stacked, marked))
+        return self.followed(current, *space.refined(current.stacked, marked))
 
     def _by_residual(self, current: Level) -> Level:
         """The modes on patches halved where the residual is."""
@@ -164,7 +186,7 @@ class EigenSolver:
         space = self.space
         seen = self.residuals_at_corners
         marked = by_residual(current.stacked, decay, self.residual_goal, seen, space.tuning)
-        return self.solve(*space.refined(current.stacked, marked))
+        return self.followed(current, *space.refined(current.stacked, marked))
 
     def _sizes(self, current: Level) -> np.ndarray:
         """Sizes that components of modes are measured against where they are weaker: a part of those in all modes."""
@@ -174,17 +196,25 @@ class EigenSolver:
         faint = 1e-3 * (v.amax(1) / volume).sqrt().clamp_min(1e-300)
         return faint.repeat(len(modes.values)).cpu().numpy()
 
-    def _verdict(self, current: Level, finer: Level, predicted: float) -> Level | Answer:
-        """What follows from the modes of the next degree."""
-        tol = self.space.tol
-        found = compare(current.wanted, finer.modes, self.wanted.near, tol)
-        worst = float(max(self._relative(current, found).max(), found.modes.max()))
-        if worst <= tol and not len(found.missed):
-            self._record(current, predicted, worst)
-            return self._answer(current, found, "tolerance met: confirmed by the next order", True)
+    def _verified(self, current: Level, predicted: float) -> Level | Answer:
+        """What follows from the modes of the next degree: first of these alone, then of all that there are."""
+        current = self.searched_again(current)
+        finer = self.followed(current, current.patches, current.q + 2)
+        found, worst = self._compared(current, finer)
+        if worst <= self.space.tol:
+            finer = self.searched_anew(finer)
+            found, worst = self._compared(current, finer)
+            if worst <= self.space.tol and not len(found.missed):
+                self._record(current, predicted, worst)
+                return self._answer(current, found, "tolerance met: confirmed by the next order", True)
         if (why := self.space.limit(finer.stacked)) is not None:
             return self._answer(current, found, f"stopped early: {why}")
         return self._after_failure(current, finer, found, worst)
+
+    def _compared(self, current: Level, finer: Level) -> tuple[Comparison, float]:
+        """What a finer level says, and the largest relative error of an eigenvalue or a mode."""
+        found = compare(current.wanted, finer.modes, self.wanted.near, self.space.tol)
+        return found, float(max(self._relative(current, found).max(), found.modes.max()))
 
     def _relative(self, current: Level, found: Comparison) -> np.ndarray:
         """Errors of eigenvalues, relative to their size, or to that of the others where they are nearly zero."""

@@ -21,12 +21,42 @@ def stacked(space: Space, coefficients: Tensor, residual: float, residual_of_pat
         residual_of_patch: (e,) the same by patches.
     """
     count = coefficients.shape[1]
-    wide = Space(space.patches, space.q, np.tile(space.orders, (count, 1)), space.device, space.basis)
+    wide = wide_space(space, count)
     c = wide.zero()
     for points in space.interior:
         own = coefficients[space.columns(points.cells)]  # (b, u k, modes)
         c[wide.columns(points.cells)] = own.transpose(1, 2).flatten(1)
     return Discrete(Assembly(wide, []), c, True, residual, 1, residual_of_patch)
+
+
+def unstacked(space: Space, count: int, c: Tensor) -> Tensor:
+    """The columns (p, k) of a function of k u unknowns on one space; the reverse of `stacked`.
+
+    Args:
+        space: of the modes.
+        count: k.
+        c: coefficients of the function.
+    """
+    wide = wide_space(space, count)
+    found = c.new_zeros(space.layout.total, count)
+    for points in space.interior:
+        own = c[wide.columns(points.cells)].view(len(points.cells), count, -1)
+        found[space.columns(points.cells)] = own.transpose(1, 2)
+    return found
+
+
+def carried(space: Space, source: Space, coefficients: Tensor) -> Tensor:
+    """Columns (p, k) that stand for modes of another space: exactly on the same patches, else the best local fit."""
+    count = coefficients.shape[1]
+    old = stacked(source, coefficients, 0.0, np.zeros(len(source.patches)))
+    found = wide_space(space, count).prolong(old.assembly.space, old.coefficients)
+    return unstacked(space, count, found)
+
+
+def wide_space(space: Space, count: int) -> Space:
+    """The same space for as many times the unknowns."""
+    orders = np.tile(space.orders, (count, 1))
+    return Space(space.patches, space.q, orders, space.device, space.basis)
 
 
 def values(space: Space, coefficients: Tensor) -> Tensor:

@@ -113,6 +113,11 @@ def test_constants_are_modes_where_nothing_holds_them():
     assert_true(solution, [0.0, np.pi**2, 4 * np.pi**2])
 
 
+def test_boundaries_in_several_directions_divide_no_patches_before_the_first_solve():
+    free = on(SQUARE, [Neumann(0, on=SQUARE.boundary)], 1)
+    assert solve(free, tol=1e-4).history[0]["patches"] == 9
+
+
 def test_those_near_a_number_are_found():
     solution = solve(string(3, near=400.0), tol=1e-6)
     assert np.allclose(np.sqrt(solution.eigenvalues) / np.pi, [6, 7, 5], rtol=1e-6)

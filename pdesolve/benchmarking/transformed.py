@@ -16,7 +16,7 @@ from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.motion import Motion, rotating, scaling, translation
 from pdesolve.geometry.place import Boundary, Filtered, Joined, Point
 from pdesolve.geometry.spacetime import Cylinder, TimeInterval
-from pdesolve.patches.mixture import rotate_indices, rotation_key
+from pdesolve.patches.rotation import rotate_indices, rotation_key
 from pdesolve.statement.calculus import Field, Frame, MultiIndex, active_frame, sum_of
 from pdesolve.statement.conditions import Condition, Interface, Observation, Periodic, Piecewise
 from pdesolve.statement.problem import Problem

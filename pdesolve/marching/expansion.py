@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.geometry import TimeInterval
 from pdesolve.geometry.domain import Domain
 from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.marching.radau import differentiation, lagrange, radau
 from pdesolve.marching.step import Slab
+from pdesolve.patches.expansion import Expansion
 from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.quadrature import gauss_legendre
 from pdesolve.statement.calculus import MultiIndex
+from pdesolve.statement.problem import Problem
+
+MOST_TIMES = 12  # Gauss points in a slab: the polynomial in time has at most degree 13
+MOST_POINTS = 1_500_000  # of all slabs together: with three unknowns and their derivatives 100 MB
 
 
 @dataclass(frozen=True, eq=False)
-class MarchedMixture:
-    """u(x, t) = u_k(x, t) for t in slab k.
+class _OnSlabs:
+    """What both kinds have in common.
 
     Attributes:
         times: (k + 1,) increasing slab borders.
@@ -31,14 +39,63 @@ class MarchedMixture:
     slabs: tuple[PartitionedMixture, ...]
 
     @property
+    def coefficients(self) -> Tensor:
+        """All coefficients, slab after slab."""
+        return torch.cat([slab.coefficients for slab in self.slabs])
+
+    @property
+    def end(self) -> float:
+        """The time up to which the march has come."""
+        return float(self.times[-1])
+
+    @property
+    def patches(self) -> PartitionedMixture:
+        """Those of the last slab."""
+        return self.slabs[-1]
+
+    def piece_of(self, x: Tensor) -> Tensor:
+        """Numbers (n,) of the patches of points x (n, d), slab after slab."""
+        slab = torch.searchsorted(self.times[1:-1].contiguous(), x[:, -1].contiguous())
+        found = torch.zeros(len(x), dtype=torch.long)
+        first = 0
+        for k in slab.unique().tolist():
+            mine = slab == k
+            found[mine] = first + self.slabs[k].piece_of(self._within(x[mine]))
+            first += len(self.slabs[k].host)
+        return found
+
+    def _within(self, x: Tensor) -> Tensor:
+        """Points as the mixture of a slab takes them."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class MarchedMixture(_OnSlabs):
+    """u(x, t) = u_k(x, t) for t in slab k.
+
+    Attributes:
+        times: (k + 1,) increasing slab borders.
+        slabs: the k mixtures, in space–time.
+    """
+
+    @property
     def outputs(self) -> int:
         """Number of unknowns."""
         return self.slabs[0].outputs
 
-    @property
-    def coefficients(self) -> Tensor:
-        """All coefficients, slab after slab."""
-        return torch.cat([slab.coefficients for slab in self.slabs])
+    def _within(self, x: Tensor) -> Tensor:
+        return x
+
+    def quadrature(self, problem: Problem) -> tuple[Tensor, Tensor]:
+        """Gauss points (n, d) and weights (n,) on the patches of all slabs."""
+        parts = []
+        for (a, b), mixture in zip(pairwise(self.times.tolist()), self.slabs, strict=True):
+            parts.append(mixture.quadrature_on(problem.domain.space * TimeInterval(a, b), problem))
+        return _joined(parts)
+
+    def is_cut(self, problem: Problem) -> bool:
+        """Whether the boundary cuts patches; it is the same at all times."""
+        return self.slabs[0].is_cut_by(problem.domain, problem)
 
     def jet(self, x: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
         """Derivatives at points x (n, d), time last: (n, u, a); NaN outside all patches."""
@@ -52,7 +109,8 @@ class MarchedMixture:
 
     def state(self) -> dict[str, Any]:
         """Everything needed to rebuild it, as tensors and numbers."""
-        return {"times": self.times, "slabs": [slab.state() for slab in self.slabs]}
+        slabs = [slab.state() for slab in self.slabs]
+        return {"kind": type(self).__name__, "times": self.times, "slabs": slabs}
 
     @classmethod
     def from_state(cls, state: dict[str, Any], subdomains: tuple[Domain, ...] = ()) -> MarchedMixture:
@@ -62,7 +120,7 @@ class MarchedMixture:
 
 
 @dataclass(frozen=True, eq=False)
-class CollocatedMixture:
+class CollocatedMixture(_OnSlabs):
     """u(x, t) = Σ_i ℓ_i(τ) u_i(x) on each slab, τ = (t - a)/Δ: patches in space, polynomials in time.
 
     The nodes are 0 and the stages of Radau IIA; unknowns without a time derivative have no start, and are polynomials
@@ -74,8 +132,6 @@ class CollocatedMixture:
         algebraic: (u,) which unknowns have no time derivative.
     """
 
-    times: Tensor
-    slabs: tuple[PartitionedMixture, ...]
     algebraic: Tensor
 
     @classmethod
@@ -90,10 +146,27 @@ class CollocatedMixture:
         """Number of unknowns."""
         return len(self.algebraic)
 
-    @property
-    def coefficients(self) -> Tensor:
-        """All coefficients, slab after slab."""
-        return torch.cat([slab.coefficients for slab in self.slabs])
+    def _within(self, x: Tensor) -> Tensor:
+        return x[:, :-1]
+
+    def quadrature(self, problem: Problem) -> tuple[Tensor, Tensor]:
+        """Gauss points (n, d) and weights (n,): on patches in space, times those in every slab."""
+        space = problem.domain.space
+        rules = {id(m.partition): m.quadrature_on(space, problem) for m in self.slabs}
+        total = sum(len(rules[id(m.partition)][0]) for m in self.slabs)
+        # Fewer times where there are very many points.
+        count = max(2, min(MOST_TIMES, MOST_POINTS // total))
+        parts = []
+        for (a, b), mixture in zip(pairwise(self.times.tolist()), self.slabs, strict=True):
+            x, w = rules[id(mixture.partition)]
+            t, v = gauss_legendre(count, a, b)
+            points = torch.cat([x.repeat_interleave(len(t), 0), t.repeat(len(x))[:, None]], 1)
+            parts.append((points, (w[:, None] * v).reshape(-1)))
+        return _joined(parts)
+
+    def is_cut(self, problem: Problem) -> bool:
+        """Whether the boundary cuts patches."""
+        return self.slabs[0].is_cut_by(problem.domain.space, problem)
 
     def jet(self, x: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
         """Derivatives at points x (n, d), time last: (n, u, a); NaN outside all patches."""
@@ -132,7 +205,12 @@ class CollocatedMixture:
     def state(self) -> dict[str, Any]:
         """Everything needed to rebuild it, as tensors and numbers."""
         slabs = [slab.state() for slab in self.slabs]
-        return {"times": self.times, "slabs": slabs, "algebraic": self.algebraic}
+        return {
+            "kind": type(self).__name__,
+            "times": self.times,
+            "slabs": slabs,
+            "algebraic": self.algebraic,
+        }
 
     @classmethod
     def from_state(cls, state: dict[str, Any], subdomains: tuple[Domain, ...] = ()) -> CollocatedMixture:
@@ -142,4 +220,11 @@ class CollocatedMixture:
         return cls(state["times"], slabs, state["algebraic"])
 
 
-MARCHES = (MarchedMixture, CollocatedMixture, TimePolynomials)
+def _joined(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Points and weights of several rules as one."""
+    return torch.cat([points for points, _ in parts]), torch.cat([weights for _, weights in parts])
+
+
+KINDS: dict[str, type[Expansion]] = {
+    kind.__name__: kind for kind in (PartitionedMixture, MarchedMixture, CollocatedMixture, TimePolynomials)
+}

@@ -11,11 +11,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from pdesolve.marching.expansion import CollocatedMixture
+from pdesolve.marching.expansion import KINDS
 from pdesolve.output.cells import OutputMesh
 from pdesolve.output.mesh import output_mesh, output_times
 from pdesolve.output.vtk import step_name, write_collection, write_step
-from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.solution.solution import Solution
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.subdomains import subdomains_of
@@ -84,6 +83,5 @@ class GrowingSeries:
         # The run goes on with its own problem.
         problem = copy.copy(self.problem)
         problem.exact = problem.reference = None
-        kind: Any = CollocatedMixture if "slabs" in slab else PartitionedMixture
-        mixture = kind.from_state(dict(slab), subdomains_of(problem))
+        mixture = KINDS[slab["kind"]].from_state(dict(slab), subdomains_of(problem))
         return Solution(problem, mixture, "gmnm", 0.0, "under way", False)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pdesolve.errors import UsageError
-from pdesolve.marching.expansion import CollocatedMixture, MarchedMixture
 from pdesolve.patches.mixture import PartitionedMixture
 
 if TYPE_CHECKING:
@@ -49,16 +48,14 @@ def draw_patches(axes: Axes, solution: Solution) -> None:
 
 
 def _patches_of(solution: Solution) -> PartitionedMixture:
-    approximator = solution.approximator
-    if isinstance(approximator, (MarchedMixture, CollocatedMixture)):
-        approximator = approximator.slabs[-1]
-    if not isinstance(approximator, PartitionedMixture):
+    patches = getattr(solution.approximator, "patches", None)  # trained networks have none
+    if patches is None:
         msg = f"method {solution.method} has no patches to draw; expected a solution of method gmnm."
         raise UsageError(msg)
     if len(solution.problem.domain.space_coordinates) > 2:
         msg = "patches are drawn in one and two space dimensions; export the solution to see it in ParaView."
         raise UsageError(msg)
-    return approximator
+    return patches
 
 
 def _corners(mixture: PartitionedMixture) -> np.ndarray:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import UsageError
-from pdesolve.patches.mixture import rotate_indices, rotation_key
+from pdesolve.patches.rotation import rotate_indices, rotation_key
 from pdesolve.patches.rows.weights import FLUX_WEIGHTS
 from pdesolve.statement.coefficient_fields import coefficient_fields, is_linear_beside
 from pdesolve.statement.problem import Problem

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,13 @@ from pdesolve.geometry.rules.subdivision import part_of
 from pdesolve.least_squares.sparse.row_blocks import Columns
 from pdesolve.patches.basis import Basis, GaussianLegendre, basis_size
 from pdesolve.patches.partition import Partition
-from pdesolve.statement.calculus import MultiIndex, multi_indices
+from pdesolve.patches.quadrature import cover_on, patch_rule
+from pdesolve.patches.rotation import rotate_indices, rotation_key
+from pdesolve.statement.calculus import MultiIndex
+from pdesolve.statement.problem import Problem
 
-CHUNK = (
-    1_000_000  # numbers at once: 8 MB, measured best (4 MB to 16 MB are alike, 32 MB takes twice the time)
-)
+# Numbers at once: 8 MB, measured best (4 MB to 16 MB are alike, 32 MB takes twice the time).
+CHUNK = 1_000_000
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # points of one patch in one product of matrices
 OVERHEAD = 3  # of a patch's coefficients in such a product, in points
 
@@ -75,7 +77,7 @@ class PartitionedMixture:
     def layout(self) -> Columns:
         """Columns of each cell (none for a merged cell)."""
         own = self.host == np.arange(len(self.host))
-        sizes = [self.outputs * self.basis.size(int(q)) if o else 0 for q, o in zip(self.q, own, strict=True)]
+        sizes = [o * self.outputs * self.basis.size(int(q)) for q, o in zip(self.q, own, strict=True)]
         return Columns(torch.tensor(sizes, dtype=torch.long))
 
     def with_coefficients(self, coefficients: Tensor) -> PartitionedMixture:
@@ -85,7 +87,9 @@ class PartitionedMixture:
     def patch_of(self, y: Tensor) -> np.ndarray:
         """The patch that serves each point (n, d) in grid coordinates; -1 outside all cells."""
         y = y.detach().cpu()
-        part = part_of(self.subdomains, y @ self.rotation.cpu().T) if len(self.subdomains) > 1 else None
+        part = None
+        if len(self.subdomains) > 1:
+            part = part_of(self.subdomains, y @ self.rotation.cpu().T)
         cell = self.partition.locate_closed(y.numpy(), part)
         return np.where(cell >= 0, self.host[cell], -1)
 
@@ -115,7 +119,9 @@ class PartitionedMixture:
                 index = torch.from_numpy(chosen[place[part]]).to(y.device)
                 kept = torch.from_numpy(used[part]).to(y.device)
                 values = self._values(served[part], y[index], int(q), grid_indices)[kept]
-                result[index[kept]] = values if transform is None else values @ transform.to(values).T
+                if transform is not None:
+                    values = values @ transform.to(values).T
+                result[index[kept]] = values
         return result
 
     def basis_on(self, patch: np.ndarray, y: Tensor) -> Iterator[tuple[np.ndarray, Tensor]]:
@@ -153,6 +159,38 @@ class PartitionedMixture:
 
     __call__ = forward
 
+    # ---------------------------------------------------------------- as an expansion: see `Expansion`
+
+    @property
+    def end(self) -> None:
+        """It covers the whole domain."""
+        return
+
+    @property
+    def patches(self) -> PartitionedMixture:
+        """Itself."""
+        return self
+
+    def piece_of(self, x: Tensor) -> Tensor:
+        """Numbers (n,) of the patches of points x (n, d)."""
+        return torch.from_numpy(self.patch_of(x @ self.rotation))
+
+    def quadrature(self, problem: Problem) -> tuple[Tensor, Tensor]:
+        """Gauss points (n, d) and weights (n,) on the patches."""
+        return self.quadrature_on(problem.domain, problem)
+
+    def quadrature_on(self, domain: Domain, problem: Problem) -> tuple[Tensor, Tensor]:
+        """The same, on a slab of a problem, or on its domain in space."""
+        return patch_rule(cover_on(domain, problem, self), self.q)
+
+    def is_cut(self, problem: Problem) -> bool:
+        """Whether the boundary cuts patches."""
+        return self.is_cut_by(problem.domain, problem)
+
+    def is_cut_by(self, domain: Domain, problem: Problem) -> bool:
+        """The same, of a slab of a problem, or of its domain in space."""
+        return bool(cover_on(domain, problem, self).cut.any())
+
     @cached_property
     def _rotation_key(self) -> tuple[tuple[float, ...], ...]:
         return rotation_key(self.rotation)
@@ -167,6 +205,7 @@ class PartitionedMixture:
             message = f"a solution in the basis {type(self.basis).__name__} cannot be written to a file"
             raise UsageError(message)
         return {
+            "kind": type(self).__name__,
             **self.partition.state(),
             "host": torch.from_numpy(self.host),
             "centre": self.centre,
@@ -209,44 +248,6 @@ def _blocks(patch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rank = np.arange(len(end)) - np.repeat(np.cumsum(parts) - parts, parts)
     place = (np.repeat(first, parts) + m * rank)[:, None] + np.arange(m)
     return np.repeat(patches, parts), np.minimum(place, end[:, None] - 1), place < end[:, None]
-
-
-def rotation_key(rotation: Tensor) -> tuple[tuple[float, ...], ...]:
-    """A hashable form of a rotation."""
-    return tuple(map(tuple, rotation.tolist()))
-
-
-@lru_cache
-def rotate_indices(
-    indices: tuple[MultiIndex, ...], rotation: tuple[tuple[float, ...], ...]
-) -> tuple[tuple[MultiIndex, ...], Tensor | None]:
-    """Express derivatives in x by those in y = R'x.
-
-    With ∂/∂x_i = Σ_j R_ij ∂/∂y_j, D_x^α is a combination of the D_y^β with |β| = |α|.
-
-    Returns:
-        The β that occur, and the matrix (a, b) with D_x = matrix @ D_y; None where R is the identity.
-    """
-    d = len(rotation)
-    if all(rotation[i][j] == float(i == j) for i in range(d) for j in range(d)):
-        return indices, None
-    rows: list[dict[MultiIndex, float]] = []
-    for alpha in indices:
-        row: dict[MultiIndex, float] = {(0,) * d: 1.0}
-        for i, power in enumerate(alpha):
-            for _ in range(power):
-                grown: dict[MultiIndex, float] = {}
-                for beta, value in row.items():
-                    for j in range(d):
-                        if rotation[i][j] != 0.0:
-                            key = tuple(b + (k == j) for k, b in enumerate(beta))
-                            grown[key] = grown.get(key, 0.0) + value * rotation[i][j]
-                row = grown
-        rows.append(row)
-    highest = max(sum(alpha) for alpha in indices)
-    used = tuple(beta for beta in multi_indices(d, highest) if any(beta in row for row in rows))
-    matrix = torch.tensor([[row.get(beta, 0.0) for beta in used] for row in rows], dtype=torch.float64)
-    return used, matrix
 
 
 def default_sigma(extent: np.ndarray) -> Tensor:

@@ -13,10 +13,10 @@ import torch
 
 import pdesolve.approximators as known_approximators
 from pdesolve.errors import ProblemError, UsageError
-from pdesolve.marching.expansion import MARCHES
-from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.marching.expansion import KINDS
 from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.checksum import checksum
+from pdesolve.solution.measures import is_trained
 from pdesolve.statement.loading import load_problem
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.subdomains import subdomains_of
@@ -148,16 +148,15 @@ def _verification_state(beside: SecondSolution | None) -> dict[str, Any] | None:
 def approximator_state(approximator: Any) -> dict[str, Any]:
     """An approximator as tensors, numbers and text."""
     kind = type(approximator).__name__
-    if isinstance(approximator, (PartitionedMixture, *MARCHES)):
+    if not is_trained(approximator):
         return {"kind": kind, "state": approximator.state()}
     return {"kind": kind, "config": approximator.config(), "state": dict(approximator.state_dict())}
 
 
 def approximator_from(saved: dict[str, Any], problem: Problem) -> Any:
     """The approximator that `approximator_state` described."""
-    for kind in (PartitionedMixture, *MARCHES):
-        if saved["kind"] == kind.__name__:
-            return kind.from_state(saved["state"], subdomains_of(problem))
+    if saved["kind"] in KINDS:
+        return KINDS[saved["kind"]].from_state(saved["state"], subdomains_of(problem))
     if saved["kind"] == "Lifting":
         inner = saved["config"]
         network = getattr(known_approximators, inner["kind"])(**inner["config"])

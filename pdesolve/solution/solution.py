@@ -13,14 +13,12 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import UsageError
-from pdesolve.marching.expansion import MARCHES
-from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.runs.answer import SecondSolution
 from pdesolve.solution import shown
 from pdesolve.solution.asked import Asked
 from pdesolve.solution.coordinates import at_coordinates
 from pdesolve.solution.files import approximator_from, approximator_state, read_solution, write_solution
-from pdesolve.solution.measures import error_rule, relative_l2
+from pdesolve.solution.measures import error_rule, is_trained, relative_l2
 from pdesolve.solution.modes import OfModes
 from pdesolve.solution.spectrum import spectrum_summary
 from pdesolve.solution.times import checked_times
@@ -108,9 +106,9 @@ class Solution(OfModes):
         return torch.cat(found)
 
     def _parameter(self) -> Tensor:
-        if isinstance(self.approximator, (PartitionedMixture, *MARCHES)):
-            return self.approximator.coefficients
-        return next(iter(self.approximator.parameters()))
+        if is_trained(self.approximator):
+            return next(iter(self.approximator.parameters()))
+        return self.approximator.coefficients
 
     def evaluate(self, points: Tensor) -> Tensor:
         """Values (n, u) at points (n, d)."""
@@ -186,9 +184,11 @@ class Solution(OfModes):
     @property
     def reached(self) -> float | None:
         """The time at which a march was stopped before the end, else None."""
-        if not isinstance(self.approximator, MARCHES):
+        if is_trained(self.approximator):
             return None
-        last = float(self.approximator.times[-1])
+        last = self.approximator.end
+        if last is None:
+            return None
         time = self.problem.domain.time
         if time.t1 - last > 1e-9 * time.length:  # a march adds up its steps, and rounding with them
             return last
@@ -232,9 +232,9 @@ class Solution(OfModes):
     @property
     def degrees_of_freedom(self) -> int:
         """Unknown coefficients, or trainable parameters."""
-        if isinstance(self.approximator, (PartitionedMixture, *MARCHES)):
-            return len(self.approximator.coefficients)
-        return sum(p.numel() for p in self.approximator.parameters())
+        if is_trained(self.approximator):
+            return sum(p.numel() for p in self.approximator.parameters())
+        return len(self.approximator.coefficients)
 
     @cached_property
     def equation(self) -> Any:

@@ -14,10 +14,9 @@ from pdesolve.patches.basis import basis_size, basis_table
 from pdesolve.patches.mixture import (
     PartitionedMixture,
     default_sigma,
-    rotate_indices,
-    rotation_key,
 )
 from pdesolve.patches.partition import Partition
+from pdesolve.patches.rotation import rotate_indices, rotation_key
 from pdesolve.statement.calculus import multi_indices
 
 STEP = 1e-3

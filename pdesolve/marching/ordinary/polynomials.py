@@ -12,6 +12,7 @@ from torch import Tensor
 from pdesolve.marching.radau import differentiation, lagrange, radau
 from pdesolve.quadrature import gauss_legendre
 from pdesolve.statement.calculus import MultiIndex
+from pdesolve.statement.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +66,34 @@ class TimePolynomials:
         lengths = self.times.diff()[:, None]
         return (self.times[:-1, None] + lengths * x).flatten(), (lengths * w).flatten()
 
-    def quadrature(self) -> tuple[Tensor, Tensor]:
+    @property
+    def end(self) -> float:
+        """The time up to which the march has come."""
+        return float(self.times[-1])
+
+    @property
+    def patches(self) -> None:
+        """None: there is no space."""
+        return
+
+    def piece_of(self, x: Tensor) -> Tensor:
+        """Numbers (n,) of the steps of times x (n, 1)."""
+        return torch.searchsorted(self.times[1:-1].contiguous(), x[:, -1].contiguous())
+
+    def is_cut(self, problem: Problem) -> bool:
+        """False: steps end where time does."""
+        del problem
+        return False
+
+    def quadrature(self, problem: Problem) -> tuple[Tensor, Tensor]:
         """Points (n, 1) and weights (n,) at which errors are measured: other times than the stages."""
+        del problem
         t, w = self.rule(self.stages + 3)
         return t[:, None], w
 
     def state(self) -> dict[str, Any]:
         """Everything needed to rebuild it, as tensors."""
-        return {"times": self.times, "values": self.values}
+        return {"kind": type(self).__name__, "times": self.times, "values": self.values}
 
     @classmethod
     def from_state(cls, state: dict[str, Any], subdomains: object = ()) -> TimePolynomials:

@@ -121,7 +121,8 @@ def _by_component(condition: Any, components: tuple[str, ...]) -> list[Any]:
 
 def observed(observation: Observation, vectors: Vectors) -> list[Observation]:
     """Observations (n, k) of a vector as those of its components."""
-    name: Any = observation.unknown
+    # What is no observation is refused later, with its place in the list.
+    name: Any = getattr(observation, "unknown", None)
     if name not in vectors:
         return [observation]
     values = torch.as_tensor(observation.values, dtype=torch.float64)

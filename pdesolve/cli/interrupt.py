@@ -36,6 +36,10 @@ class StoppableMonitor(Monitor):
             limit = self.time_limit
         self.time_limit = min(self.seconds, limit)
 
+    def _why_over_without_result(self) -> str | None:
+        """Who asks to stop gets no time of grace for a first result."""
+        return self.why_over() if self.stop_requested else super()._why_over_without_result()
+
     def checkpoint(self, state: State, force: bool = False) -> None:
         """As in `Monitor`; but the state in which the time ran out is the last that is kept.
 

@@ -226,10 +226,10 @@ class Session:
 
     def _write_products(self, solution: Any) -> dict[str, str]:
         path = self.directory.path
+        # Who stops a run waits for its end: the solution is saved by now, and a picture takes a second or two.
+        picture = not (self.request.no_picture or self.monitor.stop_requested)
         try:
-            return write_products(
-                solution, path, self.request.vtk, self.request.plot, picture=not self.request.no_picture
-            )
+            return write_products(solution, path, self.request.vtk, self.request.plot, picture)
         except KeyboardInterrupt:
             message = f"interrupted while files were written; the solution is in {path}"
             raise Interrupted(message) from None

@@ -21,6 +21,7 @@ from pdesolve.errors import SolveError
 from pdesolve.marching.space import Cells, Space
 from pdesolve.patches.compiled import GridTerm
 from pdesolve.patches.points.boundary import boundary_points
+from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.calculus import MultiIndex
 
 LARGEST_BATCH = 24_000_000  # numbers in the matrices of one batch of boundary rows: 192 MB
@@ -68,6 +69,7 @@ class TermRows:
 
     def jets(self, derivatives: Sequence[Tensor]) -> Tensor:
         """Jets along grid axes (S, b, m, s) of functions whose time derivatives are (S, e, u, k) each."""
+        check_deadline()
         b, m = self.points.weight.shape
         s = len(derivatives[0])
         jets = derivatives[0].new_empty(len(self.term.slots), s, b, m)

@@ -428,7 +428,7 @@ class March:
     def _stopped(self, done: Progress, where: str) -> AdaptiveResult:
         if not done.slabs:
             message = f"stopped {where}: no slab could be solved; raise --time-limit"
-            raise SolveError(message)
+            raise OutOfTimeError(message) if self._out_of_time() else SolveError(message)
         unknown = np.full(len(self.orders), np.nan)
         return self._result(done, unknown, False, f"stopped {where}")
 

@@ -28,6 +28,8 @@ from pdesolve.runs.deadline import check_deadline
 
 REAL = 1e-12  # imaginary part of an eigenvalue, relative to it, that is rounding
 
+AT_ONCE = 1e9  # products in a batch of inverses, a second at most: deadlines are heard between batches
+
 
 @dataclass(frozen=True, eq=False)
 class Group:
@@ -215,8 +217,14 @@ def _real_times(real: Tensor, other: Tensor) -> Tensor:
 
 
 def _inverse(matrices: Tensor) -> Tensor:
+    flat = matrices.flatten(0, 1)
+    together = max(1, int(AT_ONCE / matrices.shape[-1] ** 3))
+    found = torch.empty_like(flat)
     try:
-        return torch.linalg.inv(matrices)
+        for first in range(0, len(flat), together):
+            check_deadline()
+            found[first : first + together] = torch.linalg.inv(flat[first : first + together])
+        return found.view_as(matrices)
     except RuntimeError as error:
         message = (
             f"equation and conditions leave something undetermined on a patch: {str(error).splitlines()[0]}"

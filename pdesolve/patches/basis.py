@@ -20,6 +20,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.calculus import MultiIndex
 
 
@@ -245,6 +246,7 @@ def _multiply(factors: Sequence[Tensor], q: int, out: Tensor) -> None:
         lower, start = out.new_empty(*out.shape[:-1], basis_size(d, q)), 0
         _multiply(rest, q, lower)
         for total in range(q):
+            check_deadline()  # in three dimensions, of many points, this takes seconds
             for j in range(total + 1):
                 of_rest = slice(basis_size(d, total - j), basis_size(d, total - j + 1))
                 part = slice(start, start := start + of_rest.stop - of_rest.start)

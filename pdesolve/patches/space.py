@@ -21,6 +21,7 @@ from pdesolve.patches.cells import Patches
 from pdesolve.patches.mixture import PartitionedMixture, default_sigma
 from pdesolve.patches.points.grids import sobol_grid
 from pdesolve.patches.points.interior import Points, interior_points
+from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.calculus import MultiIndex
 
 BATCH_NUMBERS = 24_000_000  # matrix entries in one batch of rows: 192 MB
@@ -116,7 +117,12 @@ class Space:
         return (y - self.centre[index][:, None]) / half[:, None], half
 
     def table(self, points: Points, betas: tuple[MultiIndex, ...], q: int | None = None) -> Tensor:
-        """Derivatives β of the basis at the points of a batch: (a, b, m, k), or b = 1 where all cells share them."""
+        """Derivatives β of the basis at the points of a batch: (a, b, m, k), or b = 1 where all cells share them.
+
+        Raises:
+            OutOfTimeError: a deadline passed: this is the one thing that is done for every batch of points.
+        """
+        check_deadline()
         cells, y = points.cells, points.y.to(self.device)
         if points.congruent:
             cells, y = cells[:1], y[:1]

@@ -85,6 +85,8 @@ class Monitor:
         """The sentence for a limit that has passed, else None."""
         if not self.out_of_time():
             return None
+        if self.time_limit is None:
+            return "interrupted"
         return f"the time limit of {self.time_limit:g} s passed; raise {named('time_limit')}"
 
     @contextmanager

@@ -5,10 +5,14 @@ import time
 import pytest
 import torch
 
-from pdesolve import Dirichlet, Problem, Rectangle, laplace, solve
+from pdesolve import Dirichlet, Initial, Interval, Problem, Rectangle, TimeInterval, laplace, solve
+from pdesolve.adaptive.discretisation import Discretisation
+from pdesolve.cli.interrupt import StoppableMonitor
 from pdesolve.errors import OutOfTimeError, SolveError
 from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
+from pdesolve.marching.march import march
+from pdesolve.patches.space import Space
 from pdesolve.runs.deadline import check_deadline, enforced
 from pdesolve.runs.monitor import Monitor
 
@@ -71,3 +75,30 @@ def test_a_limit_is_kept_and_what_was_reached_is_returned(limit):
     assert not solution.converged
     assert "time limit" in solution.status
     assert torch.isfinite(solution.evaluate(torch.rand(100, 2, dtype=torch.float64))).all()
+
+
+def test_a_table_of_the_basis_ends_where_the_time_does():
+    space = Discretisation(PEAKS, 1e-3, Monitor(), "cpu", {})
+    patches, q = space.roots()
+    space = Space(patches, q, space.statement.orders)
+    with pytest.raises(OutOfTimeError, match="enough"), enforced(lambda: "enough"):
+        space.fit(lambda y: y[:, :1])
+
+
+def test_a_march_that_has_no_time_says_so():
+    rod = Interval(0, 1)
+    heat = Problem(
+        rod * TimeInterval(0, 1), lambda u: u.t - u.xx, [Initial(1), Dirichlet(0, on=rod.boundary)]
+    )
+    with pytest.raises(OutOfTimeError, match="limit"):
+        march(heat, 1e-8, Monitor(time_limit=1e-6, clock=iter(range(10**6)).__next__))
+
+
+def test_who_asks_to_stop_gets_no_grace():
+    monitor = StoppableMonitor()
+    monitor.stop()
+    with (
+        monitor.enforce(ready=lambda: False),
+        pytest.raises(OutOfTimeError, match=r"limit of .* passed"),
+    ):
+        check_deadline()

@@ -38,6 +38,8 @@ _HOMES = {
     "benchmarking.convergence": "convergence",
     "output": "export",
     "output.plotting": "plot",
+    "surrogates.build": "build_surrogate",
+    "surrogates.surrogate": "Surrogate",
     "sweeps.branch": "follow_branch",
     "sweeps.sweep": "sweep",
 }

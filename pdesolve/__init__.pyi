@@ -205,6 +205,8 @@ from pdesolve.statement.quantities import (
 from pdesolve.statement.scalars import (
     Scalar as Scalar,
 )
+from pdesolve.surrogates.build import build_surrogate as build_surrogate
+from pdesolve.surrogates.surrogate import Surrogate as Surrogate
 from pdesolve.sweeps.branch import follow_branch as follow_branch
 from pdesolve.sweeps.sweep import sweep as sweep
 

@@ -21,7 +21,7 @@ ROOMS = [
     "methods solution",
     "solver",
     "output benchmarking",
-    "sweeps",
+    "sweeps surrogates",
     "cli",
     "__main__",
 ]

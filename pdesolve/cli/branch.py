@@ -42,7 +42,7 @@ def branch(file: str, along: str, out: str, **options: Any) -> int:
     ((name, text),) = values.pairs([along], "NAME=FIRST:LAST")
     first, last = parse_range(name, text, "along")
     directory = Path(out)
-    _require_free(directory)
+    require_free(out)
     with warnings_as_lines(quiet), contextlib.redirect_stdout(sys.stderr):
         found = follow_branch(
             file, name, first, last, show=None if quiet or as_json else _shown(name), **options
@@ -51,9 +51,15 @@ def branch(file: str, along: str, out: str, **options: Any) -> int:
     return _answer(found, files, out, as_json, quiet)
 
 
-def _require_free(directory: Path) -> None:
+def require_free(out: str) -> None:
+    """See that a directory is empty, or can be made.
+
+    Raises:
+        UsageError: it holds files.
+    """
     from pdesolve.errors import UsageError
 
+    directory = Path(out)
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         message = f"{directory} already exists and is not empty: choose another --out"
         raise UsageError(message)

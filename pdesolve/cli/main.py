@@ -23,6 +23,7 @@ from pdesolve.cli.info import info
 from pdesolve.cli.listing import ls
 from pdesolve.cli.new import new
 from pdesolve.cli.solve import solve
+from pdesolve.cli.surrogate import surrogate
 from pdesolve.cli.sweep import sweep
 from pdesolve.cli.wording import as_option
 from pdesolve.runs.wording import worded_by
@@ -76,6 +77,7 @@ for command in (
     solve,
     sweep,
     branch,
+    surrogate,
     plot,
     export,
     bench,

@@ -6,14 +6,12 @@ evaluated again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.compiled import Statement
@@ -22,6 +20,7 @@ from pdesolve.patches.discretise import rows_beside_terms
 from pdesolve.patches.grading import halve_toward
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.rows.continuity import ContinuityRows
+from pdesolve.patches.rows.interfaces import InterfaceRows
 from pdesolve.patches.rows.source import RowSource
 from pdesolve.patches.rows.terms import TermRows
 from pdesolve.patches.space import Space
@@ -38,12 +37,14 @@ class Family:
         statement: the compiled problem, at the constants that it states.
         terms: rows of its terms.
         continuity: rows that are the same at all constants, unless something jumps over a seam.
+        interfaces: rows of interfaces, where there are any.
     """
 
     space: Space
     statement: Statement
     terms: TermRows
     continuity: ContinuityRows
+    interfaces: InterfaceRows | None
 
     @classmethod
     def of(cls, problem: Problem, near: PartitionedMixture) -> Family:
@@ -59,7 +60,8 @@ class Family:
         """A compiled problem on patches of degrees q (e,)."""
         space = Space(patches, q, statement.orders)
         continuity = ContinuityRows(space, statement.problem, statement.states)
-        return cls(space, statement, TermRows(space, statement), continuity)
+        interfaces = InterfaceRows(space, statement.problem) if statement.problem.interfaces else None
+        return cls(space, statement, TermRows(space, statement), continuity, interfaces)
 
     @cached_property
     def raised(self) -> Family:
@@ -81,12 +83,13 @@ class Family:
         """
         problem = self.statement.problem.with_constants(constants)
         statement = self.statement.restated(problem)
-        beside: Sequence[RowSource] = rows_beside_terms(self.space, statement)
-        if not problem.seams:
-            beside = [self.continuity, *(rows for rows in beside if not isinstance(rows, ContinuityRows))]
+        beside = [self._shared(rows, problem) for rows in rows_beside_terms(self.space, statement)]
         return Assembly(self.space, [self.terms.restated(statement), *beside])
 
-
-def residual_vector(assembly: Assembly, c: Tensor, scales: Sequence[Any]) -> Tensor:
-    """Weighted residuals at coefficients c (p,), all rows in one vector (m,), with the scales of a linearisation."""
-    return torch.cat([r.flatten() for r in assembly.residuals(c, scales)])
+    def _shared(self, rows: RowSource, problem: Problem) -> RowSource:
+        """Rows of which something was made before."""
+        if isinstance(rows, ContinuityRows) and not problem.seams:
+            return self.continuity
+        if isinstance(rows, InterfaceRows) and self.interfaces is not None:
+            return self.interfaces.restated(problem)
+        return rows

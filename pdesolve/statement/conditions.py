@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from pdesolve.errors import ProblemError
+from pdesolve.errors import ProblemError, did_you_mean
 from pdesolve.statement.calculus import normal_derivative
 from pdesolve.statement.frame import Frame
 from pdesolve.statement.term import Term
@@ -302,21 +302,45 @@ class Integral(Stated):
 class Piecewise:
     """A coefficient that is constant (or a function) on each of several sub-domains.
 
-    Called with coordinates, it gives the values there: `k(x, y)`.
+    Called with coordinates, it gives the values there: `k(x, y)`. A value may be the name of a constant of the problem,
+    `Piecewise({disk: "inner"}, otherwise=1.0)`, which an equation hands on: `k(x, y, inner=inner)`.
     """
 
-    values: Mapping[Any, Value]
-    otherwise: Value = 0.0
+    values: Mapping[Any, Value | str]
+    otherwise: Value | str = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.values, Mapping) or not all(hasattr(d, "contains") for d in self.values):
             message = "Piecewise expects a dict domain → value, e.g. Piecewise({disk: 1000.0}, otherwise=1.0)"
             raise ProblemError(message)
         for value in (*self.values.values(), self.otherwise):
-            _check_value(value, "Piecewise")
+            if not (isinstance(value, str) and value.isidentifier()):
+                _check_value(value, "Piecewise")
 
-    def __call__(self, *coordinates: Any) -> Any:
-        """The coefficient (n,) at coordinates (n,) each."""
+    def at(self, constants: Mapping[str, Any]) -> Piecewise:
+        """The coefficient with numbers in place of the names of constants.
+
+        Raises:
+            ProblemError: a name is none of them.
+        """
+
+        def known(value: Value | str) -> Value:
+            if not isinstance(value, str):
+                return value
+            if value not in constants:
+                message = f"Piecewise has the value '{value}', which is no constant here; expected one of "
+                message += (
+                    f"{', '.join(constants) or 'those in constants={…}'}{did_you_mean(value, constants)}"
+                )
+                raise ProblemError(message)
+            return constants[value]
+
+        return Piecewise({domain: known(v) for domain, v in self.values.items()}, known(self.otherwise))
+
+    def __call__(self, *coordinates: Any, **constants: Any) -> Any:
+        """The coefficient (n,) at coordinates (n,) each, with the constants that it names."""
+        if constants:
+            return self.at(constants)(*coordinates)
         points = torch.stack(
             [c.tensor if hasattr(c, "tensor") else torch.as_tensor(c) for c in coordinates], dim=1
         ).detach()
@@ -335,7 +359,16 @@ class Piecewise:
         # All values everywhere, then the right one: a branch may be asked for beyond its domain, at an interface.
         result = torch.zeros(len(branch), dtype=torch.float64, device=branch.device)
         for number, value in enumerate((self.otherwise, *self.values.values())):
-            found = value(*coordinates[: _arity(value)]) if callable(value) else float(value)
+            if isinstance(value, str):
+                message = (
+                    f"Piecewise needs its constant {value}: call it with it, as in k(x, y, {value}={value})"
+                )
+                raise ProblemError(message)
+            found: Any = value
+            if callable(value):
+                found = value(*coordinates[: _arity(value)])
+            elif not isinstance(value, torch.Tensor):
+                found = float(value)
             # Branches are chosen by values: the derivative of a jump is none.
             found = getattr(found, "tensor", found)
             result = torch.where(branch == number, found, result)

@@ -357,8 +357,9 @@ class Problem:
 
     @cached_property
     def interfaces(self) -> tuple[Interface, ...]:
-        """Interface conditions inside the domain."""
-        return tuple(c for c in self.conditions if isinstance(c, Interface))
+        """Interface conditions inside the domain, their coefficients with numbers in place of constants."""
+        stated = [c for c in self.conditions if isinstance(c, Interface)]
+        return tuple(replace(c, k=c.k.at(self.constants)) for c in stated)
 
     def _repr_html_(self) -> str:
         rows = {

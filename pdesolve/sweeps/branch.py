@@ -206,6 +206,11 @@ def _check(problem: Problem, name: str, first: float, last: float, points: int) 
             "a branch consists of steady solutions, and this problem evolves in time: sweep over the constant"
         )
         raise UsageError(message)
+    if problem.eigenvalues is not None:
+        message = (
+            "a branch is one of solutions, and this problem asks for eigenvalues: sweep over the constant"
+        )
+        raise UsageError(message)
     if problem.data:
         message = "a branch cannot be followed while something is identified from data"
         raise UsageError(message)

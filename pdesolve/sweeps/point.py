@@ -166,6 +166,8 @@ def row_of(point: Mapping[str, float], summary: Mapping[str, Any]) -> Row:
     row: Row = dict(point)
     for name, found in (summary.get("quantities") or {}).items():
         row |= _quantity(name, found)
+    if values := summary.get("eigenvalues"):
+        row |= _quantity("eigenvalue", {"value": values, "estimated_error": summary.get("eigenvalue_errors")})
     row |= {key: _number(summary.get(key)) for key in MEASURES}
     verdict = SOLVED if summary.get("converged") else DOUBTFUL
     row["verdict"] = FAILED if summary.get("error") else verdict
@@ -176,6 +178,8 @@ def row_of(point: Mapping[str, float], summary: Mapping[str, Any]) -> Row:
 def _quantity(name: str, found: Mapping[str, Any]) -> Row:
     """Columns of a quantity, or of its components: values, and what is known of their errors."""
     value, error = found.get("value"), found.get("estimated_error")
+    if isinstance(value, (complex, dict)):  # a complex eigenvalue has no column of its own yet
+        return {}
     if not isinstance(value, (list, tuple)):
         return {name: _number(value), f"{name}_estimated_error": _number(error)}
     row: Row = {}

@@ -8,7 +8,18 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from pdesolve import Solution, load_problem, solve, sweep
+from pdesolve import (
+    Dirichlet,
+    Eigenvalues,
+    Interval,
+    Problem,
+    Solution,
+    build_surrogate,
+    follow_branch,
+    load_problem,
+    solve,
+    sweep,
+)
 from pdesolve.errors import ProblemError, UsageError
 
 # Solutions sin πx / (π² + k²) q; the square root has no value for q < 0.
@@ -62,6 +73,26 @@ def test_quantities_are_columns_with_their_errors(file):
     error = abs(table["mean"] - known)[solved]
     assert (error <= 3 * table["mean_estimated_error"][solved] + 1e-14).all()
     assert np.isnan(table["mean"][~solved]).all()
+
+
+def test_eigenvalues_are_columns_and_have_no_branch():
+    rod = Interval(0, 1)
+    problem = Problem(
+        rod,
+        lambda u, lam, a: -a * u.xx - lam * u,
+        [Dirichlet(0, on=rod.boundary)],
+        eigenvalues=Eigenvalues("lam", count=2, near=0),
+        constants={"a": 1.0},
+    )
+    table = sweep(problem, a=[1, 3], tol=1e-6)
+    for k in (1, 2):
+        known = (k * np.pi) ** 2 * table["a"]
+        assert table[f"eigenvalue_{k}"] == pytest.approx(known, rel=1e-9)
+    assert "eigenvalue_1_estimated_error" in table
+    with pytest.raises(UsageError, match="asks for eigenvalues: sweep"):
+        follow_branch(problem, "a", 1, 2)
+    with pytest.raises(UsageError, match="asks for eigenvalues: sweep"):
+        build_surrogate(problem, {"a": (1, 2)})
 
 
 def test_a_failure_is_a_row_with_its_sentence_and_the_sweep_goes_on(file):

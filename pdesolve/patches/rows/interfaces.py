@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from copy import copy
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -32,26 +33,40 @@ class InterfaceRows(FixedRows):
     def __init__(self, space: Space, problem: Problem):
         self.space = space
         self.problem = problem
+        self.measure = problem
         self.left = LeftFactors(space)
+
+    def restated(self, problem: Problem) -> InterfaceRows:
+        """The rows of the same interfaces with other coefficients, weighted by those of this problem still."""
+        _ = self.points
+        other = copy(self)
+        other.problem = problem
+        other.__dict__.pop("blocks", None)
+        return other
+
+    @cached_property
+    def points(self) -> list[InterfacePoints]:
+        """Points on the interfaces, in batches of pairs of patches that meet there."""
+        pieces = interface_pieces(self.problem, self.space.patches.frame.subdomains)
+        return interface_points(self.space.patches, pieces, self.space.q, self.space.batch)
 
     def make(self) -> list[Rows]:
         """A block of rows for every batch of pairs of patches that meet at an interface."""
-        space = self.space
-        pieces = interface_pieces(self.problem, space.patches.frame.subdomains)
-        return [self._jump(f) for f in interface_points(space.patches, pieces, space.q, space.batch)]
+        return [self._jump(f) for f in self.points]
 
     def _jump(self, f: InterfacePoints) -> RowBlocks:
         """[u] = 0 and [k ∂u/∂n] = 0 between sub-domains, k = 1 for unknowns without an interface of their own."""
         space = self.space
         orders = space.orders[:, : self.problem.domain.space_dimension].max(axis=1)
         weight = f.weight.to(space.device)
-        inside, outside = self._coefficients(f)
+        sides_of_k = self._coefficients(f, self.problem)
+        measured = self._coefficients(f, self.measure)
         half = np.minimum(space.patches.half[f.minus], space.patches.half[f.plus]).min(axis=1)
         reach = torch.from_numpy(half).to(space.device)[:, None]
         normals = (f.normals @ space.patches.frame.rotation).to(space.device)
         of_values, of_fluxes = self.left.of_values(f), self.left.of_fluxes(f)
         sides = []
-        for cells, own, other, sign in ((f.minus, inside, outside, 1.0), (f.plus, outside, inside, -1.0)):
+        for cells, own, sign in ((f.minus, sides_of_k[0], 1.0), (f.plus, sides_of_k[1], -1.0)):
             t, h = space.local(cells, f.y.to(space.device))
             table = space.basis.table(t, h, int(space.q[cells[0]]), _first_indices(space.dimension))
             slope = torch.einsum("abmk,bma->bmk", table[1:], normals)
@@ -61,17 +76,17 @@ class InterfaceRows(FixedRows):
                 if orders[u] >= 1:
                     matrix[:, 2 * u, :, u] = of_values(sign * FLUX_WEIGHTS[0] * weight[..., None] * table[0])
                 if orders[u] >= 2:
-                    mine, theirs = own[u].to(slope), other[u].to(slope)
-                    share = mine / (mine * theirs).abs().sqrt().clamp_min(1e-300)
+                    size = (measured[0][u] * measured[1][u]).to(slope).abs().sqrt()
+                    share = own[u].to(slope) / size.clamp_min(1e-300)
                     factor = sign * FLUX_WEIGHTS[1] * weight * share * reach
                     matrix[:, 2 * u + 1, :, u] = of_fluxes(factor[..., None] * slope)
             sides.append(matrix.view(b, 2 * space.unknowns * m, -1))
         groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
         return RowBlocks.make(space.layout, groups, tuple(sides))
 
-    def _coefficients(self, f: InterfacePoints) -> list[list[Tensor]]:
+    def _coefficients(self, f: InterfacePoints, problem: Problem) -> list[list[Tensor]]:
         """Coefficients k (b, m) of each unknown, seen from each side."""
-        problem, frame, d = self.problem, self.space.patches.frame, self.space.dimension
+        frame, d = self.space.patches.frame, self.space.dimension
         x = (f.y @ frame.rotation.T).reshape(-1, d)
         step = BESIDE * float(np.max(frame.extent)) * f.normals.reshape(-1, d)
         found = {problem.unknown_of(c): c.k for c in problem.interfaces}

@@ -1,0 +1,84 @@
+"""Surrogates at 1,000 random parameters: none may be missed by more than three times its estimate.
+
+    python benchmarks/surrogates.py [PROBLEM …] [--count 1000]
+
+Each answer is compared with a solution at that parameter on the same patches of the next order (degrees higher by two).
+Offline times are CPU seconds with one thread; online is the median of one solve with its estimate.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pdesolve import build_surrogate
+from pdesolve.patches.family import Family
+from pdesolve.runs.monitor import Monitor
+from pdesolve.surrogates.offline import Offline
+
+PROBLEMS = Path(__file__).parents[1] / "problems"
+CASES = {
+    "thermal_block": ({f"k{i}": (0.1, 1.0) for i in (1, 2, 3, 4)}, 1e-3),
+    "helmholtz_k": ({"k": (1.0, 10.0)}, 1e-4),
+    "burgers_steady_1d": ({"nu": (0.02, 1.0)}, 1e-4),
+    "four_holes_walls": ({f"g{i}": (0.0, 2.0) for i in (1, 2, 3, 4)}, 1e-4),
+}
+
+
+def measure(name, count):
+    """One row of the table: a surrogate made, and compared at many parameters."""
+    over, tol = CASES[name]
+    began = time.process_time()
+    made = build_surrogate(PROBLEMS / f"{name}.py", over, tol=tol)
+    offline = time.process_time() - began
+    points = made.box.sample(count, seed=77)
+    online = []
+    for point in points:
+        start = time.perf_counter()
+        made.model.at(point)
+        online.append(time.perf_counter() - start)
+    found = np.array([true_error(made, point) for point in points])
+    true, estimate = found.T
+    answered = estimate <= tol
+    ratio = true / estimate
+    return {
+        "problem": name,
+        "tol": tol,
+        "offline_cpu_seconds": round(offline, 1),
+        "online_ms": round(1e3 * float(np.median(online)), 3),
+        "functions": made.size,
+        "unknowns": made.functions.shape[1],
+        "parameters": count,
+        "answered": int(answered.sum()),
+        "worst_error": float(true[answered].max()),
+        "above_tolerance": int((true[answered] > tol).sum()),
+        "missed_by_3": int((ratio > 3).sum()),
+        "error_over_estimate": [float(f(ratio)) for f in (np.min, np.median, np.max)],
+        "status": made.status,
+    }
+
+
+def true_error(made, point, kept={}):  # noqa: B006
+    """Error against the next order, and the estimate."""
+    if kept.get("made") is not made:
+        family = Family.of(made.base.problem, made.base.approximator)
+        kept.update(made=made, family=family, offline=Offline(family.raised, made.box))
+    offline, space = kept["offline"], kept["family"].space
+    found = made.model.at(point)
+    finer = offline.space.prolong(space, torch.from_numpy(found.a) @ made.functions)
+    better = offline.solve_here(point, None if offline.linear else finer, Monitor()).coefficients
+    error = offline.space.norms(better - finer) / offline.space.norms(better)
+    return float(error.max()), found.error
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("problems", nargs="*", default=list(CASES))
+    parser.add_argument("--count", type=int, default=1000)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    for problem in given.problems:
+        print(json.dumps(measure(problem, given.count)), flush=True)

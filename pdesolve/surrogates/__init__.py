@@ -1,0 +1,1 @@
+"""Surrogates: a problem solved for a whole box of its constants at once, with an error estimate at each."""

@@ -33,7 +33,6 @@ from pdesolve.statement.eigenvalues import Eigenvalues
 from pdesolve.statement.problem import Problem
 
 WITHIN = 10.0  # times its error: eigenvalues that are nearer to each other, or to the real axis, may be alike
-FAINT = 1e-6  # of the largest of the wanted eigenvalues: a smaller one is measured against this
 
 
 def solve_eigenvalues(
@@ -217,9 +216,9 @@ class EigenSolver:
         return found, float(max(self._relative(current, found).max(), found.modes.max()))
 
     def _relative(self, current: Level, found: Comparison) -> np.ndarray:
-        """Errors of eigenvalues, relative to their size, or to that of the others where they are nearly zero."""
-        size = np.abs(current.wanted.values)
-        return found.eigenvalues / np.maximum(size, FAINT * size.max(initial=1e-300))
+        """Errors of eigenvalues, relative to their size, or to their distance from the shift where they are zero."""
+        values = current.wanted.values
+        return found.eigenvalues / np.maximum(np.abs(values), np.abs(values - self.shift))
 
     def _after_failure(self, current: Level, finer: Level, found: Comparison, worst: float) -> Level | Answer:
         """Go on with the finer solution where it is better, else on patches halved where the residual is."""

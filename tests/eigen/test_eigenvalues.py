@@ -1,11 +1,14 @@
 """Eigenvalues and modes: exact spectra, true error estimates, multiplicities, and what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import jn_zeros, mathieu_a
 
 from pdesolve import (
+    Box,
     Condition,
     Dirichlet,
     Disk,
@@ -13,6 +16,7 @@ from pdesolve import (
     Interval,
     Neumann,
     Periodic,
+    Polygon,
     Problem,
     ProblemError,
     Rectangle,
@@ -22,6 +26,7 @@ from pdesolve import (
     check,
     export,
     laplace,
+    load_problem,
     normal_derivative,
     solve,
 )
@@ -208,3 +213,54 @@ def test_only_modes_are_asked_for_integrals(square_modes):
         square_modes.integral("u_1")
     with pytest.raises(UsageError, match="from 1 to 6"):
         square_modes.mode(7)
+
+
+def problem_file(name):
+    return load_problem(Path(__file__).parents[2] / "problems" / f"{name}.py")
+
+
+def test_sloshing_tank():
+    k = np.arange(4) * np.pi / 2
+    assert_true(solve(problem_file("sloshing_2d"), tol=1e-5), k * np.tanh(k), factor=20)
+
+
+@pytest.mark.slow
+def test_a_triple_eigenvalue_of_the_cube():
+    cube = Box((0, 0, 0), (1, 1, 1))
+    solution = solve(on(cube, [Dirichlet(0, on=cube.boundary)], 4), tol=1e-2)
+    assert_true(solution, np.pi**2 * np.array([3, 6, 6, 6]))
+
+
+def test_a_system_has_modes_of_all_its_unknowns():
+    """Two strings without a spring between them: every eigenvalue twice, and none is missed."""
+
+    def strings(u, v, lam):
+        return -u.xx - lam * u, -v.xx - lam * v
+
+    ends = [Dirichlet(0, on=LINE.boundary, unknown=name) for name in "uv"]
+    solution = solve(on(LINE, ends, 4, strings), tol=1e-7)
+    assert_true(solution, np.pi**2 * np.array([1, 1, 4, 4]))
+    assert solution.unknowns[:4] == ("u_1", "v_1", "u_2", "v_2")
+    assert set(solution.mode(1)(0.5)) == {"u", "v"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "tol", "exact"),
+    [
+        ("stokes_modes", 1e-3, [52.3446911]),
+        ("plate_modes", 1e-4, [1294.9339796]),
+        ("bloch_2d", 1e-5, np.repeat([-1.371905535, 27.53669304, 33.56065284, 46.01620358], 2)),
+        ("anharmonic_1d", 1e-6, [1.0603620904841829, 3.7996730298013941, 7.4556979379867384]),
+    ],
+)
+def test_published_eigenvalues(name, tol, exact):
+    assert_true(solve(problem_file(name), tol=tol), exact, factor=5)
+
+
+@pytest.mark.slow
+def test_errors_at_a_re_entrant_corner_are_true():
+    """The L-shape's first mode behaves as r^(2/3); λ by Trefethen & Betcke, Contemp. Math. 412 (2006) 297."""
+    corner = Polygon([(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)])
+    solution = solve(on(corner, [Dirichlet(0, on=corner.boundary)], 3), tol=1e-5)
+    assert_true(solution, [9.63972384402194, 15.1972519264, 2 * np.pi**2])

@@ -5,8 +5,10 @@ import time
 import pytest
 from test_march import warm_body
 
-from pdesolve import Box, Initial, Neumann, Problem, Rectangle, TimeInterval, laplace, solve
+from pdesolve import Box, Initial, Neumann, Problem, Rectangle, TimeInterval, laplace
 from pdesolve.errors import OutOfTimeError, SolveError
+from pdesolve.marching.march import march
+from pdesolve.runs.monitor import Monitor
 
 LATE = 2.0  # seconds that a limit may be passed by
 
@@ -33,19 +35,24 @@ def spiral():
     )
 
 
+def limited(problem, tol, limit):
+    """The result of a march, and its seconds of this process: other work on the machine does not count."""
+    monitor = Monitor(time_limit=limit, clock=time.process_time)
+    return march(problem, tol, monitor), monitor.seconds
+
+
 @pytest.mark.slow
 def test_slabs_that_were_solved_are_kept_with_their_estimate():
-    begin = time.perf_counter()
-    solution = solve(spiral(), tol=1e-4, time_limit=5)
-    assert time.perf_counter() - begin < 5 + LATE
-    assert not solution.converged
-    assert "time limit" in solution.status
-    assert 0 < solution.estimated_error < 1e-3
+    result, seconds = limited(spiral(), 1e-4, 5)
+    assert seconds < 5 + LATE
+    assert not result.converged
+    assert "time limit of 5 s passed" in result.status
+    assert 0 < max(result.estimates) < 1e-3
 
 
 @pytest.mark.slow
 def test_where_not_one_slab_is_solved_in_time_that_is_said():
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises((OutOfTimeError, SolveError), match="time limit of 1 s passed"):
-        solve(warm_body(Box((0, 0, 0), (1, 1, 1))), tol=1e-8, time_limit=1)
-    assert time.perf_counter() - begin < 1 + 2 * LATE
+        limited(warm_body(Box((0, 0, 0), (1, 1, 1))), 1e-8, 1)
+    assert time.process_time() - begin < 1 + 2 * LATE

@@ -38,7 +38,7 @@ class Linearised:
 
     Attributes:
         system: where the rows are.
-        pencil: A₀ᵀ w² M_j + (conditions), (e, n, n) for j = 0 … depth.
+        pencil: A₀ᵀ w² M_j + (conditions), (e, n, n) for j = 0 … depth, in the whitened functions of the space.
         tests: of each block of rows, w² A₀ (b, m c, n).
         face_weights: (f,) f of each face.
     """
@@ -114,21 +114,23 @@ class SemiDiscrete:
                 scale = space.share[cells].sqrt()[:, None] / strength.reference
             weight = rows.points.weight[:, :, None] * scale[:, None]
             matrices = rows.matrices(dF * weight[..., None], depth)
-            present = [
-                (j, matrix.flatten(3).flatten(1, 2))
-                for j, matrix in enumerate(matrices)
-                if matrix is not None
-            ]
+            present = [(j, matrix) for j, matrix in enumerate(matrices) if matrix is not None]
             test = sum(mu0**j * matrix for j, matrix in present)
             for j, matrix in present:
-                block = test.mT @ matrix  # type: ignore[union-attr]
+                block = self._block(cells, test, matrix)  # type: ignore[arg-type]
                 if rows.all:
                     pencil[j] += block
                 else:
                     pencil[j].index_add_(0, cells, block)
-            tests.append(test * weight.flatten(1)[..., None])  # type: ignore[operator]
+            tests.append(_flat(test) * weight.flatten(1)[..., None])  # type: ignore[arg-type]
         faces = torch.maximum(strength.patches[self.faces.minus], strength.patches[self.faces.plus])
         return Linearised(self, pencil, tests, faces)
+
+    def _block(self, cells: Tensor, test: Tensor, matrix: Tensor) -> Tensor:
+        """A₀ᵀ M of patches (b,), for matrices (b, m, c, u, k); in orthonormal functions where they are cut."""
+        white = self.space.whitened(cells, matrix)
+        other = white if test is matrix else self.space.whitened(cells, test)
+        return _flat(other).mT @ _flat(white)
 
     def _strengths(self, sensitivities: Sequence[Tensor], depth: int, mu0: float) -> _Strengths:
         components = self.rows[0].components
@@ -147,6 +149,11 @@ class SemiDiscrete:
     @staticmethod
     def _boundary_sizes(rows: TermRows, dF: Tensor, depth: int, mu0: float) -> Tensor:
         return torch.stack([mu0**j * rows.sizes(dF, j) for j in range(depth + 1)]).amax(0)
+
+
+def _flat(matrix: Tensor) -> Tensor:
+    """(b, m, c, u, k) as (b, m c, u k)."""
+    return matrix.flatten(3).flatten(1, 2)
 
 
 @dataclass(frozen=True)

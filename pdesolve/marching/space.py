@@ -25,6 +25,7 @@ from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.statement.calculus import MultiIndex
 
 FITTED = 1e-10  # smallest relative singular value of a fit: of what a few points inside a cut patch determine
+FLATTEST = 1e-8  # relative size of values in a cut patch, below which a function is not made larger
 BATCH = 4096  # cells in one batch of points
 RULE = {
     1: lambda q: q + 2,
@@ -209,6 +210,42 @@ class Space:
     def raised(self, more: int) -> Space:
         """The same patches with higher degrees."""
         return Space(self.evolution, self.patches, self.q + more)
+
+    @cached_property
+    def whitening(self) -> tuple[Tensor, Tensor]:
+        """Cut patches (j,) and G (j, k, k): the functions Σ_l G_lk φ_l are orthonormal over their collocation points.
+
+        Where the domain is a third of a patch, Legendre polynomials of the whole patch have values there with a
+        condition number of 1e6, and a Gram matrix of them has that squared.
+        """
+        found = [(torch.zeros(0, dtype=torch.long), torch.zeros(0, self.functions, self.functions))]
+        zero = ((0,) * self.d,)
+        bordered = self.evolution.scalars or self.evolution.problem.integrals
+        for points in self.interior:
+            # A border takes columns of single functions out of the rows, and needs the basis as it is.
+            if not bordered and bool(torch.from_numpy(self.patches.cut)[points.cells].all()):
+                table = points.tables(self.q, zero)[0] * points.weight[..., None]
+                _, sizes, turned = torch.linalg.svd(table, full_matrices=False)
+                sizes = torch.maximum(sizes, FLATTEST * sizes[:, :1])
+                found.append((points.cells, turned.mT / sizes[:, None]))
+        index, change = zip(*found, strict=True)
+        return torch.cat(index), torch.cat([c.to(torch.float64) for c in change])
+
+    def whitened(self, cells: Tensor, matrices: Tensor) -> Tensor:
+        """Rows (b, …, k) over the basis of patches (b,) as rows over the orthonormal functions where these are cut."""
+        index, change = self.whitening
+        if not len(index):
+            return matrices
+        number = torch.full((len(self),), -1)
+        number[index] = torch.arange(len(index))
+        mine = number[cells]
+        here = torch.nonzero(mine >= 0)[:, 0]
+        if not len(here):
+            return matrices
+        result = matrices.clone()
+        rows = matrices[here].flatten(1, -2)
+        result[here] = (rows @ change[mine[here]]).view_as(matrices[here])
+        return result
 
     @cached_property
     def shells(self) -> Tensor:

@@ -123,6 +123,7 @@ class StageSolver:
         traces = []
         for group in self.groups:
             mine = group.traces(self.system.faces.traces, linearised.face_weights)
+            mine = space.whitened(group.patches, mine)
             traces.append(mine)
             gram = mine.mT @ mine
             for u in range(space.unknowns):
@@ -199,13 +200,26 @@ class StageFactors:
 
     def solve(self, b: Tensor) -> Tensor:
         """δ (k, e, n) of right-hand sides (k, e, n)."""
+        b = self._changed(b, transposed=True)
         delta = torch.empty_like(b)
         for part in self.parts:
             mine = b[part.stages]
             if not part.inverse.is_complex():
                 mine = mine.real
             delta[part.stages] = part.solve(mine).to(b.dtype)
-        return delta
+        return self._changed(delta)
+
+    def _changed(self, vectors: Tensor, transposed: bool = False) -> Tensor:
+        """G c, or Gᵀ c, of vectors (k, e, n): between the basis and the whitened functions of cut patches."""
+        space = self.solver.system.space
+        index, change = space.whitening
+        if not len(index):
+            return vectors
+        change = (change.mT if transposed else change)[:, None]
+        result = vectors.clone()
+        mine = vectors[:, index].view(len(vectors), len(index), space.unknowns, space.functions, 1)
+        result[:, index] = _real_times(change, mine).view(len(vectors), len(index), -1)
+        return result
 
 
 def _real_times(real: Tensor, other: Tensor) -> Tensor:

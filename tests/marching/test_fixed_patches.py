@@ -6,7 +6,7 @@ import torch
 from evolutions import advanced, driven_heat, even, heat, klein_gordon, relative_error, ring, space_on, wave
 from torch import pi, sin
 
-from pdesolve import Dirichlet, Initial, Interval, Periodic, Problem, Rectangle, TimeInterval, laplace
+from pdesolve import Dirichlet, Disk, Initial, Interval, Periodic, Problem, Rectangle, TimeInterval, laplace
 from pdesolve.marching.radau import radau
 from pdesolve.marching.semi_discrete import SemiDiscrete
 from pdesolve.marching.step import Stepper
@@ -127,3 +127,27 @@ def test_no_slab_grows_whatever_its_length_and_the_number_of_stages(name, uneven
     settings = [(8, 5, 0.02), (8, 3, 0.2), (8, 9, 1.0)] if d == 1 else [(6, 3, 0.2), (6, 5, 1.0)]
     for q, stages, length in settings:
         assert spectral_radius(problem, breaks, q, stages, length) <= 1 + 1e-6
+
+
+def test_patches_that_the_boundary_cuts_are_solved_to_as_many_digits():
+    plate = Rectangle((0, 0), (1, 1)) - Disk((0.5, 0.5), 0.27)
+    problem = Problem(
+        plate * TimeInterval(0, 0.1),
+        lambda u: u.t - laplace(u),
+        [Initial(0.0), Dirichlet(lambda x, y, t: sin(pi * x) + t * y, on=plate.boundary)],
+    )
+    space = space_on(problem, even(problem, 4), 9)
+    assert space.patches.cut.any()
+    stepper = Stepper(SemiDiscrete(space), radau(5))
+    start = space.project(0)[None]
+    slab, iteration = stepper.advance(start, 0.0, 0.1, None, space.norms(start)[0] + 1, 1e-12)
+    assert slab is not None
+    # A linear problem takes one pass, and another for the rounding of the first.
+    assert len(iteration.changes) <= 3
+    index, change = space.whitening
+    for points in space.interior:
+        if set(points.cells.tolist()) <= set(index.tolist()):
+            mine = torch.stack([change[(index == cell).nonzero()[0, 0]] for cell in points.cells.tolist()])
+            values = points.weight[..., None] * points.tables(9, ((0, 0),))[0] @ mine
+            eye = torch.eye(space.functions, dtype=torch.float64).expand(len(values), -1, -1)
+            torch.testing.assert_close(values.mT @ values, eye, rtol=0, atol=1e-7)

@@ -95,6 +95,7 @@ class GmnmSettings(Settings):
             self._against_slabs(evolves, from_data)
             or self._against_continuation(evolves, from_data)
             or self._against_degrees()
+            or self._against_highest(evolves)
         )
         if sentence:
             raise UsageError(sentence)
@@ -123,6 +124,12 @@ class GmnmSettings(Settings):
         if evolves:
             return "continuation is for steady problems; an evolution is followed in time: leave it out"
         return None
+
+    def _against_highest(self, evolves: bool) -> str | None:
+        if not evolves or self.max_degree is None:
+            return None
+        given = f"{named('max_degree')}={self.max_degree}"
+        return f"{given}: an evolution keeps one degree, which {named('degree')} sets; leave it out"
 
     def _against_degrees(self) -> str | None:
         if self.degree is None or self.max_degree is None or self.degree <= self.max_degree:

@@ -120,7 +120,7 @@ def solve(
 
 
 def run_gmnm(problem: Problem, run: Run) -> Answer:
-    """Partitioned Gaussian mixture by adaptive least squares, slab by slab where values evolve in time.
+    """Partitioned Gaussian mixture by adaptive least squares, step by step where values evolve in time.
 
     Raises:
         UsageError: the problem states something that this method would have to ignore, or so does a setting.
@@ -129,14 +129,14 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
     from pdesolve.adaptive.solve import solve_adaptively
     from pdesolve.eigen.solve import solve_eigenvalues
     from pdesolve.inverse.solve import solve_inverse
-    from pdesolve.marching import march, slabs
+    from pdesolve.marching import march
     from pdesolve.marching.ordinary.march import march_in_time
 
-    _refuse_what_gmnm_cannot(problem)
+    evolves = problem.domain.space_dimension > 0 and (bool(problem.scalars) or march.can_march(problem))
+    _refuse_what_gmnm_cannot(problem, evolves)
     if is_ordinary(problem):
         run.settings.require_none("the unknowns depend on time alone: there are no patches")
         return _answer(march_in_time(problem, run.tol, run.monitor))
-    evolves = slabs.can_march(problem)
     from_data = bool(problem.data)
     run.settings.require_applicable(evolves, from_data)
     settings = run.settings.of_discretisation
@@ -149,10 +149,8 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
         strategy = solve_eigenvalues
     elif from_data:
         strategy = solve_inverse
-    elif problem.scalars or march.can_march(problem):
-        strategy = march.march
     elif evolves:
-        strategy = slabs.march
+        strategy = march.march
     return _answer(strategy(problem, run.tol, run.monitor, run.device, **settings))
 
 
@@ -214,11 +212,11 @@ def _refuse_too_many_cells(problem: Problem, settings: dict[str, Any]) -> None:
         raise UsageError(message)
 
 
-def _refuse_what_gmnm_cannot(problem: Problem) -> None:
+def _refuse_what_gmnm_cannot(problem: Problem, evolves: bool) -> None:
     """What is stated is never ignored silently."""
     # The patches of a march cover space alone.
-    marches = cannot_march(problem) is None
-    d = problem.domain.space_dimension if marches else problem.domain.dimension
+    d = problem.domain.space_dimension if evolves else problem.domain.dimension
+    breaks = getattr(getattr(problem.domain, "time", None), "breaks", ())
     if problem.coordinates == ("t",) and not is_ordinary(problem):
         message = (
             "on a TimeInterval alone, method gmnm takes initial values only: no data, no Integral, nothing that "
@@ -234,9 +232,18 @@ def _refuse_what_gmnm_cannot(problem: Problem) -> None:
             f"method gmnm covers the domain with patches, in at most {MOST_DIMENSIONS} dimensions; this one "
             f"has {d}: use {named('method', 'pinn')}"
         )
+    elif breaks and not evolves and not is_ordinary(problem):
+        message = (
+            "breaks= of the TimeInterval are where the steps of an evolution end, but this problem is solved on all "
+            f"times at once: {_why_at_once(problem)}; leave them out"
+        )
     else:
         return
     raise UsageError(message)
+
+
+def _why_at_once(problem: Problem) -> str:
+    return cannot_march(problem) or "it does not follow from its initial values step by step"
 
 
 def _method(name: str) -> Method:

@@ -93,7 +93,7 @@ class ProductsSoFar:
 
     def update(self, state: Mapping[str, Any]) -> None:
         """Add steps from the state of a checkpoint; where they cannot be made, warn once."""
-        if self.series is None or state.get("method") not in ("march", "collocation"):
+        if self.series is None or state.get("method") != "collocation":
             return
         march = state["progress"]
         series = self.series

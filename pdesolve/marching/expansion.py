@@ -1,4 +1,4 @@
-"""Solutions of evolutions, slab after slab: mixtures in space–time, or mixtures in space and polynomials in time."""
+"""Solutions of evolutions, slab after slab: mixtures in space and polynomials in time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.geometry import TimeInterval
 from pdesolve.geometry.domain import Domain
 from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.marching.radau import differentiation, lagrange, radau
@@ -27,16 +26,33 @@ MOST_POINTS = 1_500_000  # of all slabs together: with three unknowns and their 
 
 
 @dataclass(frozen=True, eq=False)
-class _OnSlabs:
-    """What both kinds have in common.
+class CollocatedMixture:
+    """u(x, t) = Σ_i ℓ_i(τ) u_i(x) on each slab, τ = (t - a)/Δ: patches in space, polynomials in time.
+
+    The nodes are 0 and the stages of Radau IIA; unknowns without a time derivative have no start, and are polynomials
+    through the stages alone.
 
     Attributes:
         times: (k + 1,) increasing slab borders.
-        slabs: the k mixtures.
+        slabs: of each slab, the functions u_i in space, node after node.
+        algebraic: (u,) which unknowns have no time derivative.
     """
 
     times: Tensor
     slabs: tuple[PartitionedMixture, ...]
+    algebraic: Tensor
+
+    @classmethod
+    def of(cls, slabs: Sequence[Slab]) -> CollocatedMixture:
+        """From what a march has solved."""
+        times = torch.tensor([slabs[0].begin, *(s.end for s in slabs)], dtype=torch.float64)
+        algebraic = torch.from_numpy(slabs[0].space.evolution.time_orders == 0)
+        return cls(times, tuple(s.mixture() for s in slabs), algebraic)
+
+    @property
+    def outputs(self) -> int:
+        """Number of unknowns."""
+        return len(self.algebraic)
 
     @property
     def coefficients(self) -> Tensor:
@@ -60,94 +76,9 @@ class _OnSlabs:
         first = 0
         for k in slab.unique().tolist():
             mine = slab == k
-            found[mine] = first + self.slabs[k].piece_of(self._within(x[mine]))
+            found[mine] = first + self.slabs[k].piece_of(x[mine, :-1])
             first += len(self.slabs[k].host)
         return found
-
-    def _within(self, x: Tensor) -> Tensor:
-        """Points as the mixture of a slab takes them."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, eq=False)
-class MarchedMixture(_OnSlabs):
-    """u(x, t) = u_k(x, t) for t in slab k.
-
-    Attributes:
-        times: (k + 1,) increasing slab borders.
-        slabs: the k mixtures, in space–time.
-    """
-
-    @property
-    def outputs(self) -> int:
-        """Number of unknowns."""
-        return self.slabs[0].outputs
-
-    def _within(self, x: Tensor) -> Tensor:
-        return x
-
-    def quadrature(self, problem: Problem) -> tuple[Tensor, Tensor]:
-        """Gauss points (n, d) and weights (n,) on the patches of all slabs."""
-        parts = []
-        for (a, b), mixture in zip(pairwise(self.times.tolist()), self.slabs, strict=True):
-            parts.append(mixture.quadrature_on(problem.domain.space * TimeInterval(a, b), problem))
-        return _joined(parts)
-
-    def is_cut(self, problem: Problem) -> bool:
-        """Whether the boundary cuts patches; it is the same at all times."""
-        return self.slabs[0].is_cut_by(problem.domain, problem)
-
-    def jet(self, x: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
-        """Derivatives at points x (n, d), time last: (n, u, a); NaN outside all patches."""
-        inner = self.times[1:-1].to(x)
-        slab = torch.searchsorted(inner, x[:, -1].contiguous())
-        result = x.new_full((len(x), self.outputs, len(indices)), torch.nan)
-        for k in torch.unique(slab).tolist():
-            mine = torch.nonzero(slab == k)[:, 0]
-            result[mine] = self.slabs[k].jet(x[mine], indices)
-        return result
-
-    def state(self) -> dict[str, Any]:
-        """Everything needed to rebuild it, as tensors and numbers."""
-        slabs = [slab.state() for slab in self.slabs]
-        return {"kind": type(self).__name__, "times": self.times, "slabs": slabs}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any], subdomains: tuple[Domain, ...] = ()) -> MarchedMixture:
-        """Rebuild from `state()`, and the sub-domains of the problem."""
-        slabs = tuple(PartitionedMixture.from_state(s, subdomains) for s in state["slabs"])
-        return cls(state["times"], slabs)
-
-
-@dataclass(frozen=True, eq=False)
-class CollocatedMixture(_OnSlabs):
-    """u(x, t) = Σ_i ℓ_i(τ) u_i(x) on each slab, τ = (t - a)/Δ: patches in space, polynomials in time.
-
-    The nodes are 0 and the stages of Radau IIA; unknowns without a time derivative have no start, and are polynomials
-    through the stages alone.
-
-    Attributes:
-        times: (k + 1,) increasing slab borders.
-        slabs: of each slab, the functions u_i in space, node after node.
-        algebraic: (u,) which unknowns have no time derivative.
-    """
-
-    algebraic: Tensor
-
-    @classmethod
-    def of(cls, slabs: Sequence[Slab]) -> CollocatedMixture:
-        """From what a march has solved."""
-        times = torch.tensor([slabs[0].begin, *(s.end for s in slabs)], dtype=torch.float64)
-        algebraic = torch.from_numpy(slabs[0].space.evolution.time_orders == 0)
-        return cls(times, tuple(s.mixture() for s in slabs), algebraic)
-
-    @property
-    def outputs(self) -> int:
-        """Number of unknowns."""
-        return len(self.algebraic)
-
-    def _within(self, x: Tensor) -> Tensor:
-        return x[:, :-1]
 
     def quadrature(self, problem: Problem) -> tuple[Tensor, Tensor]:
         """Gauss points (n, d) and weights (n,): on patches in space, times those in every slab."""
@@ -226,5 +157,5 @@ def _joined(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 
 KINDS: dict[str, type[Expansion]] = {
-    kind.__name__: kind for kind in (PartitionedMixture, MarchedMixture, CollocatedMixture, TimePolynomials)
+    kind.__name__: kind for kind in (PartitionedMixture, CollocatedMixture, TimePolynomials)
 }

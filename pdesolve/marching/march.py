@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.errors import OutOfMemoryError, OutOfTimeError, ProblemError, SolveError
+from pdesolve.errors import OutOfTimeError, ProblemError, SolveError
 from pdesolve.marching.control import Accept, Numbers, Retry, Stop, Tuning, judge
 from pdesolve.marching.evolution import MOST_ORDER, Evolution, missing_starts, rate_vanishes_at_the_start
 from pdesolve.marching.expansion import CollocatedMixture
@@ -44,6 +44,7 @@ ITERATED = 1e-3  # times the tolerance: change of the last pass of Newton's iter
 FINEST_PASS = 1e-14
 IN_SPACE = 0.1  # of the tolerance: predicted truncation of all patches together
 NOISE = 3.0  # times what is known to be no event: no event either
+_RAISE = f"raise {named('max_unknowns')}, or ask for less"
 SLIVER = 1e-9  # of the interval: intervals of data that are shorter lie beside a jump
 COARSENED = 4  # slabs from one attempt to merge patches to the next
 GROWN = 1.3  # times the length of the last slab: the next one is longer
@@ -116,11 +117,11 @@ class March:
         return resumed(saved, self.evolution, self.monitor.out_of_time)
 
     def _until_late(self, state: State) -> str | None:
-        """March until the end, or a limit of time or memory, which are heard within factorisations, too."""
+        """March until the end, to what cannot be solved, or to a limit, which is heard within factorisations, too."""
         try:
             with self.monitor.enforce(lambda: bool(state.slabs)):
                 return self._march(state)
-        except (OutOfTimeError, OutOfMemoryError) as over:
+        except (OutOfTimeError, SolveError) as over:
             if not state.slabs:
                 raise
             return str(over)
@@ -145,7 +146,9 @@ class March:
                 return verdict.why
             if isinstance(verdict, Retry):
                 tries = tries.after(trial.numbers, verdict)
-                self._prepare(state, trial, verdict)
+                why = self._prepare(state, trial, verdict)
+                if why is not None:
+                    return why
                 continue
             self._go_on(state, trial, verdict)
             tries = Tries()
@@ -205,8 +208,8 @@ class March:
             self._places = UnseenPlaces(slab.space)
         return self._places.missed(slab, scale, tolerance)
 
-    def _prepare(self, state: State, trial: Trial, verdict: Retry) -> None:
-        """Other patches, or another length, for the next try."""
+    def _prepare(self, state: State, trial: Trial, verdict: Retry) -> str | None:
+        """Other patches, or another length, for the next try; why there can be none."""
         if verdict.rough and not state.rough:
             state.since = state.time
         state.length = verdict.length
@@ -218,8 +221,14 @@ class March:
             marked = everywhere if trial.marked is None else trial.marked
             along = np.ones((len(space), space.d), dtype=bool) if trial.along is None else trial.along
             finer = split(space, marked, along, trial.cuts)
+            most = self.settings.get("max_unknowns", math.inf)
+            if finer is not None and len(finer[0]) * space.width > most:
+                return (
+                    f"{len(finer[0]) * space.width:,} unknowns in space would be more than {most:,}; {_RAISE}"
+                )
             if finer is not None:
                 state.change(*finer)
+        return None
 
     def _verified(self, state: State, trial: Trial, target: Tuning) -> bool:
         """Solve an accepted slab by the finer march, too; false where it hands over too much of an error."""
@@ -396,7 +405,7 @@ def march(
         tol: relative L2 tolerance.
         monitor: progress and time limit.
         device: unused: the linear algebra runs on the CPU.
-        **settings: `cells`, root cells along the longest side; `degree`; `slabs` to begin with.
+        **settings: `cells`, root cells along the longest side; `degree`; `slabs` to begin with; `max_unknowns`.
 
     Raises:
         ProblemError: the initial values do not determine what follows.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pdesolve.geometry import Domain
 from pdesolve.geometry.place import Piece, Place
-from pdesolve.geometry.spacetime import Lateral
+from pdesolve.geometry.spacetime import Lateral, TimeEnd
 from pdesolve.statement.conditions import Initial
 from pdesolve.statement.problem import Problem
 
@@ -20,13 +20,17 @@ def cannot_march(problem: Problem) -> str | None:
         return "it has no initial values"
     if problem.data or problem.parameters:
         return "something is to be identified"
-    ends = {problem.domain.initial.name, problem.domain.final.name}
     places = [c.on for c in problem.conditions if getattr(c, "on", None) is not None]
-    if any(getattr(place, "name", None) in ends for place in places):
+    if any(_at_an_end(place, problem.domain) for place in places):
         return "something is prescribed at the first or the last time"
     if any(_changes(place, problem.domain) for place in places):
         return "a condition holds on a part of the boundary that changes in time"
     return None
+
+
+def _at_an_end(place: Place, cylinder: Domain) -> bool:
+    """Whether some of a place is at the first or the last time."""
+    return any(isinstance(piece.surface, TimeEnd) for piece in place.pieces_on(cylinder))
 
 
 def _changes(place: Place, cylinder: Domain) -> bool:

@@ -39,7 +39,7 @@ def _examined(problem: Problem, equation: Sample, quantity: Any, name: str) -> s
     if isinstance(quantity, Flux):
         require_part(problem, quantity.on, name)
         unknown = problem.unknowns.index(problem.names.unknown_of(quantity, name))
-        Conormal.of(problem, equation.operator, unknown, problem.domain.sample(SAMPLES))
+        Conormal.of(problem, equation.operator, unknown, problem.domain.sample(SAMPLES), name)
         return None
     if isinstance(quantity, Probe):
         return _outside(problem, quantity, name)

@@ -94,7 +94,7 @@ class Asked:
         index = self.solution.index_of(unknown)
         sample = self.problem.domain.sample(64)
         with _as_usage():
-            conormal = Conormal.of(self.problem, self.solution.equation, index, sample)
+            conormal = Conormal.of(self.problem, self.solution.equation, index, sample, name)
         values = Values.of(self.solution, Expression(name, conormal))
         return quantities.integral(values, region)[0]
 

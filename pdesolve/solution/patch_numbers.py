@@ -11,7 +11,7 @@ from pdesolve.solution.measures import is_trained
 
 
 def patch_numbers(approximator: Any, points: Tensor) -> Tensor:
-    """Numbers (n,) of the patches (and slabs) of points (n, d), from 0 on without gaps; all 0 where there are none."""
+    """Numbers (n,) of the patches (and slabs) of points (n, d); all 0 where there are none."""
     if is_trained(approximator):
         return torch.zeros(len(points), dtype=torch.long)
-    return approximator.piece_of(points).unique(return_inverse=True)[1]
+    return approximator.piece_of(points)

@@ -12,7 +12,9 @@ from torch import Tensor
 from pdesolve.errors import UsageError
 from pdesolve.geometry import Domain
 from pdesolve.geometry.piece import Piece
+from pdesolve.solution.aligned import aligned_rule, panels
 from pdesolve.solution.measures import integral_rule
+from pdesolve.solution.patch_numbers import patch_numbers
 from pdesolve.statement.subdomains import subdomains_of
 
 # Points on each axis of each panel by the dimension of what is integrated over: each twice as many as the one before
@@ -23,6 +25,7 @@ ORDERS = {
     2: (32, 64, 128),
     3: (16, 24, 36),
 }
+ON_PANELS = (12, 20, 32, 48)  # points on the part of a curve that lies in one patch
 FINEST = 12  # in more dimensions
 INSIDE = 1e-9  # of the size of the domain: points of a sub-domain beyond its boundary by rounding are in it
 
@@ -91,9 +94,24 @@ class Region:
 
     def _rules_on_boundary(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
         domain = self.domain
+        if domain.dimension == 2 and self.solution.verification is not None:
+            yield from self._rules_on_curves()
+            return
         for order in ORDERS.get(domain.dimension - 1, (FINEST,)):
             rule = self.on.rule(domain, order)
             yield self.timed(rule.points), self.timed_normals(rule.normals), rule.weights
+
+    def _rules_on_curves(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
+        """Rules whose panels end where patches do."""
+        divided = [(piece, panels(piece, self._patch)) for piece in self.on.pieces_on(self.domain)]
+        for order in ON_PANELS:
+            rules = [aligned_rule(piece, intervals, order) for piece, intervals in divided]
+            points, normals, weights = (torch.cat(column) for column in zip(*rules, strict=True))
+            yield self.timed(points), self.timed_normals(normals), weights
+
+    def _patch(self, points: Tensor) -> Tensor:
+        """Numbers (n,) of the patches in which points (n, d) of the domain lie."""
+        return patch_numbers(self.solution.approximator, self.timed(points))
 
     def _rules_inside(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
         for order in ORDERS.get(self.inner.dimension, (FINEST,)):

@@ -90,8 +90,10 @@ class Conormal:
     sign: float = 1.0
 
     @classmethod
-    def of(cls, problem: Problem, operator: ResidualOperator, unknown: int, points: Tensor) -> Conormal:
-        """Find the row of an unknown, and the sign, at sample points (n, d).
+    def of(
+        cls, problem: Problem, operator: ResidualOperator, unknown: int, points: Tensor, owner: str = "flux"
+    ) -> Conormal:
+        """Find the row of an unknown, and the sign, at sample points (n, d); `owner` begins the sentence of an error.
 
         Raises:
             ProblemError: the equation means no flux of this unknown; the sentence says what to write instead.
@@ -108,7 +110,7 @@ class Conormal:
         except NoFluxError as error:
             name = problem.unknowns[unknown]
             message = (
-                f"the equation means no flux of '{name}': {error}; write it in divergence form, "
+                f"{owner}: the equation means no flux of '{name}': {error}; write it in divergence form, "
                 f"-div(k * grad({name})), or say what is meant: Integral(lambda {name}, n: k * "
                 f"normal_derivative({name}), on=part)"
             )

@@ -16,6 +16,7 @@ from pdesolve import (
     Rectangle,
     Vector,
     div,
+    load_problem,
     solve,
     tangential,
     vector,
@@ -116,3 +117,18 @@ def test_a_plate_under_tension_stretches_as_its_constants_say():
     found = solution.quantities()
     assert found["narrowing"] == pytest.approx(-nu / E, abs=1e-8)
     assert found["pull"] == pytest.approx(1.0, abs=1e-8)
+
+
+def test_the_wall_bears_what_a_cantilever_weighs():
+    found = solve(load_problem("problems/cantilever.py"), tol=1e-3).quantities()
+    assert abs(found["force on the wall"] - 5e-3) <= 3 * found["force on the wall"].estimated_error
+    assert abs(found["tip"] + 0.36453) <= 3 * found["tip"].estimated_error < 3e-3
+
+
+@pytest.mark.slow
+def test_the_stress_at_a_hole_is_three_times_that_of_the_plate():
+    solution = solve(load_problem("problems/kirsch.py"), tol=1e-5)
+    found = solution.quantities()["concentration"]
+    assert solution.converged
+    assert abs(found - 3) <= min(1e-4, 3 * found.estimated_error)
+    assert found.place == pytest.approx((0, 1), abs=1e-2)

@@ -98,7 +98,8 @@ def test_an_estimate_is_not_far_below_nor_above_the_error(measured, name):
     found = measured[name]
     error = abs(found - EXACT[name])
     assert error <= 3 * found.estimated_error
-    assert found.estimated_error <= 10 * error + 1e-14
+    # What is conserved is more exact than the two solutions can tell.
+    assert found.estimated_error <= 3 * error + 2e-9
 
 
 def test_extrema_know_their_places(measured):

@@ -6,7 +6,7 @@ from test_narrow_sources import on_a_line
 from torch import exp, log, pi, sin, where
 from verdicts import LINE, SQUARE, require_right, stated
 
-from pdesolve import Dirichlet, Disk, Neumann, Problem, laplace
+from pdesolve import Condition, Dirichlet, Disk, Neumann, Problem, grad, laplace
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.runs.monitor import Monitor
 
@@ -63,6 +63,14 @@ SMOOTH = {
     "in the plane": stated(lambda u: -laplace(u), lambda x, y: exp(x) * sin(5 * y), SQUARE),
     "a jump across the plane": Problem(
         SQUARE, lambda u, x, y: -laplace(u) - where(x + y > 0.9, 1.0, 0.0), [Dirichlet(0, on=SQUARE.boundary)]
+    ),
+    "a flux on three sides": Problem(
+        SQUARE,
+        lambda u: laplace(u),
+        [
+            Dirichlet(0, on=SQUARE.left),
+            Condition(lambda u, n: n @ grad(u) + n.x, on=SQUARE.right | SQUARE.bottom | SQUARE.top),
+        ],
     ),
     "on a disk": stated(lambda u: -laplace(u) + u, lambda x, y: sin(x + 3 * y), Disk((0, 0), 1)),
 }

@@ -22,6 +22,10 @@ INFINITE = 1e-11  # of the largest |μ|: below it, λ is infinite to rounding
 CONVERGED = 1e-12
 
 
+class TooFewError(SolveError):
+    """There are fewer eigenvalues than are wanted, of the problem or on these patches."""
+
+
 def all_modes(pencil: Pencil, wanted: Eigenvalues, seed: int, known: Tensor | None = None) -> Modes:
     """The eigenpairs nearest to a number, two more than are wanted, and no other nearer ones.
 
@@ -32,7 +36,7 @@ def all_modes(pencil: Pencil, wanted: Eigenvalues, seed: int, known: Tensor | No
         known: (p, j) modes that it begins with, too.
 
     Raises:
-        SolveError: there are fewer than are wanted.
+        TooFewError: there are fewer than are wanted.
     """
     arnoldi = Arnoldi.begin(pencil.inverse, _start(pencil, seed, known))
     more = True
@@ -47,7 +51,7 @@ def all_modes(pencil: Pencil, wanted: Eigenvalues, seed: int, known: Tensor | No
             f"only {len(inside)} of the {wanted.count} eigenvalues nearest to {wanted.near:g} were found; ask for "
             "fewer with count="
         )
-        raise SolveError(message)
+        raise TooFewError(message)
     return _modes(pencil, arnoldi, ritz, inside, radius)
 
 

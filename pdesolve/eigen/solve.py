@@ -20,7 +20,7 @@ from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING
 from pdesolve.eigen.compare import Comparison, compare
 from pdesolve.eigen.modes import Modes
 from pdesolve.eigen.pencil import Pencil
-from pdesolve.eigen.search import all_modes, next_modes
+from pdesolve.eigen.search import TooFewError, all_modes, next_modes
 from pdesolve.eigen.shift import first_shift, is_good, shift_among
 from pdesolve.eigen.stacked import carried, stacked, values
 from pdesolve.errors import OutOfMemoryError, OutOfTimeError
@@ -32,6 +32,8 @@ from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.eigenvalues import Eigenvalues
 from pdesolve.statement.problem import Problem
 
+# Of all patches, before as many eigenvalues as are wanted are said not to exist: 16 times as many on a line.
+MOST_HALVINGS = 4
 WITHIN = 10.0  # times its error: eigenvalues that are nearer to each other, or to the real axis, may be alike
 
 
@@ -119,14 +121,26 @@ class EigenSolver:
 
     def begin(self) -> Level:
         """All wanted modes on the first patches, and a shift that keeps away from their eigenvalues."""
-        patches, q = self.space.start()
         near = self.wanted.near
+        patches, q = self.space.start()
         self.shift = first_shift(self._pencil(patches, q, near), near)
-        level = self.searched(patches, q)
+        level = self._searched_on_enough(patches, q)
+        patches, q = level.patches, level.q
         found = level.modes.values
         if is_good(self.shift, found, near):
             return level
         self.shift = shift_among(found, near)
+        return self.searched(patches, q)
+
+    def _searched_on_enough(self, patches: Patches, q: np.ndarray) -> Level:
+        """All wanted modes on the first patches, or on halves of them that can hold as many."""
+        for _ in range(MOST_HALVINGS):
+            try:
+                return self.searched(patches, q)
+            except TooFewError:
+                partition, parent = patches.partition.split(np.ones(patches.half.shape, dtype=bool))
+                patches, kept = Patches.over(self.space.frame, partition)
+                q = q[parent[kept]]
         return self.searched(patches, q)
 
     def searched(self, patches: Patches, q: np.ndarray) -> Level:

@@ -21,6 +21,7 @@ from pdesolve import (
     ProblemError,
     Rectangle,
     Solution,
+    SolveError,
     TimeInterval,
     UsageError,
     check,
@@ -264,3 +265,41 @@ def test_errors_at_a_re_entrant_corner_are_true():
     corner = Polygon([(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)])
     solution = solve(on(corner, [Dirichlet(0, on=corner.boundary)], 3), tol=1e-5)
     assert_true(solution, [9.63972384402194, 15.1972519264, 2 * np.pi**2])
+
+
+def test_more_eigenvalues_than_the_first_patches_hold():
+    assert_true(solve(string(25), tol=1e-5), (np.arange(1, 26) * np.pi) ** 2, factor=20)
+
+
+def test_finitely_many_eigenvalues_are_said_to_be_so():
+    """∂u/∂n = λ u at the two ends of a string at rest: λ = 0 and 2, and no other."""
+    condition = Condition(lambda u, n, lam: u.x * n.x - lam * u, on=LINE.boundary)
+    assert np.allclose(solve(on(LINE, [condition], 2, lambda u: u.xx)).eigenvalues, [0, 2], atol=1e-12)
+    with pytest.raises(SolveError, match="only 2 of the 3"):
+        solve(on(LINE, [condition], 3, lambda u: u.xx))
+
+
+def test_states_in_two_wells_differ_by_little_and_are_told_apart():
+    """Even and odd states of a double well; differences agree with a solve to a hundredth of the tolerance."""
+    line = Interval(-3, 3)
+    wells = on(
+        line,
+        [Dirichlet(0, on=line.boundary)],
+        2,
+        lambda u, x, lam: -u.xx + 40 * (x**2 - 1.5) ** 2 * u - lam * u,
+    )
+    coarse, fine = solve(wells, tol=1e-6), solve(wells, tol=1e-8)
+    assert np.diff(fine.eigenvalues)[0] == pytest.approx(5.88e-5, rel=2e-3)
+    assert np.diff(coarse.eigenvalues)[0] == pytest.approx(np.diff(fine.eigenvalues)[0], rel=1e-4)
+
+
+def test_a_well_narrower_than_the_first_points_is_seen():
+    depth = 3e4
+    problem = on(
+        LINE,
+        FIXED,
+        1,
+        lambda u, x, lam: -u.xx - depth * torch.exp(-(((x - 0.3137) / 0.01) ** 2)) * u - lam * u,
+        near=-depth / 2,
+    )
+    assert_true(solve(problem, tol=1e-5), [-16414.65424095])

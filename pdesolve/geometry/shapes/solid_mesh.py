@@ -15,6 +15,7 @@ from pdesolve.geometry.shapes.facets import STRAIGHT, Facets, load_igl
 from pdesolve.geometry.shapes.groups import Groups
 from pdesolve.geometry.shapes.mesh_data import MeshData
 from pdesolve.geometry.shapes.simplices import refined, simplex_rule
+from pdesolve.geometry.shapes.tetrahedra import filled
 from pdesolve.geometry.surface import Surface
 from pdesolve.quadrature import Rule
 
@@ -73,38 +74,34 @@ class SolidMesh(Groups, Domain):
         return float(np.linalg.det(corner - corner.mean(axis=(0, 1))).sum()) / 6
 
     @cached_property
-    def _tetrahedra(self) -> Tensor:
-        """Corners (e, 4, 3) of cells that fill it; of a surface those that TetGen finds without new points on it."""
+    def _cells(self) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices (n, 3) and tetrahedra (e, 4) that fill it: those of the file, or some between its vertices.
+
+        Raises:
+            ProblemError: none fill it.
+        """
         if len(self.data.cells):
-            return torch.from_numpy(self.data.points[self.data.cells])
-        points, cells = self._filled("pYQ")
-        return torch.from_numpy(points[cells])
-
-    def _filled(self, flags: str) -> tuple[np.ndarray, np.ndarray]:
-        from igl.copyleft import tetgen
-
-        try:
-            points, cells = tetgen.tetrahedralize(self.data.points, self.data.facets, flags=flags)[:2]
-        except RuntimeError:  # of TetGen, without a kind of its own
-            cells = ()
-        if not len(cells):
-            message = f"{self} cannot be filled with tetrahedra: does its surface cross itself?"
+            return self.data.points, self.data.cells
+        found = filled(self.data.points, self.data.facets, self.measure, self._inside)
+        if found is None:
+            message = (
+                f"{self} cannot be filled with tetrahedra: does its surface cross itself? Else give a mesh with "
+                "tetrahedra, a .msh or .vtu file"
+            )
             raise ProblemError(message)
-        return points, cells
+        return found
+
+    def _inside(self, x: np.ndarray) -> np.ndarray:
+        return self.level(torch.from_numpy(x)).numpy() < 0
 
     def simplices(self, points: int) -> tuple[np.ndarray, np.ndarray]:
         """Return vertices (n, 3) and tetrahedra (e, 4) that fill it, about so many points."""
-        if len(self.data.cells):
-            return refined(self.data.points, self.data.cells, points)
-        largest = self.measure / (5 * points)  # five tetrahedra for each vertex
-        found, cells = self._filled(f"pq1.4a{largest:.6g}YQ")
-        volume = np.linalg.det(found[cells[:, 1:]] - found[cells[:, :1]])
-        cells[volume < 0] = cells[volume < 0][:, [1, 0, 2, 3]]
-        return found, cells
+        return refined(*self._cells, points)
 
     def rule(self, order: int) -> Rule:
         """Gauss rules on the tetrahedra."""
-        return simplex_rule(self._tetrahedra, order)
+        points, cells = self._cells
+        return simplex_rule(torch.from_numpy(points[cells]), order)
 
 
 def _faces(data: MeshData):

@@ -12,7 +12,6 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -250,6 +249,9 @@ class SplinePath(Path):
             ends = "periodic"
         elif len(v) < 4:  # a cubic through fewer points is not determined without more conditions
             ends = "natural"
+        # Only splines need it, and it takes as long to import as a small problem to solve.
+        from scipy.interpolate import CubicSpline
+
         return torch.from_numpy(np.ascontiguousarray(CubicSpline(self._knots.numpy(), v, bc_type=ends).c))
 
     @property

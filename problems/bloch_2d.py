@@ -2,7 +2,7 @@
 
 -Δψ + V ψ = λ ψ,  V = 10 (cos 2πx + cos 2πy),  ψ = exp(i k·x) (a + i b),  a and b periodic on (0, 1)²
 
-λ = -1.37190553, 27.5366930, 33.5606528, 46.0162036 for k = (1, 0.5), each twice: a + i b may be multiplied by i.
+λ = -1.3719055, 27.5366947, 33.5606548, 46.0162052 for k = (1, 0.5), each twice: a + i b may be multiplied by i.
 """
 
 from torch import cos, pi

@@ -65,7 +65,7 @@ def true_error(made, point, kept={}):  # noqa: B006
     """Error against the next order, and the estimate."""
     if kept.get("made") is not made:
         family = Family.of(made.base.problem, made.base.approximator)
-        kept.update(made=made, family=family, offline=Offline(family.raised, made.box))
+        kept.update(made=made, family=family, offline=Offline(family.raised, made.box, made.tol))
     offline, space = kept["offline"], kept["family"].space
     found = made.model.at(point)
     finer = offline.space.prolong(space, torch.from_numpy(found.a) @ made.functions)

@@ -171,7 +171,7 @@ class _Maker:
     def _on(self, mixture: PartitionedMixture) -> Surrogate:
         torch.set_num_threads(1)
         centre = self._at(self.box.centre)
-        offline = Offline(Family.of(centre, mixture), self.box)
+        offline = Offline(Family.of(centre, mixture), self.box, self.tol)
         dependence = find_dependence(self.box, offline.sampler(), ACCURATE * self.tol)
         told = f"{len(dependence.magic)} terms of degree {dependence.powers.sum(1).max()}"
         self.show(f"the rows depend on {', '.join(self.box.names)} through {told}")

@@ -208,6 +208,7 @@ def test_boundary_values_may_be_what_varies():
     )
     made = build_surrogate(problem, {"a": (1, 2)}, tol=1e-6)
     assert made.size == 1
+    assert made.estimated_error(a=1.7) <= 1e-6
     assert made(0.25, 0.5, a=1.7) == pytest.approx(0.25 * 1.7, rel=1e-6)
 
 

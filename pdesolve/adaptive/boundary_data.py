@@ -67,7 +67,9 @@ def _of_one_degree(points: Points, q: np.ndarray) -> list[Points]:
     found = []
     for degree in np.unique(own):
         mine = own == degree
-        normals = None if points.normals is None else points.normals[mine]
+        normals = None
+        if points.normals is not None:
+            normals = points.normals[mine]
         found.append(Points(points.cells[mine], points.y[mine], points.weight[mine], False, normals))
     return found
 

@@ -14,11 +14,12 @@ from pdesolve.errors import SolveError, UsageError
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.trace import Trace
 from pdesolve.runs.monitor import Monitor
+from pdesolve.runs.wording import named
 from pdesolve.statement.problem import Problem
 
-ROUGH = 1e-2  # tolerance of the solutions on the way
+ROUGH = 1e-2  # tolerance of the solutions on the way: a guess needs two digits to be near
 FIRST_STEP = 0.5
-SHORTEST_STEP = 1 / 64
+SHORTEST_STEP = 1 / 64  # at a fold the step would shrink without end
 EASIER = 100.0  # factor by which the constant is easier at the start, where none is given
 MOST_SECONDS = 0.5  # of the time that is left, for each step
 
@@ -63,11 +64,15 @@ def continued(
     """
     name, begin = starting_value(problem, setting)
     end = problem.constants[name]
-    logarithmic = begin * end > 0
-    reached, step, current, mixture = -1.0, FIRST_STEP, problem, None
+    reached = -1.0
+    step = FIRST_STEP
+    current = problem
+    mixture = None
     while reached < 1:
-        at = min(reached + step, 1.0) if reached >= 0 else 0.0
-        value = end if at == 1 else begin * (end / begin) ** at if logarithmic else begin + at * (end - begin)
+        at = 0.0
+        if reached >= 0:
+            at = min(reached + step, 1.0)
+        value = _between(begin, end, at)
         attempt = current.with_constants({name: value})
         inner = Monitor(time_limit=_seconds_left(monitor), clock=monitor.clock)
         result = solve_adaptively(attempt, ROUGH, inner, device, mixture)
@@ -75,14 +80,15 @@ def continued(
             continuation=value, unknowns=len(result.mixture.coefficients), reached=result.converged
         )
         if monitor.out_of_time():
-            message = (
-                f"the time limit passed on the way to {name} = {end:g}, at {value:g}; raise --time-limit"
-            )
+            message = f"the time limit passed on the way to {name} = {end:g}, at {value:g}; raise {named('time_limit')}"
             raise SolveError(message)
         if result.converged:
-            mixture, names = result.mixture, problem.coordinates
+            mixture = result.mixture
+            names = problem.coordinates
             guess = {u: Trace(mixture, i, names) for i, u in enumerate(problem.unknowns)}
-            current, reached, step = problem.with_guess(guess), at, 2 * step
+            current = problem.with_guess(guess)
+            reached = at
+            step = 2 * step
         elif reached < 0:
             message = f"continuation begins at {name} = {value:g}, which does not converge either; begin further away"
             raise SolveError(message)
@@ -96,6 +102,15 @@ def continued(
                 raise SolveError(message)
     assert mixture is not None
     return current, mixture
+
+
+def _between(begin: float, end: float, at: float) -> float:
+    """From λ₀ to λ₁ at a part of the way, in log λ where both have one sign."""
+    if at == 1:
+        return end
+    if begin * end > 0:
+        return begin * (end / begin) ** at
+    return begin + at * (end - begin)
 
 
 def _seconds_left(monitor: Monitor) -> float | None:

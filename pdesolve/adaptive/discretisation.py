@@ -56,7 +56,9 @@ class Discretisation:
     def __post_init__(self) -> None:
         d = self.problem.domain.dimension
         # A periodic axis is one of the grid.
-        rotation = torch.eye(d, dtype=torch.float64) if self.problem.seams else None
+        rotation = None
+        if self.problem.seams:
+            rotation = torch.eye(d, dtype=torch.float64)
         self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem), self.duration, rotation)
         self.statement = Statement.of(self.problem, self.frame.rotation)
         self.first_order = self.settings.get("degree", self.tuning.first_degree[d - 1])

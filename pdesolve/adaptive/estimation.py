@@ -106,9 +106,12 @@ def overlooked(
     for as much continuity: neither the residual nor the difference of two solutions shows that there is too little.
     """
     assembly = discrete.assembly
-    term, at = assembly.statement.terms[0], assembly.source(TermRows).at
-    size, left = root_mean_squares(discrete), _seen_residuals(discrete)
-    mask, orders = np.zeros(len(assembly.patches), dtype=bool), np.zeros_like(assembly.statement.orders)
+    term = assembly.statement.terms[0]
+    at = assembly.source(TermRows).at
+    size = root_mean_squares(discrete)
+    left = _seen_residuals(discrete)
+    mask = np.zeros(len(assembly.patches), dtype=bool)
+    orders = np.zeros_like(assembly.statement.orders)
     for points in assembly.space.unseen_points(samples, seed):
         jets = at.jets(term, points, at.table(term, points), discrete.coefficients)
         r, dF = at.linearise(term, points, jets)
@@ -130,7 +133,8 @@ def overlooked(
 def _seen_residuals(discrete: Discrete) -> Tensor:
     """Root mean square residuals (e, c) of the equation at the points of the solve, in units of the unknown."""
     assembly = discrete.assembly
-    term, at = assembly.statement.terms[0], assembly.source(TermRows).at
+    term = assembly.statement.terms[0]
+    at = assembly.source(TermRows).at
     found = discrete.coefficients.new_zeros(len(assembly.patches), term.operator.components)
     for points in map(assembly.space.to_device, assembly.interior):
         r, dF = at.linearise(
@@ -150,7 +154,8 @@ def left_over(discrete: Discrete, tuning: Tuning = TUNING) -> float:
     put at a thousandth of the largest.
     """
     assembly = discrete.assembly
-    term, at = assembly.statement.terms[0], assembly.source(TermRows).at
+    term = assembly.statement.terms[0]
+    at = assembly.source(TermRows).at
     squares = discrete.coefficients.new_zeros(2, len(assembly.patches), term.operator.components)
     volume = squares.new_zeros(len(assembly.patches))
     for points in map(assembly.space.to_device, assembly.interior):
@@ -181,7 +186,8 @@ def natural_sizes(discrete: Discrete) -> np.ndarray:
     Row c determines unknown u to the size max Σ |terms| / max |∂F/∂u_β| H^{-β}; the row that determines it best counts.
     """
     assembly = discrete.assembly
-    term, at = assembly.statement.terms[0], assembly.source(TermRows).at
+    term = assembly.statement.terms[0]
+    at = assembly.source(TermRows).at
     largest = discrete.coefficients.new_zeros(assembly.unknowns, term.operator.components)
     for points in map(assembly.space.to_device, assembly.interior):
         _, terms, scale = _terms_of(discrete, term, at, points)

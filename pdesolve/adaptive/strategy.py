@@ -13,6 +13,7 @@ from pdesolve.patches.cover import Patches
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete
 from pdesolve.runs.answer import SecondSolution
+from pdesolve.runs.wording import named
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Forward:
         """What to try."""
         return (
             f"Gauss–Newton ends at a residual of {residual:.1e} that no refinement lowers; start nearer with guess=, "
-            "or reach the solution through an easier constant: --set continuation=NAME"
+            f"or reach the solution through an easier constant: {named('continuation', 'NAME')}"
         )
 
     def expansion(self, discrete: Discrete) -> PartitionedMixture:

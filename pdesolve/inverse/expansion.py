@@ -15,10 +15,13 @@ REGULAR = 1e-13  # rows beside those of points, for functions that vanish at all
 
 def joined(discrete: Identified) -> PartitionedMixture:
     """All unknowns on the same patches: fields are fitted locally."""
-    rows, space, parameters = discrete.rows, discrete.rows.space, discrete.rows.parameters
+    rows = discrete.rows
+    space = discrete.rows.space
+    parameters = discrete.rows.parameters
     if not parameters.fields:
         return discrete.mixture
-    problem, states = rows.statement.problem, rows.statement.states
+    problem = rows.statement.problem
+    states = rows.statement.states
     phi = parameters.coefficients(discrete.theta)
     whole = replace(discrete.mixture, outputs=len(problem.unknowns))
     c = torch.zeros(whole.layout.total, dtype=phi.dtype)

@@ -37,7 +37,8 @@ def unknown_parameters_of(
         tol: relative size of what may be left of these statements.
         degree: N at least; 0: a low one.
     """
-    problem, d = statement.problem, statement.problem.domain.dimension
+    problem = statement.problem
+    d = statement.problem.domain.dimension
     scalars = torch.tensor(list(problem.parameters.values()), dtype=torch.float64)
     nothing = scalars.new_zeros(0)
     box = _box(frame)
@@ -53,13 +54,15 @@ def unknown_parameters_of(
 
 
 def _box(frame: Frame) -> tuple[Tensor, Tensor]:
-    lower, upper = torch.from_numpy(frame.lower), torch.from_numpy(frame.upper)
+    lower = torch.from_numpy(frame.lower)
+    upper = torch.from_numpy(frame.upper)
     return ((lower + upper) / 2)[None], ((upper - lower) / 2)[None]
 
 
 def _fields(statement: Statement, frame: Frame, box: tuple[Tensor, Tensor], degree: int) -> UnknownParameters:
     """Fields of one degree: particular solution and null space of their statements, roughness, start."""
-    problem, count = statement.problem, len(statement.fields)
+    problem = statement.problem
+    count = len(statement.fields)
     k = basis_size(problem.domain.dimension, degree)
     parts = [_rows(term, statement, frame, box, degree) for term in statement.field_terms]
     K = torch.cat([rows for rows, _ in parts])
@@ -88,19 +91,25 @@ def _rows(
     Raises:
         ProblemError: it is not linear in the fields.
     """
-    operator, problem = term.operator, statement.problem
-    d, count = problem.domain.dimension, len(statement.fields)
+    operator = term.operator
+    problem = statement.problem
+    d = problem.domain.dimension
+    count = len(statement.fields)
     k = basis_size(d, degree)
     if operator.term.place is None:
-        x, normals = problem.domain.sample(INTERIOR * k, sampler="sobol", seed=3), None
+        x = problem.domain.sample(INTERIOR * k, sampler="sobol", seed=3)
+        normals = None
         w = torch.full((len(x),), 1 / len(x), dtype=torch.float64)
     else:
         rule = operator.term.place.rule(problem.domain, degree + 4)
-        x, normals, w = rule.points, rule.normals, rule.weights / rule.weights.sum()
+        x = rule.points
+        normals = rule.normals
+        w = rule.weights / rule.weights.sum()
     parameters = {name: torch.tensor(v, dtype=torch.float64) for name, v in problem.parameters.items()}
     generator = torch.Generator().manual_seed(6)
     jets = torch.rand(len(x), len(operator.slots), generator=generator, dtype=torch.float64)
-    own, other = (list(term.places[: len(term.slots)]), list(term.places[len(term.slots) :]))
+    own = list(term.places[: len(term.slots)])
+    other = list(term.places[len(term.slots) :])
     sensitivities = []
     for j in (0 * jets, jets):
         r, dF = operator.linearise(x, j, normals, parameters)
@@ -136,7 +145,9 @@ def _null_space(K: Tensor, g: Tensor, size: int) -> tuple[Tensor, Tensor, float]
     rank = int((s > NULL * s[0]).sum())
     image = V[:rank].T / s[:rank]
     offset = image @ (image.T @ (R[:, :size].T @ R[:, size]))
-    misfit = float((K @ offset - g).norm() / g.norm().clamp_min(1e-300)) if bool(g.any()) else 0.0
+    misfit = 0.0
+    if bool(g.any()):
+        misfit = float((K @ offset - g).norm() / g.norm().clamp_min(1e-300))
     return offset, V[rank:].T.contiguous(), misfit
 
 
@@ -147,7 +158,8 @@ def _roughness(box: tuple[Tensor, Tensor], degree: int) -> Tensor:
     unit = np.eye(d, dtype=int)
     pairs = [(i, j) for i in range(d) for j in range(i, d)]
     betas = tuple(tuple(int(v) for v in unit[i] + unit[j]) for i, j in pairs)
-    zero, one = torch.zeros(1, d, dtype=t.dtype), torch.ones(1, d, dtype=t.dtype)
+    zero = torch.zeros(1, d, dtype=t.dtype)
+    one = torch.ones(1, d, dtype=t.dtype)
     table = polynomials(t, zero, one, degree, betas)
     factor = torch.tensor([1.0 if i == j else 2.0 for i, j in pairs], dtype=t.dtype).sqrt()
     rows = (table * w.sqrt()[:, None] * factor[:, None, None]).flatten(0, 1)
@@ -170,13 +182,15 @@ def _start(
     """
     problem = statement.problem
     k = len(offset) // max(len(statement.fields), 1)
-    rows, values = [], []
+    rows = []
+    values = []
     x = problem.domain.sample(4 * k, sampler="sobol", seed=4)
     basis = polynomials(x @ frame.rotation, *box, degree, ((0,) * x.shape[1],))[0]
     for i, field in enumerate(statement.fields):
         mine = slice(i * k, (i + 1) * k)
         name = problem.unknowns[field]
-        at_zero, by_eta = basis @ offset[mine], basis @ free[mine]
+        at_zero = basis @ offset[mine]
+        by_eta = basis @ free[mine]
         if problem.guess and name in problem.guess:
             rows.append(by_eta)
             values.append(problem.values(problem.guess, x, "guess")[:, field] - at_zero)

@@ -99,10 +99,11 @@ def forward(
     assembly = rows.at(theta)
     if not assembly.linear:
         return Forward(gauss_newton(assembly, start, stop, monitor), None)
-    c = assembly.space.zero() if start is None else start
-    at = _Linearisation.of(assembly, c)
+    if start is None:
+        start = assembly.space.zero()
+    at = _Linearisation.of(assembly, start)
     move = at.equations.solve([-r for r in at.residuals]).x
-    c = c + move
+    c = start + move
     residuals = [r + block.apply(move) for r, block in zip(at.residuals, at.equations.rows, strict=True)]
     size = squared_norm(residuals) ** 0.5
     of_patch = assembly.residual_of_patch(residuals)

@@ -81,7 +81,8 @@ def _of_fields(parameters: UnknownParameters, y: Tensor, unknown: Tensor) -> tup
 
 def _of_states(rows: ParametricRows, y: Tensor, unknown: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
     """O in parts, for observations of unknowns of the patches: their numbers (n,), columns (n, k), tables (n, k)."""
-    mixture, states = rows.space.mixture(), rows.statement.states
+    mixture = rows.space.mixture()
+    states = rows.statement.states
     at = torch.nonzero(torch.isin(unknown, torch.tensor(states)))[:, 0]
     patch = _patch_of(mixture, y[at])
     parts = []

@@ -62,7 +62,8 @@ class ParametricRows:
             scales: of each source, from the linearisation.
             residuals: of each block, from the linearisation.
         """
-        terms, found = assembly.source(TermRows), []
+        terms = assembly.source(TermRows)
+        found = []
         for source, scale in zip(assembly.sources, scales, strict=True):
             if source is terms:
                 found += self._of_terms(terms, c, scale)

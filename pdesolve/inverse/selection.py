@@ -70,12 +70,14 @@ def _cross_validated(
     R: Tensor, z: Tensor, rest: float, n: int, parameters: UnknownParameters, theta: Tensor, alpha: Tensor
 ) -> Tensor:
     """Weights α (f,) of roughness with the least score n RSS/(n - 1.4 tr S)², one field after the other."""
-    normal, rhs = R.T @ R, R.T @ z
+    normal = R.T @ R
+    rhs = R.T @ z
     parts = [parameters.only_field(i).penalty(theta, theta.new_ones(1)) for i in range(len(alpha))]
     unit = [float(normal.trace() / rows.square().sum().clamp_min(1e-300)) for rows, _ in parts]
 
     def score(trial: Tensor) -> float:
-        H, g = normal.clone(), rhs.clone()
+        H = normal.clone()
+        g = rhs.clone()
         for a, (rows, values) in zip(trial, parts, strict=True):
             H += a * (rows.T @ rows)
             g += a * (rows.T @ values)
@@ -83,7 +85,9 @@ def _cross_validated(
         move = -torch.cholesky_solve(g[:, None], L)[:, 0]
         used = float(torch.linalg.solve_triangular(L, R.T, upper=False).square().sum())
         left = n - PRUDENCE * used
-        return float("inf") if left <= 0 else n * (rest + float((z + R @ move).square().sum())) / left**2
+        if left <= 0:
+            return float("inf")
+        return n * (rest + float((z + R @ move).square().sum())) / left**2
 
     for _ in range(1 if len(alpha) == 1 else 3):
         for i in range(len(alpha)):

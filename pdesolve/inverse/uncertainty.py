@@ -60,7 +60,9 @@ def _remark(discrete: Identified) -> str:
     if not given or abs(chi - expected) <= MISFIT * np.sqrt(2 * max(expected, 1.0)):
         return ""
     ratio = np.sqrt(chi / max(expected, 1e-300))
-    cause = "the model or sigma is wrong" if ratio > 1 else "sigma is too large"
+    cause = "sigma is too large"
+    if ratio > 1:
+        cause = "the model or sigma is wrong"
     return f"the data are missed by {ratio:.3g} times their sigma: {cause}, and so are the intervals"
 
 
@@ -69,7 +71,8 @@ def _of_states(discrete: Identified) -> dict[str, float]:
 
     The basis is orthonormal on each patch but for its envelope, which is nearly flat there.
     """
-    problem, states = discrete.rows.statement.problem, discrete.rows.statement.states
+    problem = discrete.rows.statement.problem
+    states = discrete.rows.statement.states
     squares, _ = _squares(discrete)
     ratio = (squares[0] / squares[1].clamp_min(1e-300)).sqrt()
     return {problem.unknowns[u]: float(ratio[i]) for i, u in enumerate(states)}
@@ -95,7 +98,8 @@ def _of_fields(discrete: Identified) -> dict[str, float]:
     The trace of an unknown, a field that stands in conditions only, may vanish; it is measured against the largest
     unknown.
     """
-    statement, parameters = discrete.rows.statement, discrete.rows.parameters
+    statement = discrete.rows.statement
+    parameters = discrete.rows.parameters
     if not parameters.fields:
         return {}
     count = len(parameters.names)

@@ -97,7 +97,8 @@ class UnknownParameters:
     def penalty(self, theta: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
         """Rows √α R (·, θ) of the roughness of all fields, weighted by α (f,), and their values at θ."""
         count = len(self.names)
-        rows, values = [theta.new_zeros(0, self.size)], [theta.new_zeros(0)]
+        rows = [theta.new_zeros(0, self.size)]
+        values = [theta.new_zeros(0)]
         for (R, r), a in zip(self.roughness, alpha, strict=True):
             rows.append(torch.cat([R.new_zeros(len(R), count), R], dim=1) * a.sqrt())
             values.append((R @ theta[count:] + r) * a.sqrt())

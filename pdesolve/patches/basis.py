@@ -237,13 +237,15 @@ def _multiply(factors: Sequence[Tensor], q: int, out: Tensor) -> None:
     if not rest:
         out.copy_(last)
     elif len(rest) == 1:
-        reverse, start = rest[0].flip(-1), 0
+        reverse = rest[0].flip(-1)
+        start = 0
         for total in range(q):
             part = slice(start, start := start + total + 1)
             torch.mul(reverse[..., q - 1 - total :], last[..., : total + 1], out=out[..., part])
     else:
         d = len(rest)
-        lower, start = out.new_empty(*out.shape[:-1], basis_size(d, q)), 0
+        lower = out.new_empty(*out.shape[:-1], basis_size(d, q))
+        start = 0
         _multiply(rest, q, lower)
         for total in range(q):
             check_deadline()  # in three dimensions, of many points, this takes seconds

@@ -44,9 +44,11 @@ class Patches:
         """Classify cells; returns the patches and the numbers of the cells kept."""
         samples = SAMPLES.get(partition.dimension, FEWEST_SAMPLES)
         axis = (torch.arange(samples, dtype=torch.float64) + 0.5) * (2 / samples) - 1
-        axis[0], axis[-1] = -1 + 1e-6, 1 - 1e-6
+        axis[0] = -1 + 1e-6
+        axis[-1] = 1 - 1e-6
         t = torch.cartesian_prod(*[axis] * partition.dimension).reshape(-1, partition.dimension).numpy()
-        centre, half = partition.centre.copy(), partition.half.copy()
+        centre = partition.centre.copy()
+        half = partition.half.copy()
         part = partition.part
         inside = frame.inside(centre[:, None] + half[:, None] * t, part)
         keep = np.flatnonzero(inside.any(axis=1))
@@ -56,7 +58,8 @@ class Patches:
         for _ in range(3):  # each pass looks closer at the box that the last one found
             low = np.where(seen[..., None], t, 1.0).min(axis=1) - 2 / samples
             high = np.where(seen[..., None], t, -1.0).max(axis=1) + 2 / samples
-            low, high = np.maximum(low, -1), np.minimum(high, 1)
+            low = np.maximum(low, -1)
+            high = np.minimum(high, 1)
             centre[crossed] += half[crossed] * (low + high) / 2
             half[crossed] *= (high - low) / 2
             seen = frame.inside(centre[crossed][:, None] + half[crossed][:, None] * t, part[crossed])

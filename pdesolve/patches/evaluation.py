@@ -35,7 +35,8 @@ class StartingValues:
     def scalars(self) -> dict[str, Tensor]:
         """The scalars by name."""
         found = self.statement.problem.parameters
-        dtype, device = self.space.half.dtype, self.space.device
+        dtype = self.space.half.dtype
+        device = self.space.device
         return {k: torch.tensor(v, dtype=dtype, device=device) for k, v in found.items()}
 
     def jets(self, term: GridTerm, points: Points) -> Tensor:
@@ -60,7 +61,9 @@ class Evaluation:
         betas = tuple(dict.fromkeys(beta for _, beta in term.slots))
         table = self.space.table(points, betas)
         place = [betas.index(beta) for _, beta in term.slots]
-        return table if len(place) == len(betas) else table[place]
+        if len(place) == len(betas):
+            return table
+        return table[place]
 
     def jets(self, term: GridTerm, points: Points, table: Tensor, coefficients: Tensor) -> Tensor:
         """Jets along grid axes (b, m, s)."""
@@ -111,7 +114,9 @@ class Evaluation:
             jets = torch.cat([jets, self.givens.jets(term, points)], dim=1)[:, np.argsort(term.places)]
         if term.transform is not None:
             jets = jets @ term.transform.to(jets).T
-        normals = None if points.normals is None else points.normals.reshape(b * m, -1)
+        normals = None
+        if points.normals is not None:
+            normals = points.normals.reshape(b * m, -1)
         return jets, self.space.coordinates(points), normals
 
     def row_scale(self, term: GridTerm, points: Points, dF: Tensor) -> Tensor:
@@ -129,4 +134,6 @@ class Evaluation:
 
 def along_grid(term: GridTerm, dF: Tensor) -> Tensor:
     """Sensitivities (n, c, s) to jets along the coordinates as those to jets along the grid axes."""
-    return dF if term.transform is None else dF @ term.transform.to(dF)
+    if term.transform is None:
+        return dF
+    return dF @ term.transform.to(dF)

@@ -50,7 +50,9 @@ class Family:
     def of(cls, problem: Problem, near: PartitionedMixture) -> Family:
         """The problem on the patches, and of the degrees, of a solution."""
         domain = problem.domain
-        rotation = torch.eye(domain.dimension, dtype=torch.float64) if problem.seams else None
+        rotation = None
+        if problem.seams:
+            rotation = torch.eye(domain.dimension, dtype=torch.float64)
         frame = Frame.of(domain, subdomains_of(problem), 0.0, rotation)
         patches, kept = Patches.over(frame, near.partition)
         return cls.on(Statement.of(problem, frame.rotation), patches, near.q[kept])

@@ -57,13 +57,15 @@ class Frame:
         """
         d = domain.dimension
         if rotation is None:
-            rotation, space = torch.eye(d, dtype=torch.float64), domain.rotation
+            rotation = torch.eye(d, dtype=torch.float64)
+            space = domain.rotation
             rotation[: len(space), : len(space)] = space
         if torch.equal(rotation, torch.eye(d, dtype=torch.float64)):
             lower, upper = domain.bounds.numpy()
         else:
             points = torch.cat([p.map(_unit_grid(d - 1, 65)) for p in domain.pieces]) @ rotation
-            lower, upper = points.amin(0).numpy(), points.amax(0).numpy()
+            lower = points.amin(0).numpy()
+            upper = points.amax(0).numpy()
         corners = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
         reach = corners[1] - corners[0]
         reach[-1] = max(reach[-1], duration)
@@ -128,8 +130,12 @@ class Frame:
         result = []
         for i in range(d):
             values = _merge(np.array(marks[i]), 0.02 * self.extent[i])
-            target = width if i < space else self.extent[i] / cells
-            least = 2 if i in periodic else 1
+            target = width
+            if i >= space:
+                target = self.extent[i] / cells
+            least = 1
+            if i in periodic:
+                least = 2
             parts = [
                 np.linspace(a, b, max(least, math.ceil((b - a) / target * (1 - 1e-9))) + 1)[:-1]
                 for a, b in itertools.pairwise(values)

@@ -90,10 +90,14 @@ class Singularities:
         smallest = np.full(len(found), np.inf)
         np.minimum.at(smallest, place, half[:, None])
         now = [_Seen(math.sqrt(s), float(h), 1) for s, h in zip(squares, smallest, strict=True)]
-        targets, free, explained = [], np.ones(len(cells), dtype=bool), 0.0
+        targets = []
+        free = np.ones(len(cells), dtype=bool)
+        explained = 0.0
         for v in np.argsort(-squares):
             mine = (place == v).any(axis=1) & free
-            halvings = self._halvings(tuple(found[v]), now[v], aim) if mine.any() else None
+            halvings = None
+            if mine.any():
+                halvings = self._halvings(tuple(found[v]), now[v], aim)
             if halvings is not None:
                 point = corners[place == v][0]
                 targets.append(Target(point, cells[mine], halvings))
@@ -104,7 +108,9 @@ class Singularities:
             if key not in self.seen or seen.half < 0.9 * self.seen[key].half:
                 self.seen[key] = seen
         few = len(targets) <= MOST_POINTS and explained >= TOGETHER * float((amount[cells] ** 2).sum())
-        return targets if few else []
+        if few:
+            return targets
+        return []
 
     def _halvings(self, key: tuple[int, ...], now: _Seen, aim: float) -> int | None:
         """Halvings wanted at a corner, or None where it is new or halving did not help."""
@@ -126,9 +132,11 @@ def halve_toward(
     Returns:
         The new partition and, per new cell, the cell it came from.
     """
-    halvings, point = np.ones(len(partition), dtype=int), np.zeros(axes.shape)
+    halvings = np.ones(len(partition), dtype=int)
+    point = np.zeros(axes.shape)
     for target in targets:
-        halvings[target.cells], point[target.cells] = target.halvings, target.point
+        halvings[target.cells] = target.halvings
+        point[target.cells] = target.point
     found, origin = partition.split(axes)
     for made in range(1, halvings.max(initial=1)):
         lower, upper = found.bounds

@@ -83,7 +83,9 @@ def data_of(term: GridTerm) -> Data:
     generator = torch.Generator().manual_seed(9)
     jet = (torch.rand(len(units), generator=generator, dtype=torch.float64) + 0.5) * units
     x = domain.sample(FEW, sampler="sobol", seed=9)
-    normals = None if operator.term.place is None else torch.ones_like(x) / math.sqrt(x.shape[1])
+    normals = None
+    if operator.term.place is not None:
+        normals = torch.ones_like(x) / math.sqrt(x.shape[1])
     sources = _values(operator, x, 0 * jet, normals)
     others = _values(operator, x, jet, normals) - sources
     size = float((sources.abs().sum(0) / others.abs().sum(0)).nan_to_num(0.0, 0.0, 0.0).max())

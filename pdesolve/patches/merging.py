@@ -22,7 +22,8 @@ def neighbours(partition: Partition, axis: int, marked: np.ndarray) -> np.ndarra
     same = np.column_stack([partition.part, low[:, lateral], high[:, lateral], root])
     _, row = np.unique(same, axis=0, return_inverse=True)
     order = np.lexsort((low[:, axis], row.ravel()))
-    first, second = order[:-1], order[1:]
+    first = order[:-1]
+    second = order[1:]
     fits = (row.ravel()[first] == row.ravel()[second]) & (high[first, axis] == low[second, axis])
     fits &= marked[first] & marked[second]
     # Along a run of cells that fit, every other pair.

@@ -129,7 +129,9 @@ class _PatchRows:
         # At the solution, rounding decides whether the residual falls or rises.
         if self.linear or full.merit <= model.point.merit * (1 + SLACK):
             step = taken(model, full, 1.0)
-            return step if self.linear else self._polished(step)
+            if self.linear:
+                return step
+            return self._polished(step)
         return backtrack(self, model, shortest=SHORTEST, longest=0.5)
 
     def _polished(self, step: Step[list[Tensor]]) -> Step[list[Tensor]]:

@@ -69,7 +69,8 @@ class Partition:
         part = np.repeat(np.arange(parts), len(index))
         index = np.tile(index, (parts, 1))
         wrapped = tuple(periodic or [False] * len(breaks))
-        shift = np.zeros((0, 0)) if shift is None else shift
+        if shift is None:
+            shift = np.zeros((0, 0))
         return cls(arrays, np.zeros_like(index), index, wrapped, part, shift)
 
     def state(self) -> dict[str, Any]:
@@ -153,7 +154,8 @@ class Partition:
     def locate(self, points: np.ndarray, part: np.ndarray | None = None) -> np.ndarray:
         """The cell that contains each point (n, d), of sub-domain `part` (n,); -1 where there is none."""
         n = len(points)
-        part = np.zeros(n, dtype=np.int64) if part is None else part
+        if part is None:
+            part = np.zeros(n, dtype=np.int64)
         root = np.empty((n, self.dimension), dtype=np.int64)
         fraction = np.empty((n, self.dimension))
         outside = np.zeros(n, dtype=bool)
@@ -214,7 +216,8 @@ class Partition:
         Returns:
             The new partition and, per new cell, the cell it came from.
         """
-        eighths = np.full(self.level.shape, 4) if eighths is None else eighths
+        if eighths is None:
+            eighths = np.full(self.level.shape, 4)
         level = self.level
         index = self.index
         span = self.span
@@ -262,7 +265,8 @@ class Partition:
         both = count[pair] == 2
         order = np.lexsort((self.index[candidates[both], axis], pair[both]))
         first, second = candidates[both][order].reshape(-1, 2).T
-        level, index = self.level.copy(), self.index.copy()
+        level = self.level.copy()
+        index = self.index.copy()
         level[first] -= step
         index[first] >>= step
         kept = np.ones(len(self), dtype=bool)
@@ -295,8 +299,10 @@ class Partition:
 
         Cells that end at a plane are compared with cells that begin there, plane by plane, in exact integers.
         """
-        end, begin = high[:, axis], low[:, axis]
-        enders, beginners = np.argsort(end, kind="stable"), np.argsort(begin, kind="stable")
+        end = high[:, axis]
+        begin = low[:, axis]
+        enders = np.argsort(end, kind="stable")
+        beginners = np.argsort(begin, kind="stable")
         planes = np.intersect1d(end, begin)
         cut = [
             (np.searchsorted(x[o], planes), np.searchsorted(x[o], planes, side="right"), o)
@@ -321,8 +327,10 @@ class Partition:
         compared with up to two images of another along each such axis.
         """
         lower, upper = self.bounds
-        first, last = np.array([b[0] for b in self.breaks]), np.array([b[-1] for b in self.breaks])
-        period, lateral = last - first, np.arange(self.dimension) != axis
+        first = np.array([b[0] for b in self.breaks])
+        last = np.array([b[-1] for b in self.breaks])
+        period = last - first
+        lateral = np.arange(self.dimension) != axis
         slack = SLIVER * period[lateral]
         a = np.flatnonzero(upper[:, axis] == last[axis])
         b = np.flatnonzero(lower[:, axis] == first[axis])

@@ -101,7 +101,9 @@ class Space:
         """The same points on the device of the space."""
         if self.device == "cpu":
             return p
-        normals = None if p.normals is None else p.normals.to(self.device)
+        normals = None
+        if p.normals is not None:
+            normals = p.normals.to(self.device)
         return Points(p.cells, p.y.to(self.device), p.weight.to(self.device), p.congruent, normals)
 
     def coordinates(self, points: Points) -> Tensor:
@@ -123,9 +125,11 @@ class Space:
             OutOfTimeError: a deadline passed: this is the one thing that is done for every batch of points.
         """
         check_deadline()
-        cells, y = points.cells, points.y.to(self.device)
+        cells = points.cells
+        y = points.y.to(self.device)
         if points.congruent:
-            cells, y = cells[:1], y[:1]
+            cells = cells[:1]
+            y = y[:1]
         return self.basis.table(*self.local(cells, y), q or int(self.q[points.cells[0]]), betas)
 
     def value_table(self, points: Points, q: int | None = None) -> Tensor:
@@ -194,7 +198,8 @@ class Space:
         for points in self.interior:
             columns = self.columns(points.cells)
             b = len(points.cells)
-            own, known = found[columns].view(b, self.unknowns, -1), source.coefficients_on(c, points.cells)
+            own = found[columns].view(b, self.unknowns, -1)
+            known = source.coefficients_on(c, points.cells)
             k = min(own.shape[2], known.shape[2])  # bases are nested
             own[..., :k] = known[..., :k]
             found[columns] = own.view(b, -1)
@@ -219,7 +224,8 @@ class Space:
         """Coefficients (b, u, k) of the best fits to values (b, m, u) at the points of a batch, patch by patch."""
         table = self.value_table(points)  # (b or 1, m, k)
         weight = points.weight.to(wanted)[..., None]
-        table, rhs = table * weight[: len(table)], wanted * weight
+        table = table * weight[: len(table)]
+        rhs = wanted * weight
         gram = table.mT @ table
         gram.diagonal(dim1=1, dim2=2).add_(1e-12 * float(gram.diagonal(dim1=1, dim2=2).amax()))
         return torch.cholesky_solve(table.mT @ rhs, torch.linalg.cholesky(gram)).mT

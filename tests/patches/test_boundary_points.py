@@ -234,5 +234,5 @@ def test_a_sliver_that_no_cell_sees_belongs_to_the_nearest_patch():
 def test_a_lost_island_is_an_error_with_a_place_in_it():
     domain = SQUARE | Disk((2.713, 0.47), 1e-3) | Disk((5, 0.5), 0.5)
     patches = patches_over(domain, 3)
-    with pytest.raises(SolveError, match=r"near \(2\.71.*raise --set cells"):
+    with pytest.raises(SolveError, match=r"near \(2\.71.*raise cells"):
         points_of(patches, [domain.boundary])

@@ -57,7 +57,9 @@ def condensed_with_border(layout: Columns, centres: np.ndarray, rows: Rows, scal
     sparse = [block for block in rows if isinstance(block, RowBlocks)]
     sparse += [block for border in dense for block in border.confined]
     factor = CondensedCholesky(layout, centres, sparse, scale)
-    return Bordered(factor, dense, scale) if dense else factor
+    if dense:
+        return Bordered(factor, dense, scale)
+    return factor
 
 
 @dataclass

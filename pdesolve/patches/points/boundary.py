@@ -27,7 +27,8 @@ def boundary_points(patches: Patches, place: Place, q: np.ndarray, batch: int) -
         q: (e,) orders of the patches.
         batch: at most so many cells in a batch.
     """
-    domain, frame = patches.frame.domain, patches.frame
+    domain = patches.frame.domain
+    frame = patches.frame
     n = int(q.max())
     pieces = frame.pieces_on(place)
     if not pieces:

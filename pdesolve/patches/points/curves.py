@@ -28,10 +28,13 @@ def on_curve(patches: Patches, piece: Piece, n: int, both: bool = False) -> Part
     if both:
         intervals, cells = _common(intervals, cells, intervals_in_cells(patches, piece, -1.0)[0])
     t, w = gauss_grid(1, n)
-    a, b = intervals[:, :1], intervals[:, 1:]
+    a = intervals[:, :1]
+    b = intervals[:, 1:]
     parameter = (a + b) / 2 + (b - a) / 2 * t[:, 0]
     flat = parameter.reshape(-1, 1)
-    x, normals, cells = piece.map(flat), piece.normal(flat), cells.repeat_interleave(len(t))
+    x = piece.map(flat)
+    normals = piece.normal(flat)
+    cells = cells.repeat_interleave(len(t))
     area = piece.area(flat) * ((b - a) / 2 * w).reshape(-1)
     return x, normals, cells, (area * stretch(patches, cells, normals)).sqrt()
 
@@ -57,10 +60,12 @@ def intervals_in_cells(patches: Patches, piece: Piece, side: float = 1.0) -> tup
 def _find_intervals(patches: Patches, piece: Piece, side: float) -> tuple[Tensor, Tensor]:
     pending = torch.cat([_first_intervals(patches, piece, a, b) for a, b in piece.intervals.tolist()])
     inner = torch.tensor([1e-6, 0.3, 0.5, 0.7, 1 - 1e-6], dtype=torch.float64)
-    done, owner = [], []
+    done = []
+    owner = []
     for depth in range(44):
         parameter = (pending[:, :1] + (pending[:, 1:] - pending[:, :1]) * inner).reshape(-1, 1)
-        x, normals = piece.map(parameter), piece.normal(parameter)
+        x = piece.map(parameter)
+        normals = piece.normal(parameter)
         cell = owners(patches, x, side * normals).reshape(-1, len(inner))
         x = x.reshape(-1, len(inner), x.shape[1])
         chord = (x[:, -1] - x[:, 0]).norm(dim=1)
@@ -72,11 +77,13 @@ def _find_intervals(patches: Patches, piece: Piece, side: float) -> tuple[Tensor
         rest = pending[~same]
         if not len(rest) or depth == 43:
             break
-        cut, leaving = rest.mean(1), ~alike[~same]
+        cut = rest.mean(1)
+        leaving = ~alike[~same]
         if depth % 2 == 0 and bool(leaving.any()):
             cut[leaving] = _exits(patches, piece, rest[leaving], cell[~same, 0][leaving], side)
         pending = torch.stack([rest[:, 0], cut, cut, rest[:, 1]], 1).reshape(-1, 2)
-    found, cells = torch.cat(done), torch.cat(owner)
+    found = torch.cat(done)
+    cells = torch.cat(owner)
     order = torch.argsort(found[:, 0])
     return _join(patches, piece, found[order], cells[order])
 
@@ -102,15 +109,18 @@ def _exits(patches: Patches, piece: Piece, intervals: Tensor, cells: Tensor, sid
         y = piece.map(s[:, None]) @ frame.rotation + from_a + at * (from_b - from_a)
         return (y - wall).gather(1, axis)[:, 0]
 
-    a, b = begin, end
+    a = begin
+    b = end
     g_a, g_b = ((y - wall).gather(1, axis)[:, 0] for y in (y_a, y_b))
     leaves = outside.any(1) & (g_a * g_b < 0)
     for _ in range(EXIT_STEPS):
         s = torch.where(g_b == g_a, b, b - g_b * (b - a) / (g_b - g_a))
         g = beyond(s)
         crossed = g * g_b < 0
-        a, g_a = torch.where(crossed, b, a), torch.where(crossed, g_b, g_a / 2)
-        b, g_b = s, g
+        a = torch.where(crossed, b, a)
+        g_a = torch.where(crossed, g_b, g_a / 2)
+        b = s
+        g_b = g
     return torch.where(leaves, b, (begin + end) / 2)
 
 
@@ -119,7 +129,8 @@ def _first_intervals(patches: Patches, piece: Piece, a: float, b: float) -> Tens
     ends = torch.tensor([[a], [(a + b) / 2], [b]], dtype=torch.float64)
     y = piece.map(ends) @ patches.frame.rotation
     extent = torch.from_numpy(patches.frame.extent)
-    span, sag = (y[2] - y[0]) / extent, (y[1] - (y[0] + y[2]) / 2) / extent
+    span = (y[2] - y[0]) / extent
+    sag = (y[1] - (y[0] + y[2]) / 2) / extent
     if float(sag.abs().max()) > 1e-13 or float(span.abs().max()) < 1e-9:
         steps = torch.linspace(0, 1, 17, dtype=torch.float64)
     else:
@@ -143,12 +154,18 @@ def _join(patches: Patches, piece: Piece, intervals: Tensor, cells: Tensor) -> t
     fresh[1:] = (cells[1:] != cells[:-1]) | ~touching
     first = torch.nonzero(fresh)[:, 0]
     last = torch.cat([first[1:] - 1, torch.tensor([len(cells) - 1])])
-    a, b, cells = intervals[first, 0], intervals[last, 1], cells[first]
+    a = intervals[first, 0]
+    b = intervals[last, 1]
+    cells = cells[first]
     middle = ((a + b) / 2)[:, None]
     length = piece.area(middle) * (b - a)
     size = 2 * torch.from_numpy(patches.half)[cells].amax(1)
     keep = length > 1e-7 * size
-    a, b, cells, length, size = a[keep], b[keep], cells[keep], length[keep], size[keep]
+    a = a[keep]
+    b = b[keep]
+    cells = cells[keep]
+    length = length[keep]
+    size = size[keep]
     count = (length / size / 1.2).ceil().clamp_min(1).long()
     index = torch.repeat_interleave(torch.arange(len(count)), count)
     position = torch.arange(len(index)) - torch.repeat_interleave(torch.cumsum(count, 0) - count, count)

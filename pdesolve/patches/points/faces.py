@@ -53,7 +53,8 @@ def face_points(patches: Patches, q: np.ndarray, batch: int) -> list[FacePoints]
     Returns:
         Batches of faces with one axis and one pair of orders; faces outside the domain are left out.
     """
-    faces, d = patches.partition.faces, patches.dimension
+    faces = patches.partition.faces
+    d = patches.dimension
     touched = patches.cut[faces.minus] & patches.cut[faces.plus]
     key = np.stack([faces.axis, q[faces.minus], q[faces.plus], touched], axis=1)
     result = []
@@ -62,12 +63,14 @@ def face_points(patches: Patches, q: np.ndarray, batch: int) -> list[FacePoints]
         n = int(max(q_minus, q_plus))
         for start in range(0, len(members), batch):
             f = members[start : start + batch]
-            low, high = faces.lower[f], faces.upper[f]
+            low = faces.lower[f]
+            high = faces.upper[f]
             if clip and d > 1:
                 f, y, weight = _clipped(patches, f, low, high, int(axis), n)
                 if not len(f):
                     continue
-                low, high = faces.lower[f], faces.upper[f]
+                low = faces.lower[f]
+                high = faces.upper[f]
             else:
                 y, weight = _on_box(low, high, int(axis), n)
             half = np.minimum(patches.half[faces.minus[f], axis], patches.half[faces.plus[f], axis])
@@ -89,7 +92,8 @@ def face_points(patches: Patches, q: np.ndarray, batch: int) -> list[FacePoints]
 def _moments(low: np.ndarray, high: np.ndarray, axis: int, y: Tensor, weight: Tensor, n: int) -> Tensor:
     """Orthonormal columns (b, m, r) that span the polynomials of total degree < n at weighted points of faces."""
     across = [i for i in range(low.shape[1]) if i != axis]
-    centre, half = torch.from_numpy((low + high) / 2)[:, None], torch.from_numpy((high - low) / 2)[:, None]
+    centre = torch.from_numpy((low + high) / 2)[:, None]
+    half = torch.from_numpy((high - low) / 2)[:, None]
     t = ((y - centre) / half.clamp_min(1e-300))[..., across]
     univariate = legendre_table(t, n, 0)[0]  # (b, m, d - 1, n)
     chosen = torch.tensor(degrees(len(across), n))
@@ -102,7 +106,8 @@ def _on_box(low: np.ndarray, high: np.ndarray, axis: int, n: int) -> tuple[Tenso
     t, w = gauss_grid(d - 1, n)
     full = torch.zeros(len(t), d, dtype=torch.float64)
     full[:, [i for i in range(d) if i != axis]] = t
-    centre, half = torch.from_numpy((low + high) / 2)[:, None], torch.from_numpy((high - low) / 2)[:, None]
+    centre = torch.from_numpy((low + high) / 2)[:, None]
+    half = torch.from_numpy((high - low) / 2)[:, None]
     return centre + half * full, w.sqrt().expand(len(low), -1)
 
 
@@ -110,7 +115,8 @@ def _clipped(
     patches: Patches, f: np.ndarray, low: np.ndarray, high: np.ndarray, axis: int, n: int
 ) -> tuple[np.ndarray, Tensor, Tensor]:
     """Face points inside the domain: exact intervals in 2-D, a clipped finer grid in 3-D; empty faces dropped."""
-    frame, part = patches.frame, patches.partition.part[patches.partition.faces.minus[f]]
+    frame = patches.frame
+    part = patches.partition.part[patches.partition.faces.minus[f]]
     if low.shape[1] == 2:
         owner, a, b = _intervals_of(patches, f)
         y, weight = _on_box(a, b, axis, n)
@@ -142,7 +148,8 @@ def _intervals_of(patches: Patches, f: np.ndarray) -> tuple[np.ndarray, np.ndarr
         clipped = np.flatnonzero(patches.cut[faces.minus] & patches.cut[faces.plus])
         part = patches.partition.part[faces.minus[clipped]]
         nudge = _seam_nudge(patches, clipped)
-        low, high = faces.lower[clipped] - nudge, faces.upper[clipped] - nudge
+        low = faces.lower[clipped] - nudge
+        high = faces.upper[clipped] - nudge
         seg, a, b = _inside_intervals(patches.frame, part, low, high)
         return clipped[seg], a + nudge[seg], b + nudge[seg]
 
@@ -161,18 +168,23 @@ def _inside_intervals(
     s = np.concatenate([[0.0], (np.arange(samples) + 0.5) / samples, [1.0]])
     point = lambda seg, at: low[seg] + (high[seg] - low[seg]) * at[:, None]  # noqa: E731
     inside = frame.inside(low[:, None] + (high - low)[:, None] * s[None, :, None], part)
-    inside[:, 0], inside[:, -1] = inside[:, 1], inside[:, -2]
+    inside[:, 0] = inside[:, 1]
+    inside[:, -1] = inside[:, -2]
     change = inside[:, 1:] != inside[:, :-1]
     seg, place = np.nonzero(change)
-    a, b, state = s[place], s[place + 1], inside[seg, place]
+    a = s[place]
+    b = s[place + 1]
+    state = inside[seg, place]
     for _ in range(BISECTIONS):
         middle = (a + b) / 2
         same = frame.inside(point(seg, middle), part[seg]) == state if len(seg) else np.zeros(0, dtype=bool)
-        a, b = np.where(same, middle, a), np.where(same, b, middle)
+        a = np.where(same, middle, a)
+        b = np.where(same, b, middle)
     starts_seg = np.concatenate([np.flatnonzero(inside[:, 0]), seg[~state]])
     starts = np.concatenate([np.zeros(int(inside[:, 0].sum())), a[~state]])
     ends_seg = np.concatenate([np.flatnonzero(inside[:, -1]), seg[state]])
     ends = np.concatenate([np.ones(int(inside[:, -1].sum())), a[state]])
-    first, last = np.lexsort((starts, starts_seg)), np.lexsort((ends, ends_seg))
+    first = np.lexsort((starts, starts_seg))
+    last = np.lexsort((ends, ends_seg))
     owner = starts_seg[first]
     return owner, point(owner, starts[first]), point(owner, ends[last])

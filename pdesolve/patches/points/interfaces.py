@@ -38,7 +38,8 @@ def interface_points(
     patches: Patches, pieces: Sequence[Piece], q: np.ndarray, batch: int
 ) -> list[InterfacePoints]:
     """Points on pieces between two sub-domains, batched by the patches on both sides."""
-    n, parts = int(q.max()), []
+    n = int(q.max())
+    parts = []
     for piece in pieces:
         if piece.dimension == 2 and not len(piece.intervals):
             continue

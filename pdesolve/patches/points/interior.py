@@ -66,7 +66,8 @@ def interior_points(
     result = []
     classes = _classes(patches, q)
     for cells in classes:
-        order, cut = int(q[cells[0]]), bool(patches.cut[cells[0]])
+        order = int(q[cells[0]])
+        cut = bool(patches.cut[cells[0]])
         n = per_axis(order)
         t, w = rule(patches.dimension, 2 * n if cut else n)
         w = w.sqrt()

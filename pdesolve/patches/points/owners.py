@@ -10,6 +10,7 @@ from pdesolve.errors import SolveError
 from pdesolve.geometry.place import Piece
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.points.interior import Points
+from pdesolve.runs.wording import named
 
 NUDGE = 1e-8  # relative step inwards that decides which of two cells a boundary point belongs to
 DEPTHS = (NUDGE, 1e-6, 1e-4, 1e-3, 3e-3, 1e-2, 2e-2, 4e-2)
@@ -42,14 +43,15 @@ def owners(patches: Patches, x: Tensor, normals: Tensor) -> Tensor:
 
 def _nearest(patches: Patches, x: Tensor) -> Tensor:
     """The cell nearest to each point (n, d)."""
-    frame, found = patches.frame, torch.zeros(len(x), dtype=torch.long)
+    frame = patches.frame
+    found = torch.zeros(len(x), dtype=torch.long)
     lower, upper = (torch.from_numpy(corner) for corner in patches.partition.bounds)
     for part in torch.split(torch.arange(len(x)), max(1, AT_ONCE // len(patches))):
         y = (x[part] @ frame.rotation)[:, None]
         distance, found[part] = (torch.maximum(lower - y, y - upper).clamp_min(0).norm(dim=2)).min(dim=1)
         if bool((far := distance > REACH * float(frame.extent.max())).any()):
             where = ", ".join(f"{v:.4g}" for v in x[part][far][0].tolist())
-            message = f"the domain near ({where}) is thinner than the cells can see; raise --set cells"
+            message = f"the domain near ({where}) is thinner than the cells can see; raise {named('cells')}"
             raise SolveError(message)
     return found
 
@@ -57,9 +59,11 @@ def _nearest(patches: Patches, x: Tensor) -> Tensor:
 def ends_of(patches: Patches, piece: Piece) -> Part:
     """The ends of an interval, with their patches."""
     nothing = torch.zeros(1, 0, dtype=torch.float64)
-    x, normals = piece.map(nothing), piece.normal(nothing)
+    x = piece.map(nothing)
+    normals = piece.normal(nothing)
     keep = piece.active(x)
-    x, normals = x[keep], normals[keep]
+    x = x[keep]
+    normals = normals[keep]
     return x, normals, owners(patches, x, normals), torch.ones(len(x), dtype=torch.float64)
 
 
@@ -74,15 +78,22 @@ def batched(
 ) -> list[Points]:
     """Group points by cell; cells of one order with the same number of points share a batch."""
     known = cells >= 0
-    y, normals, cells, weight = y[known], normals[known], cells[known], weight[known]
+    y = y[known]
+    normals = normals[known]
+    cells = cells[known]
+    weight = weight[known]
     order = torch.argsort(cells, stable=True)
-    y, normals, cells, weight = y[order], normals[order], cells[order], weight[order]
+    y = y[order]
+    normals = normals[order]
+    cells = cells[order]
+    weight = weight[order]
     unique, count = torch.unique_consecutive(cells, return_counts=True)
     start = torch.cumsum(count, 0) - count
     result = []
     kinds = torch.stack([count, torch.from_numpy(q)[unique]], dim=1)
     for kind in torch.unique(kinds, dim=0):
-        m, chosen = int(kind[0]), torch.nonzero((kinds == kind).all(1))[:, 0]
+        m = int(kind[0])
+        chosen = torch.nonzero((kinds == kind).all(1))[:, 0]
         for part in torch.split(chosen, max(1, batch)):
             index = start[part][:, None] + torch.arange(m)
             result.append(Points(unique[part].numpy(), y[index], weight[index], normals=normals[index]))

@@ -27,11 +27,13 @@ def between_grid_planes(patches: Patches, plane: tuple[int, float, int]) -> bool
 def on_plane(patches: Patches, piece: Piece, plane: tuple[int, float, int], n: int) -> Part:
     """Gauss points on the cell faces in a grid plane."""
     axis, value, sign = plane
-    frame, d = patches.frame, patches.dimension
+    frame = patches.frame
+    d = patches.dimension
     lower, upper = patches.partition.bounds
     edge = upper[:, axis] if sign > 0 else lower[:, axis]
     cells = np.flatnonzero(np.abs(edge - value) < 1e-9 * frame.extent[axis])
-    low, high = lower[cells].copy(), upper[cells].copy()
+    low = lower[cells].copy()
+    high = upper[cells].copy()
     low[:, axis] = high[:, axis] = value
     crowded = patches.cut[cells]
     parts = []
@@ -42,7 +44,8 @@ def on_plane(patches: Patches, piece: Piece, plane: tuple[int, float, int], n: i
         t, w = gauss_grid(d - 1, 2 * n if cut else n)
         full = torch.zeros(len(t), d, dtype=torch.float64)
         full[:, [i for i in range(d) if i != axis]] = t
-        a, b = torch.from_numpy(low[crowded == cut]), torch.from_numpy(high[crowded == cut])
+        a = torch.from_numpy(low[crowded == cut])
+        b = torch.from_numpy(high[crowded == cut])
         y = ((a + b)[:, None] / 2 + (b - a)[:, None] / 2 * full).reshape(-1, d)
         x = y @ frame.rotation.T
         keep = piece.claims(x) & piece.active(x)  # cell faces may reach beyond the piece
@@ -63,7 +66,8 @@ def on_surface(patches: Patches, piece: Piece, n: int) -> Part:
     parameter = ((low + high)[:, None] / 2 + (high - low)[:, None] / 2 * t).reshape(-1, k)
     x = piece.map(parameter)
     keep = piece.active(x)
-    x, parameter = x[keep], parameter[keep]
+    x = x[keep]
+    parameter = parameter[keep]
     normals = piece.normal(parameter)
     cells = owners(patches, x, normals)
     area = ((high - low).prod(1)[:, None] * w / 2**k).reshape(-1)[keep] * piece.area(parameter)
@@ -73,7 +77,8 @@ def on_surface(patches: Patches, piece: Piece, n: int) -> Part:
 def _panels(patches: Patches, piece: Piece) -> tuple[Tensor, Tensor]:
     """Lower and upper corners (b, d - 1) of panels, halved along an axis while long along it."""
     d = piece.dimension
-    low, high = torch.zeros(1, d - 1, dtype=torch.float64), torch.ones(1, d - 1, dtype=torch.float64)
+    low = torch.zeros(1, d - 1, dtype=torch.float64)
+    high = torch.ones(1, d - 1, dtype=torch.float64)
     for _ in range(MOST_HALVINGS):
         middle = (low + high) / 2
         cell = owners(patches, piece.map(middle), piece.normal(middle))
@@ -83,9 +88,11 @@ def _panels(patches: Patches, piece: Piece) -> tuple[Tensor, Tensor]:
             break
         for axis in range(d - 1):
             mark = long[:, axis]
-            left_high, right_low = high.clone(), low[mark].clone()
+            left_high = high.clone()
+            right_low = low[mark].clone()
             left_high[mark, axis] = right_low[:, axis] = (low[mark, axis] + high[mark, axis]) / 2
-            low, high = torch.cat([low, right_low]), torch.cat([left_high, high[mark]])
+            low = torch.cat([low, right_low])
+            high = torch.cat([left_high, high[mark]])
             long = torch.cat([long, long[mark]])
     return low, high
 

@@ -104,7 +104,9 @@ def of_values(size: Tensor) -> LeftFactor:
 def one_of_equal(a: Tensor) -> Tensor:
     """The first of a (b, …) where all are equal but for rounding."""
     alike = len(a) > 1 and bool((a - a[:1]).abs().amax() <= 1e-12 * a[0].abs().amax())
-    return a[:1] if alike else a
+    if alike:
+        return a[:1]
+    return a
 
 
 def _orthonormal(columns: Tensor) -> Tensor:

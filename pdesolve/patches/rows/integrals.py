@@ -61,7 +61,10 @@ def integral_rows(
         mixture: the approximator on them, of which only the layout and the basis are used.
         weight: of the rows, whose unit is that of the unknown.
     """
-    layout, rows, confined, values = mixture.layout, [], [], []
+    layout = mixture.layout
+    rows = []
+    confined = []
+    values = []
     for time in _times(problem, patches, int(mixture.q.max())):
         y, w, patch = _nodes(patches, int(mixture.q.max()), time)
         moments = _moments(mixture, y, w / w.sum(), patch)  # (p / u,) of one unknown, patch by patch
@@ -92,7 +95,8 @@ def _times(problem: Problem, patches: Patches, q: int) -> list[float | None]:
 
 def _nodes(patches: Patches, q: int, time: float | None) -> Nodes:
     """A rule over the domain at one time: Gauss on every patch, or the rule of the domain where patches are cut."""
-    d, frame = patches.dimension - (time is not None), patches.frame
+    d = patches.dimension - (time is not None)
+    frame = patches.frame
     lower, upper = patches.partition.bounds
     alive = np.ones(len(lower), dtype=bool)
     if time is not None:
@@ -116,7 +120,9 @@ def _nodes(patches: Patches, q: int, time: float | None) -> Nodes:
 
 
 def _at(y: Tensor, time: float | None) -> Tensor:
-    return y if time is None else torch.cat([y, torch.full_like(y[:, :1], time)], dim=1)
+    if time is None:
+        return y
+    return torch.cat([y, torch.full_like(y[:, :1], time)], dim=1)
 
 
 def _moments(mixture: PartitionedMixture, y: Tensor, w: Tensor, patch: np.ndarray) -> Tensor:

@@ -64,7 +64,8 @@ class InterfaceRows(FixedRows):
         half = np.minimum(space.patches.half[f.minus], space.patches.half[f.plus]).min(axis=1)
         reach = torch.from_numpy(half).to(space.device)[:, None]
         normals = (f.normals @ space.patches.frame.rotation).to(space.device)
-        of_values, of_fluxes = self.left.of_values(f), self.left.of_fluxes(f)
+        of_values = self.left.of_values(f)
+        of_fluxes = self.left.of_fluxes(f)
         sides = []
         for cells, own, sign in ((f.minus, sides_of_k[0], 1.0), (f.plus, sides_of_k[1], -1.0)):
             t, h = space.local(cells, f.y.to(space.device))
@@ -86,7 +87,8 @@ class InterfaceRows(FixedRows):
 
     def _coefficients(self, f: InterfacePoints, problem: Problem) -> list[list[Tensor]]:
         """Coefficients k (b, m) of each unknown, seen from each side."""
-        frame, d = self.space.patches.frame, self.space.dimension
+        frame = self.space.patches.frame
+        d = self.space.dimension
         x = (f.y @ frame.rotation.T).reshape(-1, d)
         step = BESIDE * float(np.max(frame.extent)) * f.normals.reshape(-1, d)
         found = {problem.unknown_of(c): c.k for c in problem.interfaces}

@@ -75,7 +75,8 @@ class TermRows:
     @cached_property
     def points(self) -> list[tuple[GridTerm, Points]]:
         """Collocation points of all terms, in batches; each has one block of rows."""
-        space, result = self.space, []
+        space = self.space
+        result = []
         for term in self.statement.terms:
             place = term.operator.term.place
             if place is None:
@@ -102,7 +103,9 @@ class TermRows:
         result = []
         for k in range(kind.max() + 1):
             mine = kind == k
-            normals = None if points.normals is None else points.normals[mine]
+            normals = None
+            if points.normals is not None:
+                normals = points.normals[mine]
             equal = all_equal(t[mine]) and all_equal(half[mine])
             result.append(Points(points.cells[mine], points.y[mine], points.weight[mine], equal, normals))
         return result

@@ -11,7 +11,8 @@ import click
 from pdesolve.cli.values import short
 from pdesolve.errors import UsageError
 
-Asked = tuple[tuple[str, str], ...]  # kind and what was written, as ("integral", "von_mises@right")
+# Kind and what was written, as ("integral", "von_mises@right").
+Asked = tuple[tuple[str, str], ...]
 
 _OPTIONS = {
     "integral": ("F[@PART]", "Integral of an unknown or output over a part of the boundary, or the domain."),
@@ -105,7 +106,8 @@ def table_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _shown(found: Mapping[str, Any]) -> str:
     if found["value"] is None:
         return f"unknown: {found['error']}"
-    values, errors = found["value"], found["estimated_error"]
+    values = found["value"]
+    errors = found["estimated_error"]
     if isinstance(values, Sequence):
         return ", ".join(_number(v, e) for v, e in zip(values, errors, strict=True))
     text = _number(values, errors)

@@ -14,7 +14,7 @@ from pdesolve.cli import values
 from pdesolve.cli.branch import require_free
 from pdesolve.cli.warn import warnings_as_lines
 
-NOT_CERTIFIED = 3
+NOT_VERIFIED = 3
 _FORM = "NAME=LOW:HIGH"
 
 
@@ -51,10 +51,12 @@ def surrogate(file: str, over: tuple[str, ...], out: str, **options: Any) -> int
     if as_json:
         click.echo(json_module.dumps({**made.summary(), "seconds": seconds, "output": out}, indent=1))
     else:
-        verdict = "made" if made.converged else "not certified"
+        verdict = "made" if made.converged else "not verified"
         told = f"{made.size} functions on {made.functions.shape[1]:,} unknowns in {values.duration(seconds)}"
         click.echo(f"{verdict}: {told}; {made.status}; Surrogate.load('{out}')")
-    return 0 if made.converged else NOT_CERTIFIED
+    if not made.converged:
+        return NOT_VERIFIED
+    return 0
 
 
 def _show(text: str) -> None:

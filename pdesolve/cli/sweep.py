@@ -97,7 +97,9 @@ def _answer(table: Any, files: Mapping[str, Path], out: str, as_json: bool, quie
         click.echo(f"{len(verdicts)} points: {told}; results in {out}")
     if not any(kind != "failed" for kind in verdicts):
         return 1
-    return 0 if table.solved.all() else NOT_VERIFIED
+    if not table.solved.all():
+        return NOT_VERIFIED
+    return 0
 
 
 class _Progress:
@@ -112,6 +114,9 @@ class _Progress:
         if self.quiet:
             return
         error = row["estimated_error"]
-        what = row["status"] if row["verdict"] != "solved" else f"estimated error {values.short(error)}"
+        if row["verdict"] == "solved":
+            what = f"estimated error {values.short(error)}"
+        else:
+            what = row["status"]
         found = f"{row['verdict']}, {what} in {values.duration(row['seconds'])}"
         click.echo(f"  {done}/{total}  {name}: {found}", err=True)

@@ -48,7 +48,9 @@ class GrowingSeries:
     @cached_property
     def moments(self) -> list[float]:
         """Times of all steps, a number that does not depend on that of the slabs."""
-        return output_times(self.problem.domain).tolist() if self.asked is None else list(self.asked)
+        if self.asked is not None:
+            return list(self.asked)
+        return output_times(self.problem.domain).tolist()
 
     @cached_property
     def mesh(self) -> OutputMesh:

@@ -21,8 +21,10 @@ from pdesolve.statement.frame import Frame
 from pdesolve.statement.term import Term
 from pdesolve.statement.terms import Evaluator, called
 
-Value = Any  # a number, or a function of coordinates and constants by name
-Powers = tuple[int, int, int]  # of the unit of the unknown, of length, and of time
+# A number, or a function of coordinates and constants by name.
+Value = Any
+# Of the unit of the unknown, of length, and of time.
+Powers = tuple[int, int, int]
 
 
 class Stated:

@@ -9,6 +9,7 @@ flux. The sign is the one that makes the flux grow with ∂u/∂n.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +22,10 @@ from pdesolve.statement.frame import Frame, MultiIndex, multi_indices
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import ResidualOperator, Slot
 
-SAME = 1e-9  # relative change from point to point up to which a factor is one number
-ABSENT = 1e-12  # of the largest factor: a derivative that does not enter a row
+# Relative change from point to point up to which a factor is one number.
+SAME = 1e-9
+# Of the largest factor: a derivative that does not enter a row.
+ABSENT = 1e-12
 
 
 @dataclass
@@ -66,7 +69,9 @@ class MarkingFrame(Frame):
         for (u, alpha), factor in mark.flux.combination.items():  # type: ignore[union-attr]
             total = total + factor * self.taylor(u, tuple(map(sum, zip(alpha, raised, strict=True))))
         # Differentiated once more it is a part of another derivative, and that is marked.
-        return total + mark.epsilon if not any(index) else total
+        if any(index):
+            return total
+        return total + mark.epsilon
 
 
 class NoFluxError(ProblemError):
@@ -145,7 +150,7 @@ class Conormal:
         if strengths[row] == 0.0:
             message = "no row holds second derivatives of it"
             raise NoFluxError(message)
-        return Conormal(self.operator, self.unknown, row, 1.0 if strengths[row] > 0 else -1.0)
+        return Conormal(self.operator, self.unknown, row, math.copysign(1.0, strengths[row]))
 
     def _strength(self, points: Tensor, jets: Tensor, parameters: Any, row: int) -> float:
         """Mean derivative Σ_i ∂G_i/∂(∂u/∂x_i) of the flux of a row."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from pdesolve.errors import ProblemError
 
-MOST = 200  # eigenvalues at once: each has a mode on all patches
+# Eigenvalues at once: each has a mode on all patches.
+MOST = 200
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from torch import Tensor
 from pdesolve.errors import ProblemError
 
 MultiIndex = tuple[int, ...]
-Combination = dict[tuple[str, MultiIndex], float]  # Σ c D^α u, by (u, α)
+# Σ c D^α u, by (u, α).
+Combination = dict[tuple[str, MultiIndex], float]
 
 
 class Evaluation(Protocol):

@@ -22,7 +22,8 @@ SUMS = frozenset(
     lift_fresh copy_ select_backward slice_backward unsafe_split flip roll cumsum repeat diagonal as_strided
     contiguous""".split()
 )
-PRODUCTS = frozenset("mul mul_ mm bmm mv dot".split())  # linear where one factor depends on the jets
+# Linear where one factor depends on the jets.
+PRODUCTS = frozenset("mul mul_ mm bmm mv dot".split())
 # Linear in these arguments, by position, where the others do not depend on the jets.
 LINEAR_IN = {
     "div": (0,),

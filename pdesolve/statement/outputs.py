@@ -18,7 +18,8 @@ from pdesolve.statement.residual import Slot, compile_term, sample_points
 from pdesolve.statement.term import Term
 from pdesolve.statement.terms import called
 
-SAMPLES = 64  # points at which the derivatives that an output asks for are found, as for conditions
+# Points at which the derivatives that an output asks for are found, as for conditions.
+SAMPLES = 64
 
 
 class Operator(Protocol):
@@ -161,14 +162,17 @@ def _components(result: Any, frame: Frame, name: str) -> tuple[Any, ...]:
 
 def _component(part: Any, frame: Frame, name: str) -> Any:
     if isinstance(part, (Field, Tensor)):
-        tensor = part.tensor if isinstance(part, Field) else part
-        # An expression of constants is the same number at all points.
-        return tensor.expand(frame.size) if tensor.ndim == 0 else part
+        tensor = part
+        if isinstance(part, Field):
+            tensor = part.tensor
+        if tensor.ndim == 0:  # an expression of constants is the same number at all points
+            return tensor.expand(frame.size)
+        return part
     if isinstance(part, (int, float)) and not isinstance(part, bool):
         return frame.full(part)
-    kind = (
-        "a vector inside a vector" if isinstance(part, (Vector, tuple, list)) else f"a {type(part).__name__}"
-    )
+    kind = f"a {type(part).__name__}"
+    if isinstance(part, (Vector, tuple, list)):
+        kind = "a vector inside a vector"
     message = f"{name} returned {kind}; expected a field of shape ({frame.size},) or a vector of such fields"
     raise ProblemError(message)
 

@@ -18,11 +18,16 @@ from pdesolve.statement.linearity import is_affine
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.term import Term
 
-Slot = tuple[int, MultiIndex]  # which unknown, which derivative
-SIZES = (1e-12, 1e-8, 1e-4, 1.0, 1e4, 1e8, 1e12)  # of jets at which second differences must vanish
-FEW = 16  # points at which linearity is examined: operations are the same at all
-PRESCRIBED = ("dirichlet", "neumann", "robin", "initial")  # conditions that are affine by what they say
-SAME_SLOPE = 1e-9  # of the values: a second difference below it is the rounding of sums of terms
+# Which unknown, which derivative.
+Slot = tuple[int, MultiIndex]
+# Of jets at which second differences must vanish.
+SIZES = (1e-12, 1e-8, 1e-4, 1.0, 1e4, 1e8, 1e12)
+# Points at which linearity is examined: operations are the same at all.
+FEW = 16
+# Conditions that are affine by what they say.
+PRESCRIBED = ("dirichlet", "neumann", "robin", "initial")
+# Of the values: a second difference below it is the rounding of sums of terms.
+SAME_SLOPE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,9 @@ class ResidualOperator:
         outer = None
         if inner is not None and inner.requires_grad:
             (outer,) = torch.autograd.grad(inner.sum(), jets, retain_graph=True, allow_unused=True)
-        return torch.zeros_like(jets) if outer is None else outer
+        if outer is None:
+            return torch.zeros_like(jets)
+        return outer
 
     def frame(
         self,

@@ -18,7 +18,8 @@ from pdesolve.statement.residual import ResidualOperator, compile_term, sample_p
 from pdesolve.statement.scalars import Scalar, equations_of
 from pdesolve.statement.signatures import signature
 
-SAMPLES = 512  # times at which they are compiled
+# Times at which they are compiled.
+SAMPLES = 512
 
 
 def compiled_scalars(problem: Problem) -> ResidualOperator | None:

@@ -13,7 +13,8 @@ from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.place import Piece
 from pdesolve.statement.problem import Problem
 
-FILLED = 1024  # points of the domain: where all lie in shapes, these fill it
+# Points of the domain: where all lie in shapes, these fill it.
+FILLED = 1024
 
 
 def shapes_of(problem: Problem) -> tuple[Domain, ...]:

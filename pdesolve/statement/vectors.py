@@ -21,7 +21,8 @@ from pdesolve.statement.fields import Vector
 from pdesolve.statement.matrices import Matrix, tangential
 from pdesolve.statement.signatures import has_signature
 
-Vectors = Mapping[str, tuple[str, ...]]  # name → names of the components
+# Name → names of the components.
+Vectors = Mapping[str, tuple[str, ...]]
 DIRECTIONS = ("normal", "tangent")
 
 
@@ -202,14 +203,19 @@ def _along(condition: Any, name: str, components: tuple[str, ...]) -> Condition:
         message = f"{owner}: expected along='normal' or along='tangent'"
         raise ProblemError(message)
     value = condition.value
-    asked = list(inspect.signature(value).parameters) if callable(value) else []
+    asked: list[str] = []
+    if callable(value):
+        asked = list(inspect.signature(value).parameters)
 
     def residual(**given: Any) -> Any:
         n = given["n"]
         u = Vector([given[c] for c in components])
-        found = u @ n if condition.along == "normal" else tangential(u, n)
-        wanted = value(**{key: given[key] for key in asked}) if callable(value) else value
-        return flat(found - wanted)
+        wanted = value
+        if callable(value):
+            wanted = value(**{key: given[key] for key in asked})
+        if condition.along == "normal":
+            return flat(u @ n - wanted)
+        return flat(tangential(u, n) - wanted)
 
     names = list(dict.fromkeys((*components, "n", *asked)))
     return Condition(_signed(residual, names, None), condition.on)

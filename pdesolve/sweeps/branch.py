@@ -87,7 +87,7 @@ class Branch(Mapping[str, NDArray[Any]]):
         columns["fold"] = np.array([float(f.fold) for f in found])
         columns["degrees_of_freedom"] = np.array([float(len(f.place.c)) for f in found])
         solved = [self._is_solved(f) for f in found]
-        columns["verdict"] = np.array(["estimated" if s else "not certified" for s in solved], dtype=object)
+        columns["verdict"] = np.array(["estimated" if s else "not verified" for s in solved], dtype=object)
         return columns
 
     def _is_solved(self, found: Found) -> bool:

@@ -114,7 +114,7 @@ def _save(drawings: Sequence[Callable[[Axes], None]], path: Path) -> Path:
 
 def _draw_curve(axes: Axes, branch: Branch, name: str) -> None:
     x, y = branch[branch.name], branch[name]
-    sure = branch["verdict"] != "not certified"
+    sure = branch["verdict"] != "not verified"
     fold = branch["fold"] > 0
     axes.plot(x, y, color=panels.BLUE)
     axes.plot(x[sure], y[sure], "o", color=panels.BLUE, markersize=2.5)

@@ -123,7 +123,7 @@ def test_values_are_numbers_or_functions_and_broadcast(value):
         (lambda: Interface(1000.0, on=DISK.boundary), "Interface received k of type float"),
         (lambda: Piecewise([1, 2]), "expects a dict"),
         (lambda: Piecewise({"disk": 1.0}), "expects a dict"),
-        (lambda: Piecewise({DISK: "much"}), "Piecewise received a value of type str"),
+        (lambda: Piecewise({DISK: [1.0]}), "Piecewise received a value of type list"),
     ],
 )
 def test_a_condition_that_cannot_be_says_so_when_it_is_written(make, fragment):

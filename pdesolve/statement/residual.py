@@ -22,6 +22,8 @@ from pdesolve.statement.term import Term
 Slot = tuple[int, MultiIndex]
 # Of jets at which second differences must vanish.
 SIZES = (1e-12, 1e-8, 1e-4, 1.0, 1e4, 1e8, 1e12)
+# Points times components: up to so many an operation costs its call, and not its numbers.
+AT_ONCE = 256
 # Points at which linearity is examined: operations are the same at all.
 FEW = 16
 # Conditions that are affine by what they say.
@@ -80,7 +82,9 @@ class ResidualOperator:
         normals: Tensor | None = None,
         parameters: Mapping[str, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Residual (n, m) and sensitivities dF (n, m, s), one reverse pass per component."""
+        """Residual (n, m) and sensitivities dF (n, m, s): a reverse pass per component, or one at few points."""
+        if self.components > 1 and len(points) * self.components <= AT_ONCE:
+            return self._linearised_at_once(points, jets, normals, parameters)
         with torch.enable_grad():
             jets = jets.detach().requires_grad_()
             r = self.residual(points, jets, normals, parameters)
@@ -93,6 +97,25 @@ class ResidualOperator:
                     )
                 rows.append(row)
         return r.detach(), torch.stack(rows, dim=1)
+
+    def _linearised_at_once(
+        self,
+        points: Tensor,
+        jets: Tensor,
+        normals: Tensor | None,
+        parameters: Mapping[str, Tensor] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """As `linearise`, with the points once for each component: what a pass costs does not depend on few points."""
+        m = self.components
+        with torch.enable_grad():
+            copies = jets.detach().repeat(m, 1).requires_grad_()
+            repeated = None if normals is None else normals.repeat(m, 1)
+            r = self.residual(points.repeat(m, 1), copies, repeated, parameters).view(m, len(points), m)
+            gradient = torch.zeros_like(copies)
+            if r.requires_grad:
+                own = r.diagonal(dim1=0, dim2=2)
+                (gradient,) = torch.autograd.grad(own.sum(), copies, materialize_grads=True)
+        return r[0].detach(), gradient.view(m, *jets.shape).transpose(0, 1).contiguous()
 
     def parameter_sensitivity(
         self, points: Tensor, jets: Tensor, normals: Tensor | None, parameters: Mapping[str, Tensor]

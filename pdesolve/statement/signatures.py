@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from pdesolve.errors import ProblemError
+
+KNOWN = 1024  # functions whose arguments are kept: an equation is called thousands of times
 
 
 def signature(function: Callable, owner: str, default: Sequence[str]) -> dict[str, bool]:
@@ -14,9 +17,8 @@ def signature(function: Callable, owner: str, default: Sequence[str]) -> dict[st
     Raises:
         ProblemError: it takes any number of arguments, so that none can be matched.
     """
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # built-in torch functions such as torch.sin
+    parameters = _parameters(function)
+    if parameters is None:  # built-in torch functions such as torch.sin
         return {name: True for name in default}
     names = {}
     # Of *args and **kwargs no name tells what the function wants.
@@ -31,8 +33,23 @@ def signature(function: Callable, owner: str, default: Sequence[str]) -> dict[st
 
 def has_signature(function: Callable) -> bool:
     """Whether a function tells its arguments; built-in torch functions do not."""
+    return _parameters(function) is not None
+
+
+def _parameters(function: Callable) -> tuple[inspect.Parameter, ...] | None:
     try:
-        inspect.signature(function)
+        return _kept_parameters(function)
+    except TypeError:  # an object that cannot be a key
+        return _told_parameters(function)
+
+
+@lru_cache(maxsize=KNOWN)
+def _kept_parameters(function: Callable) -> tuple[inspect.Parameter, ...] | None:
+    return _told_parameters(function)
+
+
+def _told_parameters(function: Callable) -> tuple[inspect.Parameter, ...] | None:
+    try:
+        return tuple(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return False
-    return True
+        return None

@@ -18,6 +18,7 @@ from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
 from pdesolve.solution.solution import Solution
 from pdesolve.solution.times import checked_times
+from pdesolve.statement.borders import with_borders
 from pdesolve.statement.evolving import cannot_march
 from pdesolve.statement.initial_values import is_ordinary
 from pdesolve.statement.problem import Problem
@@ -93,6 +94,8 @@ def solve(
     # Methods draw from generators of their own; this one is for modules and functions of the user.
     torch.manual_seed(seed)
     require_sound(problem)
+    if method == "gmnm":
+        problem = with_borders(problem)
     answer: Answer = chosen.run(problem, run)
     solution = Solution(
         problem,

@@ -17,6 +17,7 @@ from pdesolve.marching.expansion import KINDS
 from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.checksum import checksum
 from pdesolve.solution.measures import is_trained
+from pdesolve.statement.borders import with_borders
 from pdesolve.statement.loading import load_problem
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.subdomains import subdomains_of
@@ -92,11 +93,22 @@ def read_solution(directory: Path, problem: Problem | None) -> tuple[Problem, An
     if problem is None:
         problem = _load_copy(directory, constants)
         problem.name = name
+    problem = _divided_as(state["approximator"], problem)
     beside = state.pop("verification", None)  # solutions saved by earlier versions have none
     if beside is not None:
         expansion = approximator_from(beside["approximator"], problem)
         state["verification"] = SecondSolution(expansion, beside["shared"])
     return problem, approximator_from(state.pop("approximator"), problem), state
+
+
+def _divided_as(saved: dict[str, Any], problem: Problem) -> Problem:
+    """The problem as it was solved: with borders that nobody stated where the patches have them."""
+    if saved["kind"] != "PartitionedMixture":
+        return problem
+    part = saved["state"].get("part")
+    if part is None or int(part.max()) < max(1, len(subdomains_of(problem))):
+        return problem
+    return with_borders(problem)
 
 
 def _read_state(directory: Path) -> dict[str, Any]:

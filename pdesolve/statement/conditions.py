@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -300,6 +302,21 @@ class Integral(Stated):
         return {"value": (1, dimension, 0)}
 
 
+# The coefficients that were called within `called_coefficients`.
+_calls: ContextVar[list[Piecewise] | None] = ContextVar("called coefficients", default=None)
+
+
+@contextmanager
+def called_coefficients() -> Iterator[list[Piecewise]]:
+    """Collect the `Piecewise` coefficients that are called within the block."""
+    found: list[Piecewise] = []
+    token = _calls.set(found)
+    try:
+        yield found
+    finally:
+        _calls.reset(token)
+
+
 @dataclass(frozen=True)
 class Piecewise:
     """A coefficient that is constant (or a function) on each of several sub-domains.
@@ -343,6 +360,9 @@ class Piecewise:
         """The coefficient (n,) at coordinates (n,) each, with the constants that it names."""
         if constants:
             return self.at(constants)(*coordinates)
+        calls = _calls.get()
+        if calls is not None:
+            calls.append(self)
         points = torch.stack(
             [c.tensor if hasattr(c, "tensor") else torch.as_tensor(c) for c in coordinates], dim=1
         ).detach()

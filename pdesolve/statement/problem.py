@@ -232,6 +232,12 @@ class Problem:
         """The same problem with another starting point of its nonlinear solve."""
         return self._with(guess=guess)
 
+    def with_conditions(self, conditions: Sequence[Any]) -> Problem:
+        """The same problem with conditions that follow from what it states: no change of what its file says."""
+        problem = self._with(conditions=conditions)
+        problem.changes = self.changes
+        return problem
+
     def at_eigenvalue(self, value: float) -> Problem:
         """The homogeneous problem in which the eigenvalue is a constant; modes solve it."""
         assert self.eigenvalues is not None

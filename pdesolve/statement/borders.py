@@ -1,0 +1,60 @@
+"""Borders of patches that nobody stated: the edges of domains in `Piecewise` coefficients that an equation calls.
+
+Where a source jumps across a circle, u and ∂u/∂n are continuous and second derivatives jump: patches that the circle
+cuts converge slowly whatever their degree, and those that end there as fast as anywhere. An `Interface` with k = 1 on
+both sides says just that; it is added for every unknown where the problem allows.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from pdesolve.errors import PdesolveError
+from pdesolve.statement.conditions import Interface, Piecewise, called_coefficients
+from pdesolve.statement.problem import Problem
+from pdesolve.statement.residual import ResidualOperator, compile_term, sample_points
+from pdesolve.statement.subdomains import shapes_of, subdomains_of
+
+POINTS = 64  # at which the equation is evaluated to see what it calls
+MOST_SHAPES = 8  # each costs cells of its own along its edge; more are left to refinement
+
+
+def with_borders(problem: Problem) -> Problem:
+    """The same problem, with an `Interface` of k = 1 around every domain across which a source or so jumps.
+
+    Only where that is what the equation says: it is steady and of second order in every unknown. A flux that jumps is
+    none of these, and was refused or has an `Interface` of its own.
+    """
+    if problem.data or problem.eigenvalues or "t" in problem.coordinates or problem.seams:
+        return problem
+    with called_coefficients() as called:
+        term = problem.terms[0]
+        operator = compile_term(problem, term, *sample_points(problem, term, POINTS))
+    if not called or not _is_of_second_order(operator):
+        return problem
+    domains = dict.fromkeys(domain for piecewise in called for domain in piecewise.values)
+    known = shapes_of(problem)
+    fresh = [d for d in domains if d.dimension == problem.domain.dimension and d not in known]
+    if not fresh or len(fresh) + len(known) > MOST_SHAPES:
+        return problem
+    alike = Piecewise(dict.fromkeys(fresh, 1.0), otherwise=1.0)
+    added = [Interface(alike, on=domain.boundary, unknown=u) for u in problem.unknowns for domain in fresh]
+    return _divided(problem, added)
+
+
+def _is_of_second_order(operator: ResidualOperator) -> bool:
+    """Whether the highest derivatives of every unknown are second ones."""
+    highest = torch.zeros(len(operator.problem.unknowns), dtype=torch.long)
+    for u, alpha in operator.slots:
+        highest[u] = max(int(highest[u]), sum(alpha))
+    return bool((highest == 2).all())
+
+
+def _divided(problem: Problem, added: list[Interface]) -> Problem:
+    """With more interfaces, if they divide the domain; else as it was."""
+    divided = problem.with_conditions([*problem.conditions, *added])
+    try:
+        subdomains_of(divided)
+    except PdesolveError:
+        return problem
+    return divided

@@ -23,6 +23,8 @@ from pdesolve.statement.subdomains import subdomains_of
 
 # Of a flux, left over the smallest distance: it is no rounding.
 JUMP = 0.02
+# With the place, where a jump of one per mille is an error as large. Over 1e-12 of the domain √x changes by 1e-6.
+SMALL_JUMP = 1e-4
 # Of the domain, or of a value: what still differs over this distance jumps.
 SMALLEST = 1e-12
 # Of a flux, changed within THIN of the domain: a layer that no collocation point meets.
@@ -169,7 +171,7 @@ def _break_along(fluxes: Fluxes, axis: int, size: float, parts: Sequence[Domain]
         return torch.stack([flux.values for flux in fluxes.at(x, jets) if flux.axis == axis], dim=1)
 
     pairs = Pairs.of(values, *_neighbours(fluxes, axis), SUSPECTS)
-    pairs = _within_one_part(fluxes, pairs.some(pairs.gap > JUMP), parts)
+    pairs = _within_one_part(fluxes, pairs.some(pairs.gap > SMALL_JUMP), parts)
     layer = None
     # Halve until the change is gone, or is left over no distance at all.
     while len(pairs.a):
@@ -181,7 +183,7 @@ def _break_along(fluxes: Fluxes, axis: int, size: float, parts: Sequence[Domain]
         if bool(thin.any()):
             layer = _break(pairs.some(thin), axis, float(width[thin].max()))
         pairs = pairs.halved(values, (pairs.a + pairs.b) / 2)
-        pairs = pairs.some(pairs.gap > JUMP)
+        pairs = pairs.some(pairs.gap > SMALL_JUMP)
     return layer
 
 

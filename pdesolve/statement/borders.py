@@ -13,7 +13,7 @@ from pdesolve.errors import PdesolveError
 from pdesolve.statement.conditions import Interface, Piecewise, called_coefficients
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import ResidualOperator, compile_term, sample_points
-from pdesolve.statement.subdomains import shapes_of, subdomains_of
+from pdesolve.statement.subdomains import subdomains_of
 
 POINTS = 64  # at which the equation is evaluated to see what it calls
 MOST_SHAPES = 8  # each costs cells of its own along its edge; more are left to refinement
@@ -33,7 +33,7 @@ def with_borders(problem: Problem) -> Problem:
     if not called or not _is_of_second_order(operator):
         return problem
     domains = dict.fromkeys(domain for piecewise in called for domain in piecewise.values)
-    known = shapes_of(problem)
+    known = {domain for interface in problem.interfaces for domain in interface.k.values}
     fresh = [d for d in domains if d.dimension == problem.domain.dimension and d not in known]
     if not fresh or len(fresh) + len(known) > MOST_SHAPES:
         return problem

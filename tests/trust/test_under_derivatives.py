@@ -68,6 +68,7 @@ def test_a_derivative_that_autograd_does_not_see_is_missed(name):
 
 JUMPS = {
     "where": on_the_line(lambda u, x: -(where(x < 0.4, 1.0, 2.0) * u.x).x - 1),
+    "five per mille": on_the_line(lambda u, x: -(where(x < 0.42, 1.0, 1.005) * u.x).x - 1),
     "sign": on_the_line(lambda u, x: -((2 + torch.sign(x - 0.3)) * u.x).x - 1),
     "floor": on_the_line(lambda u, x: -((1 + torch.floor(3 * x)) * u.x).x - 1),
     "nearest value of a table": on_the_line(lambda u, x: -(nearest(x) * u.x).x - 1),

@@ -7,9 +7,12 @@ both sides says just that; it is added for every unknown where the problem allow
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from pdesolve.errors import PdesolveError
+from pdesolve.geometry.domain import Domain
 from pdesolve.statement.conditions import Interface, Piecewise, called_coefficients
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import ResidualOperator, compile_term, sample_points
@@ -25,21 +28,32 @@ def with_borders(problem: Problem) -> Problem:
     Only where that is what the equation says: it is steady and of second order in every unknown. A flux that jumps is
     none of these, and was refused or has an `Interface` of its own.
     """
-    if problem.data or problem.eigenvalues or "t" in problem.coordinates or problem.seams:
+    if _is_of_another_kind(problem):
         return problem
     with called_coefficients() as called:
         term = problem.terms[0]
         operator = compile_term(problem, term, *sample_points(problem, term, POINTS))
     if not called or not _is_of_second_order(operator):
         return problem
-    domains = dict.fromkeys(domain for piecewise in called for domain in piecewise.values)
-    known = {domain for interface in problem.interfaces for domain in interface.k.values}
-    fresh = [d for d in domains if d.dimension == problem.domain.dimension and d not in known]
-    if not fresh or len(fresh) + len(known) > MOST_SHAPES:
+    fresh = _unstated(problem, called)
+    if not fresh:
         return problem
     alike = Piecewise(dict.fromkeys(fresh, 1.0), otherwise=1.0)
     added = [Interface(alike, on=domain.boundary, unknown=u) for u in problem.unknowns for domain in fresh]
     return _divided(problem, added)
+
+
+def _is_of_another_kind(problem: Problem) -> bool:
+    """Whether a problem evolves, has seams, or seeks more than its unknowns."""
+    return bool(problem.data or problem.eigenvalues or problem.seams or "t" in problem.coordinates)
+
+
+def _unstated(problem: Problem, called: Sequence[Piecewise]) -> list[Domain]:
+    """Domains of coefficients around which no `Interface` is stated; none where they are too many."""
+    domains = dict.fromkeys(domain for piecewise in called for domain in piecewise.values)
+    known = {domain for interface in problem.interfaces for domain in interface.k.values}
+    fresh = [d for d in domains if d.dimension == problem.domain.dimension and d not in known]
+    return fresh if len(fresh) + len(known) <= MOST_SHAPES else []
 
 
 def _is_of_second_order(operator: ResidualOperator) -> bool:

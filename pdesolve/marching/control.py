@@ -35,11 +35,13 @@ class Tuning:
 
     Attributes:
         tolerance: of the local error in time.
-        interval: T.
+        interval: the length of the whole interval.
+        lasting: T, for which the solution is as large as it ever is; the interval, where nothing better is known.
     """
 
     tolerance: float
     interval: float
+    lasting: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def weight(numbers: Numbers, tuning: Tuning) -> float:
     """√(t/T) at a time t after a start whose data do not match, whose error dies out, else 1."""
     if not numbers.rough:
         return 1.0
-    return math.sqrt(max(numbers.elapsed, numbers.length) / tuning.interval)
+    elapsed = max(numbers.elapsed, numbers.length)
+    return math.sqrt(min(elapsed / min(tuning.lasting, tuning.interval), 1.0))
 
 
 def too_often(numbers: Numbers, tuning: Tuning) -> Verdict | None:

@@ -23,7 +23,7 @@ from pdesolve.marching.verify import MORE_DEGREES
 
 METHOD = "collocation"
 # Of a state: numbers, kept as they are.
-NUMBERS = ("time", "length", "share", "handed", "rough", "since", "first", "noise", "unseen")
+NUMBERS = ("time", "length", "share", "handed", "rough", "since", "weighted", "first", "noise", "unseen")
 
 
 def checkpoint_of(state: State, restarts: int) -> dict[str, Any]:

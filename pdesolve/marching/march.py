@@ -32,7 +32,7 @@ from pdesolve.marching.state import State, Track, Trial, Tries
 from pdesolve.marching.step import Slab, relative_to
 from pdesolve.marching.switches import FINEST, breaks_of, resolution_in_time
 from pdesolve.marching.unseen import UnseenPlaces, UnseenTimes
-from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, squared_norms
+from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, squared_norms, squares
 from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
@@ -95,6 +95,7 @@ class March:
         self.stages = _chosen(STAGES_OF_LINEAR if linear else STAGES, self.tol)
         self.linear = linear
         self.first_length = self.interval.length / self.settings.get("slabs", 1 if linear else 8)
+        self.lasting = self.interval.length
         self._places: UnseenPlaces | None = None
 
     def run(self) -> MarchResult:
@@ -107,7 +108,17 @@ class March:
             if met or why is not None or self.restarts == RESTARTS or not math.isfinite(error):
                 return self._result(state, why, met)
             self.restarts += 1
-            state = self._beginning(state.share * AGAIN * self.tol / error)
+            lasted = self._lasting(state)
+            # Weights by the time that the solution really lasts lower the error by themselves.
+            lowered = math.sqrt(lasted / self.lasting) if state.weighted else 1.0
+            self.lasting = lasted
+            state = self._beginning(state.share * min(1.0, AGAIN * self.tol / (error * lowered)))
+
+    def _lasting(self, state: State) -> float:
+        """The time for which a solution as large as the largest has the norm over space and time that was found."""
+        size = torch.from_numpy(state.squares[1]) / state.scale**2
+        used = state.scale > 0
+        return float(size[used].min()) if bool(used.any()) else self.interval.length
 
     def _resumed(self) -> State | None:
         saved = self.monitor.resume_state
@@ -179,7 +190,7 @@ class March:
             return Trial(known, None)
         scale = torch.maximum(state.scale, track.space.norms(slab.stages).amax(0))
         time_error = self._time_error(slab, scale)
-        weight = state.weight(end, self.interval.length)
+        weight = state.weight(end, self.lasting)
         tail = tails(track.space, slab.stages, scale)
         limit = max(IN_SPACE * target.tolerance / weight / len(track.space) ** 0.5, ROUNDING)
         marked = worst(tail, limit * len(track.space) ** 0.5)
@@ -197,7 +208,7 @@ class March:
 
     def _foresee(self, state: State, end: float, target: Tuning) -> None:
         """Cut patches that will not resolve what the last slab lets expect of the next one, before it is solved."""
-        budget = IN_SPACE * target.tolerance / state.weight(end, self.interval.length)
+        budget = IN_SPACE * target.tolerance / state.weight(end, self.lasting)
         finer = foreseen(state.coarse, end - state.time, state.scale, budget / len(state.coarse.space) ** 0.5)
         if finer is not None:
             state.change(*finer)
@@ -212,6 +223,7 @@ class March:
         """Other patches, or another length, for the next try; why there can be none."""
         if verdict.rough and not state.rough:
             state.since = state.time
+            state.weighted = True
         state.length = verdict.length
         state.rough = verdict.rough
         state.unseen = trial.numbers.unseen or None
@@ -243,7 +255,7 @@ class March:
             return False
         handed = self._handed(u, v, state.scale)
         passed = (u.end - self.interval.t0) / self.interval.length
-        allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * passed) / state.weight(u.end, self.interval.length)
+        allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * passed) / state.weight(u.end, self.lasting)
         again = (
             handed > allowed > 2 * state.handed
             and target.tolerance > 0.5 * TIGHTENED * self.tol * state.share
@@ -258,9 +270,9 @@ class March:
 
     def _handed(self, u: Slab, v: Slab, scale: Tensor) -> float:
         """Relative difference of the two marches at the end of a slab, of unknowns that are handed over."""
-        difference = v.following[:1].clone()
-        difference[..., : u.space.functions] -= u.following[:1]
-        error = relative_to(v.space.norms(difference)[0], scale)
+        # Within the domain: what a polynomial does beyond it, in a patch that the boundary cuts, is no error.
+        difference = squares(v.space, v.following[:1], u.space, u.following[:1])[0, 0].sqrt()
+        error = relative_to(difference, scale)
         error[torch.from_numpy(self.evolution.time_orders == 0)] = 0.0
         return float(error.max())
 
@@ -333,7 +345,7 @@ class March:
         return state.time + state.length
 
     def _tuning(self, state: State) -> Tuning:
-        return Tuning(self.tol * state.share, self.interval.length)
+        return Tuning(self.tol * state.share, self.interval.length, self.lasting)
 
     def _beginning(self, share: float) -> State:
         start = resolving if "degree" in self.settings else cheapest

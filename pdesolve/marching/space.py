@@ -183,8 +183,14 @@ class Space:
         return c
 
     def norms(self, c: Tensor) -> Tensor:
-        """L2 norms (S, u) of functions (S, e, u, k)."""
-        return torch.einsum("seuk,e->su", c**2, self.volume).sqrt()
+        """L2 norms (S, u) over the domain of functions (S, e, u, k)."""
+        # Beyond the domain, in patches that the boundary cuts, a polynomial may be large.
+        whole = torch.where(torch.from_numpy(self.patches.cut), 0.0, self.volume)
+        squares = torch.einsum("seuk,e->su", c**2, whole)
+        for cells, table in self._values_in_cut_patches:
+            values = torch.einsum("sjuk,jmk->sjum", c[:, cells], table)
+            squares = squares + torch.einsum("sjum,j->su", values**2, self.volume[cells])
+        return squares.sqrt()
 
     def mixture(self, c: Tensor) -> PartitionedMixture:
         """Functions (e, o, k), any number o of them, as one approximator in space."""
@@ -218,18 +224,26 @@ class Space:
         Where the domain is a third of a patch, Legendre polynomials of the whole patch have values there with a
         condition number of 1e6, and a Gram matrix of them has that squared.
         """
-        found = [(torch.zeros(0, dtype=torch.long), torch.zeros(0, self.functions, self.functions))]
-        zero = ((0,) * self.d,)
+        # A border takes columns of single functions out of the rows, and needs the basis as it is.
         bordered = self.evolution.scalars or self.evolution.problem.integrals
-        for points in self.interior:
-            # A border takes columns of single functions out of the rows, and needs the basis as it is.
-            if not bordered and bool(torch.from_numpy(self.patches.cut)[points.cells].all()):
-                table = points.tables(self.q, zero)[0] * points.weight[..., None]
-                _, sizes, turned = torch.linalg.svd(table, full_matrices=False)
-                sizes = torch.maximum(sizes, FLATTEST * sizes[:, :1])
-                found.append((points.cells, turned.mT / sizes[:, None]))
+        found = [(torch.zeros(0, dtype=torch.long), torch.zeros(0, self.functions, self.functions))]
+        for cells, table in self._values_in_cut_patches[: 0 if bordered else None]:
+            _, sizes, turned = torch.linalg.svd(table, full_matrices=False)
+            sizes = torch.maximum(sizes, FLATTEST * sizes[:, :1])
+            found.append((cells, turned.mT / sizes[:, None]))
         index, change = zip(*found, strict=True)
         return torch.cat(index), torch.cat([c.to(torch.float64) for c in change])
+
+    @cached_property
+    def _values_in_cut_patches(self) -> list[tuple[Tensor, Tensor]]:
+        """Cut patches (j,) and the values of the basis at their collocation points, with weights (j, m, k)."""
+        zero = ((0,) * self.d,)
+        cut = torch.from_numpy(self.patches.cut)
+        return [
+            (points.cells, points.tables(self.q, zero)[0] * points.weight[..., None])
+            for points in self.interior
+            if bool(cut[points.cells].all())
+        ]
 
     def whitened(self, cells: Tensor, matrices: Tensor) -> Tensor:
         """Rows (b, …, k) over the basis of patches (b,) as rows over the orthonormal functions where these are cut."""

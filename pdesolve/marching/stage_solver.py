@@ -162,11 +162,20 @@ class FactoredStages:
             traces = self.traces[i][j]  # (u, g r, n)
             u, rows, n = traces.shape
             faces = self.solver.groups[i].faces.shape[1]
+            if not faces:  # alone in its part of the domain
+                yield traces.new_zeros(len(self.stages), 0, 0)
+                continue
             inverse = self.inverse[:, patch].view(-1, u, n, u * n)
             left = _real_times(traces, inverse).view(-1, u, faces, rows // faces, u, n)
             turned = left.permute(0, 4, 5, 2, 1, 3).reshape(-1, u, n, u * rows)
             both = _real_times(traces, turned).view(-1, u, faces, rows // faces, u * rows)
             yield both.permute(0, 4, 2, 1, 3).reshape(-1, u * rows, u * rows)
+
+    def _joined(self) -> Iterator[tuple[Group, Tensor]]:
+        """Groups of patches that have faces, with their traces."""
+        for group, traces in zip(self.solver.groups, self.traces, strict=True):
+            if group.faces.shape[1]:
+                yield group, traces
 
     def solve(self, b: Tensor) -> Tensor:
         """δ (k, e, n) of right-hand sides (k, e, n)."""
@@ -174,7 +183,7 @@ class FactoredStages:
             return (self.inverse @ b[..., None])[..., 0]
         first = (self.inverse @ b[..., None])[..., 0]
         flux = b.new_zeros(len(b), len(self.skeleton.elimination.position) + 1)  # the last for unused rows
-        for group, traces in zip(self.solver.groups, self.traces, strict=True):
+        for group, traces in self._joined():
             e, u, _, n = traces.shape
             mine = _real_times(traces, first[:, group.patches].view(len(b), e, u, n, 1))
             mine = mine.view(len(b), e, u, group.faces.shape[1], -1).transpose(2, 3)
@@ -183,7 +192,7 @@ class FactoredStages:
         g = torch.zeros_like(flux)
         g[:, :-1] = self.skeleton.solve(flux[:, :-1])
         whole = b.clone()
-        for group, traces in zip(self.solver.groups, self.traces, strict=True):
+        for group, traces in self._joined():
             e, u, rows, _ = traces.shape
             mine = g[:, group.unknowns].view(len(b), e, group.faces.shape[1], u, -1).transpose(2, 3)
             back = _real_times(traces.mT, mine.reshape(len(b), e, u, rows, 1))

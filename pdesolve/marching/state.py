@@ -85,6 +85,7 @@ class State:
         handed: relative difference of the two marches at the last slab end.
         rough: whether slabs are weighted as following a start from data that do not match.
         since: the time of that start.
+        weighted: whether there was such a start at all.
         first: whether the next slab begins where data break.
         noise: residual between stages over the length of a slab, known to be no event.
         unseen: what the last try showed between its stages.
@@ -102,13 +103,14 @@ class State:
     handed: float = 0.0
     rough: bool = False
     since: float = 0.0
+    weighted: bool = False
     first: bool = True
     noise: float = 0.0
     unseen: float | None = None
 
-    def weight(self, end: float, interval: float) -> float:
-        """Of errors of a slab up to `end`: √(t/T), t after a start that does not match."""
-        return math.sqrt((end - self.since) / interval) if self.rough else 1.0
+    def weight(self, end: float, lasting: float) -> float:
+        """Of errors of a slab up to `end`: √(t/T), t after a start that does not match; at most one."""
+        return math.sqrt(min((end - self.since) / lasting, 1.0)) if self.rough else 1.0
 
     def change(self, space: Space, pairs: tuple[Tensor, Tensor]) -> None:
         """Go on with other patches."""

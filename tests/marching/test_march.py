@@ -19,6 +19,7 @@ from pdesolve import (
     Neumann,
     Problem,
     ProblemError,
+    Rectangle,
     Solution,
     TimeInterval,
     laplace,
@@ -258,3 +259,25 @@ def test_three_space_coordinates_and_time_march_as_well(hole):
     assert solution.converged
     assert error < 1e-3
     assert 0.3 < solution.estimated_error / error < 3
+
+
+def test_patches_that_meet_no_other_are_solved_beside_those_that_do():
+    plate = Rectangle((0, 0), (1, 1)) - Disk((0.5, 0.5), 0.2)
+    start = Initial(lambda x, y: sin(pi * x) * sin(pi * y))
+    edge = Dirichlet(lambda x, y, t: exp(-2 * pi**2 * t / 10) * sin(pi * x) * sin(pi * y), on=plate.boundary)
+    problem = Problem(
+        plate * TimeInterval(0, 1), lambda u: u.t - laplace(u) / 10, [start, edge], exact=edge.value
+    )
+    apart = Rectangle((0, 0), (1, 1)) - Rectangle((0.2, -1), (0.8, 2))
+    result = march(problem, 1e-4)
+    assert result.converged
+    assert true_error(problem, result.mixture) < 3e-4
+    both = Problem(
+        apart * TimeInterval(0, 1),
+        lambda u: u.t - laplace(u) / 10,
+        [start, Dirichlet(edge.value, on=apart.boundary)],
+        exact=edge.value,
+    )
+    result = march(both, 1e-4)
+    assert result.converged
+    assert true_error(both, result.mixture) < 3e-4

@@ -67,6 +67,7 @@ def compare(coarse: Modes, fine: Modes, near: float, tol: float) -> Comparison:
 def _partners(coarse: Modes, fine: Modes) -> np.ndarray:
     """For every coarse eigenvalue (k,) the number of the fine one that it is; all together are nearest."""
     apart = np.abs(coarse.values[:, None] - fine.values)
+    # Nearest ones alone could give two coarse eigenvalues of a group the same partner.
     _, found = linear_sum_assignment(apart)
     return found
 

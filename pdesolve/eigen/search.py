@@ -16,6 +16,7 @@ from pdesolve.statement.eigenvalues import Eigenvalues
 WIDTH = {1: 3, 2: 4, 3: 9}
 # Beyond those wanted, so that what a finer solution finds can be told from what the coarser one missed.
 EXTRA = 2
+# The space is kept dense and made orthogonal in full: its cost grows with the square of its size.
 MOST_VECTORS = 400
 INFINITE = 1e-11  # of the largest |μ|: below it, λ is infinite to rounding
 # Residual of a Ritz pair, relative to its |μ|: eigenvalues are compared to the last digits that solves leave of them.

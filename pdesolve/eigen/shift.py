@@ -10,6 +10,7 @@ OFFSET = 0.0371  # of the size of λ on a cell; no ratio that eigenvalues of sim
 # Part of the radius of what is found that the nearest eigenvalue must keep from σ. At 1e-3 it would cost the others
 # three digits, as it is that much larger in A⁻¹.
 LEAST = 1e-2
+# At a twentieth the others lose little more than a digit: beyond it, nearness to the wanted number counts.
 WANTED = 0.05
 FARTHEST = 0.5  # of that radius, of σ from the wanted number
 CANDIDATES = 101

@@ -212,6 +212,7 @@ class EigenSolver:
     def _verified(self, current: Level, predicted: float) -> Level | Answer:
         """What follows from the modes of the next degree: first of these alone, then of all that there are."""
         current = self.searched_again(current)
+        # One step of iteration is cheap, and enough to refuse; only what passes it is worth a whole search.
         finer = self.followed(current, current.patches, current.q + 2)
         found, worst = self._compared(current, finer)
         if worst <= self.space.tol:

@@ -73,6 +73,7 @@ class Border:
     @cached_property
     def unit(self) -> float:
         """The coefficient of the function that is one."""
+        # The orthonormal Legendre polynomial of degree 0 is 1/√2 on each axis.
         return float(2.0 ** (self.space.d / 2))
 
     @cached_property
@@ -145,6 +146,7 @@ class Border:
         if scalars:
             self._move_scalars(pencil, columns)
             self._linearise_equations(derivatives, at, rows, corner)
+        # As strong as all rows of values together: an integral is one row against those of e patches.
         weight = VALUE_WEIGHT * self._strength(linearised) * e**0.5
         means = torch.zeros(integrals, e, n, dtype=torch.float64)
         for i, mean in enumerate(self.means):
@@ -200,6 +202,7 @@ class Border:
 
     def _confined(self, row: Tensor) -> Tensor:
         """The part of a mean (e, n) on the patch with most of the domain, enlarged to a mean over that patch."""
+        # The largest patch: the mean over it is enlarged least.
         patch = int(self.space.volume.argmax())
         found = torch.zeros_like(row)
         found[patch] = row[patch] * float(self.space.volume.sum() / self.space.volume[patch])
@@ -243,6 +246,7 @@ class LinearBorder:
             [factors.solve(columns[..., c].contiguous()) for c in range(columns.shape[3])], dim=3
         )
         schur = corner - torch.einsum("kcen,kend->kcd", rows, reached)
+        # Scalars have units of their own, and rows are made comparable before the pivots are chosen.
         scale = schur.abs().amax(2, keepdim=True)
         if not bool((scale > 0).all()) or not bool(scale.isfinite().all()):
             message = (

@@ -20,6 +20,7 @@ DEGREE = 12  # of the polynomial on each interval; the polynomials of a step hav
 # Random times, one in each of as many equal parts: what lasts 1e-4 of the time has one or two.
 SAMPLES = 2**14
 SHORTEST = 1e-13  # of the whole time: data that are not resolved by so little jump
+# Random ones, since data with a period could agree at all equal distances.
 CHECKS = 9  # random times in each interval, beside those of the samples
 FEW = 2**10  # intervals looked at together, which bounds the memory
 
@@ -96,6 +97,7 @@ def resolve(function: Callable[[Tensor], Tensor], start: float, end: float, tol:
     pieces = [start]
     for a, b in pairwise(ends):
         inside = (samples > a) & (samples < b)
+        # The value at a jump belongs to one side only: each piece ends a few roundings before it.
         margin = 4 * np.finfo(float).eps * max(abs(a), abs(b), end - start)
         found, _ = _tree(function, a + margin, b - margin, (samples[inside], values[inside]), tol * size)
         pieces += [*found[1:-1], b]
@@ -155,6 +157,7 @@ def _resolved(
     middle = intervals.mean(1, keepdim=True)
     half = (intervals[:, 1:] - intervals[:, :1]) / 2
     k = torch.arange(DEGREE + 1, dtype=torch.float64)
+    # Of the first kind: none is at an end, where data may jump.
     nodes = torch.cos(torch.pi * (2 * k + 1) / (2 * DEGREE + 2))
     at_nodes = function((middle + half * nodes).flatten()).view(e, DEGREE + 1, -1)
     checks = 2 * torch.rand(e, CHECKS, generator=generator, dtype=torch.float64) - 1

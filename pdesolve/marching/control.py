@@ -19,13 +19,16 @@ COARSE_TRIES = 3  # slabs in a row on which it did not: patches may be too coars
 UNSEEN = 0.5  # times its length: one that passed over something in the data
 HALF = (0.4, 0.6)  # bounds of what counts as half
 NOISY = 30.0  # times the tolerance: more is no noise of space, which is of the size of the error there
+# Half is left, so that a prediction that is a little wrong does not cost a second try.
 AIM = 0.5  # of the tolerance: predicted error that the next length aims at
+# A prediction is only believed near the length that it was made at.
 LEAST_FACTOR, MOST_FACTOR = 0.3, 2.0  # of one length to the next
 # The same while the solution still knows a start that does not match: it lives on the scale of the time since then.
 MOST_ROUGH = 4.0
 KEPT = (0.9, 1.3)  # between them the length, and with it the factors, are kept
 SMOOTH = 2.0  # least power of the length with which the error of a slab from smooth data falls
 ROUGH_FACTOR = 1e-3  # least factor of lengths where the power of the error is known
+# Halving so often comes below rounding: no more tries can help.
 TRIED = 60  # times that a slab is tried
 
 
@@ -185,6 +188,8 @@ def accepted(numbers: Numbers, tuning: Tuning) -> Verdict:
     return Accept(numbers.length * factor)
 
 
+# Convergence comes early, since without it the other numbers mean nothing; what was passed over comes last, since
+# only a slab that is resolved otherwise tells it from an error of its own.
 RULES: tuple[Rule, ...] = (too_often, diverged, becomes_rough, inaccurate, unresolved, overlooked)
 
 
@@ -215,9 +220,11 @@ def fall(numbers: Numbers) -> float | None:
 def next_factor(numbers: Numbers, tuning: Tuning) -> float:
     """Factor of the length at which the predicted error is AIM times the tolerance."""
     error = numbers.time_error * weight(numbers, tuning)
+    # The local error falls like Δ^{s+1}: hence the root of that order.
     aim = AIM * tuning.tolerance / max(error, 1e-300)
     if not numbers.rough:
         return float(min(max(aim ** (1 / (numbers.stages + 1)), LEAST_FACTOR), MOST_FACTOR))
+    # At a start that does not match, the weight √(t/T) alone gives the power one half; the rest is what was seen.
     power = 0.5 + min(max(fall(numbers) or 0.0, 0.0), numbers.stages + 1.0)
     least = ROUGH_FACTOR if aim < 1 else 1.0
     power = power if aim < 1 else numbers.stages + 1.0

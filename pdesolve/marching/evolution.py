@@ -23,6 +23,7 @@ from pdesolve.statement.residual import ResidualOperator
 from pdesolve.statement.scalar_equations import compiled_scalars
 from pdesolve.statement.subdomains import subdomains_in_space
 
+# Few, since only a rate whose coefficient vanishes at all of them is refused.
 PROBES = 64  # points in space at which the coefficients of rates are compared
 ROUNDING = 1e-12  # of the coefficient of a rate later on: less of it is none
 BESIDE = 4e-13  # of the interval: so far from a break the values of one side are taken; far above rounding
@@ -98,6 +99,7 @@ class Evolution:
     def orders(self) -> np.ndarray:
         """(u, d) highest derivative of each unknown along each grid axis."""
         found = self.statement.orders[:, :-1].copy()
+        # A scalar is one constant for all patches; there is nothing to be continuous over faces.
         found[list(self.scalars)] = 0
         return found
 
@@ -190,6 +192,7 @@ def rate_vanishes_at_the_start(evolution: Evolution) -> bool:
     generator = torch.Generator().manual_seed(11)
     jets = torch.rand(len(x), len(operator.slots), generator=generator, dtype=torch.float64) + 0.5
     first, last = domain.bounds[:, -1].tolist()
+    # Random jets: at special ones, such as zero, a coefficient M(u) may vanish by chance.
     strengths = []
     for t in (first, (first + last) / 2):
         points = torch.cat([x, torch.full_like(x[:, :1], t)], dim=1)

@@ -129,6 +129,7 @@ class CollocatedMixture:
         every = torch.from_numpy(lagrange(nodes, t) @ np.linalg.matrix_power(differentiation(nodes), order))
         weights = every[:, None].repeat(1, self.outputs, 1)
         if bool(self.algebraic.any()):
+            # Through the stages alone: the start of an algebraic unknown is none of the data.
             alone = lagrange(nodes[1:], t) @ np.linalg.matrix_power(differentiation(nodes[1:]), order)
             weights[:, self.algebraic] = torch.nn.functional.pad(torch.from_numpy(alone), (1, 0))[:, None]
         return weights

@@ -117,6 +117,7 @@ def _traces(space: Space, f: FacePoints, cells: np.ndarray, y: Tensor, orders: n
     powers = range(int(orders.max()))
     betas = tuple(tuple(k if i == f.axis else 0 for i in range(space.d)) for k in powers)
     table = reference_table(local, space.q, betas) * f.weight[..., None]  # (a, b, m, k)
+    # Legendre modes along the face: fewer rows than points, and the same least squares.
     if f.modes is not None:
         table = f.modes.mT @ table
     ratio = f.half / half[:, f.axis]

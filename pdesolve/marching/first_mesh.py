@@ -16,13 +16,16 @@ from pdesolve.patches.partition import Partition
 
 CELLS = {1: 4, 2: 2, 3: 2}  # root cells along the longest side
 MOST_LEVELS = 12  # of halvings for initial values, which may have jumps
+# A jump asks for ever more patches; where these do not suffice, the first slabs refine them.
 MOST_PATCHES = {1: 400, 2: 900, 3: 216}
+# Higher degrees need fewer patches, but a patch costs the cube of its functions.
 HIGHEST = {
     1: 18,
     2: 16,
     3: 13,
 }  # degrees that are tried, by dimension; beyond, tables and inverses rule the cost
 PROBES = 4096  # points at which initial values are compared with what the patches make of them
+# Truncation between points is seen by the decay already: only what decay cannot see should count here.
 MISFIT = 1e3  # times the tolerance: values there that differ by more were not seen by the patches
 
 

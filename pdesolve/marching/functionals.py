@@ -185,6 +185,7 @@ def _points(space: Space, compiled: FunctionalTerm) -> list[Weighted]:
 def _inside(space: Space, region: Domain | None) -> Weighted:
     """A rule of the domain, or of a region in it, point by point."""
     finest = float((space.patches.frame.extent / (2 * space.patches.half)).max())
+    # Where the boundary cuts patches, panels of the domain must be as fine as the smallest patch in it.
     order = min(MOST_NODES[space.d], int((space.q + MORE_POINTS) * (2 + finest)))
     parts = space.patches.frame.subdomains
     if region is not None:

@@ -18,6 +18,7 @@ from pdesolve.statement.problem import Problem
 from pdesolve.statement.subdomains import interface_pieces_in_space, subdomains_in_space
 
 BESIDE = 1e-7  # of the extent of the domain: where k is asked for on either side
+# Far above the rounding of k, and far below a change that a solution would show.
 LASTING = 1e-9  # relative change of k₊/k₋ in time that is none
 TIMES = 9  # at which that is looked for
 Block = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -37,6 +38,7 @@ def _block(space: Space, f: InterfacePoints) -> Block:
     time = space.evolution.problem.domain.time
     shares = _shares(space, f, time.t0)
     half = torch.minimum(space.half[torch.from_numpy(f.minus)], space.half[torch.from_numpy(f.plus)])
+    # One length for both sides, the smaller one, as at faces between patches.
     reach = half.amin(1)[:, None]
     sides = [
         _traces(space, f, f.minus, shares, reach),

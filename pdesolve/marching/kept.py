@@ -31,6 +31,7 @@ def checkpoint_of(state: State, restarts: int) -> dict[str, Any]:
     tracks = {}
     for name, track in (("coarse", state.coarse), ("fine", state.fine)):
         before = None if track.before is None else slab_state(track.before)
+        # Factors are large, and are made again: only where they were made is kept.
         tracks[name] = {"start": track.start, "before": before, "stepper": stepper_state(track.stepper)}
     shown = {
         "ends": [s.begin for s in state.slabs] + [state.time],

@@ -41,6 +41,7 @@ from pdesolve.statement.problem import Problem
 
 FINEST_TOLERANCE = 1e-13
 ITERATED = 1e-3  # times the tolerance: change of the last pass of Newton's iteration
+# Rounding of a pass: less cannot be reached.
 FINEST_PASS = 1e-14
 IN_SPACE = 0.1  # of the tolerance: predicted truncation of all patches together
 NOISE = 3.0  # times what is known to be no event: no event either
@@ -60,6 +61,8 @@ DEGREES = {  # by space dimension: tolerances and the degree for them
     2: ((1e-4, 9), (1e-8, 12), (1e-10, 14), (0.0, 16)),
     3: ((1e-4, 7), (1e-7, 9), (0.0, 11)),
 }
+# Radau IIA of s stages has the order s + 1 in the norm over space and time (the stage order): small tolerances
+# want more stages, and around the best number the cost is flat.
 STAGES = ((1e-7, 5), (1e-10, 7), (0.0, 9))
 STAGES_OF_LINEAR = ((1e-4, 5), (1e-6, 7), (1e-8, 9), (1e-11, 11), (0.0, 13))  # few long slabs with one factor
 
@@ -150,6 +153,7 @@ class March:
             verdict = judge(trial.numbers, target)
             if isinstance(verdict, Accept) and not self._verified(state, trial, target):
                 verdict = Retry(0.5 * trial.numbers.length, rough=state.rough)
+                # For the slab at hand only: after it the tolerance is the share again.
                 target = replace(target, tolerance=TIGHTENED * target.tolerance)
             if self.monitor.out_of_time():
                 return self._why_out_of_time()
@@ -172,6 +176,7 @@ class March:
         length = end - state.time
         if tries.count == 0:
             self._foresee(state, end, target)
+        # Only the coarse march searches; the finer one follows on the slabs and patches that it has found.
         track = state.coarse
         known = Numbers(
             length,
@@ -192,10 +197,12 @@ class March:
         time_error = self._time_error(slab, scale)
         weight = state.weight(end, self.lasting)
         tail = tails(track.space, slab.stages, scale)
+        # The tails of P patches add up as squares, so that each may have 1/√P of what all have together.
         limit = max(IN_SPACE * target.tolerance / weight / len(track.space) ** 0.5, ROUNDING)
         marked = worst(tail, limit * len(track.space) ** 0.5)
         numbers = replace(known, converged=True, time_error=time_error, unresolved=int(marked.sum()))
         starting = state.rough and state.first  # nothing is smooth there, and most of it dies out
+        # What lies between the stages is costly to look for: only where the slab would be taken otherwise.
         if isinstance(judge(numbers, target), Accept) and not starting:
             unseen = UnseenTimes(track.space).error(slab, scale, self.interval.length)
             unseen = 0.0 if unseen <= NOISE * state.noise * length else unseen
@@ -273,6 +280,7 @@ class March:
         # Within the domain: what a polynomial does beyond it, in a patch that the boundary cuts, is no error.
         difference = squares(v.space, v.following[:1], u.space, u.following[:1])[0, 0].sqrt()
         error = relative_to(difference, scale)
+        # Algebraic unknowns are not handed over: the next slab finds them anew from its own rows.
         error[torch.from_numpy(self.evolution.time_orders == 0)] = 0.0
         return float(error.max())
 
@@ -286,6 +294,7 @@ class March:
         state.verifying.append(state.fine.before)
         state.coarse.take(slab)
         state.time, state.length, state.first = slab.end, verdict.length, False
+        # The polynomial of a slab knows nothing of what data do beyond a jump.
         if slab.end in self.evolution.breaks:
             self._begin_anew(state)
         if trial.numbers.unseen > self.tol * state.share:  # it was taken though: noise
@@ -324,9 +333,11 @@ class March:
         sizes = slab.space.norms(torch.tensordot(transform, slab.nodes, 1))  # (degree, u)
         algebraic = torch.from_numpy(self.evolution.time_orders == 0)
         if bool(algebraic.any()):
+            # Algebraic unknowns have no start: a value there that does not match would spoil their coefficients.
             c = slab.method.nodes[1:]
             alone = torch.from_numpy(np.linalg.inv(np.polynomial.legendre.legvander(2 * c - 1, len(c) - 1)))
             sizes[1:, algebraic] = slab.space.norms(torch.tensordot(alone, slab.stages, 1))[:, algebraic]
+        # The last coefficient times its decay predicts the first one that the polynomial lacks.
         ratio = (sizes[-1] / sizes[-2].clamp_min(1e-300)).clamp(1e-3, 1.0)
         return float(relative_to(sizes[-1] * ratio, scale).max())
 
@@ -340,6 +351,7 @@ class March:
         left = last - state.time
         if state.length >= 0.999 * left:
             return last
+        # Two equal slabs share their factors, where a long one and a short one would need two.
         if state.length > 0.5 * left:
             return state.time + 0.5 * left
         return state.time + state.length
@@ -348,11 +360,13 @@ class March:
         return Tuning(self.tol * state.share, self.interval.length, self.lasting)
 
     def _beginning(self, share: float) -> State:
+        # A degree that the user states is kept; otherwise higher ones may be cheaper on the first patches.
         start = resolving if "degree" in self.settings else cheapest
         space = start(self.evolution, self.q, IN_SPACE * self.tol * share, self.settings.get("cells"))
         interrupted = self.monitor.out_of_time
         coarse = Track.beginning(space, self.stages, interrupted)
         fine = Track.beginning(space.raised(MORE_DEGREES), self.stages + MORE_STAGES, interrupted)
+        # Errors are relative to the largest norm so far: a solution that dies out need not keep its digits.
         scale = space.norms(coarse.start[:1])[0]
         squares = np.zeros((2, space.unknowns))
         return State(self.interval.t0, coarse, fine, self.first_length, scale, share, squares=squares)

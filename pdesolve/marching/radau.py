@@ -67,6 +67,7 @@ def radau(stages: int) -> Radau:
     matrix = derivative[:, 1:]
     eigenvalues, vectors = np.linalg.eig(matrix)  # of a real matrix: exact pairs
     dual = np.linalg.inv(vectors)
+    # Conjugate pairs give conjugate solutions: one of each halves the factors.
     kept = eigenvalues.imag >= 0
     eigenvalues = eigenvalues[kept]
     alone = eigenvalues.imag == 0
@@ -90,6 +91,7 @@ def stage_nodes(stages: int) -> Array:
     slope = legendre.legder(series)
     for _ in range(3):  # Newton: roots of the companion matrix are good to half of the digits at the ends
         x = x - legendre.legval(x, series) / legendre.legval(x, slope)
+    # The last stage is the end of the slab, exactly: what is handed over needs no extrapolation.
     x[-1] = 1.0
     return (x + 1) / 2
 
@@ -108,6 +110,7 @@ def differentiation(nodes: Array) -> Array:
     np.fill_diagonal(gaps, 1.0)
     matrix = weights / weights[:, None] / gaps
     np.fill_diagonal(matrix, 0.0)
+    # Constants have the derivative zero, to the last bit: the diagonal from its row loses fewer digits.
     np.fill_diagonal(matrix, -matrix.sum(axis=1))
     return matrix
 

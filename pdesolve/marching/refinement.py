@@ -18,6 +18,7 @@ from pdesolve.patches.cover import Patches
 from pdesolve.patches.merging import merge, neighbours
 from pdesolve.patches.partition import Partition
 
+# Without a bound, parts that grow with the degree would be extrapolated to ever larger ones.
 SLOWEST_DECAY = 0.95  # from one degree to the next: what decays less is not resolved at all
 ALONG = 0.5  # of the strongest direction: others are halved, too
 LAYER = 0.8  # of the energy of the gradient within an eighth of a patch: it is a layer there
@@ -29,6 +30,7 @@ def tails(space: Space, c: Tensor, scale: Tensor) -> Tensor:
     shells = torch.zeros(space.q, space.functions, dtype=torch.float64)
     shells[space.shells, torch.arange(space.functions)] = 1.0
     parts = (c**2 @ shells.T).amax(0).sqrt()  # (e, u, degree)
+    # Two degrees together: of an even or odd function every second part vanishes.
     last = parts[..., -2:].amax(-1)
     gap = min(4, space.q - 2)
     earlier = parts[..., -2 - gap : space.q - gap].amax(-1)
@@ -52,6 +54,7 @@ def worst(tail: Tensor, budget: float) -> Tensor:
 
 def directions(space: Space, c: Tensor, scale: Tensor) -> np.ndarray:
     """Along which axes (e, d) the highest degrees are."""
+    # A few of the highest degrees: one alone may vanish by symmetry.
     high = space.shells >= space.q - 4
     energy = (c[..., high] ** 2 / (scale**2).clamp_min(1e-300)[:, None]).amax(0).sum(1)
     share = energy @ space.exponents[high]

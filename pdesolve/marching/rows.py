@@ -120,6 +120,7 @@ class TermRows:
         if self.term.transform is not None:
             dF = dF @ self.term.transform
         dF = dF.view(*jets.shape[:3], *dF.shape[1:])
+        # Padding of a batch may lie where the equation is not finite, and counts for nothing.
         used = self.points.weight > 0
         dF = torch.where(used[:, :, None, None], dF, 0.0)
         if not bool(dF.isfinite().all()):

@@ -29,6 +29,7 @@ from pdesolve.marching.rows import TermRows, boundary_rows, interior_rows
 from pdesolve.marching.space import Space
 from pdesolve.patches.rows.weights import VALUE_WEIGHT
 
+# Far below all sizes that occur, and a normal number still.
 TINY = 1e-300
 
 
@@ -111,10 +112,12 @@ class SemiDiscrete:
                 scale = torch.where(size > TINY, VALUE_WEIGHT / size.clamp_min(TINY), 0.0)
                 scale = scale * strength.patches[cells][:, None]
             else:
+                # Physical measure: a scale of each patch for itself makes waves unstable on uneven patches.
                 scale = space.share[cells].sqrt()[:, None] / strength.reference
             weight = rows.points.weight[:, :, None] * scale[:, None]
             matrices = rows.matrices(dF * weight[..., None], depth)
             present = [(j, matrix) for j, matrix in enumerate(matrices) if matrix is not None]
+            # The same for all stages: one semi-discrete system, and with it the stability of the method in time.
             test = sum(mu0**j * matrix for j, matrix in present)
             for j, matrix in present:
                 block = self._block(cells, test, matrix)  # type: ignore[arg-type]
@@ -123,6 +126,7 @@ class SemiDiscrete:
                 else:
                     pencil[j].index_add_(0, cells, block)
             tests.append(_flat(test) * weight.flatten(1)[..., None])  # type: ignore[arg-type]
+        # Continuity counts as much as the equation on the stronger side: unscaled, uneven patches are unstable.
         faces = torch.maximum(strength.patches[self.faces.minus], strength.patches[self.faces.plus])
         return Linearised(self, pencil, tests, faces)
 
@@ -142,6 +146,7 @@ class SemiDiscrete:
             size[rows.points.cells] = rows.sizes(dF, 0)
             for j in range(1, depth + 1):
                 mass = torch.maximum(mass, mu0**j * rows.sizes(dF, j).amax(0))
+        # Algebraic equations have no ∂_t to be measured by: the median of their sizes stands for it.
         reference = torch.where(mass > 0, mass, size.median(0).values).clamp_min(TINY)
         patches = self.space.share.sqrt() * (size / reference).amax(1).clamp_min(1.0)
         return _Strengths(reference, patches)

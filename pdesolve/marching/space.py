@@ -27,6 +27,8 @@ from pdesolve.statement.calculus import MultiIndex
 FITTED = 1e-10  # smallest relative singular value of a fit: of what a few points inside a cut patch determine
 FLATTEST = 1e-8  # relative size of values in a cut patch, below which a function is not made larger
 BATCH = 4096  # cells in one batch of points
+# More rows than functions, as least squares need; in three dimensions ¾ q + 1 on an axis are enough for the
+# q³/6 functions of a total degree.
 RULE = {
     1: lambda q: q + 2,
     2: lambda q: q + 1,
@@ -161,6 +163,7 @@ class Space:
 
     def project(self, order: int) -> Tensor:
         """Local L2 projection (e, u, k) of the initial ∂^order u/∂t^order; in cut patches over the box of the patch."""
+        # Initial values are no polynomials: more points than for rows keep aliasing small.
         n = max(RULE[self.d](self.q), self.q + 6)
         local, weights, table = gauss_table(self.d, n, self.q)
         y = self.centre[:, None] + self.half[:, None] * local
@@ -282,6 +285,7 @@ def moved(old: Space, new: Space, pairs: tuple[Tensor, Tensor], c: Tensor) -> Te
         c: coefficients on the old patches.
     """
     source, target = pairs
+    # Products of two polynomials below degree q are integrated exactly.
     local, weights, _ = gauss_table(old.d, old.q + 2, old.q)
     lower = torch.maximum(old.centre[source] - old.half[source], new.centre[target] - new.half[target])
     upper = torch.minimum(old.centre[source] + old.half[source], new.centre[target] + new.half[target])
@@ -291,6 +295,7 @@ def moved(old: Space, new: Space, pairs: tuple[Tensor, Tensor], c: Tensor) -> Te
         (new.centre[target] - old.centre[source]).abs().amax(1) == 0
     )
     result = c.new_zeros(*c.shape[:-3], len(new), *c.shape[-2:])
+    # Patches that stay keep their bits: a projection would add rounding with every change of the patches.
     kept = torch.nonzero(same)[:, 0]
     result[..., target[kept], :, :] = c[..., source[kept], :, :]
     rest = torch.nonzero(~same)[:, 0]

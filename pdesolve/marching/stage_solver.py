@@ -64,6 +64,7 @@ class StageSolver:
         """All patches, by their number of faces."""
         faces = self.system.faces
         count = len(faces)
+        # Patches with as many faces have arrays of one shape: these are what batched products need.
         owner = torch.cat([faces.minus, faces.plus])
         order = torch.argsort(owner, stable=True)
         each = torch.bincount(owner, minlength=len(self.system.space))
@@ -106,6 +107,7 @@ class StageSolver:
         """Factors of B_k for μ (k,)."""
         real = mu.imag.abs() <= REAL * mu.abs()
         parts = []
+        # An odd number of stages has one real μ, which need not pay for complex numbers.
         for kind in (real, ~real):
             stages = torch.nonzero(kind)[:, 0]
             if len(stages):
@@ -134,6 +136,7 @@ class StageSolver:
         made = FactoredStages(self, stages, inverse, traces, None)
         if not len(self.system.faces):
             return made
+        # LU, since the stage systems are complex and not Hermitian: there is no Cholesky factor.
         skeleton = self.elimination.factor(2.0, made.blocks, mu)
         return FactoredStages(self, stages, inverse, traces, skeleton)
 

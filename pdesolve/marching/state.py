@@ -65,6 +65,7 @@ class Track:
                 for name in ("start", "stages", "following")
             }
             self.before = replace(self.before, space=space, **carried)
+        # The factors belong to the old patches.
         self.stepper = Stepper(SemiDiscrete(space), self.stepper.method, self.stepper.interrupted)
 
 

@@ -16,6 +16,7 @@ from pdesolve.marching.space import Space
 from pdesolve.marching.stage_solver import StageFactors, StageSolver
 from pdesolve.patches.mixture import PartitionedMixture
 
+# Simplified Newton takes 3 to 6 passes as a rule; one that needs far more is cheaper on a shorter slab.
 MOST_PASSES = 16
 FAST = 0.15  # contraction up to which a factor is kept for the next slab
 FAR = 3.0  # a polynomial is not extrapolated further than this times its own length
@@ -64,6 +65,7 @@ class Slab:
         weights = torch.from_numpy(lagrange(self.method.nodes, t))
         values = torch.einsum("st,teuk->seuk", weights[:, 1:], self.stages)
         values += weights[:, :1, None, None] * self.start[0]
+        # With the start as a node, a pressure that does not match the data would spoil the first slab.
         algebraic = torch.from_numpy(self.space.evolution.time_orders == 0)
         if bool(algebraic.any()):  # they have no start
             alone = torch.from_numpy(lagrange(self.method.nodes[1:], t))
@@ -142,6 +144,7 @@ class Stepper:
         guess = self._guess(before, length)
         fresh = guess is None and not self.linear
         guess = start[:1].expand(self.method.stages, -1, -1, -1).clone() if guess is None else guess
+        # A pass costs far less than factors, so that these are kept as long as they contract fast.
         # Lengths of equal slabs differ by the rounding of their ends.
         if self.frozen is None or abs(length - self.frozen.length) > 1e-12 * length or self.rate > FAST:
             self._factorise(start if fresh else None, guess, start, begin, length)
@@ -183,6 +186,7 @@ class Stepper:
         self, state: Tensor | None, guess: Tensor, start: Tensor, begin: float, length: float
     ) -> None:
         """Linearise at the start, or in the middle of a guess."""
+        # One linearisation serves all stages; in the middle of the slab it is nearest to all of them.
         middle = self.method.middle
         if state is None:
             derivatives = [d[middle : middle + 1] for d in self.derivatives(guess, start, length)]
@@ -195,6 +199,7 @@ class Stepper:
     def freeze(self, frozen: Frozen) -> None:
         """Linearise and factorise."""
         mu = torch.from_numpy(self.method.eigenvalues) / frozen.length
+        # The geometric mean lies between the smallest and the largest |μ|, so that one test space serves every stage.
         mu0 = float(mu.abs().log().mean().exp())
         self._linearised = self.system.linearise(frozen.derivatives, frozen.time, mu0)
         if self._border is not None:
@@ -223,6 +228,8 @@ class Stepper:
             if self.interrupted():
                 return None, Iteration(tuple(changes), False)
             self.passes += 1
+            # The residual is that of the stages themselves: rounding of the transform, whose condition number grows
+            # with s, is then corrected by the next pass.
             delta = self._correction(self.derivatives(stages, start, length), times, dual)
             delta = torch.tensordot(vectors, delta, 1).real.view_as(stages)
             stages = stages + delta
@@ -276,6 +283,7 @@ class Stepper:
 def relative_to(error: Tensor, size: Tensor) -> Tensor:
     """Errors (u,) over sizes (u,); an unknown that vanishes is measured against the largest, and zero against one."""
     largest = size.max()
+    # An unknown at rounding has no digits: measured by its own size, it could never be resolved.
     reference = torch.where(
         size > 1e-12 * largest, size, largest if bool(largest > 0) else torch.ones_like(largest)
     )

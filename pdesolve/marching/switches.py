@@ -89,6 +89,7 @@ class _Data:
         self.normals = normals
         generator = torch.Generator().manual_seed(3)
         size = (2 * len(x), len(term.operator.slots))
+        # Two jets that are not zero: data times a field would vanish with it.
         self.jets = torch.rand(size, generator=generator, dtype=torch.float64) + 0.5
 
     def __call__(self, t: Tensor) -> Tensor:

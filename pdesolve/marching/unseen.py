@@ -24,6 +24,7 @@ from pdesolve.patches.compiled import GridTerm
 from pdesolve.statement.residual import sample_points
 
 TIMES = 2**14  # in the whole interval: three in a pulse of 2e-4 of it
+# More than the stages of any method in use, which are 13 at most.
 LEAST_TIMES = 16  # in a slab
 POINTS = 8  # in space
 PLACES = 2**13  # in space, at few times: one at least in a source as wide as 2e-4 of an interval
@@ -78,6 +79,8 @@ class UnseenTimes:
             size = sizes_of(rows, dF, scale, slab.length if number == 0 else None, interval)  # (b, c)
             units = torch.where(size > 0, r[:, :, 0] / size, 0.0)
             if number == 0:
+                # A source acts by its integral over the slab, and a boundary value by its size: hence the mean
+                # here, and the root of the mean square below.
                 found = units.abs().mean(0).max()
             else:
                 found = units.square().mean(0).max().sqrt()

@@ -63,6 +63,7 @@ def attempt(
         moved = float(((jets[0] - before[0]).abs() / scale).amax())
         # Rounding: the steps no longer shrink, and they are small.
         met = moved <= 1e-3 * local or (moved <= max(local, 1e-11) and moved > 0.3 * last)
+        # An iterate that is not finite cannot come back; a shorter step can.
         if met or not math.isfinite(moved):
             break
         last = moved

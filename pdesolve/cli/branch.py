@@ -60,6 +60,7 @@ def require_free(out: str) -> None:
     from pdesolve.errors import UsageError
 
     directory = Path(out)
+    # There is a folder for each point: those of a longer branch would be left among the new ones.
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         message = f"{directory} already exists and is not empty: choose another --out"
         raise UsageError(message)

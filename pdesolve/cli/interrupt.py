@@ -90,6 +90,7 @@ def stop_on_signals(monitor: StoppableMonitor) -> Iterator[None]:
         yield
     finally:
         if hasattr(signal, "setitimer"):
+            # A timer that still runs must not interrupt what comes after.
             signal.setitimer(signal.ITIMER_REAL, 0)
         for name, handler in earlier.items():
             signal.signal(getattr(signal, name), handler)

@@ -113,6 +113,7 @@ class _Lines:
             return
         seconds = self._monitor.seconds
         if seconds < self._due:
+            # The latest is kept, so that the last row is printed whatever the rate.
             self._pending = row
             return
         self._due = seconds + min(max(_FIRST_PAUSE, _SHARE_OF_TIME * seconds), _LONGEST_PAUSE)
@@ -156,6 +157,7 @@ class Gauge:
         """None where nothing can be said."""
         if self._first is not None:
             return self._best
+        # Without an estimate, time is all that is known of the way.
         limit = self._monitor.time_limit
         if not limit:
             return None

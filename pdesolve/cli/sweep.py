@@ -75,6 +75,7 @@ def sweep(file: str, params: tuple[str, ...], **options: Any) -> int:
         with warnings_as_lines(quiet), sigterm_as_interrupt(), contextlib.redirect_stdout(sys.stderr):
             table = run_sweep(file, chosen, show=show, **options)
             files = write_products(table, Path(options["out"]))
+    # The points that are done are on the disk: who interrupts should know that they are not lost.
     except KeyboardInterrupt:
         message = f"interrupted after {show.done} points; --resume goes on from what is in {options['out']}"
         raise KeyboardInterrupt(message) from None
@@ -95,6 +96,7 @@ def _answer(table: Any, files: Mapping[str, Path], out: str, as_json: bool, quie
         for label, path in () if quiet else files.items():
             click.echo(f"  {label:<20}{path}")
         click.echo(f"{len(verdicts)} points: {told}; results in {out}")
+    # Without any solution the command has failed; otherwise the table says which points to trust.
     if not any(kind != "failed" for kind in verdicts):
         return 1
     if not table.solved.all():

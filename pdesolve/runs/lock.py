@@ -39,6 +39,7 @@ class DirectoryLock:
                 self._descriptor = descriptor
             else:
                 os.close(descriptor)
+        # The number of the process, for the sentence that another one gets.
         os.ftruncate(self._descriptor, 0)
         os.write(self._descriptor, f"{os.getpid()}\n".encode())
 

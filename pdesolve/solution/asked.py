@@ -127,6 +127,7 @@ class Asked:
         values = Values.of(self.solution, self._expression(f, f"line: {name}"))
         m = values.expression.operator.components
         inside = self._inside(points)
+        # A line may leave the domain and come back; there is no value in between.
         both = torch.full((2, len(points), m), torch.nan, dtype=torch.float64)
         both[0, inside], errors = quantities.at_points(values, points[inside])
         if errors is not None:
@@ -153,6 +154,7 @@ class Asked:
             try:
                 record = _record(self.of(name, quantity, time))
             except PdesolveError as error:
+                # One that fails must not take the others with it.
                 record = {"value": None, "estimated_error": None, "error": str(error)}
             found[name] = record if time is None else {**record, "time": time}
         return found

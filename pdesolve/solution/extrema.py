@@ -15,12 +15,15 @@ from pdesolve.solution.estimated import Estimated
 from pdesolve.solution.regions import Region
 from pdesolve.solution.values import ROUNDING, Values
 
+# The grid misses the tops, so that its highest point may be on a lower hill.
 CLIMBERS = 6  # places from which the search goes on: several hills of nearly one height
 ALONG = 5  # points of a step along each axis
 NARROWED = 0.4  # part of the step that is left where its middle is the highest point
 STEPS = 60  # enough for 20 narrowings, from 1e-2 of the domain to 1e-10, and some moves
+# At a smooth maximum the error of the value goes with the square of that of the place.
 SMALLEST = 1e-8  # step, of the domain: a smooth maximum is then met to 1e-16
 WORTH = 0.1  # of the range of values: from points lower than the highest by more, nobody climbs
+# The total stays affordable in each dimension, so that an axis gets fewer points where there are more axes.
 AT_FIRST = {1: 400, 2: 120, 3: 30}  # points along an axis from which the highest are taken
 ON_PIECE = {0: 1, 1: 400, 2: 60, 3: 20}  # the same on a piece of the boundary, by its parameters
 
@@ -100,6 +103,7 @@ def extremum(values: Values, region: Region, sign: float) -> Estimated:
     value = sign * height
     if values.verifying is None:
         return Estimated(value, None, place)
+    # The finer solution is searched on its own: its maximum may lie elsewhere.
     finer, _ = _highest(replace(values, solution=values.verifying, verifying=None), region, sign)
     error = values.times * abs(finer - height) + ROUNDING * abs(value)
     return Estimated(value, error, place)
@@ -167,5 +171,6 @@ def _heights(values: Values, region: Region, sign: float, x: Tensor, normals: An
     if bool(known.any()):
         points = region.timed(x[known])
         n = None if normals is None else region.timed_normals(normals[known])
+        # What is not known must never be the highest.
         found[known] = (sign * values.at(points, n)[0, :, 0]).nan_to_num(-torch.inf)
     return found

@@ -37,6 +37,7 @@ def write_solution(
         OSError: a file cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    # Without the problem file and its data, `solution.pt` could not be read again.
     _copy_files(problem, directory)
     state = {
         **provenance,
@@ -50,6 +51,7 @@ def write_solution(
     content = io.BytesIO()  # torch hides the reason why a file cannot be written
     torch.save(state, content)
     path = directory / FILE
+    # By way of another name: a write that is cut short must not destroy the solution that is there.
     temporary = path.with_suffix(".tmp")
     try:
         temporary.write_bytes(content.getvalue())
@@ -117,6 +119,7 @@ def _read_state(directory: Path) -> dict[str, Any]:
         message = f"{directory} holds no {FILE}; expected the directory of a finished run"
         raise UsageError(message)
     try:
+        # Weights only: a file from elsewhere must not run code.
         state = torch.load(path, weights_only=True, map_location="cpu")
         known = state["format"] == FORMAT
     except Exception as error:

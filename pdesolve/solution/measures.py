@@ -49,4 +49,5 @@ def relative_l2(difference: Tensor, reference: Tensor, weights: Tensor) -> list[
     """‖difference‖/‖reference‖ per unknown, both (n, u); the absolute norm where the reference vanishes."""
     error = (difference**2 * weights[:, None]).sum(0).sqrt()
     size = (reference**2 * weights[:, None]).sum(0).sqrt()
+    # Relative to zero there is no error.
     return torch.where(size > 0, error / size, error).tolist()

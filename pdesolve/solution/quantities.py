@@ -36,6 +36,7 @@ def integral(values: Values, region: Region) -> tuple[Estimated, ...]:
         quadrature = None if before is None else (value - before).abs()
         between = None if len(f) < 2 else _between(values, points, (f[1] - f[0]) * weights[:, None])
         before = value
+        # Without a second solution nothing says how fine is fine enough, so the first rule is the last.
         if between is None or (quadrature is not None and _is_enough(between, quadrature, size)):
             break
     return _estimated(values, value, between, size, quadrature)
@@ -43,6 +44,7 @@ def integral(values: Values, region: Region) -> tuple[Estimated, ...]:
 
 def mean(values: Values, region: Region) -> tuple[Estimated, ...]:
     """∫ f / ∫ 1 over a region, for each component of f."""
+    # The finest rule measures the region best, and needs no values of f.
     *_, (_, _, weights) = region.rules()
     measure = float(weights.sum())
     return tuple(

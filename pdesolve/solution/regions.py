@@ -103,6 +103,7 @@ class Region:
 
     def _rules_on_curves(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
         """Rules whose panels end where patches do."""
+        # The panels are the same for all orders, so the search for patches is done once.
         divided = [(piece, panels(piece, self._patch)) for piece in self.on.pieces_on(self.domain)]
         for order in ON_PANELS:
             rules = [aligned_rule(piece, intervals, order) for piece, intervals in divided]

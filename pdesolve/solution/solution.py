@@ -196,6 +196,7 @@ class Solution(OfModes):
 
     @cached_property
     def _errors(self) -> tuple[list[float], list[float]] | None:
+        # A part of the domain has no solution, so an error over all of it would be meaningless.
         if not self.complete:
             return None
         points, weights = self._rule
@@ -266,6 +267,7 @@ class Solution(OfModes):
         """Root mean square of the equation's residual over the domain."""
         points, weights = self._rule
         if len(points) > RESIDUALS:
+            # Evenly through all points, so that every part of the domain is seen, and the same ones each time.
             chosen = torch.linspace(0, len(points) - 1, RESIDUALS).long()
             points = points[chosen]
             weights = weights[chosen]
@@ -276,6 +278,7 @@ class Solution(OfModes):
 
     def with_expansion(self, expansion: Any) -> Solution:
         """The same with another approximate solution, such as the one that verifies it."""
+        # Nothing verifies that one in its turn.
         return replace(self, approximator=expansion, verification=None)
 
     def output(self, name: str) -> Any:

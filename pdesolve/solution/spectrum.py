@@ -91,6 +91,7 @@ def in_words(spectrum: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
 def _rounded(value: complex, error: float | None) -> str:
     """A number to two digits more than its error allows, and the error."""
     if error is None or not np.isfinite(error) or not error > 0:
+        # Nothing says how many digits are right, so half of them are shown.
         return _number(value, DIGITS // 2)
     size = max(abs(value.real), abs(value.imag), error)
     digits = int(np.clip(np.ceil(np.log10(size / error)) + 2, 1, DIGITS))

@@ -64,6 +64,7 @@ class Values:
             SolveError: a value is not finite; the sentence says where.
         """
         values = self.at(points, normals)
+        # A sum would hide where it was that the expression failed.
         bad = ~values.isfinite().all(2).all(0)
         if bool(bad.any()):
             where = ", ".join(f"{c:.6g}" for c in points[bad.nonzero()[0, 0]].tolist())

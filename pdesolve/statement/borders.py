@@ -33,6 +33,7 @@ def with_borders(problem: Problem) -> Problem:
     with called_coefficients() as called:
         term = problem.terms[0]
         operator = compile_term(problem, term, *sample_points(problem, term, POINTS))
+    # Only for a second-order operator are u and ∂u/∂n continuous where a source jumps.
     if not called or not _is_of_second_order(operator):
         return problem
     fresh = _unstated(problem, called)

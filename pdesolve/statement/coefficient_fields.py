@@ -80,6 +80,7 @@ def _is_coefficient(operator: ResidualOperator, unknown: int) -> bool:
     _, second = operator.linearise(points, torch.where(mine, jets, 3 * jets), None, parameters)
     difference = (first - second)[..., mine].abs().amax()
     absent = not bool(torch.cat([first, second])[..., mine].any())
+    # What is smaller is rounding: the derivative does not depend on the other unknowns.
     return absent or bool(difference > 1e-9 * first.abs().amax())
 
 
@@ -88,6 +89,7 @@ def _components_beside(operator: ResidualOperator, candidates: Sequence[int]) ->
     other = torch.tensor([u not in candidates for u, _ in operator.slots])
     points, jets, parameters = _samples(operator, 4)
     _, dF = operator.linearise(points, jets, None, parameters)
+    # Exactly zero: so is the sensitivity to a jet that does not enter.
     return int((dF[..., other] != 0).any(2).any(0).sum())
 
 

@@ -46,6 +46,7 @@ class MarkingFrame(Frame):
 
     def differentiate(self, field: Field, axis: str) -> Field:
         """∂/∂axis + ε; what is differentiated again knows nothing of ε."""
+        # A derivative in time is no part of a divergence in space.
         if axis == "t":
             return super().differentiate(field, axis)
         name = f"∂{len(self.marks)}"
@@ -104,6 +105,7 @@ class Conormal:
             ProblemError: the equation means no flux of this unknown; the sentence says what to write instead.
         """
         highest = max((sum(alpha) for _, alpha in operator.slots), default=0)
+        # The flux depends on derivatives that the equation itself may not mention.
         indices = multi_indices(len(problem.coordinates), highest)
         every = tuple((u, alpha) for u in range(len(problem.unknowns)) for alpha in indices)
         wide = ResidualOperator(

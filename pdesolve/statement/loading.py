@@ -131,6 +131,7 @@ def _run(path: Path) -> ModuleType:
     with _surroundings(path, module):
         try:
             exec(code, module.__dict__)
+        # Ctrl-C while the file runs means the program and is no fault of the file.
         except KeyboardInterrupt:
             raise
         # SystemExit too: a file that stops Python must not stop the program without a word.

@@ -90,6 +90,7 @@ class Problem:
         quantities: Mapping[str, Any] | None = None,
         eigenvalues: Eigenvalues | None = None,
     ):
+        # Ordinary differential equations: time is the only axis.
         if isinstance(domain, TimeInterval):
             domain = TimeAxis(domain)
         if not hasattr(domain, "coordinates") or not hasattr(domain, "pieces"):

@@ -47,6 +47,7 @@ def _hear(event: str, arguments: tuple) -> None:
     if paths is None:
         return
     path, mode, flags = arguments
+    # What a file writes is none of its inputs, and needs no copy.
     writing = set(mode) & set("wax+") if mode else flags & _WRITING
     if isinstance(path, (str, bytes, os.PathLike)) and not writing:
         paths.append(os.fsdecode(path))
@@ -71,6 +72,7 @@ def files_beside(problem: Path, opened: Iterable[str]) -> dict[str, Path]:
         # As from the current folder, to which a copy is loaded.
         if not Path(given).is_absolute() and ".." not in Path(given).parts:
             found[Path(given).as_posix()] = file
+    # By their names, since Python opens a compiled module in place of its source.
     for file in _modules(problem.resolve(), folder, set()):
         found[file.relative_to(folder).as_posix()] = file
     return {place: file for place, file in found.items() if file != problem.resolve()}

@@ -113,6 +113,7 @@ class ResidualOperator:
             r = self.residual(points.repeat(m, 1), copies, repeated, parameters).view(m, len(points), m)
             gradient = torch.zeros_like(copies)
             if r.requires_grad:
+                # Copy i of the points is differentiated through component i alone.
                 own = r.diagonal(dim1=0, dim2=2)
                 (gradient,) = torch.autograd.grad(own.sum(), copies, materialize_grads=True)
         return r[0].detach(), gradient.view(m, *jets.shape).transpose(0, 1).contiguous()
@@ -234,6 +235,7 @@ class _Probe:
     def jet(self, name: str, index: MultiIndex) -> Tensor:
         """A random value for this derivative, the same at every request."""
         if (name, index) not in self.jets:
+            # Away from zero, where a product would hide what it depends on.
             value = torch.rand(len(self.points), generator=self.generator, dtype=torch.float64) + 0.5
             self.jets[name, index] = value.to(self.points).requires_grad_()
         return self.jets[name, index]
@@ -321,6 +323,7 @@ def is_affine_in(
     columns = [
         column.clone().requires_grad_() for mine, column in zip(chosen, jets.unbind(1), strict=True) if mine
     ]
+    # The operations first: they take one evaluation, the values one for each size.
     return is_affine(evaluate, columns) and _values_are_affine(
         operator, points, normals, parameters, jets, chosen
     )
@@ -346,6 +349,7 @@ def _values_are_affine(
     a, b, c = r.view(len(SIZES), 3, -1).unbind(1)
     scale = a.abs() + b.abs() + c.abs()
     bad = (a + c - 2 * b).abs() > SAME_SLOPE * scale
+    # Where a size overflows, nothing can be compared.
     return not bool((bad & scale.isfinite()).any())
 
 
@@ -375,5 +379,6 @@ def sample_points(problem: Problem, term: Term, points: int, seed: int = 0) -> t
             "a part that another domain cuts away?)"
         )
         raise ProblemError(message)
+    # Evenly through the rule, so that every piece of the boundary is seen.
     chosen = torch.linspace(0, len(rule.points) - 1, min(points, len(rule.points))).round().long()
     return rule.points[chosen], rule.normals[chosen]

@@ -100,11 +100,13 @@ class Basis:
         if self.degree == 1:
             self._linear.append([self._seen(a - f) for a, f in zip(single, self._zero, strict=True)])
             return
+        # Rows of degree two: sums and differences of the rows at z and -z part their linear from their square terms.
         back = [self._residuals(q, -z) for q in range(len(self._rows))]
         self._linear.append([self._seen((a - b) / 2) for a, b in zip(single, back, strict=True)])
         square = zip(single, back, self._zero, strict=True)
         self._quadratic[number, number] = [self._seen((a + b) / 2 - f) for a, b, f in square]
         for i in range(number):
+            # By polarisation: the product of two functions from the square of their sum.
             both = [self._residuals(q, z + self.functions[i]) for q in range(len(self._rows))]
             parts = zip(both, single, self._single[i], self._zero, strict=True)
             self._quadratic[i, number] = [self._seen((ab - a - b + f) / 2) for ab, a, b, f in parts]
@@ -135,6 +137,7 @@ class Basis:
         for q, c in enumerate(self._constant):
             constant[q, : len(c)] = c
         starts = np.array([[z @ self._values_of(s) for z in self.values] for s in self.snapshots])
+        # An answer combines all solutions, so that the worst of their errors counts.
         floor = max(s.error for s in self.snapshots)
         points = np.array([s.point for s in self.snapshots])
         return Reduced(self.dependence, constant, linear, self._products(Q, M, N), points, starts, floor)
@@ -149,5 +152,6 @@ class Basis:
         for (i, j), columns in self._quadratic.items():
             for q, c in enumerate(columns):
                 found[q, : len(c), i, j] = c
+                # The model takes aᵀ B a and its derivative 2 B a, which is right for a symmetric B only.
                 found[q, : len(c), j, i] = c
         return found

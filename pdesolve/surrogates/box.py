@@ -113,6 +113,7 @@ class Box:
         except (TypeError, ValueError):
             message = f"{name}={value!r}; expected a number from {low:g} to {high:g}"
             raise UsageError(message) from None
+        # A value that was computed to be an end may lie beyond it by rounding.
         slack = ROUNDING * (high - low)
         if not low - slack <= number <= high + slack:
             message = (

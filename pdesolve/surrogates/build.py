@@ -36,6 +36,7 @@ from pdesolve.surrogates.surrogate import Surrogate
 TRUTH = 0.2  # of the tolerance: error of the solutions behind, which is added to the estimate
 LOOSEST = 0.3  # of the tolerance: a solution on the common space that is worse refines it
 ACCURATE = 1e-4  # of the tolerance, to which the dependence on constants is found
+# Each step of the greedy choice solves the reduced model at all of them, so fewer than those that prove it.
 TRAINING = 300  # parameters among which the worst is chosen
 VALIDATION = 1000  # others at which the estimate must be met, too
 MOST_CORNERS = 32  # of a box that are solved for the common space: those of five constants
@@ -132,6 +133,7 @@ class _Maker:
 
     def make(self) -> Surrogate:
         """The whole of it."""
+        # A wrong statement is told now, before many solves.
         require_sound(self._at(self.box.centre))
         mixture = self._common(None, [self.box.centre, *self.corners])
         for _ in range(MOST_SPACES):
@@ -181,6 +183,7 @@ class _Maker:
             raise SolveError(message)
         offline.refer(first.point, first.coefficients)
         units = offline.space.norms(first.coefficients)
+        # An unknown that is zero in the middle would make its unit zero.
         units = units.clamp_min(1e-12 * float(units.max()))
         basis = Basis(offline, dependence, offline.degree(), units, self.tol)
         basis.add(first)
@@ -188,6 +191,7 @@ class _Maker:
             basis.add(self._solve(offline, point, basis))
         status = self._grow(offline, basis)
         model = basis.model()
+        # Before anything is given out: an estimate from wrong rows would be certain and wrong.
         self._prove(offline, basis, model)
         base = self._base(centre, offline, first)
         functions = torch.stack(basis.functions)
@@ -226,6 +230,7 @@ class _Maker:
                 others = self._worst_of_others(model)
                 if others is None:
                     return None
+                # The estimate was met by what it was trained on; where others show more, they are trained on, too.
                 training = np.concatenate([training, others[None]])
                 continue
             if self.monitor.out_of_time():
@@ -277,6 +282,7 @@ class _Maker:
             blocks = offline.at(point).residuals(c, offline.scales)
             true = float(np.linalg.norm(offline.values(offline.preconditioned(blocks), basis.units)))
             told = (found.error - model.floor) * found.sigma * float(np.linalg.norm(found.a))
+            # Measured by the tolerance, with which the estimate is compared: a tenth of it decides nothing.
             if abs(true - told) > 0.1 * self.tol * float(np.linalg.norm(found.a)):
                 message = (
                     f"the dependence on {', '.join(self.box.names)} that was found is not that of the rows at "

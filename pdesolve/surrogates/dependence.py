@@ -23,6 +23,7 @@ from scipy.linalg import qr
 from pdesolve.errors import SolveError
 from pdesolve.surrogates.box import Array, Box
 
+# Four times as many each: most dependences are affine and show at once, and a sample costs an assembly.
 SAMPLES = (48, 192, 768)  # of μ: a third of them proves what the others show
 HELD_OUT = 1 / 3
 RANK = 1e-12  # of the largest singular value: below it is rounding
@@ -90,6 +91,7 @@ def find_dependence(box: Box, rows: Callable[[Array], Array], accuracy: float) -
 
 def _fitted(box: Box, points: Array, values: Array) -> Dependence | None:
     theta, magic = _interpolation(values)
+    # So many functions from so few samples would only interpolate them.
     if theta.shape[1] > len(points) / 3:
         return None
     known = int(len(points) * (1 - HELD_OUT))
@@ -97,6 +99,7 @@ def _fitted(box: Box, points: Array, values: Array) -> Dependence | None:
     for kinds, powers in _candidates(box, int(known * MOST_TERMS)):
         terms = _terms(box, points, kinds, powers)
         coefficients: Array = np.linalg.lstsq(terms[:known], theta[:known], rcond=None)[0].astype(np.float64)
+        # By the samples held out: those of the fit are met by any fit with terms enough.
         error = float(np.abs(terms[known:] @ coefficients - theta[known:]).max())
         if best is None or error < best.error:
             best = Dependence(box, points[magic], kinds, powers, coefficients, error)

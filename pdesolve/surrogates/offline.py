@@ -73,6 +73,7 @@ class Offline:
             # Of a solution that patches hold exactly, a constant for one, both residuals are little but rounding.
             wrong, size = difference_norms(found, better)
             error = float((wrong / size.clip(1e-300)).max())
+        # Two solves that did not end may differ by little and be wrong both.
         if not (found.converged and better.converged):
             error = np.inf
         return Snapshot(point, found.coefficients, error, found.residual_of_patch)
@@ -133,6 +134,7 @@ class Offline:
         low = Family.on(family.statement, self.space.patches, q)
         generator = torch.Generator().manual_seed(5)
         zero = low.space.zero()
+        # Random coefficients leave no term of the rows at zero by chance, as those of a solution may.
         c = torch.randn(zero.shape, generator=generator, dtype=zero.dtype)
         scales = low.at(self.box.constants(self.box.centre)).linearise(c)[2]
 
@@ -156,6 +158,7 @@ class Offline:
         zero = self.space.zero()
         c = torch.randn(zero.shape, generator=generator, dtype=zero.dtype)
         r = [torch.cat([p.flatten() for p in assembly.residuals(k * c, self.scales)]) for k in range(4)]
+        # The third difference of a polynomial of degree two is zero.
         third = r[3] - 3 * r[2] + 3 * r[1] - r[0]
         if float(third.norm()) > AFFINE * float(r[3].norm()):
             message = (

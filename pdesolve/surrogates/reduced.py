@@ -88,6 +88,7 @@ class Reduced:
         rho = f + (L + Ba) @ a
         sigma = float(np.linalg.svd(np.linalg.qr(L + 2 * Ba, mode="r"), compute_uv=False)[-1])
         stretched = sigma * float(np.linalg.norm(a))
+        # At a resonance, or where a is zero, a bound relative to the solution does not exist.
         if not stretched > 0:
             return Found(a, np.inf, sigma)
         return Found(a, float(np.linalg.norm(rho)) / stretched + self.floor, sigma)

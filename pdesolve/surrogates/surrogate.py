@@ -46,6 +46,7 @@ class Surrogate:
         self.tol = tol
         self.status = status
         self.converged = converged
+        # A solution at one parameter asks for the coefficients and the estimate: it is solved once.
         self._found = lru_cache(maxsize=64)(self._solve)
 
     @property

@@ -180,6 +180,7 @@ def follow_branch(
     problem = problem if isinstance(problem, Problem) else load_problem(problem)
     _check(problem, name, first, last, points)
     monitor = Monitor(time_limit=time_limit)
+    # The first point needs the whole search for a solution; all others begin with the one before.
     begin = solve(problem.with_constants({name: first}), tol=tol, time_limit=time_limit)
     if not begin.converged:
         message = f"there is no solution to begin with at {name} = {first:g}: {begin.status}"
@@ -235,21 +236,25 @@ class _Walk:
         while len(self.found) < points:
             if monitor.out_of_time():
                 return str(monitor.why_over())
+            # Measured anew at each point, since the solution may grow by orders along the branch.
             curve, place = curve.sized(place)
             after, length = _next(curve, place, length)
             if after is None:
                 return (
                     f"stopped at {curve.name} = {place.value:.6g}: Newton finds no point beyond, however near"
                 )
+            # The constant turns back between the two points.
             if place.speed * after.speed < 0:
                 self._keep(curve, _located(curve, place, length, lambda p: p.speed), fold=True)
             low, high = self.range
             if not low <= after.value <= high:
+                # The end itself is a point of the branch, and the step went past it.
                 bound = low if after.value < low else high
                 self._keep(curve, _located(curve, place, length, _beyond(bound)))
                 return f"{curve.name} has come to {bound:g}, the end of its range"
             turn = _angle(curve, place, after)
             curve, place = self._keep(curve, after)
+            # By a factor of two at most: one tangent says little of what comes.
             length = min(LONGEST, length * min(2.0, max(0.5, TURN / max(turn, 1e-6))))
         return f"{points} points were found; raise points to go on"
 
@@ -274,6 +279,7 @@ def _next(curve: Curve, place: Place, length: float) -> tuple[Place | None, floa
 
 def _angle(curve: Curve, a: Place, b: Place) -> float:
     """Between two tangents of length one, by the distance of their ends."""
+    # By the chord and not the product of the tangents, whose arccosine has half the digits where the angle is small.
     apart = math.hypot(curve.norm(a.direction - b.direction) / curve.size, (a.speed - b.speed) / curve.unit)
     return 2 * math.asin(min(1.0, apart / 2))
 
@@ -309,6 +315,7 @@ def _verified(curve: Curve, place: Place, tol: float, fold: bool) -> Found:
         if max(*estimates, value_error / curve.unit) <= tol:
             beside = SecondSolution(finer.family.space.mixture(better.c), sigma)
             return Found(curve, place, estimates, value_error, beside, fold)
+        # A higher order that does not even halve the residual meets something that is not smooth: patches are halved.
         helped = better.residual < 0.5 * place.residual
         highest = HIGHEST_ORDER[curve.family.space.dimension]
         if helped and curve.family.space.q.max() < highest:
@@ -332,11 +339,13 @@ def _shared(curve: Curve, place: Place, better: Place) -> float:
 def _errors(finer: Curve, sigma: float, start: Place, better: Place) -> tuple[tuple[float, ...], float]:
     """Relative L2 errors of the unknowns and the error of λ: differences, less what both solutions share."""
     space = finer.family.space
+    # The factor below would be above seven, and the difference it multiplies says little.
     if sigma > MOST_SHARED:
         return (math.inf,) * space.unknowns, math.inf
     factor = 1 / (1 - sigma**0.5)
     difference = space.norms(better.c - start.c)
     size = space.norms(better.c)
+    # An unknown that vanishes is measured by the largest one.
     size = torch.where(size > 0, size, size.max().clamp_min(1e-300))
     value_error = OF_ONE_NUMBER * factor * abs(better.value - start.value)
     return tuple((factor * difference / size).tolist()), value_error

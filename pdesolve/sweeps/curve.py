@@ -90,8 +90,10 @@ class Curve:
             c = c + move
             value = value + change
             moved = self._length(move, change)
+            # Steps of a Newton that converges shrink; one that grows to twice the last, and the step, diverges.
             if not moved < torch.inf or moved > 2 * max(last, length):
                 return None
+            # So near to the curve only rounding keeps a step from being shorter than half the one before.
             stagnant = last <= AT_ROUNDING and moved > 0.5 * last
             if moved <= self.goal or stagnant:
                 return self.turned(replace(place, c=c, value=value, steps=steps))

@@ -58,6 +58,7 @@ class Task:
 
     def identity(self, point: Mapping[str, float]) -> dict[str, Any]:
         """Everything that decides the numbers of a point, as `pdesolve solve` notes it."""
+        # As on the command line, more time does not make it another run.
         own = {key: value for key, value in self.options.items() if key != "time_limit"}
         source = self.source()
         return {
@@ -98,6 +99,7 @@ def run_point(task: Task, point: Mapping[str, float], directory: Path | None) ->
     torch.set_num_threads(task.threads)
     try:
         solution = _solved(task, point, directory)
+    # An option that is wrong is wrong at all points, and Ctrl-C means the whole sweep.
     except (UsageError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -118,6 +120,7 @@ def _solved(task: Task, point: Mapping[str, float], directory: Path | None) -> S
         return solve(problem, monitor=monitor, **task.options, **task.settings)
     source = task.source()
     run = RunDirectory(directory, task.identity(point), source)
+    # What may be solved again was decided before the first point.
     run.reserve(force=True)
     try:
         run.begin(
@@ -140,6 +143,7 @@ def _show(solution: Solution, directory: Path) -> None:
     last = float(domain.bounds[1, -1]) if "t" in domain.coordinates else None
     try:
         export(solution, directory / "solution.vtu", time=last)
+    # A full disk is no matter of what can be shown.
     except OSError:
         raise
     except Exception as error:

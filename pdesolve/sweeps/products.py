@@ -65,6 +65,7 @@ def write_branch(branch: Branch, directory: Path) -> dict[str, Path]:
 def write_collection(table: SweepTable, path: Path) -> Path:
     """Write a `.pvd` whose time is the constant that varies; points without a file are left out."""
     values = table[table.names[0]]
+    # ParaView needs times that rise, and the values may be given in any order.
     places = [(float(values[i]), table.directories[i]) for i in np.argsort(values)]
     files = [(value, place / "solution.vtu") for value, place in places if place is not None]
     return _write_times([(value, file) for value, file in files if file.exists()], path)

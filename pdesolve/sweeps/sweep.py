@@ -87,6 +87,7 @@ def sweep(
     }
     source = problem if isinstance(problem, Problem) else Path(problem)
     task = Task(source, options, dict(settings or {}), threads)
+    # All that is wrong at every point is told before the first solve.
     _check(task, chosen, jobs, threads, out)
     places = [None if out is None else Path(out) / label(point) for point in points]
     found = _saved(task, points, places, resume, force)
@@ -186,6 +187,7 @@ def _run_all(
     jobs: int,
 ) -> Iterator[Done]:
     """Points as they are solved, in this process or in several."""
+    # A fresh process imports torch again, which one point alone is not worth.
     if jobs == 1 or len(left) <= 1:
         for i in left:
             yield i, *run_point(task, points[i], places[i])

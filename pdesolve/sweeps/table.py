@@ -72,6 +72,7 @@ class SweepTable(Mapping[str, NDArray[Any]]):
         if not 0 <= number < count:
             message = f"there is no point {number}; the points are 0 to {count - 1}"
             raise UsageError(message)
+        # Nothing was saved of it, and a missing file would not say why.
         if self["verdict"][number] == FAILED:
             message = f"point {number} has no solution: {self['status'][number]}"
             raise UsageError(message)

@@ -39,6 +39,7 @@ def parse_values(name: str, text: str) -> tuple[float, ...]:
     if parts[3:]:
         return _geometric(name, text, first, last, count)
     inner = [_rounded(first + (last - first) * i / (count - 1)) for i in range(1, count - 1)]
+    # The ends are those that were written, to the bit.
     return (first, *inner, last)
 
 
@@ -126,6 +127,7 @@ def checked_values(name: str, values: Any) -> tuple[float, ...]:
         if not math.isfinite(value):
             message = f"{name} has the value {value}; expected finite numbers"
             raise UsageError(message)
+        # Two points of one value would share one directory.
         if found.count(value) > 1:
             message = f"{name} has the value {value:g} twice; a point is solved once"
             raise UsageError(message)

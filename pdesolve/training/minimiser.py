@@ -57,6 +57,7 @@ class Settings:
     iterations: int = 10_000
     # Of the first gradient: rounding of a sum of squares leaves little more than that.
     gradient_tolerance: float = 1e-12
+    # Losses have no unit in common, so that no number would do for all.
     loss_tolerance: float | None = None
     stagnation_window: int = 0
     stagnation: float = 1e-2

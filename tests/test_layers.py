@@ -96,3 +96,9 @@ def test_the_stub_names_what_the_package_offers():
     named = {a.name for node in stub.body if isinstance(node, ast.ImportFrom) for a in node.names}
     assert named == set(pdesolve.__all__)
     assert all(getattr(pdesolve, name) is not None for name in named)
+
+
+def test_no_two_files_of_tests_have_the_same_name():
+    """The runner imports them by their names: of two, one is not collected."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -30,6 +30,7 @@ def require_determined(J: Tensor, response: Tensor, rows: ParametricRows, theta:
     count = len(parameters.names)
     if not count:
         return
+    # Fields may have more coefficients than there are data, since roughness decides the rest; scalars may not.
     names = ", ".join(parameters.names)
     if (n := len(J)) < count:
         message = (
@@ -55,6 +56,7 @@ def _require_fields_seen(J: Tensor, response: Tensor, rows: ParametricRows) -> N
 
 def _require_scalars_seen(J: Tensor, response: Tensor, parameters: UnknownParameters, theta: Tensor) -> None:
     norms = J.norm(dim=0)
+    # What the data see is measured beside how the solution itself moves, which makes the test one without units.
     missing = norms <= UNDETERMINED * response.norm(dim=0)
     if bool(missing.any()):
         one = int(missing.int().argmax())
@@ -63,6 +65,7 @@ def _require_scalars_seen(J: Tensor, response: Tensor, parameters: UnknownParame
             f"{float(parameters.start[one]):g}): observe where it matters, start elsewhere, or make it a constant"
         )
         raise UsageError(message)
+    # Scaled columns compare directions only: units of parameters must not decide.
     _, s, V = torch.linalg.svd(J / norms, full_matrices=False)
     if float(s[-1]) < UNDETERMINED * float(s[0]):
         involved = [name for name, v in zip(parameters.names, V[-1].tolist(), strict=True) if abs(v) > 0.1]
@@ -81,6 +84,7 @@ def require_regular(root: Tensor, rows: ParametricRows) -> None:
     """
     if not rows.parameters.fields:
         return
+    # The root keeps small singular values; in the Hessian, as squares, they would drown in rounding.
     s = torch.linalg.svdvals(root)
     if float(s[-1]) <= OPEN * float(s[0]):
         problem = rows.statement.problem

@@ -28,6 +28,7 @@ def joined(discrete: Identified) -> PartitionedMixture:
     zero = ((0,) * space.dimension,)
     for points in space.interior:
         b, m, d = points.y.shape
+        # Unknowns of the patches are copied, not fitted: they lose no digit.
         columns = whole.layout.of(torch.from_numpy(points.cells)).view(b, len(problem.unknowns), -1)
         own = space.layout.of(torch.from_numpy(points.cells)).view(b, len(states), -1)
         c[columns[:, list(states)]] = discrete.coefficients.cpu()[own]

@@ -21,6 +21,7 @@ from pdesolve.patches.frame import Frame
 from pdesolve.patches.points.grids import gauss_grid
 
 LEAST_DEGREE = {1: 16, 2: 10, 3: 8}  # total degree of fields, below which they would be stiff
+# A bound on N bounds the number of coefficients, hence of sensitivities that are solved for.
 HIGHEST_DEGREE = {1: 40, 2: 20, 3: 14}
 NULL = 1e-8  # relative singular value of statements below which they leave a direction free
 INTERIOR = 4  # points for each coefficient at which equations of fields alone are posed
@@ -48,6 +49,7 @@ def unknown_parameters_of(
     degree = max(degree, LEAST_DEGREE[d])
     while True:
         found = _fields(statement, frame, box, degree)
+        # Degrees rise by two, so that each rise adds even polynomials as well as odd ones.
         if found.misfit <= tol or degree + 2 > HIGHEST_DEGREE[d]:
             return found
         degree += 2
@@ -73,6 +75,7 @@ def _fields(statement: Statement, frame: Frame, box: tuple[Tensor, Tensor], degr
     for field in range(count):
         mine = slice(field * k, (field + 1) * k)
         roughness.append((R @ free[mine], R @ offset[mine]))
+    # Without a guess, a field of which something is stated starts smoothest; of the others nothing is known.
     stated = [bool((K[:, i * k : (i + 1) * k] != 0).any()) for i in range(count)]
     eta = _start(statement, frame, box, degree, offset, free, roughness, stated)
     scalars = torch.tensor(list(problem.parameters.values()), dtype=torch.float64)
@@ -111,6 +114,7 @@ def _rows(
     own = list(term.places[: len(term.slots)])
     other = list(term.places[len(term.slots) :])
     sensitivities = []
+    # An affine statement has the same derivatives at every jet: two jets tell it from any other.
     for j in (0 * jets, jets):
         r, dF = operator.linearise(x, j, normals, parameters)
         sensitivities.append(dF if term.transform is None else dF @ term.transform)
@@ -140,6 +144,7 @@ def _null_space(K: Tensor, g: Tensor, size: int) -> tuple[Tensor, Tensor, float]
     """A solution φ₀ (size,) of K φ = g in the least-squares sense, the directions that K leaves free, the misfit."""
     if not len(K):
         return K.new_zeros(size), torch.eye(size, dtype=K.dtype), 0.0
+    # K has many more rows than columns: the singular values of its factor R are the same, and cost less.
     R = torch.linalg.qr(torch.cat([K, g[:, None]], dim=1), mode="r").R
     _, s, V = torch.linalg.svd(R[:, :size], full_matrices=True)
     rank = int((s > NULL * s[0]).sum())
@@ -161,6 +166,7 @@ def _roughness(box: tuple[Tensor, Tensor], degree: int) -> Tensor:
     zero = torch.zeros(1, d, dtype=t.dtype)
     one = torch.ones(1, d, dtype=t.dtype)
     table = polynomials(t, zero, one, degree, betas)
+    # Mixed derivatives stand twice in the sum over i and j; the root of it weighs the row.
     factor = torch.tensor([1.0 if i == j else 2.0 for i, j in pairs], dtype=t.dtype).sqrt()
     rows = (table * w.sqrt()[:, None] * factor[:, None, None]).flatten(0, 1)
     return torch.linalg.qr(rows, mode="r").R

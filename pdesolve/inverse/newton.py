@@ -97,6 +97,7 @@ def forward(
 ) -> Forward:
     """u(θ), where the problem is nonlinear by Gauss–Newton from the coefficients `start`."""
     assembly = rows.at(theta)
+    # A linear problem needs one solve, whose factor gives the sensitivities as well.
     if not assembly.linear:
         return Forward(gauss_newton(assembly, start, stop, monitor), None)
     if start is None:
@@ -198,6 +199,7 @@ class _ThetaRows:
         self._look(point)
         if first:
             require_determined(self.seen.J, self.seen.response, self.rows, theta)
+        # Weights that change with every step would move the objective, and the iteration need not end.
         if not self.fixed:
             before = self._choice
             self._choice = choose(self._data, self.seen.e, self.seen.J, self.parameters, theta, before)
@@ -222,6 +224,7 @@ class _ThetaRows:
     def along(self, model: Linearisation[Forward], t: float) -> Point[Forward]:
         theta = model.point.c + t * model.direction
         solution = model.point.residual
+        # To first order this is the solution at the new θ: a nonlinear solve then takes few steps.
         guess = solution.coefficients + t * (self.seen.response @ model.direction)
         try:
             reached = forward(self.rows, guess, theta, self._stop, self._monitor)
@@ -247,6 +250,7 @@ class _ThetaRows:
         rows, values = self.parameters.penalty(theta, self.choice.alpha)
         weight = 1 / self.choice.sigma[self._data.group]
         A = torch.cat([self.seen.J * weight[:, None], rows])
+        # The factor comes from the rows, not from AᵀA, which would square the condition number.
         Q, root = torch.linalg.qr(A)
         rhs = Q.T @ torch.cat([self.seen.e * weight, values])
         return -torch.linalg.solve_triangular(root, rhs[:, None], upper=True)[:, 0], root
@@ -302,6 +306,7 @@ class _Stop:
         settled = rows.deviations < SETTLED
         rows.fixed = rows.fixed or self.steps >= CHOOSING or settled
         self.steps += 1
+        # A step much below the standard deviation changes nothing that the data can tell.
         resting = step.length < 1.0 and step.length * rows.deviations < AT_REST
         if resting or change <= self.stop or self.monitor.out_of_time():
             return change <= self.stop or settled

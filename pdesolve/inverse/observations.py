@@ -49,6 +49,7 @@ class Observations:
 
 
 def _require_inside(problem: Problem, number: int, x: Tensor) -> None:
+    # A point on the boundary may be outside by rounding.
     outside = int((~problem.domain.contains(x, 1e-9)).sum())
     if outside:
         message = f"data[{number}] has {outside} of {len(x)} points outside the domain; leave them out"

@@ -42,6 +42,7 @@ def choose(
     groups = len(data.sigma)
     size = torch.zeros(groups, dtype=e.dtype).index_add_(0, data.group, e**2)
     count = torch.bincount(data.group, minlength=groups)
+    # All misfit counts as noise at first: that estimate is too large, never zero, and the rounds lower it.
     sigma = before.sigma if before else (size / count).sqrt().clamp_min(1e-300)
     sigma = torch.where(data.sigma.isnan(), sigma, data.sigma)
     alpha = before.alpha if before else theta.new_ones(len(parameters.fields))
@@ -49,6 +50,7 @@ def choose(
         weight = 1 / sigma[data.group]
         Q, R = torch.linalg.qr(J * weight[:, None])
         z = Q.T @ (e * weight)
+        # What no θ changes stays in the sum of squares: it is computed once for all trial weights.
         rest = float((e * weight).square().sum() - z.square().sum())
         if len(alpha):
             alpha = _cross_validated(R, z, max(rest, 0.0), len(e), parameters, theta, alpha)
@@ -60,6 +62,7 @@ def choose(
         hat = (Q @ (R @ torch.cholesky_solve(R.T, L)) * Q).sum(1)  # diagonal of S
         used = torch.zeros(groups, dtype=e.dtype).index_add_(0, data.group, hat)
         rss = torch.zeros(groups, dtype=e.dtype).index_add_(0, data.group, left**2)
+        # Data without noise leave rounding only; a σ of zero would weigh them infinitely.
         floor = 1e-14 * float(data.values.abs().max().clamp_min(1e-300))
         estimated = (rss / (count - used).clamp_min(1.0)).sqrt().clamp_min(floor)
         sigma = torch.where(data.sigma.isnan(), estimated, data.sigma)
@@ -73,6 +76,7 @@ def _cross_validated(
     normal = R.T @ R
     rhs = R.T @ z
     parts = [parameters.only_field(i).penalty(theta, theta.new_ones(1)) for i in range(len(alpha))]
+    # Relative to the data's own Hessian a weight has no units, and one list of trials serves all problems.
     unit = [float(normal.trace() / rows.square().sum().clamp_min(1e-300)) for rows, _ in parts]
 
     def score(trial: Tensor) -> float:
@@ -89,6 +93,7 @@ def _cross_validated(
             return float("inf")
         return n * (rest + float((z + R @ move).square().sum())) / left**2
 
+    # One weight is found in one pass; several depend on each other, and are gone through in turn.
     for _ in range(1 if len(alpha) == 1 else 3):
         for i in range(len(alpha)):
             trials = [

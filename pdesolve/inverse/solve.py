@@ -67,6 +67,7 @@ class Identification:
         choice = None
         if isinstance(previous, Identified):
             theta = previous.theta
+            # A verification compares two solutions of one objective: other weights would count as an error.
             if _verifies(patches, q, previous):
                 choice = previous.choice
         while True:
@@ -121,6 +122,7 @@ class Identification:
         after = self.parameters.coefficients(fine.theta)
         for one, u, v in zip(self.parameters.fields, before, after, strict=True):
             estimates[one] = float((u - v).norm() / v.norm().clamp_min(1e-300)) + self.parameters.misfit
+        # A wrong scalar makes every unknown wrong, so that its error counts for all of them.
         return np.maximum(estimates, scalars)
 
     def _of_all(self, estimates: np.ndarray) -> np.ndarray:

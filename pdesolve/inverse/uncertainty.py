@@ -42,6 +42,7 @@ def findings(discrete: Identified) -> Findings:
     """Values with their intervals, and the uncertainty of every unknown."""
     names = discrete.rows.parameters.names
     count = len(names)
+    # Student's t, since σ may be estimated from the same data; with given sigmas it is the normal law.
     width = float(stats.t.ppf(0.5 + LEVEL / 2, discrete.freedom))
     deviation = discrete.spread[:count].norm(dim=1).tolist()
     values = dict(zip(names, discrete.theta[:count].tolist(), strict=True))

@@ -120,6 +120,7 @@ class UnknownParameters:
             response: (p, θ) their derivatives by θ.
         """
         count = len(self.names)
+        # A scalar near zero has no relative change of its own; what it does to the solution is its measure.
         unit = c.norm() / response[:, :count].norm(dim=0).clamp_min(1e-300)
         changes = (move[:count].abs() / torch.maximum(theta[:count].abs(), unit).clamp_min(1e-300)).tolist()
         if self.fields:

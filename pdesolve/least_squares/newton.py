@@ -110,6 +110,7 @@ def newton(
     search = search or backtrack
     point = start
     while True:
+        # A deadline is asked for before rows are linearised, which is what takes the time.
         check_deadline()
         verdict = stop.before(point)
         if verdict is not None:
@@ -117,6 +118,7 @@ def newton(
         model = rows.linearise(point)
         step = search(rows, model)
         if step is None:
+            # The point of the model has its merit in the units of the rows as they are scaled now.
             return model.point, stop.stuck(model)
         point = step.after
         verdict = stop.after(step)
@@ -145,6 +147,7 @@ def backtrack(
     Source: Nocedal & Wright, Algorithm 3.1.
     """
     t = longest
+    # Along a direction that does not descend, a lower merit would be rounding.
     while t >= shortest and model.slope < 0:
         trial = rows.along(model, t)
         if trial.merit <= model.point.merit + sufficient * t * model.slope + slack:

@@ -91,6 +91,7 @@ class GaussianLegendre(Basis):
         by_last = c.new_zeros(b, q * c.shape[1] * basis_size(d - 1, q))
         by_last = by_last.index_copy_(1, place, c.flatten(1)).view(b, q, -1)  # (b, q, u l)
         values = t.new_empty(b, n, c.shape[1], len(indices))
+        # Derivatives that agree along the last axis share its factor, so that each order costs one product of matrices.
         for k in sorted({index[-1] for index in indices}):
             rows = [a for a, index in enumerate(indices) if index[-1] == k]
             w = torch.bmm(factors[k, -1], by_last).view(b, n, c.shape[1], -1)
@@ -106,6 +107,7 @@ def degrees(dimension: int, q: int) -> tuple[tuple[int, ...], ...]:
     >>> degrees(2, 2)
     ((0, 0), (1, 0), (0, 1))
     """
+    # Lowest total first, so that bases are nested: raising the degree keeps coefficients where they are.
     found = (j for j in itertools.product(range(q), repeat=dimension) if sum(j) < q)
     return tuple(sorted(found, key=lambda j: (sum(j), j[::-1])))
 
@@ -158,6 +160,7 @@ def _derivatives(q: int, order: int) -> tuple[Tensor, ...]:
     """Matrices (q, q) with p⁽ᵏ⁾_j = Σ_i p_i D_ij, k = 1 … order, from P'_j = Σ (2i + 1) P_i over i = j-1, j-3, …."""
     j = torch.arange(q, dtype=torch.float64)
     i = j[:, None]
+    # P'_j has the parity of j - 1, so that every other polynomial below j is absent from it.
     below = (i < j) & ((j - i) % 2 == 1)
     first = below * torch.sqrt((2 * i + 1) * (2 * j + 1))
     found = [first]
@@ -168,6 +171,7 @@ def _derivatives(q: int, order: int) -> tuple[Tensor, ...]:
 
 def envelope_table(t: Tensor, s: Tensor, order: int) -> Tensor:
     """g(t) = exp(-t²/2s²) and its derivatives: (order + 1, ...), by g⁽ᵏ⁺¹⁾ = -(t g⁽ᵏ⁾ + k g⁽ᵏ⁻¹⁾)/s²."""
+    # A recurrence in the derivatives needs one exponential for all orders.
     rate = 1 / s**2
     rows = [torch.exp(-0.5 * t**2 * rate)]
     if order:
@@ -212,6 +216,7 @@ def axis_factors(t: Tensor, half: Tensor, sigma: Tensor, q: int, order: int) -> 
     """Derivatives 0 … order of g P_j along each axis with respect to y, (order + 1, d, b, n, q); arguments as above."""
     factors = factor_table(t.movedim(-1, 0), (sigma / half).T[:, :, None], q, order)
     for k in range(1, order + 1):
+        # Tables are made in reference coordinates t; by the chain rule each derivative in y costs one 1/H.
         factors[k] /= half.T[:, :, None, None] ** k
     return factors
 
@@ -237,6 +242,7 @@ def _multiply(factors: Sequence[Tensor], q: int, out: Tensor) -> None:
     if not rest:
         out.copy_(last)
     elif len(rest) == 1:
+        # Along an antidiagonal of total degree one index falls as the other rises: reversed, both are slices.
         reverse = rest[0].flip(-1)
         start = 0
         for total in range(q):

@@ -44,6 +44,8 @@ class Patches:
         """Classify cells; returns the patches and the numbers of the cells kept."""
         samples = SAMPLES.get(partition.dimension, FEWEST_SAMPLES)
         axis = (torch.arange(samples, dtype=torch.float64) + 0.5) * (2 / samples) - 1
+        # A domain is open: points on a face of the cell would count as outside where the face is its boundary.
+        # A step of 1e-6 inwards is far above rounding, and far below the distance of the samples.
         axis[0] = -1 + 1e-6
         axis[-1] = 1 - 1e-6
         t = torch.cartesian_prod(*[axis] * partition.dimension).reshape(-1, partition.dimension).numpy()
@@ -56,6 +58,7 @@ class Patches:
         crossed = np.flatnonzero(cut & inside.any(axis=1))
         seen = inside[crossed]
         for _ in range(3):  # each pass looks closer at the box that the last one found
+            # Between two samples the boundary may be anywhere: one spacing is added, lest the box cut off a part.
             low = np.where(seen[..., None], t, 1.0).min(axis=1) - 2 / samples
             high = np.where(seen[..., None], t, -1.0).max(axis=1) + 2 / samples
             low = np.maximum(low, -1)

@@ -55,6 +55,7 @@ class GridTerm:
 
 def grid_term(operator: ResidualOperator, rotation: Tensor) -> GridTerm:
     """Rotate the derivatives of a term into the grid axes."""
+    # Terms are compiled in the coordinates of the problem; only their derivatives are turned, once for all points.
     key = rotation_key(rotation)
     _, matrix = rotate_indices(tuple(a for _, a in operator.slots), key)
     if matrix is None:
@@ -92,6 +93,7 @@ class Statement:
         operators = compile_problem(problem)
         terms = tuple(grid_term(operator, rotation) for operator in operators)
         orders = _orders(problem, terms[0])
+        # Continuity has a weight for each derivative below the order, and there are only so many of these weights.
         if orders.max() > (most := len(FLUX_WEIGHTS)):
             unknown, axis = np.argwhere(orders > most)[0]
             message = (
@@ -102,6 +104,7 @@ class Statement:
         fields = coefficient_fields(problem, operators)
         if not fields:
             return cls(problem, terms, orders)
+        # The equation stands on both sides, since some of its components may speak of fields alone.
         divided = [term.without(fields, is_linear_beside(term.operator, fields)) for term in terms]
         states = [u for u in range(len(orders)) if u not in fields]
         return cls(
@@ -139,9 +142,11 @@ def _orders(problem: Problem, term: GridTerm) -> np.ndarray:
     """
     points = problem.domain.sample(64, sampler="sobol", seed=1)
     generator = torch.Generator().manual_seed(1)
+    # Jets between ½ and 1½ keep away from zero, where a nonlinear coefficient may vanish by chance.
     jets = torch.rand(len(points), len(term.operator.slots), generator=generator, dtype=torch.float64) + 0.5
     parameters = {k: torch.tensor(v, dtype=torch.float64) for k, v in problem.parameters.items()}
     orders = np.zeros((len(problem.unknowns), problem.domain.dimension), dtype=int)
+    # A steep term, an exponential of u, may outweigh a derivative at size 1; near 0 it does not.
     for size in (1.0, 1e-8):
         _, sensitivity = term.operator.linearise(points, size * jets, None, parameters)
         if term.transform is not None:
@@ -153,12 +158,14 @@ def _orders(problem: Problem, term: GridTerm) -> np.ndarray:
 def orders_of(problem: Problem, slots: Sequence[Slot], sensitivity: Tensor, unknowns: int) -> np.ndarray:
     """Highest derivative (u, d) of each unknown along each axis whose coefficient in ∂F (n, m, s) does not vanish."""
     lengths = problem.domain.bounds[1] - problem.domain.bounds[0]
+    # A derivative over a long axis has a small unit; without these units it would pass for rounding.
     units = torch.stack([lengths.pow(-torch.tensor(beta)).prod() for _, beta in slots]).to(sensitivity)
     strength = sensitivity.nan_to_num(0.0, 0.0, 0.0).abs().amax((0, 1)) * units
     orders = np.zeros((unknowns, problem.domain.dimension), dtype=int)
     for unknown in range(unknowns):
         mine = [i for i, (u, _) in enumerate(slots) if u == unknown]
         for i in mine:
+            # Rotations leave 1e-16 where a coefficient is zero; 1e-12 is well above that.
             if strength[i] > 1e-12 * strength[mine].max():
                 orders[unknown] = np.maximum(orders[unknown], slots[i][1])
     return orders

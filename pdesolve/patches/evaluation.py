@@ -67,10 +67,12 @@ class Evaluation:
 
     def jets(self, term: GridTerm, points: Points, table: Tensor, coefficients: Tensor) -> Tensor:
         """Jets along grid axes (b, m, s)."""
+        # Linear problems start from zero coefficients, whose jets need no product.
         if not bool(coefficients.any()):
             return coefficients.new_zeros(*points.weight.shape, len(term.slots))
         c = coefficients[self.space.columns(points.cells)].view(len(points.cells), self.space.unknowns, -1)
         per_slot = c[:, [u for u, _ in term.slots]]  # (b, s, k)
+        # One table serves all congruent cells, and the product over their coefficients is dense.
         if points.congruent:
             return torch.einsum("smk,bsk->bms", table[:, 0], per_slot)
         return torch.einsum("sbmk,bsk->bms", table, per_slot)
@@ -79,6 +81,7 @@ class Evaluation:
         """F (b, m, c) at jets (b, m, s) along grid axes."""
         b, m, _ = jets.shape
         full, x, normals = self.arguments(term, points, jets)
+        # Only terms with derivatives of expressions need a graph; for the others it would cost memory alone.
         with torch.no_grad() if term.operator.depth == 0 else torch.enable_grad():
             r = term.operator.residual(x, full, normals, self.givens.scalars()).detach()
         return r.view(b, m, -1)
@@ -91,6 +94,7 @@ class Evaluation:
         dF = along_grid(term, dF)
         if term.places:
             dF = dF[..., list(term.places[: len(term.slots)])]
+        # Padded points may lie where a coefficient is not finite; a weight of zero times NaN would still be NaN.
         used = points.weight.reshape(-1) > 0
         r = torch.where(used[:, None], r, 0.0)
         dF = torch.where(used[:, None, None], dF, 0.0)
@@ -103,6 +107,7 @@ class Evaluation:
         full, x, normals = self.arguments(term, points, zero)
         found = term.operator.parameter_slope(x, full, normals, self.givens.scalars(), name)
         found = along_grid(term, found)
+        # The same holds here: zero weight does not remove what is not finite.
         found = torch.where((points.weight.reshape(-1) > 0)[:, None, None], found, 0.0)
         return found.view(b, m, found.shape[1], -1)
 
@@ -123,10 +128,13 @@ class Evaluation:
         """(b, 1, c): the reciprocal of max |∂F/∂u_β| H^{-β} over the cell, times 10 for values on a boundary."""
         half = self.space.half[torch.from_numpy(points.cells).to(self.space.device)]  # (b, d)
         beta = torch.tensor([list(b) for _, b in term.slots], dtype=half.dtype, device=half.device)
+        # H^{-β} is the size of a derivative of a function of size one on the cell: rows scale with the unknown.
         reach = torch.exp(-(half.log() @ beta.T))  # (b, s)
         size = (dF.abs() * reach[:, None, None, :]).amax((1, 3))
+        # A component that depends on nothing has no scale: zero leaves its row out, and `TermRows` says so.
         floor = torch.finfo(size.dtype).tiny
         scale = torch.where(size > floor, 1 / size.clamp_min(floor), 0.0)
+        # The trace of a value controls the solution, so that values weigh more than fluxes: see `rows.weights`.
         if points.normals is not None and not bool(beta.any()):
             scale = scale * VALUE_WEIGHT
         return scale[:, None]

@@ -52,6 +52,7 @@ class Family:
         domain = problem.domain
         rotation = None
         if problem.seams:
+            # A seam joins the ends of a coordinate's axis, so that the grid must not be turned.
             rotation = torch.eye(domain.dimension, dtype=torch.float64)
         frame = Frame.of(domain, subdomains_of(problem), 0.0, rotation)
         patches, kept = Patches.over(frame, near.partition)
@@ -90,6 +91,7 @@ class Family:
 
     def _shared(self, rows: RowSource, problem: Problem) -> RowSource:
         """Rows of which something was made before."""
+        # Jumps over a seam may depend on constants; all other rows of continuity are zero on the right.
         if isinstance(rows, ContinuityRows) and not problem.seams:
             return self.continuity
         if isinstance(rows, InterfaceRows) and self.interfaces is not None:

@@ -63,11 +63,13 @@ class Frame:
         if torch.equal(rotation, torch.eye(d, dtype=torch.float64)):
             lower, upper = domain.bounds.numpy()
         else:
+            # The box of a turned domain is not known from its bounds: it is measured at points of the boundary.
             points = torch.cat([p.map(_unit_grid(d - 1, 65)) for p in domain.pieces]) @ rotation
             lower = points.amin(0).numpy()
             upper = points.amax(0).numpy()
         corners = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
         reach = corners[1] - corners[0]
+        # The envelope must not depend on how a march is cut into slabs, hence the duration of the whole problem.
         reach[-1] = max(reach[-1], duration)
         return cls(domain, rotation, *corners, subdomains or (domain,), reach)
 
@@ -110,6 +112,7 @@ class Frame:
         active = piece.active(points)
         if len(flat) == 0:
             return None
+        # Parts of a piece that are cut away may have other normals; they do not decide.
         normal = piece.normal(parameters)[active if bool(active.any()) else slice(None)] @ self.rotation
         for axis in flat:
             column = normal[:, int(axis)]
@@ -126,15 +129,18 @@ class Frame:
                 if (plane := self.plane(piece)) is not None:
                     marks[plane[0]].append(plane[1])
         space = self.domain.space_dimension
+        # Time has units of its own, so that its cells are not compared with those in space.
         width = self.extent[:space].max() / cells
         result = []
         for i in range(d):
+            # Planes closer than 2 % would make slivers of root cells; refinement resolves what lies between them.
             values = _merge(np.array(marks[i]), 0.02 * self.extent[i])
             target = width
             if i >= space:
                 target = self.extent[i] / cells
             least = 1
             if i in periodic:
+                # A single cell would be its own neighbour over the period.
                 least = 2
             parts = [
                 np.linspace(a, b, max(least, math.ceil((b - a) / target * (1 - 1e-9))) + 1)[:-1]

@@ -83,6 +83,7 @@ class Singularities:
         choice = np.array(list(itertools.product([False, True], repeat=lower.shape[1])))
         corners = np.where(choice, upper[:, None], lower[:, None])  # (b, 2^d, d)
         half = (partition.half[cells] / self.extent).max(axis=1)
+        # Corners of different cells agree to rounding only; integers of a fine grid compare exactly.
         keys = np.rint(corners / self.extent * GRID).astype(np.int64)
         found, place = np.unique(keys.reshape(-1, keys.shape[2]), axis=0, return_inverse=True)
         place = place.reshape(keys.shape[:2])
@@ -93,6 +94,7 @@ class Singularities:
         targets = []
         free = np.ones(len(cells), dtype=bool)
         explained = 0.0
+        # The strongest corner comes first: a cell is halved toward one point only, and neighbours share its error.
         for v in np.argsort(-squares):
             mine = (place == v).any(axis=1) & free
             halvings = None
@@ -105,6 +107,7 @@ class Singularities:
                 free &= ~mine
                 explained += float((amount[cells[mine]] ** 2).sum())
         for key, seen in zip(map(tuple, found), now, strict=True):
+            # A level that was not halved says nothing about the factor: the older, coarser one is kept.
             if key not in self.seen or seen.half < 0.9 * self.seen[key].half:
                 self.seen[key] = seen
         few = len(targets) <= MOST_POINTS and explained >= TOGETHER * float((amount[cells] ** 2).sum())
@@ -115,12 +118,14 @@ class Singularities:
     def _halvings(self, key: tuple[int, ...], now: _Seen, aim: float) -> int | None:
         """Halvings wanted at a corner, or None where it is new or halving did not help."""
         before = self.seen.get(key)
+        # Half widths halve from level to level; below 1.5 no halving lies between the two.
         if before is None or before.half < 1.5 * now.half:
             return None
         factor = (before.amount / max(now.amount, 1e-300)) ** (1 / math.log2(before.half / now.half))
         if factor < LEAST_FACTOR:
             return None
         wanted = math.ceil(math.log(max(now.amount / aim, 1.0)) / math.log(factor))
+        # The factor is measured on few levels, so that it is trusted for twice as many halvings only.
         return min(max(wanted, 1), 2 * before.halvings)
 
 
@@ -140,6 +145,7 @@ def halve_toward(
     found, origin = partition.split(axes)
     for made in range(1, halvings.max(initial=1)):
         lower, upper = found.bounds
+        # Borders of cells and corners differ by rounding; a millionth of a cell is far more than that.
         slack = 1e-6 * found.half
         touching = ((lower - slack <= point[origin]) & (point[origin] <= upper + slack)).all(axis=1)
         found, parent = found.split(axes[origin] & (touching & (halvings[origin] > made))[:, None])

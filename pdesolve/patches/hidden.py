@@ -81,6 +81,7 @@ def data_of(term: GridTerm) -> Data:
     lengths = domain.bounds[1] - domain.bounds[0]
     units = torch.stack([lengths.pow(-torch.tensor(alpha)).prod() for _, alpha in operator.slots])
     generator = torch.Generator().manual_seed(9)
+    # A random jet makes it unlikely that coefficients cancel; entries stay away from zero, lest one be overlooked.
     jet = (torch.rand(len(units), generator=generator, dtype=torch.float64) + 0.5) * units
     x = domain.sample(FEW, sampler="sobol", seed=9)
     normals = None
@@ -88,6 +89,7 @@ def data_of(term: GridTerm) -> Data:
         normals = torch.ones_like(x) / math.sqrt(x.shape[1])
     sources = _values(operator, x, 0 * jet, normals)
     others = _values(operator, x, jet, normals) - sources
+    # Without a common size, a strong source would hide a coefficient that varies, or the other way round.
     size = float((sources.abs().sum(0) / others.abs().sum(0)).nan_to_num(0.0, 0.0, 0.0).max())
     jet = jet * (size or 1.0)
 
@@ -116,6 +118,7 @@ def _hidden(space: Space, term: GridTerm, data: Data, seed: int, tol: float) -> 
     """Axes (e, d) to halve, where the data of a term do more between the points than at them."""
     nothing = np.zeros((len(space.patches), space.dimension), dtype=bool)
     if term.operator.term.place is None:
+        # The fit takes the points of the solve: the question is what these points see.
         own = space.value_points
         others = space.unseen_points(SAMPLES[space.dimension], seed)
     elif space.dimension == 1 or not space.patches.frame.pieces_on(term.operator.term.place):
@@ -216,6 +219,7 @@ class Look:
 def _spread(space: Space, points: Points, values: Tensor) -> Tensor:
     """Standard deviations (b, d, c) of where data are far from their median, in half widths; one across a boundary."""
     t, _ = space.local(points.cells, points.y)
+    # Distances from the median, not from the mean: a narrow peak hardly moves the median.
     away = (values - values.median(1, keepdim=True).values).abs()
     away = away / away.amax(1, keepdim=True).clamp_min(torch.finfo(away.dtype).tiny)
     every = points.weight.square()[..., None]

@@ -14,6 +14,7 @@ def neighbours(partition: Partition, axis: int, marked: np.ndarray) -> np.ndarra
 
     Both lie in the same cell of the root grid, whose break points may have a meaning.
     """
+    # On the finest level all borders are integers, so that equality is exact.
     finest = partition.level.max(axis=0)
     low = partition.index << (finest - partition.level)
     high = (partition.index + partition.span) << (finest - partition.level)
@@ -48,6 +49,7 @@ def merge(partition: Partition, axis: int, pairs: np.ndarray) -> tuple[Partition
     level[first, axis] = fine
     index[first, axis] <<= rise
     span[first, axis] = whole
+    # The coarsest level keeps integers small, however often cells are cut and merged.
     level, index, span = shortest(level, index, span, axis)
     kept = np.ones(len(partition), dtype=bool)
     kept[second] = False

@@ -88,6 +88,7 @@ class PartitionedMixture:
         """The patch that serves each point (n, d) in grid coordinates; -1 outside all cells."""
         y = y.detach().cpu()
         part = None
+        # Cells of different sub-domains overlap where an interface cuts them: the side decides which one serves.
         if len(self.subdomains) > 1:
             part = part_of(self.subdomains, y @ self.rotation.cpu().T)
         cell = self.partition.locate_closed(y.numpy(), part)
@@ -109,6 +110,7 @@ class PartitionedMixture:
         """As `jet` at y = x @ rotation, by the given patch (n,) of each point, be the point in it or not."""
         grid_indices, transform = rotate_indices(tuple(indices), self._rotation_key)
         result = y.new_full((len(y), self.outputs, len(indices)), torch.nan)
+        # Sorted by patch, all points of one patch meet its coefficients in one dense product.
         order = np.argsort(patch, kind="stable")
         order = order[patch[order] >= 0]
         for q in np.unique(self.q[patch[order]]):
@@ -201,6 +203,7 @@ class PartitionedMixture:
         Raises:
             UsageError: its basis is not the usual one, which files say nothing about.
         """
+        # A file must never be read back in another basis than it was written in.
         if not isinstance(self.basis, GaussianLegendre):
             message = f"a solution in the basis {type(self.basis).__name__} cannot be written to a file"
             raise UsageError(message)
@@ -242,6 +245,7 @@ def _blocks(patch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         The patch of each block (b,), its points (b, m), and which of them are not filled up (b, m).
     """
     patches, first, count = np.unique(patch, return_index=True, return_counts=True)
+    # The cost counts padded points and, per block, the coefficients that are gathered for it.
     m = min(WIDTHS, key=lambda m: int((-(-count // m)).sum()) * (m + OVERHEAD))
     parts = -(-count // m)
     end = np.repeat(first + count, parts)

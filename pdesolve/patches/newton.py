@@ -109,6 +109,7 @@ class _PatchRows:
         assembly = self.assembly
         rows, residuals, self._scales = assembly.linearise(point.c)
         self.equations = NormalEquations(assembly.layout, assembly.patches.centre, rows, self._factors)
+        # A correction needs digits beside the whole solution only, so that its energy bounds the refinement.
         found = self.equations.solve([-r for r in residuals], energy=self._energy)
         self._energy = found.energy
         merit = 0.5 * squared_norm(residuals)
@@ -141,6 +142,7 @@ class _PatchRows:
             point = step.after
             move = self.equations.solve([-r for r in point.residual], energy=self._energy).x
             shorter = Step(point, self._at(point.c + move), move, step.slope, 1.0)
+            # An old linearisation contracts linearly at best; where it is slower, a new one pays.
             if not relative_change(shorter) <= CONTRACTING * change:
                 break
             step = shorter
@@ -153,6 +155,7 @@ class _PatchRows:
             r + part
             for r, part in zip(step.before.residual, self.equations.apply(step.direction), strict=True)
         ]
+        # Rounding goes with J c, not with the residual, which may be much smaller than its parts.
         size = squared_norm(self.equations.apply(step.after.c))
         off = squared_norm([r - m for r, m in zip(step.after.residual, modelled, strict=True)])
         return not off <= AS_MODELLED**2 * size
@@ -192,6 +195,7 @@ class _Stop:
         # Tiny steps that do not shrink any more are rounding.
         stagnant = self.last <= AT_ROUNDING and change > 0.5 * self.last
         self.last = change
+        # A short step may come from the line search: only a full one says that the end is near.
         if step.after.merit == 0.0 or (step.length == 1.0 and (change <= self.stop or stagnant)):
             return True
         if self.monitor.out_of_time():
@@ -199,6 +203,7 @@ class _Stop:
         return None
 
     def _after_linear(self, step: Step[list[Tensor]]) -> bool | None:
+        # A problem called linear may not be: certainty comes from the residual, not from the statement.
         self.rows.linear = not self.rows.off_model(step)
         if self.rows.linear:
             return True
@@ -231,6 +236,7 @@ def _mass(assembly: Assembly, scale: Tensor) -> Callable[[Tensor], Tensor]:
     function, and rows do not hold it back.
     """
     every = np.arange(len(assembly.patches))
+    # A median over patches is not moved by the few whose columns hold only rounding.
     size = assembly.space.coefficients_on(scale, every)[..., 0].median(0).values
     tables = {
         i: value_table(assembly, points) * points.weight[..., None]

@@ -119,8 +119,10 @@ class Partition:
         columns = []
         for i, b in enumerate(self.breaks):
             scale = 2.0 ** self.level[:, i]
+            # The upper end of the last root cell is the beginning of no other: it is counted as its end.
             root = np.minimum(index[:, i] >> self.level[:, i], len(b) - 2)
             fraction = index[:, i] / scale - root
+            # A convex combination returns the break points themselves at 0 and 1; b + f·(b' - b) might round.
             columns.append(b[root] * (1 - fraction) + b[root + 1] * fraction)
         return np.stack(columns, axis=1)
 
@@ -167,8 +169,10 @@ class Partition:
             outside |= (x < b[0] - slack) | (x > b[-1] + slack)
         found = np.full(n, -1, dtype=np.int64)
         open_points = np.flatnonzero(~outside)
+        # Each level has its own keys, since the same integers mean other places on other levels.
         for level, keys, cells in self._tables:
             scale = np.int64(1) << level
+            # Rounding may put a point on a border one interval too far, also beyond the root cell: it is clipped.
             inner = np.floor(fraction[open_points] * scale).astype(np.int64)
             index = root[open_points] * scale + np.clip(inner, 0, scale - 1)
             place = np.minimum(
@@ -216,12 +220,14 @@ class Partition:
         Returns:
             The new partition and, per new cell, the cell it came from.
         """
+        # Four eighths are the middle, and eighths of intervals are three levels, still exact in integers.
         if eighths is None:
             eighths = np.full(self.level.shape, 4)
         level = self.level
         index = self.index
         span = self.span
         parent = np.arange(len(self))
+        # What counts is the size of the cell, hence its level less the doublings of its span.
         axes = axes & (self.level - np.frexp(self.span)[1] + 1 < MAX_LEVEL)
         for i in range(self.dimension):
             mark = axes[parent, i]
@@ -257,6 +263,7 @@ class Partition:
         Returns:
             The new partition and, per old cell, the new cell that holds it.
         """
+        # Only halves of one parent are joined here; cells of several intervals have no unique parent.
         candidates = np.flatnonzero(marked & (self.level[:, axis] > 0) & self._single)
         step = np.eye(self.dimension, dtype=np.int64)[axis]
         parent = np.column_stack([self.part, self.level - step, self.index >> step])[candidates]
@@ -331,6 +338,7 @@ class Partition:
         last = np.array([b[-1] for b in self.breaks])
         period = last - first
         lateral = np.arange(self.dimension) != axis
+        # A shift is a real number: over the seam, borders agree to rounding only.
         slack = SLIVER * period[lateral]
         a = np.flatnonzero(upper[:, axis] == last[axis])
         b = np.flatnonzero(lower[:, axis] == first[axis])

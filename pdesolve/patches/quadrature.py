@@ -43,6 +43,7 @@ def cover_on(domain: Domain, problem: Problem, cells: OnPatches) -> Patches:
     subdomains: tuple[Domain, ...] = ()
     if len(cells.subdomains) > 1:
         subdomains = subdomains_of(problem)
+    # A domain without time needs its sub-domains without time, too.
     if domain.dimension == problem.domain.space_dimension:
         subdomains = tuple(part.in_space for part in subdomains)
     frame = Frame.of(domain, subdomains, rotation=cells.rotation.cpu())

@@ -33,6 +33,7 @@ def rotate_indices(
         return indices, None
     rows = [_expanded(alpha, rotation) for alpha in indices]
     highest = max(sum(alpha) for alpha in indices)
+    # Derivatives that no row needs are left out: each costs a table of the whole basis.
     used = tuple(beta for beta in multi_indices(d, highest) if any(beta in row for row in rows))
     matrix = torch.tensor([[row.get(beta, 0.0) for beta in used] for row in rows], dtype=torch.float64)
     return used, matrix

@@ -61,6 +61,7 @@ class Space:
         self.centre = torch.from_numpy(patches.centre).to(device)
         self.rotation = patches.frame.rotation.to(device)
         width = self.unknowns * max(sizes)
+        # Cut cells take twice as many points along each axis, of which those inside are kept.
         points = max(1, int(q.max() + 1) ** self.dimension * (2**self.dimension if patches.cut.any() else 1))
         self.batch = max(1, BATCH_NUMBERS // (width * points))
 
@@ -93,8 +94,10 @@ class Space:
         of first order (and its r-fold integral at order r) must not be in the basis: hence n ≥ q - r. Otherwise
         the rows do not see it, and the pressure of an incompressible flow is anything.
         """
+        # The lowest order asks for most points, and all unknowns share the points of a cell.
         lowest = min(int(row[row > 0].min(initial=2)) if row.any() else 0 for row in self.orders)
         enough = math.ceil((ROWS_PER_FUNCTION * self.basis.size(q)) ** (1 / self.dimension))
+        # A single Gauss point, the centre, sees nothing of what is linear about it: hence two at least.
         return max(q - lowest, enough, 2)
 
     def to_device(self, p: Points) -> Points:
@@ -192,6 +195,7 @@ class Space:
 
     def prolong(self, source: Space, c: Tensor) -> Tensor:
         """Coefficients that stand for a function of another space: exactly on the same patches, else the best fit."""
+        # On the same patches nothing is fitted: a fit would add rounding, and estimates compare such pairs.
         if source.patches is not self.patches:
             return self.fit_mixture(source.mixture(c))
         found = self.zero()
@@ -227,5 +231,6 @@ class Space:
         table = table * weight[: len(table)]
         rhs = wanted * weight
         gram = table.mT @ table
+        # On cut cells functions may be tiny at all points inside: the shift keeps the matrix positive definite.
         gram.diagonal(dim1=1, dim2=2).add_(1e-12 * float(gram.diagonal(dim1=1, dim2=2).amax()))
         return torch.cholesky_solve(table.mT @ rhs, torch.linalg.cholesky(gram)).mT

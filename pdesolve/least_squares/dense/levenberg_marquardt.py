@@ -171,6 +171,7 @@ def levenberg_marquardt(
         if not trial.raised and (status := settings.tolerances.met_by(change, decrease) or ""):
             converged = True
             break
+    # The last state is saved even where the interval of checkpoints has not passed.
     monitor.checkpoint(_saved(state), force=True)
     return Result(state.theta, loss, state.iteration, status, converged)
 
@@ -184,6 +185,7 @@ def _changed(settings: LevenbergMarquardtSettings, state: _State) -> bool:
 def _next(residual, jacobian, r, loss, state, settings) -> _Trial | _End:
     """Linearise, and search for a step."""
     J = jacobian(state.theta)
+    # No damping repairs a linearisation that is not finite, so that the search for a step would be in vain.
     if not all_finite(J):
         return _End(_not_finite("Jacobian", state.iteration, loss))
     problem, cosine = _linear_model(J, r, loss, state, settings)

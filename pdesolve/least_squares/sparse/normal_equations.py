@@ -158,6 +158,7 @@ class NormalEquations:
         norms = first.matrices[0].new_zeros(self.layout.total)
         for block in self.rows:
             block.add_squared_norms(norms)
+        # Unit columns are within a factor √p of the best column scaling of A (van der Sluis 1969).
         norms = norms.sqrt()
         floor = torch.finfo(norms.dtype).eps * norms.max()
         return 1 / norms.clamp_min(floor)
@@ -211,6 +212,7 @@ class NormalEquations:
             # With the factor of other rows as long as each step lowers the error to a quarter: then a new one pays.
             if not self.own and gained > max(USEFUL * previous, tolerance**2 * size):
                 return self._afresh(LinearSolve(self.scale * x, steps, 0, size), r, max_steps, tolerance)
+            # Energies fall unevenly: only a halving of the best so far counts as progress.
             if gained < 0.5 * best:
                 best = gained
                 idle = 0
@@ -227,6 +229,7 @@ class NormalEquations:
             alpha = gained / curvature
             x = x + alpha * direction
             r = [part - alpha * q for part, q in zip(r, image, strict=True)]
+            # The largest energy is that of the solution itself, by which the tolerance is relative.
             size = max(size, gained)
             previous = gained
         return LinearSolve(self.scale * x, steps, self.factor.entries, size)
@@ -246,6 +249,7 @@ class NormalEquations:
             * self.scale
         )
         for _ in range(steps):
+            # Inverse iteration amplifies what the rows hold back least by the square of the ratio of singular values.
             v = self.scale * self.factor.solve(self.scale * mass(v))
             v = v / (v @ mass(v)).sqrt()
         return float(sum((part * part).sum() for part in self.apply(v)) ** 0.5), v
@@ -276,6 +280,7 @@ class NormalEquations:
                 block.add_transposed(part, s)
             s *= self.scale[:, None]
             z = self.factor.solve(s)
+            # The energy of the error is measured in the norm of the factor, as in `solve`.
             energy = (s * z).sum(0)
             alive &= (energy > tolerance**2 * size) & (energy < previous)
             if not bool(alive.any()):

@@ -82,11 +82,14 @@ def interior_points(
             count = inside.sum(1)
             most = CUT_ROWS * basis_size(patches.dimension, order)
             m = max(1, min(int(count.max()), most))
+            # A random part is spread over what is inside; the first ones would lie in one corner.
             pick = torch.argsort((~inside).to(w) + _shuffle(len(t)), dim=1)[:, :m]
             y = torch.gather(y, 1, pick[:, :, None].expand(-1, -1, y.shape[2]))
             weight = torch.gather(w.expand(len(part), -1) * inside, 1, pick)
+            # Leaving points out must not change what the cell weighs beside its neighbours.
             measure = (w**2 * inside).sum(1) / (weight**2).sum(1).clamp_min(1e-300)
             weight = weight * measure.sqrt()[:, None]
+            # Padding repeats a point inside, where all functions of the problem are defined.
             y = torch.where((weight > 0)[:, :, None], y, y[:, :1])
             result.append(Points(part, y, weight))
     return result
@@ -101,6 +104,7 @@ def _shuffle(n: int) -> Tensor:
 def _classes(patches: Patches, q: np.ndarray) -> list[np.ndarray]:
     """Groups of cells with the same order that are uncut and congruent, or cut."""
     extent = patches.frame.extent
+    # Half widths of equal cells differ by rounding; 1e-12 of the domain is above it and below any cell.
     size = np.round(patches.half / extent * 1e12).astype(np.int64)
     size[patches.cut] = 0
     key = np.concatenate([size, np.asarray(q)[:, None], patches.cut[:, None]], axis=1)

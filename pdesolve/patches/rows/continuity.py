@@ -49,6 +49,7 @@ class ContinuityRows(FixedRows):
 
     def _continuity(self, f: FacePoints) -> RowBlocks | None:
         orders = self.space.orders[:, f.axis]
+        # Along an axis without derivatives the equation relates nothing across faces.
         if orders.max() == 0:
             return None
         sides = []
@@ -96,6 +97,7 @@ class ContinuityRows(FixedRows):
         """Weighted traces of all normal derivatives of all unknowns from one side: (b, rows, u k)."""
         check_deadline()
         t, half = self.space.local(cells, y)
+        # Most faces of a grid are alike: one table then serves the whole batch.
         if all(map(all_equal, (t, half, face_half, weight))):
             t, half, face_half, weight = (a[:1] for a in (t, half, face_half, weight))
         betas = _powers(self.space.dimension, face.axis, int(orders.max()))

@@ -92,6 +92,7 @@ class TermRows:
         index = torch.from_numpy(points.cells)
         half = self.space.half.cpu()[index]
         t = (points.y - self.space.centre.cpu()[index][:, None]) / half[:, None]
+        # Irregular marks give different places different sums, so that one number stands for all points of a cell.
         marks = torch.cos(torch.arange(t[0].numel(), dtype=t.dtype))
         places = torch.cat([(t.flatten(1) @ marks)[:, None], half], dim=1)
         _, kind = np.unique(
@@ -178,6 +179,7 @@ class TermRows:
         if number in self._tables:
             return self._tables[number]
         table = self.at.table(term, points)
+        # A linear problem asks for its tables too seldom to keep one for every batch in memory.
         if points.congruent or not self.linear:
             self._tables[number] = table
         return table
@@ -219,6 +221,7 @@ class TermRows:
         """Raise SolveError where a component is not met and nothing changes it: Gauss–Newton would not see it."""
         for term in {id(term): term for term, _ in self.points}.values():
             residual, scale = torch.stack(list(largest[id(term)])).amax(0)
+            # A residual that no unknown changes would drop out of the least squares without a word.
             unseen = (residual > ROUNDING * residual.max()) & (scale == 0)
             if bool(unseen.any()):
                 message = (

@@ -106,14 +106,18 @@ class Singularities:
                 now[v] = _Seen(now[v].amount, now[v].half, halvings)
                 free &= ~mine
                 explained += float((amount[cells[mine]] ** 2).sum())
-        for key, seen in zip(map(tuple, found), now, strict=True):
-            # A level that was not halved says nothing about the factor: the older, coarser one is kept.
-            if key not in self.seen or seen.half < 0.9 * self.seen[key].half:
-                self.seen[key] = seen
+        self._note(found, now)
         few = len(targets) <= MOST_POINTS and explained >= TOGETHER * float((amount[cells] ** 2).sum())
         if few:
             return targets
         return []
+
+    def _note(self, corners: np.ndarray, now: Sequence[_Seen]) -> None:
+        """Keep what was wrong at corners (v, d), in integers, that are new or on a finer level than before."""
+        for key, seen in zip(map(tuple, corners), now, strict=True):
+            # A level that was not halved says nothing about the factor: the older, coarser one is kept.
+            if key not in self.seen or seen.half < 0.9 * self.seen[key].half:
+                self.seen[key] = seen
 
     def _halvings(self, key: tuple[int, ...], now: _Seen, aim: float) -> int | None:
         """Halvings wanted at a corner, or None where it is new or halving did not help."""

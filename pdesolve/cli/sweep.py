@@ -96,8 +96,12 @@ def _answer(table: Any, files: Mapping[str, Path], out: str, as_json: bool, quie
         for label, path in () if quiet else files.items():
             click.echo(f"  {label:<20}{path}")
         click.echo(f"{len(verdicts)} points: {told}; results in {out}")
+    return _exit_code(table)
+
+
+def _exit_code(table: Any) -> int:
     # Without any solution the command has failed; otherwise the table says which points to trust.
-    if not any(kind != "failed" for kind in verdicts):
+    if (table["verdict"] == "failed").all():
         return 1
     if not table.solved.all():
         return NOT_VERIFIED

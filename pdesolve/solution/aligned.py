@@ -22,7 +22,9 @@ def panels(piece: Piece, number: Number) -> Tensor:
     for a, b in piece.intervals.tolist():
         ends = torch.tensor([a, *_changes(piece, number, a, b), b], dtype=torch.float64)
         found.append(torch.stack([ends[:-1], ends[1:]], dim=1))
-    return torch.cat(found) if found else torch.zeros(0, 2, dtype=torch.float64)
+    if not found:
+        return torch.zeros(0, 2, dtype=torch.float64)
+    return torch.cat(found)
 
 
 def aligned_rule(piece: Piece, intervals: Tensor, order: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -53,4 +55,6 @@ def _changes(piece: Piece, number: Number, a: float, b: float) -> list[float]:
 
 
 def _numbers(piece: Piece, number: Number, s: Tensor) -> Tensor:
-    return number(piece.map(s[:, None])) if len(s) else torch.zeros(0, dtype=torch.long)
+    if not len(s):
+        return torch.zeros(0, dtype=torch.long)
+    return number(piece.map(s[:, None]))

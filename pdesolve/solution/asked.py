@@ -58,8 +58,9 @@ class Asked:
 
         def at(*coordinates: Any) -> Any:
             found = at_coordinates(self.problem.domain, values, coordinates, names)
-            parts = (found,) if m == 1 else tuple(found.values())
-            return quantities.single(parts, expression.is_vector)
+            if m == 1:
+                return quantities.single((found,), expression.is_vector)
+            return quantities.single(tuple(found.values()), expression.is_vector)
 
         return at
 
@@ -117,13 +118,17 @@ class Asked:
         points = a + s * (b - a)
         found = {name: points[:, i].numpy() for i, name in enumerate(self.problem.coordinates)}
         found["distance"] = (s[:, 0] * (b - a).norm()).numpy()
-        wanted = [*self.problem.unknowns, *self.problem.outputs] if f is None else [f]
+        wanted = [f]
+        if f is None:
+            wanted = [*self.problem.unknowns, *self.problem.outputs]
         for one in wanted:
             found |= self._along(points, one)
         return found
 
     def _along(self, points: Tensor, f: Any) -> dict[str, np.ndarray]:
-        name = f if isinstance(f, str) else "value"
+        name = "value"
+        if isinstance(f, str):
+            name = f
         values = Values.of(self.solution, self._expression(f, f"line: {name}"))
         m = values.expression.operator.components
         inside = self._inside(points)
@@ -143,7 +148,8 @@ class Asked:
 
     def table(self, time: float | None = None) -> dict[str, Any]:
         """The quantities of the problem by name."""
-        time = self._moment() if time is None else time
+        if time is None:
+            time = self._moment()
         return {name: self.of(name, quantity, time) for name, quantity in self.problem.quantities.items()}
 
     def records(self) -> dict[str, dict[str, Any]]:
@@ -156,7 +162,9 @@ class Asked:
             except PdesolveError as error:
                 # One that fails must not take the others with it.
                 record = {"value": None, "estimated_error": None, "error": str(error)}
-            found[name] = record if time is None else {**record, "time": time}
+            if time is not None:
+                record["time"] = time
+            found[name] = record
         return found
 
     def over(self, times: Sequence[float]) -> dict[str, list[float]]:
@@ -165,8 +173,12 @@ class Asked:
         axes = self.problem.domain.space_coordinates
         for t in times:
             for name, found in self.table(t).items():
-                parts = found if isinstance(found, tuple) else (found,)
-                names = entry_names(name, (len(parts),) if isinstance(found, tuple) else (), axes)
+                parts: tuple[Any, ...] = (found,)
+                shape: tuple[int, ...] = ()
+                if isinstance(found, tuple):
+                    parts = found
+                    shape = (len(found),)
+                names = entry_names(name, shape, axes)
                 for one, q in zip(names, parts, strict=True):
                     columns.setdefault(one, []).append(q)
                     columns.setdefault(f"{one}_estimated_error", []).append(q.estimated_error)
@@ -183,18 +195,24 @@ class Asked:
             return self.probe(quantity.at, quantity.f, time, called)
         if isinstance(quantity, Flux):
             return self.flux(quantity.on, quantity.unknown, time, called)
-        sign = 1.0 if isinstance(quantity, Maximum) else -1.0
         assert isinstance(quantity, (Maximum, Minimum))
+        sign = -1.0
+        if isinstance(quantity, Maximum):
+            sign = 1.0
         return self.extremum(quantity.f, quantity.on, quantity.over, time, sign, called)
 
     def _moment(self) -> float | None:
         """The last time of an evolution in space."""
         evolves = self.problem.domain.space_dimension < self.problem.domain.dimension
-        return self._last_time() if evolves else None
+        if not evolves:
+            return None
+        return self._last_time()
 
     def _last_time(self) -> float:
         reached = self.solution.reached
-        return float(self.problem.domain.bounds[1, -1]) if reached is None else reached
+        if reached is None:
+            return float(self.problem.domain.bounds[1, -1])
+        return reached
 
     # ---------------------------------------------------------------- words
 

@@ -63,7 +63,9 @@ class Chart:
             torch.linspace(float(a), float(b), self.along, dtype=torch.float64)
             for a, b in zip(self.lower, self.upper, strict=True)
         ]
-        grid = torch.cartesian_prod(*axes).reshape(-1, len(axes)) if axes else torch.zeros(1, 0).double()
+        grid = torch.zeros(1, 0, dtype=torch.float64)
+        if axes:
+            grid = torch.cartesian_prod(*axes).reshape(-1, len(axes))
         heights = self.heights(grid)
         best = heights.argsort(descending=True)[:CLIMBERS]
         return Hills(grid[best], heights[best]), _least(heights)
@@ -129,7 +131,9 @@ def _highest(values: Values, region: Region, sign: float) -> tuple[float, tuple[
 
 def _least(heights: Tensor) -> float:
     known = heights[heights.isfinite()]
-    return float(known.min()) if len(known) else torch.inf
+    if not len(known):
+        return torch.inf
+    return float(known.min())
 
 
 def _charts(values: Values, region: Region, sign: float) -> list[Chart]:

@@ -33,8 +33,10 @@ def integral(values: Values, region: Region) -> tuple[Estimated, ...]:
         f = values.finite(points, normals)
         value = torch.einsum("nm,n->m", f[0], weights)
         size = torch.einsum("nm,n->m", f[0].abs(), weights.abs())
-        quadrature = None if before is None else (value - before).abs()
-        between = None if len(f) < 2 else _between(values, points, (f[1] - f[0]) * weights[:, None])
+        quadrature = _change(before, value)
+        between = None
+        if len(f) > 1:
+            between = _between(values, points, (f[1] - f[0]) * weights[:, None])
         before = value
         # Without a second solution nothing says how fine is fine enough, so the first rule is the last.
         if between is None or (quadrature is not None and _is_enough(between, quadrature, size)):
@@ -47,10 +49,13 @@ def mean(values: Values, region: Region) -> tuple[Estimated, ...]:
     # The finest rule measures the region best, and needs no values of f.
     *_, (_, _, weights) = region.rules()
     measure = float(weights.sum())
-    return tuple(
-        Estimated(float(q) / measure, None if q.estimated_error is None else q.estimated_error / measure)
-        for q in integral(values, region)
-    )
+    return tuple(_divided(q, measure) for q in integral(values, region))
+
+
+def _divided(q: Estimated, measure: float) -> Estimated:
+    if q.estimated_error is None:
+        return Estimated(float(q) / measure)
+    return Estimated(float(q) / measure, q.estimated_error / measure)
 
 
 def at_points(values: Values, points: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -66,11 +71,20 @@ def probe(values: Values, point: Tensor) -> tuple[Estimated, ...]:
     found = values.finite(point[None])
     place = tuple(point.tolist())
     value = found[0, 0]
-    between = None if len(found) < 2 else (found[1, 0] - value).abs()
+    between = None
+    if len(found) > 1:
+        between = (found[1, 0] - value).abs()
     return tuple(
         Estimated(float(one), one.estimated_error, place)
         for one in _estimated(values, value, between, value.abs())
     )
+
+
+def _change(before: Tensor | None, value: Tensor) -> Tensor | None:
+    """How far apart two rules are; None where there is one only."""
+    if before is None:
+        return None
+    return (value - before).abs()
 
 
 def _between(values: Values, points: Tensor, parts: Tensor) -> Tensor:
@@ -99,4 +113,6 @@ def _estimated(
 
 def single(found: tuple[Any, ...], is_vector: bool) -> Any:
     """The one there is, or all components of a vector."""
-    return found if is_vector else found[0]
+    if is_vector:
+        return found
+    return found[0]

@@ -52,7 +52,9 @@ class Region:
     def domain(self) -> Domain:
         """The whole domain: in space at a time, in space–time at all times."""
         domain: Domain = self.solution.problem.domain
-        return domain if self.time is None else domain.in_space
+        if self.time is None:
+            return domain
+        return domain.in_space
 
     @property
     def inner(self) -> Domain:
@@ -153,7 +155,9 @@ class Region:
 
     def timed_normals(self, normals: Tensor) -> Tensor:
         """Normals (n, d) with a zero for the time."""
-        return normals if self.time is None else torch.nn.functional.pad(normals, (0, 1))
+        if self.time is None:
+            return normals
+        return torch.nn.functional.pad(normals, (0, 1))
 
     def pieces(self) -> tuple[Piece, ...]:
         """Pieces of the boundary: of the part, or of the whole region."""

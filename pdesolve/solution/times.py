@@ -60,7 +60,9 @@ def even_times(domain: Domain, steps: int) -> tuple[float, ...]:
 
 def _numbers(times: Any) -> tuple[float, ...]:
     expected = "expected a list of times such as [0, 0.1, 1]"
-    given = times.tolist() if hasattr(times, "tolist") else times
+    given = times
+    if hasattr(times, "tolist"):
+        given = times.tolist()
     if not isinstance(given, (list, tuple)):
         message = f"times={times!r} was received, {expected}"
         raise UsageError(message)

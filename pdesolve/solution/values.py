@@ -43,7 +43,9 @@ class Values:
 
     def at(self, points: Tensor, normals: Tensor | None = None) -> Tensor:
         """f(u) and, where there is one, f(v) at points (n, d): (s, n, m), s being 1 or 2."""
-        both = [self.solution] if self.verifying is None else [self.solution, self.verifying]
+        both = [self.solution]
+        if self.verifying is not None:
+            both.append(self.verifying)
         return torch.stack([self._of(one, points, normals) for one in both])
 
     def _of(self, solution: Any, points: Tensor, normals: Tensor | None) -> Tensor:

@@ -21,9 +21,14 @@ def cannot_march(problem: Problem) -> str | None:
     if problem.data or problem.parameters:
         return "something is to be identified"
     places = [c.on for c in problem.conditions if getattr(c, "on", None) is not None]
-    if any(_at_an_end(place, problem.domain) for place in places):
+    return _unsteady(places, problem.domain)
+
+
+def _unsteady(places: Sequence[Place], cylinder: Domain) -> str | None:
+    """Why conditions at these places are not the same ones in every step; None if they are."""
+    if any(_at_an_end(place, cylinder) for place in places):
         return "something is prescribed at the first or the last time"
-    if any(_changes(place, problem.domain) for place in places):
+    if any(_changes(place, cylinder) for place in places):
         return "a condition holds on a part of the boundary that changes in time"
     return None
 

@@ -93,22 +93,7 @@ class Problem:
         # Ordinary differential equations: time is the only axis.
         if isinstance(domain, TimeInterval):
             domain = TimeAxis(domain)
-        if not hasattr(domain, "coordinates") or not hasattr(domain, "pieces"):
-            message = (
-                f"domain is a {type(domain).__name__}; expected a domain such as Rectangle((0, 0), (1, 1)) "
-                "or Interval(-1, 1) * TimeInterval(0, 1)"
-            )
-            raise ProblemError(message)
-        if not callable(equation):
-            message = (
-                f"equation is a {type(equation).__name__}; expected a function that returns what must vanish"
-            )
-            raise ProblemError(message)
-        if not isinstance(conditions, (list, tuple)):
-            message = (
-                f"conditions is a {type(conditions).__name__}; expected a list: conditions=[Dirichlet(...)]"
-            )
-            raise ProblemError(message)
+        _check_kinds(domain, equation, conditions)
         self.domain = domain
         self.equation = equation
         self.constants = dict(constants or {})
@@ -385,3 +370,21 @@ class Problem:
         unknowns = ", ".join(self.unknowns)
         coordinates = ", ".join(self.coordinates)
         return f"Problem({self.name}: unknowns {unknowns}; coordinates {coordinates})"
+
+
+def _check_kinds(domain: Any, equation: Any, conditions: Any) -> None:
+    """Refuse arguments that are of another kind altogether, before anything is asked of them."""
+    if not hasattr(domain, "coordinates") or not hasattr(domain, "pieces"):
+        message = (
+            f"domain is a {type(domain).__name__}; expected a domain such as Rectangle((0, 0), (1, 1)) "
+            "or Interval(-1, 1) * TimeInterval(0, 1)"
+        )
+        raise ProblemError(message)
+    if not callable(equation):
+        message = (
+            f"equation is a {type(equation).__name__}; expected a function that returns what must vanish"
+        )
+        raise ProblemError(message)
+    if not isinstance(conditions, (list, tuple)):
+        message = f"conditions is a {type(conditions).__name__}; expected a list: conditions=[Dirichlet(...)]"
+        raise ProblemError(message)

@@ -79,7 +79,8 @@ def build_surrogate(
         ProblemError: there is no such constant.
         SolveError: there is no solution in the middle of the box, or the dependence on the constants is not found.
     """
-    problem = problem if isinstance(problem, Problem) else load_problem(problem)
+    if not isinstance(problem, Problem):
+        problem = load_problem(problem)
     _check(problem, over, tol)
     maker = _Maker(problem, Box.of(over), tol, Monitor(time_limit=time_limit), show or _silent)
     threads = torch.get_num_threads()
@@ -127,8 +128,9 @@ class _Maker:
         self.show = show
         self.points: list[Array] = [box.centre]
         self.unreached: list[Array] = []
-        corners = box.corners()
-        self.corners = corners if len(corners) <= MOST_CORNERS else box.sample(MOST_CORNERS, seed=4)
+        self.corners = box.corners()
+        if len(self.corners) > MOST_CORNERS:
+            self.corners = box.sample(MOST_CORNERS, seed=4)
         self.training = np.concatenate([self.corners, box.sample(TRAINING, seed=2)])
 
     def make(self) -> Surrogate:
@@ -195,7 +197,9 @@ class _Maker:
         self._prove(offline, basis, model)
         base = self._base(centre, offline, first)
         functions = torch.stack(basis.functions)
-        missed = status if status is not None else self._missed(model)
+        missed = status
+        if missed is None:
+            missed = self._missed(model)
         told = missed or f"tolerance met at {VALIDATION} parameters that it was not made from"
         return Surrogate(base, functions, model, self.tol, told, missed is None)
 
@@ -253,7 +257,9 @@ class _Maker:
         points = self.box.sample(VALIDATION, seed=8)
         errors = np.array([0.0 if self._is_unreached(p) else model.at(p).error for p in points])
         worst = int(errors.argmax())
-        return points[worst] if errors[worst] > self.tol else None
+        if not errors[worst] > self.tol:
+            return None
+        return points[worst]
 
     def _missed(self, model: Reduced) -> str | None:
         """Where the tolerance was not reached, None where it was."""
@@ -262,7 +268,9 @@ class _Maker:
         bad = int((errors > self.tol).sum())
         if not bad and not self.unreached:
             return None
-        place = self.unreached[0] if self.unreached else points[int(errors.argmax())]
+        place = points[int(errors.argmax())]
+        if self.unreached:
+            place = self.unreached[0]
         return (
             f"not reached at {bad} of {VALIDATION} parameters, such as {_told(self.box, place)} (a resonance, or no "
             "solution?): it gives no answer there"

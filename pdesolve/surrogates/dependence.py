@@ -56,7 +56,9 @@ class Dependence:
         """θ (Q,) at a point (d,), or (n, Q) at points (n, d)."""
         terms = _terms(self.box, np.atleast_2d(point), self.kinds, self.powers)
         found = terms @ self.coefficients
-        return found[0] if np.ndim(point) == 1 else found
+        if np.ndim(point) == 1:
+            return found[0]
+        return found
 
 
 def find_dependence(box: Box, rows: Callable[[Array], Array], accuracy: float) -> Dependence:
@@ -122,13 +124,7 @@ def _interpolation(values: Array) -> tuple[Array, NDArray[np.int64]]:
 
 def _candidates(box: Box, most: int) -> Iterator[tuple[tuple[str, ...], NDArray[np.int64]]]:
     """Kinds of constants and powers of terms, the fewest terms first."""
-    signed = [low * high > 0 for low, high in zip(box.lower, box.upper, strict=True)]
-    positive = [low > 0 for low in box.lower]
-    choices = [
-        [kind for kind in KINDS if kind == "μ" or (signed[i] and (positive[i] or kind == "1/μ"))]
-        for i in range(box.dimension)
-    ]
-    every = list(itertools.product(*choices))
+    every = list(itertools.product(*map(_kinds, box.lower, box.upper)))
     # Of many constants all combinations would take long; mixtures are rare.
     if len(every) > 27:
         every = [kinds for kinds in every if len(set(kinds)) == 1]
@@ -138,6 +134,15 @@ def _candidates(box: Box, most: int) -> Iterator[tuple[tuple[str, ...], NDArray[
         powers = _total_degree(box.dimension, degree)
         for kinds in every:
             yield kinds, powers
+
+
+def _kinds(low: float, high: float) -> tuple[str, ...]:
+    """In what a constant may enter over its range: 1/μ needs one sign, and log μ that it is positive."""
+    if not low * high > 0:
+        return ("μ",)
+    if not low > 0:
+        return ("μ", "1/μ")
+    return KINDS
 
 
 def _total_degree(d: int, degree: int) -> NDArray[np.int64]:

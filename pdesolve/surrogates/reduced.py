@@ -114,7 +114,9 @@ class Reduced:
         """
         if found.error <= tol:
             return
-        error = "unknown" if not np.isfinite(found.error) else f"{found.error:.1e}"
+        error = "unknown"
+        if np.isfinite(found.error):
+            error = f"{found.error:.1e}"
         message = (
             f"the estimated error at {told} is {error}, above the tolerance {tol:g} of this surrogate: no answer is "
             f"given; least stretch of the operator {found.sigma:.1e} (near zero at a resonance): solve there"

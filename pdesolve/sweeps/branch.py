@@ -74,9 +74,7 @@ class Branch(Mapping[str, NDArray[Any]]):
 
     def _made(self) -> dict[str, NDArray[Any]]:
         found = self._found
-        space = found[0].curve.family.space
-        volume = sum(float(space.volume_weights(points).sum()) for points in space.interior)
-        sizes = np.array([(f.curve.family.space.norms(f.place.c) / volume**0.5).tolist() for f in found])
+        sizes = self._sizes()
         columns: dict[str, NDArray[Any]] = {
             self.name: np.array([f.place.value for f in found]),
             f"{self.name}_error": np.array([f.value_error for f in found]),
@@ -86,9 +84,20 @@ class Branch(Mapping[str, NDArray[Any]]):
         columns["estimated_error"] = estimates
         columns["fold"] = np.array([float(f.fold) for f in found])
         columns["degrees_of_freedom"] = np.array([float(len(f.place.c)) for f in found])
-        solved = [self._is_solved(f) for f in found]
-        columns["verdict"] = np.array(["estimated" if s else "not verified" for s in solved], dtype=object)
+        columns["verdict"] = self._verdicts()
         return columns
+
+    def _sizes(self) -> NDArray[Any]:
+        """Root mean squares (n, u) of the unknowns."""
+        found = self._found
+        space = found[0].curve.family.space
+        volume = sum(float(space.volume_weights(points).sum()) for points in space.interior)
+        return np.array([(f.curve.family.space.norms(f.place.c) / volume**0.5).tolist() for f in found])
+
+    def _verdicts(self) -> NDArray[Any]:
+        verdicts = np.full(len(self._found), "not verified", dtype=object)
+        verdicts[[self._is_solved(f) for f in self._found]] = "estimated"
+        return verdicts
 
     def _is_solved(self, found: Found) -> bool:
         return max(*found.estimates, found.value_error / found.curve.unit) <= self.tol
@@ -126,7 +135,9 @@ class Branch(Mapping[str, NDArray[Any]]):
         problem = self.problem.with_constants({self.name: found.place.value})
         mixture = found.curve.family.space.mixture(found.place.c)
         solved = self._is_solved(found)
-        status = "on a branch: confirmed by the next order" if solved else "on a branch: not confirmed"
+        status = "on a branch: not confirmed"
+        if solved:
+            status = "on a branch: confirmed by the next order"
         solution = Solution(problem, mixture, "gmnm", self.tol, status, solved, found.estimates)
         solution.verification = found.beside
         solution.residual_rms = solution.measure_residual()
@@ -177,7 +188,8 @@ def follow_branch(
         ProblemError: there is no such constant.
         SolveError: there is no solution to begin with.
     """
-    problem = problem if isinstance(problem, Problem) else load_problem(problem)
+    if not isinstance(problem, Problem):
+        problem = load_problem(problem)
     _check(problem, name, first, last, points)
     monitor = Monitor(time_limit=time_limit)
     # The first point needs the whole search for a solution; all others begin with the one before.
@@ -249,7 +261,9 @@ class _Walk:
             low, high = self.range
             if not low <= after.value <= high:
                 # The end itself is a point of the branch, and the step went past it.
-                bound = low if after.value < low else high
+                bound = high
+                if after.value < low:
+                    bound = low
                 self._keep(curve, _located(curve, place, length, _beyond(bound)))
                 return f"{curve.name} has come to {bound:g}, the end of its range"
             turn = _angle(curve, place, after)
@@ -293,7 +307,9 @@ def _located(curve: Curve, place: Place, length: float, what: Callable[[Place], 
 
     def at(s: float) -> float:
         found = curve.step(place, s)
-        return math.nan if found is None else what(found)
+        if found is None:
+            return math.nan
+        return what(found)
 
     found = curve.step(place, float(brentq(at, 0.0, length, xtol=WITHIN * length)))
     if found is None:
@@ -332,8 +348,9 @@ def _verified(curve: Curve, place: Place, tol: float, fold: bool) -> Found:
 
 def _shared(curve: Curve, place: Place, better: Place) -> float:
     """The part of the error that two solutions share, (‖r_finer‖/‖r‖)²; where both are rounding, none."""
-    sigma = (better.residual / max(place.residual, 1e-300)) ** 2
-    return 0.0 if place.residual <= ROUNDING * curve.size else sigma
+    if place.residual <= ROUNDING * curve.size:
+        return 0.0
+    return (better.residual / max(place.residual, 1e-300)) ** 2
 
 
 def _errors(finer: Curve, sigma: float, start: Place, better: Place) -> tuple[tuple[float, ...], float]:

@@ -72,12 +72,17 @@ class Task:
     @property
     def name(self) -> str:
         """Of the problem."""
-        return self.problem.stem if isinstance(self.problem, Path) else str(self.problem.name)
+        if isinstance(self.problem, Path):
+            return self.problem.stem
+        return str(self.problem.name)
 
     def source(self) -> bytes:
         """The text of the problem file; empty where there is none."""
-        path = self.problem if isinstance(self.problem, Path) else self.problem.source_path
-        return b"" if path is None else Path(path).read_bytes()
+        if isinstance(self.problem, Path):
+            return self.problem.read_bytes()
+        if self.problem.source_path is None:
+            return b""
+        return Path(self.problem.source_path).read_bytes()
 
 
 def run_point(task: Task, point: Mapping[str, float], directory: Path | None) -> tuple[Row, Solution | None]:
@@ -140,7 +145,9 @@ def _show(solution: Solution, directory: Path) -> None:
     domain = solution.problem.domain
     if not solution.complete or len(domain.space_coordinates) > HIGHEST_SHOWN:
         return
-    last = float(domain.bounds[1, -1]) if "t" in domain.coordinates else None
+    last = None
+    if "t" in domain.coordinates:
+        last = float(domain.bounds[1, -1])
     try:
         export(solution, directory / "solution.vtu", time=last)
     # A full disk is no matter of what can be shown.
@@ -173,10 +180,17 @@ def row_of(point: Mapping[str, float], summary: Mapping[str, Any]) -> Row:
     if values := summary.get("eigenvalues"):
         row |= _quantity("eigenvalue", {"value": values, "estimated_error": summary.get("eigenvalue_errors")})
     row |= {key: _number(summary.get(key)) for key in MEASURES}
-    verdict = SOLVED if summary.get("converged") else DOUBTFUL
-    row["verdict"] = FAILED if summary.get("error") else verdict
+    row["verdict"] = _verdict(summary)
     row["status"] = str(summary.get("status") or "")
     return row
+
+
+def _verdict(summary: Mapping[str, Any]) -> str:
+    if summary.get("error"):
+        return FAILED
+    if summary.get("converged"):
+        return SOLVED
+    return DOUBTFUL
 
 
 def _quantity(name: str, found: Mapping[str, Any]) -> Row:
@@ -193,7 +207,9 @@ def _quantity(name: str, found: Mapping[str, Any]) -> Row:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) else math.nan
+    if not isinstance(value, (int, float)):
+        return math.nan
+    return float(value)
 
 
 def saved_row(task: Task, point: Mapping[str, float], directory: Path) -> Row | None:

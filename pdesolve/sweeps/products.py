@@ -170,7 +170,10 @@ def _curve(axes: Axes, table: SweepTable, name: str, rows: NDArray[Any], label: 
 def _curves(table: SweepTable) -> Iterator[tuple[str, NDArray[Any]]]:
     """Label and rows for each combination of the constants beside the first."""
     others = [table[name] for name in table.names[1:]]
-    keys = list(zip(*others, strict=True)) if others else [()] * len(table["verdict"])
+    # Where no other constant varies, all rows are of one curve.
+    keys: list[tuple[Any, ...]] = [()] * len(table["verdict"])
+    if others:
+        keys = list(zip(*others, strict=True))
     for key in dict.fromkeys(keys):
         label = ", ".join(f"{name} = {value:g}" for name, value in zip(table.names[1:], key, strict=True))
         yield label, np.array([i for i, other in enumerate(keys) if other == key])

@@ -75,7 +75,7 @@ def sweep(
         UsageError: an argument is not what it should be.
         ProblemError: the problem file fails, or has no such constant.
     """
-    chosen = {name: checked_values(name, given) for name, given in {**(params or {}), **values}.items()}
+    chosen = _chosen({**(params or {}), **values})
     points = points_of(chosen)
     options = {
         "method": method,
@@ -85,11 +85,10 @@ def sweep(
         "dtype": dtype,
         "device": device,
     }
-    source = problem if isinstance(problem, Problem) else Path(problem)
-    task = Task(source, options, dict(settings or {}), threads)
+    task = Task(_source(problem), options, dict(settings or {}), threads)
     # All that is wrong at every point is told before the first solve.
     _check(task, chosen, jobs, threads, out)
-    places = [None if out is None else Path(out) / label(point) for point in points]
+    places = _places(out, points)
     found = _saved(task, points, places, resume, force)
     load: dict[int, Callable[[], Solution]] = {}
     left = [i for i in range(len(points)) if i not in found]
@@ -99,8 +98,25 @@ def sweep(
             load[i] = partial(_same, solution)
         if show is not None:
             show(len(found), len(points), label(points[i]), row)
-    loaders = [load.get(i) or partial(_loaded, places[i]) for i in range(len(points))]
+    loaders = [load.get(i) or partial(_loaded, place) for i, place in enumerate(places)]
     return SweepTable(list(chosen), [found[i] for i in range(len(points))], places, loaders)
+
+
+def _chosen(values: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]]:
+    return {name: checked_values(name, given) for name, given in values.items()}
+
+
+def _source(problem: Problem | str | Path) -> Problem | Path:
+    if isinstance(problem, Problem):
+        return problem
+    return Path(problem)
+
+
+def _places(out: str | Path | None, points: Sequence[Mapping[str, float]]) -> list[Path | None]:
+    """The run directories of the points; None where nothing is written."""
+    if out is None:
+        return [None] * len(points)
+    return [Path(out) / label(point) for point in points]
 
 
 def _same(solution: Solution) -> Solution:
@@ -116,10 +132,8 @@ def _check(
     task: Task, chosen: Mapping[str, Sequence[float]], jobs: int, threads: int, out: str | Path | None
 ) -> None:
     """Refuse what would make every point fail, before the first is solved."""
-    for name, number in (("jobs", jobs), ("threads", threads)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            message = f"{named(name)}={number!r}; expected a whole number from 1 on"
-            raise UsageError(message)
+    _require_count("jobs", jobs)
+    _require_count("threads", threads)
     if task.options["method"] in METHODS:
         METHODS[task.options["method"]].configured(task.settings)
     first = {name: values[0] for name, values in chosen.items()}
@@ -133,6 +147,12 @@ def _check(
         raise UsageError(message)
     if jobs > 1:
         _require_picklable(task)
+
+
+def _require_count(name: str, number: Any) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        message = f"{named(name)}={number!r}; expected a whole number from 1 on"
+        raise UsageError(message)
 
 
 def _require_picklable(task: Task) -> None:
@@ -224,7 +244,9 @@ def _submit(
 def _in_process(task: Task, point: Mapping[str, float], place: Path | None) -> tuple[Row, Solution | None]:
     """As `run_point`; a solution that is in a file already need not be sent."""
     row, solution = run_point(task, point, place)
-    return row, solution if place is None and row["verdict"] != FAILED else None
+    if place is not None or row["verdict"] == FAILED:
+        return row, None
+    return row, solution
 
 
 @contextmanager

@@ -41,7 +41,9 @@ class SweepTable(Mapping[str, NDArray[Any]]):
         }
         self._arrays |= {name: np.array([row[name] for row in rows], dtype=object) for name in _TEXT}
         self.names = tuple(names)
-        first = columns.index("estimated_error") if "estimated_error" in columns else len(columns)
+        first = len(columns)
+        if "estimated_error" in columns:
+            first = columns.index("estimated_error")
         own = columns[len(self.names) : first]
         self.quantities = tuple(name for name in own if name.removesuffix(ERROR) == name)
         self.directories = tuple(directories)
@@ -120,4 +122,6 @@ def _columns(rows: Sequence[Row]) -> list[str]:
 def _cell(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return "" if np.isnan(value) else repr(float(value)).removesuffix(".0")
+    if np.isnan(value):
+        return ""
+    return repr(float(value)).removesuffix(".0")

@@ -94,7 +94,10 @@ def _number(name: str, text: str, part: str) -> float:
 
 
 def _count(name: str, text: str, part: str) -> int:
-    count = int(part) if part.isdecimal() else 0
+    # What is no number fails as one outside of the range does: the sentence is the same.
+    count = 0
+    if part.isdecimal():
+        count = int(part)
     if not 2 <= count <= MOST_POINTS:
         message = (
             f"{named('param', name)}={text}: '{part}' is no number of values; expected a whole number from 2 to "

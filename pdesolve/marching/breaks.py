@@ -6,7 +6,7 @@ thousandth of the time leaves no trace in steps that jump over it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -35,9 +35,7 @@ class Resolution:
     def within(self, times: Tensor, start: float, end: float) -> Tensor:
         """Times (n,) of a step, kept off its ends where data jump there: a step sees the values of its own side."""
         margin = 4 * SHORTEST * float(self.borders[-1] - self.borders[0])
-        lower = start + margin if start in self.jumps else start
-        upper = end - margin if end in self.jumps else end
-        return times.clamp(lower, upper)
+        return kept_off(times, start, end, self.jumps, margin)
 
     def furthest(self, t: float, end: float) -> float:
         """The last time ≤ `end` to which a step from t may go.
@@ -51,11 +49,22 @@ class Resolution:
         inside = (self.borders[1:] > t) & (self.borders[:-1] < end)
         starts = self.borders[:-1][inside]
         lengths = np.diff(self.borders)[inside]
-        first = max(lengths[0], 0.0) if len(lengths) else end - t
+        if not len(lengths):
+            return end
+        first = max(lengths[0], 0.0)
         short = (2 * lengths < np.maximum(starts - t, first)) & (starts > t)
         if short.any():
             end = float(starts[np.argmax(short)])
-        return min(end, t + 2 * first) if len(lengths) else end
+        return min(end, t + 2 * first)
+
+
+def kept_off(times: Tensor, start: float, end: float, jumps: Container[float], margin: float) -> Tensor:
+    """Times (n,) of a step, by a margin off those of its ends at which data jump."""
+    if start in jumps:
+        start = start + margin
+    if end in jumps:
+        end = end - margin
+    return times.clamp(start, end)
 
 
 def with_stated(resolution: Resolution, stated: Sequence[float]) -> Resolution:
@@ -194,6 +203,6 @@ def at_fixed_jets(operator: ResidualOperator, t: Tensor) -> Tensor:
     found = []
     for _ in range(2):
         jets = torch.rand(len(operator.slots), generator=generator, dtype=torch.float64) + 0.5
-        with torch.no_grad() if operator.depth == 0 else torch.enable_grad():
+        with torch.set_grad_enabled(operator.depth != 0):
             found.append(operator.residual(t[:, None], jets.expand(len(t), -1)).detach())
     return torch.cat(found, 1)

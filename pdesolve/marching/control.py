@@ -226,6 +226,6 @@ def next_factor(numbers: Numbers, tuning: Tuning) -> float:
         return float(min(max(aim ** (1 / (numbers.stages + 1)), LEAST_FACTOR), MOST_FACTOR))
     # At a start that does not match, the weight √(t/T) alone gives the power one half; the rest is what was seen.
     power = 0.5 + min(max(fall(numbers) or 0.0, 0.0), numbers.stages + 1.0)
-    least = ROUGH_FACTOR if aim < 1 else 1.0
-    power = power if aim < 1 else numbers.stages + 1.0
-    return float(min(max(aim ** (1 / power), least), MOST_ROUGH))
+    if aim < 1:
+        return float(min(max(aim ** (1 / power), ROUGH_FACTOR), MOST_ROUGH))
+    return float(min(max(aim ** (1 / (numbers.stages + 1.0)), 1.0), MOST_ROUGH))

@@ -14,6 +14,7 @@ from pdesolve.errors import ProblemError
 from pdesolve.geometry import Domain
 from pdesolve.geometry.place import BoundaryRule, Piece, Place
 from pdesolve.geometry.spacetime import Lateral
+from pdesolve.marching.breaks import kept_off
 from pdesolve.patches.compiled import GridTerm, Statement
 from pdesolve.patches.cover import Frame
 from pdesolve.statement.calculus import Frame as Points
@@ -128,9 +129,7 @@ class Evolution:
         """Times (n,) of a slab, kept off its ends where data break there: a slab sees the values of its own side."""
         time = self.problem.domain.time
         margin = BESIDE * time.length
-        lower = begin + margin if begin in self.breaks else begin
-        upper = end - margin if end in self.breaks else end
-        return times.clamp(lower, upper)
+        return kept_off(times, begin, end, self.breaks, margin)
 
     def term_of(self, number: int) -> GridTerm:
         """A term by its number."""
@@ -140,6 +139,16 @@ class Evolution:
     def parameters(self) -> dict[str, Tensor]:
         """Values of parameters, as numbers."""
         return {k: torch.tensor(v, dtype=torch.float64) for k, v in self.problem.parameters.items()}
+
+    def _stated_starts(self, name: str, order: int) -> list[Any]:
+        """The initial values of ∂^order u/∂t^order as they are stated; the guess, where there are none of u."""
+        problem = self.problem
+        starts = [c for c in problem.conditions if isinstance(c, Initial) and c.order == order]
+        mine = [c.value for c in starts if problem.unknown_of(c) == name]
+        guess = (problem.guess or {}).get(name)
+        if order == 0 and not mine and guess is not None:
+            return [guess]
+        return mine
 
     def initial(self, x: Tensor, order: int) -> Tensor:
         """∂^order u/∂t^order (n, u) at the start, at points x (n, d) of space; 0 where nothing is prescribed.
@@ -151,10 +160,7 @@ class Evolution:
         points = torch.cat([x, x.new_full((len(x), 1), problem.domain.time.t0)], dim=1)
         values = x.new_zeros(len(x), self.unknowns)
         for number, name in enumerate(problem.unknowns):
-            found = [c for c in problem.conditions if isinstance(c, Initial)]
-            mine = [c for c in found if problem.unknown_of(c) == name and c.order == order]
-            guess = (problem.guess or {}).get(name) if order == 0 else None
-            for value in [guess] * (guess is not None and not mine) + [c.value for c in mine]:
+            for value in self._stated_starts(name, order):
                 with torch.no_grad(), Points(problem.coordinates, points) as frame:
                     values[:, number] = problem.value(value, frame, f"the initial value of {name}").detach()
         if not bool(values.isfinite().all()):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.marching.continuity import VALUE_WEIGHT, used_rows, weights_of
-from pdesolve.marching.interfaces import interface_blocks
+from pdesolve.marching.interfaces import Block, interface_blocks
 from pdesolve.marching.space import BATCH, Space, reference_table
 from pdesolve.patches.cover import FacePoints, face_points
 from pdesolve.statement.periodic import PeriodicAxis
@@ -59,7 +59,7 @@ class Faces:
 
 def faces_of(space: Space) -> Faces:
     """All faces on which some unknown or a derivative of it is continuous."""
-    blocks = []
+    blocks: list[Block] = []
     jumping = []
     count = 0
     problem = space.evolution.problem
@@ -77,7 +77,13 @@ def faces_of(space: Space) -> Faces:
         for seam in problem.seams:
             if seam.axis == f.axis and len(wrapped) and any(any(s.jumps.values()) for s in problem.seams):
                 jumping.append((number[wrapped], _some(f, wrapped), orders, seam))
-    blocks += interface_blocks(space)
+    return _joined(space, blocks + interface_blocks(space), jumping)
+
+
+def _joined(
+    space: Space, blocks: list[Block], jumping: list[tuple[Tensor, FacePoints, np.ndarray, PeriodicAxis]]
+) -> Faces:
+    """Blocks of faces as one, filled up to the most rows of any."""
     count = sum(len(block[0]) for block in blocks)
     most = max((block[2].shape[3] for block in blocks), default=0)
     traces = torch.zeros(2, count, space.unknowns, most, space.functions, dtype=torch.float64)
@@ -95,7 +101,9 @@ def faces_of(space: Space) -> Faces:
 
 
 def _some(f: FacePoints, chosen: Tensor) -> FacePoints:
-    modes = None if f.modes is None else f.modes[chosen]
+    modes = f.modes
+    if modes is not None:
+        modes = modes[chosen]
     index = chosen.numpy()
     return FacePoints(
         f.minus[index],
@@ -115,7 +123,7 @@ def _traces(space: Space, f: FacePoints, cells: np.ndarray, y: Tensor, orders: n
     half = space.half[index]
     local = (y - space.centre[index][:, None]) / half[:, None]
     powers = range(int(orders.max()))
-    betas = tuple(tuple(k if i == f.axis else 0 for i in range(space.d)) for k in powers)
+    betas = tuple(tuple(k * int(i == f.axis) for i in range(space.d)) for k in powers)
     table = reference_table(local, space.q, betas) * f.weight[..., None]  # (a, b, m, k)
     # Legendre modes along the face: fewer rows than points, and the same least squares.
     if f.modes is not None:

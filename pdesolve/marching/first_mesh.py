@@ -87,7 +87,9 @@ def elimination_flops(space: Space) -> float:
     d - 1 coordinates, of values and of normal derivatives.
     """
     count = len(space)
-    modes = basis_size(space.d - 1, space.q) if space.d > 1 else 1
+    modes = 1
+    if space.d > 1:
+        modes = basis_size(space.d - 1, space.q)
     separator = count ** ((space.d - 1) / space.d) * 2 * modes * space.unknowns
     return count * float(space.width) ** 3 + separator**3
 

@@ -74,7 +74,9 @@ class FunctionalTerm:
             raise ProblemError(message)
         rotation = torch.eye(evolution.dimension + 1, dtype=torch.float64)
         rotation[:-1, :-1] = evolution.frame.rotation
-        place = None if on is None else InSpace(on, problem.domain)
+        place = None
+        if on is not None:
+            place = InSpace(on, problem.domain)
         over = getattr(quantity, "over", None)
         return cls(grid_term(operator, rotation), place, over, isinstance(quantity, Mean))
 
@@ -140,7 +142,9 @@ class Functional:
         """Its rule on the patches of a space."""
         points = _points(space, compiled)
         measure = float(sum(weights.sum() for _, weights in points))
-        divisor = measure if compiled.mean else 1.0
+        divisor = 1.0
+        if compiled.mean:
+            divisor = measure
         boundary = compiled.place is not None
         parts = [
             (TermRows(space, compiled.term, cells, boundary), weights / divisor) for cells, weights in points
@@ -193,8 +197,7 @@ def _inside(space: Space, region: Domain | None) -> Weighted:
     rules = [part.rule(order) for part in parts]
     y = torch.cat([rule.points for rule in rules]) @ space.rotation
     weights = torch.cat([rule.weights for rule in rules])
-    part = space.patches.frame.part_of(y) if space.subdomains else None
-    cells = torch.from_numpy(space.patches.partition.locate_closed(y.numpy(), part))
+    cells = torch.from_numpy(space.patches.partition.locate_closed(y.numpy(), space.part_of(y)))
     known = cells >= 0
     weights = weights[known][:, None]
     return space.cells(cells[known].numpy(), y[known][:, None], weights.sqrt()), weights

@@ -103,8 +103,10 @@ def change_in_time(problem: Problem) -> bool:
     time = problem.domain.time
     for piece in interface_pieces_in_space(problem, subdomains_in_space(problem)):
         x, normals, _ = piece.rule(4)
+        if not len(x):
+            continue
         step = BESIDE * float((problem.domain.space.bounds.diff(dim=0)).max()) * normals
-        for interface in problem.interfaces if len(x) else ():
+        for interface in problem.interfaces:
             moments = torch.linspace(time.t0, time.t1, TIMES, dtype=torch.float64).tolist()
             ratios = torch.stack([_ratio(interface, x, step, t) for t in moments])
             if bool(((ratios - ratios[0]).abs() > LASTING * ratios[0]).any()):

@@ -30,7 +30,9 @@ def checkpoint_of(state: State, restarts: int) -> dict[str, Any]:
     """All that is needed to go on, and what there is to show of the slabs so far."""
     tracks = {}
     for name, track in (("coarse", state.coarse), ("fine", state.fine)):
-        before = None if track.before is None else slab_state(track.before)
+        before = None
+        if track.before is not None:
+            before = slab_state(track.before)
         # Factors are large, and are made again: only where they were made is kept.
         tracks[name] = {"start": track.start, "before": before, "stepper": stepper_state(track.stepper)}
     shown = {
@@ -57,7 +59,9 @@ def resumed(saved: Mapping[str, Any], evolution: Evolution, interrupted: Callabl
     tracks = []
     for name, own in (("coarse", space), ("fine", space.raised(MORE_DEGREES))):
         kept = saved[name]
-        before = None if kept["before"] is None else slab_from(kept["before"], own)
+        before = None
+        if kept["before"] is not None:
+            before = slab_from(kept["before"], own)
         tracks.append(Track(stepper_from(kept["stepper"], own, interrupted), kept["start"], before))
     return State(
         coarse=tracks[0],

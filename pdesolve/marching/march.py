@@ -26,13 +26,14 @@ from pdesolve.marching.foresight import ROUNDING, foreseen
 from pdesolve.marching.functionals import is_linear
 from pdesolve.marching.interfaces import change_in_time
 from pdesolve.marching.kept import METHOD, checkpoint_of, resumed
-from pdesolve.marching.radau import legendre_transform
 from pdesolve.marching.refinement import coarsened, cuts, directions, split, tails, worst
+from pdesolve.marching.space import Space
 from pdesolve.marching.state import State, Track, Trial, Tries
-from pdesolve.marching.step import Slab, relative_to
+from pdesolve.marching.step import Slab
 from pdesolve.marching.switches import FINEST, breaks_of, resolution_in_time
+from pdesolve.marching.time_error import predicted_in_time
 from pdesolve.marching.unseen import UnseenPlaces, UnseenTimes
-from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, squared_norms, squares
+from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, handed_over, squared_norms
 from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
@@ -95,9 +96,13 @@ class March:
         self.interval = self.problem.domain.time
         linear = self.evolution.statement.linear and is_linear(self.evolution)
         self.q = self.settings.get("degree") or _chosen(DEGREES[self.evolution.dimension], self.tol)
-        self.stages = _chosen(STAGES_OF_LINEAR if linear else STAGES, self.tol)
+        self.stages = _chosen(STAGES, self.tol)
+        slabs = 8
+        if linear:
+            self.stages = _chosen(STAGES_OF_LINEAR, self.tol)
+            slabs = 1
         self.linear = linear
-        self.first_length = self.interval.length / self.settings.get("slabs", 1 if linear else 8)
+        self.first_length = self.interval.length / self.settings.get("slabs", slabs)
         self.lasting = self.interval.length
         self._places: UnseenPlaces | None = None
 
@@ -106,22 +111,18 @@ class March:
         state = self._resumed() or self._beginning(FIRST_SHARE)
         while True:
             why = self._until_late(state)
-            error = float(state.estimates.max()) if state.slabs else math.inf
+            error = state.error
             met = why is None and error <= self.tol
             if met or why is not None or self.restarts == RESTARTS or not math.isfinite(error):
                 return self._result(state, why, met)
             self.restarts += 1
-            lasted = self._lasting(state)
+            lasted = state.lasting(self.interval.length)
             # Weights by the time that the solution really lasts lower the error by themselves.
-            lowered = math.sqrt(lasted / self.lasting) if state.weighted else 1.0
+            lowered = 1.0
+            if state.weighted:
+                lowered = math.sqrt(lasted / self.lasting)
             self.lasting = lasted
             state = self._beginning(state.share * min(1.0, AGAIN * self.tol / (error * lowered)))
-
-    def _lasting(self, state: State) -> float:
-        """The time for which a solution as large as the largest has the norm over space and time that was found."""
-        size = torch.from_numpy(state.squares[1]) / state.scale**2
-        used = state.scale > 0
-        return float(size[used].min()) if bool(used.any()) else self.interval.length
 
     def _resumed(self) -> State | None:
         saved = self.monitor.resume_state
@@ -194,7 +195,7 @@ class March:
         if slab is None:
             return Trial(known, None)
         scale = torch.maximum(state.scale, track.space.norms(slab.stages).amax(0))
-        time_error = self._time_error(slab, scale)
+        time_error = predicted_in_time(slab, scale)
         weight = state.weight(end, self.lasting)
         tail = tails(track.space, slab.stages, scale)
         # The tails of P patches add up as squares, so that each may have 1/√P of what all have together.
@@ -205,7 +206,8 @@ class March:
         # What lies between the stages is costly to look for: only where the slab would be taken otherwise.
         if isinstance(judge(numbers, target), Accept) and not starting:
             unseen = UnseenTimes(track.space).error(slab, scale, self.interval.length)
-            unseen = 0.0 if unseen <= NOISE * state.noise * length else unseen
+            if unseen <= NOISE * state.noise * length:
+                unseen = 0.0
             numbers = replace(numbers, unseen=unseen, unseen_before=state.unseen)
             if isinstance(judge(numbers, target), Accept):
                 marked = marked | self._missed(slab, scale, target.tolerance)
@@ -236,10 +238,7 @@ class March:
         state.unseen = trial.numbers.unseen or None
         if verdict.refine:
             space = state.coarse.space
-            everywhere = torch.ones(len(space), dtype=torch.bool)
-            marked = everywhere if trial.marked is None else trial.marked
-            along = np.ones((len(space), space.d), dtype=bool) if trial.along is None else trial.along
-            finer = split(space, marked, along, trial.cuts)
+            finer = _finer(space, trial)
             most = self.settings.get("max_unknowns", math.inf)
             if finer is not None and len(finer[0]) * space.width > most:
                 return (
@@ -260,7 +259,7 @@ class March:
         )
         if v is None:
             return False
-        handed = self._handed(u, v, state.scale)
+        handed = handed_over(u, v, state.scale)
         passed = (u.end - self.interval.t0) / self.interval.length
         allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * passed) / state.weight(u.end, self.lasting)
         again = (
@@ -274,15 +273,6 @@ class March:
         state.handed = handed
         state.fine.take(v)
         return True
-
-    def _handed(self, u: Slab, v: Slab, scale: Tensor) -> float:
-        """Relative difference of the two marches at the end of a slab, of unknowns that are handed over."""
-        # Within the domain: what a polynomial does beyond it, in a patch that the boundary cuts, is no error.
-        difference = squares(v.space, v.following[:1], u.space, u.following[:1])[0, 0].sqrt()
-        error = relative_to(difference, scale)
-        # Algebraic unknowns are not handed over: the next slab finds them anew from its own rows.
-        error[torch.from_numpy(self.evolution.time_orders == 0)] = 0.0
-        return float(error.max())
 
     def _go_on(self, state: State, trial: Trial, verdict: Accept) -> None:
         """Take a slab."""
@@ -327,27 +317,14 @@ class March:
 
     # ---------------------------------------------------------------- numbers
 
-    def _time_error(self, slab: Slab, scale: Tensor) -> float:
-        """Predicted size of the first Legendre coefficient in time that a slab lacks, relative to the solution."""
-        transform = torch.from_numpy(legendre_transform(slab.method.stages))
-        sizes = slab.space.norms(torch.tensordot(transform, slab.nodes, 1))  # (degree, u)
-        algebraic = torch.from_numpy(self.evolution.time_orders == 0)
-        if bool(algebraic.any()):
-            # Algebraic unknowns have no start: a value there that does not match would spoil their coefficients.
-            c = slab.method.nodes[1:]
-            alone = torch.from_numpy(np.linalg.inv(np.polynomial.legendre.legvander(2 * c - 1, len(c) - 1)))
-            sizes[1:, algebraic] = slab.space.norms(torch.tensordot(alone, slab.stages, 1))[:, algebraic]
-        # The last coefficient times its decay predicts the first one that the polynomial lacks.
-        ratio = (sizes[-1] / sizes[-2].clamp_min(1e-300)).clamp(1e-3, 1.0)
-        return float(relative_to(sizes[-1] * ratio, scale).max())
-
     def _end(self, state: State) -> float:
         """Where the next slab ends: what is left up to a break, or the last time, is not left with a sliver."""
         last = next((b for b in self.evolution.breaks if b > state.time), self.interval.t1)
         resolution = resolution_in_time(self.evolution, max(self.tol, FINEST))
         if resolution is not None:  # what the data of a Scalar do must not lie between the stages
             furthest = float(resolution.furthest(state.time, last))
-            last = last if last - furthest < SLIVER * self.interval.length else furthest
+            if last - furthest >= SLIVER * self.interval.length:
+                last = furthest
         left = last - state.time
         if state.length >= 0.999 * left:
             return last
@@ -361,7 +338,9 @@ class March:
 
     def _beginning(self, share: float) -> State:
         # A degree that the user states is kept; otherwise higher ones may be cheaper on the first patches.
-        start = resolving if "degree" in self.settings else cheapest
+        start = cheapest
+        if "degree" in self.settings:
+            start = resolving
         space = start(self.evolution, self.q, IN_SPACE * self.tol * share, self.settings.get("cells"))
         interrupted = self.monitor.out_of_time
         coarse = Track.beginning(space, self.stages, interrupted)
@@ -387,23 +366,40 @@ class March:
 
     def _why_out_of_time(self) -> str:
         limit = self.monitor.time_limit
-        return "interrupted" if limit is None else f"the time limit of {limit:g} s passed"
+        if limit is None:
+            return "interrupted"
+        return f"the time limit of {limit:g} s passed"
 
     def _result(self, state: State, why: str | None, met: bool) -> MarchResult:
         if not state.slabs:
             message = f"stopped at t = {state.time:.6g}: {why}; no slab could be solved"
             raise SolveError(message)
-        estimates, slabs = state.estimates, len(state.slabs)
-        how = f"{slabs} slab{'s' * (slabs > 1)} in time"
-        if why is not None:
-            status = f"stopped at t = {state.time:.6g}: {why}"
-        elif met:
-            status = f"tolerance met: verified by a finer march, in {how}"
-        else:
-            status = f"the estimate {estimates.max():.1e} stayed above the tolerance, in {how}; raise {named('tol')}"
         beside = SecondSolution(CollocatedMixture.of(state.verifying))
         mixture = CollocatedMixture.of(state.slabs)
-        return MarchResult(mixture, tuple(estimates.tolist()), met, status, verification=beside)
+        estimates = tuple(state.estimates.tolist())
+        return MarchResult(mixture, estimates, met, _status(state, why, met), verification=beside)
+
+
+def _status(state: State, why: str | None, met: bool) -> str:
+    """How a march ended."""
+    slabs = len(state.slabs)
+    how = f"{slabs} slab{'s' * (slabs > 1)} in time"
+    if why is not None:
+        return f"stopped at t = {state.time:.6g}: {why}"
+    if met:
+        return f"tolerance met: verified by a finer march, in {how}"
+    return f"the estimate {state.error:.1e} stayed above the tolerance, in {how}; raise {named('tol')}"
+
+
+def _finer(space: Space, trial: Trial) -> tuple[Space, tuple[Tensor, Tensor]] | None:
+    """Smaller patches where a trial marked them, and everywhere where it marked none; None: they are the smallest."""
+    marked = trial.marked
+    if marked is None:
+        marked = torch.ones(len(space), dtype=torch.bool)
+    along = trial.along
+    if along is None:
+        along = np.ones((len(space), space.d), dtype=bool)
+    return split(space, marked, along, trial.cuts)
 
 
 def _chosen(table: tuple[tuple[float, int], ...], tol: float) -> int:

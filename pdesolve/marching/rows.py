@@ -75,7 +75,8 @@ class TermRows:
         jets = derivatives[0].new_empty(len(self.term.slots), s, b, m)
         for part, (table, reach) in zip(self.parts, self.tables, strict=True):
             c = derivatives[part.order][:, :, part.unknown]
-            c = c if self.all else c[:, self.points.cells]
+            if not self.all:
+                c = c[:, self.points.cells]
             for i, slot in enumerate(part.slots):
                 if len(table[i]) == 1:
                     torch.matmul(c, table[i, 0].T, out=jets[slot])
@@ -95,7 +96,9 @@ class TermRows:
             t = times[:, None, None].expand(-1, b * m, 1)
             self._x = torch.cat([x, t], dim=2).reshape(s * b * m, -1)
             normals = self.points.normals
-            self._normals = None if normals is None else normals.reshape(b * m, -1).repeat(s, 1)
+            if normals is not None:
+                normals = normals.reshape(b * m, -1).repeat(s, 1)
+            self._normals = normals
             self._at = (s, float(times[0]), float(times[-1]))
         return flat, self._x, self._normals
 
@@ -104,7 +107,7 @@ class TermRows:
         jets = self.jets(derivatives)
         flat, x, normals = self._arguments(jets, times)
         operator = self.term.operator
-        with torch.no_grad() if operator.depth == 0 else torch.enable_grad():
+        with torch.set_grad_enabled(operator.depth != 0):
             r = operator.residual(x, flat, normals, self.space.evolution.parameters).detach()
         return r.view(*jets.shape[:3], -1)
 

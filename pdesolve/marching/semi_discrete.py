@@ -133,7 +133,9 @@ class SemiDiscrete:
     def _block(self, cells: Tensor, test: Tensor, matrix: Tensor) -> Tensor:
         """A₀ᵀ M of patches (b,), for matrices (b, m, c, u, k); in orthonormal functions where they are cut."""
         white = self.space.whitened(cells, matrix)
-        other = white if test is matrix else self.space.whitened(cells, test)
+        other = white
+        if test is not matrix:
+            other = self.space.whitened(cells, test)
         return _flat(other).mT @ _flat(white)
 
     def _strengths(self, sensitivities: Sequence[Tensor], depth: int, mu0: float) -> _Strengths:

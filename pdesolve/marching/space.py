@@ -170,7 +170,9 @@ class Space:
         x = (y @ self.rotation.T).reshape(-1, self.d)
         values = self.evolution.initial(x, order).view(len(self), len(local), -1)
         c = torch.einsum("emu,mk->euk", values * weights[:, None], table)
-        return self._fitted_inside(c, order) if self.subdomains else c
+        if not self.subdomains:
+            return c
+        return self._fitted_inside(c, order)
 
     def _fitted_inside(self, c: Tensor, order: int) -> Tensor:
         """Coefficients (e, u, k), those of cut patches fitted inside: beyond an interface values have a kink."""
@@ -214,7 +216,15 @@ class Space:
     def subdomains(self) -> tuple[Domain, ...]:
         """What interfaces divide the space domain into; none where there are none."""
         found = self.patches.frame.subdomains
-        return found if len(found) > 1 else ()
+        if len(found) > 1:
+            return found
+        return ()
+
+    def part_of(self, y: Tensor) -> np.ndarray | None:
+        """Numbers (n,) of the sub-domains of points y (n, d) in grid coordinates; None where there are none."""
+        if not self.subdomains:
+            return None
+        return self.patches.frame.part_of(y)
 
     def raised(self, more: int) -> Space:
         """The same patches with higher degrees."""

@@ -112,7 +112,9 @@ class StageSolver:
             stages = torch.nonzero(kind)[:, 0]
             if len(stages):
                 own = mu[stages]
-                parts.append(self._part(linearised, stages, own.real if kind is real else own))
+                if kind is real:
+                    own = own.real
+                parts.append(self._part(linearised, stages, own))
         return StageFactors(self, parts)
 
     def _part(self, linearised: Linearised, stages: Tensor, mu: Tensor) -> FactoredStages:
@@ -227,7 +229,9 @@ class StageFactors:
         index, change = space.whitening
         if not len(index):
             return vectors
-        change = (change.mT if transposed else change)[:, None]
+        if transposed:
+            change = change.mT
+        change = change[:, None]
         result = vectors.clone()
         mine = vectors[:, index].view(len(vectors), len(index), space.unknowns, space.functions, 1)
         result[:, index] = _real_times(change, mine).view(len(vectors), len(index), -1)

@@ -111,7 +111,17 @@ class State:
 
     def weight(self, end: float, lasting: float) -> float:
         """Of errors of a slab up to `end`: √(t/T), t after a start that does not match; at most one."""
-        return math.sqrt(min((end - self.since) / lasting, 1.0)) if self.rough else 1.0
+        if not self.rough:
+            return 1.0
+        return math.sqrt(min((end - self.since) / lasting, 1.0))
+
+    def lasting(self, interval: float) -> float:
+        """The time for which a solution as large as the largest has the norm over space and time that was found."""
+        size = torch.from_numpy(self.squares[1]) / self.scale**2
+        used = self.scale > 0
+        if not bool(used.any()):
+            return interval
+        return float(size[used].min())
 
     def change(self, space: Space, pairs: tuple[Tensor, Tensor]) -> None:
         """Go on with other patches."""
@@ -122,6 +132,13 @@ class State:
     def estimates(self) -> np.ndarray:
         """Relative errors (u,) so far."""
         return relative(*np.sqrt(self.squares))
+
+    @property
+    def error(self) -> float:
+        """The largest of them; infinite before the first slab."""
+        if not self.slabs:
+            return math.inf
+        return float(self.estimates.max())
 
 
 @dataclass(frozen=True)
@@ -140,7 +157,9 @@ class Tries:
 
     def after(self, numbers: Numbers, verdict: Retry) -> Tries:
         """With one more that was not taken."""
-        before = (numbers.length, numbers.time_error) if numbers.converged else self.before
+        before = self.before
+        if numbers.converged:
+            before = (numbers.length, numbers.time_error)
         return Tries(self.count + 1, before, self.shortened or verdict.length < numbers.length)
 
 

@@ -128,7 +128,9 @@ class Stepper:
     def __post_init__(self) -> None:
         self._solver = StageSolver(self.system)
         problem = self.system.space.evolution.problem
-        self._border = Border(self.system) if problem.scalars or problem.integrals else None
+        self._border = None
+        if problem.scalars or problem.integrals:
+            self._border = Border(self.system)
 
     def advance(
         self, start: Tensor, begin: float, end: float, before: Slab | None, scale: Tensor, tolerance: float
@@ -143,10 +145,9 @@ class Stepper:
         length = end - begin
         guess = self._guess(before, length)
         fresh = guess is None and not self.linear
-        guess = start[:1].expand(self.method.stages, -1, -1, -1).clone() if guess is None else guess
-        # A pass costs far less than factors, so that these are kept as long as they contract fast.
-        # Lengths of equal slabs differ by the rounding of their ends.
-        if self.frozen is None or abs(length - self.frozen.length) > 1e-12 * length or self.rate > FAST:
+        if guess is None:
+            guess = start[:1].expand(self.method.stages, -1, -1, -1).clone()
+        if self._stale(length):
             self._factorise(start if fresh else None, guess, start, begin, length)
         if fresh:  # a guess that does not move says little of the middle: first a rough solution
             rough, iteration = self._iterate(guess, start, begin, end, scale, 1e-3)
@@ -162,6 +163,14 @@ class Stepper:
         derivatives = self.derivatives(stages, start, length)
         following = torch.stack([d[-1] for d in derivatives[: len(start)]])
         return Slab(begin, end, self.system.space, self.method, start, stages, following), iteration
+
+    def _stale(self, length: float) -> bool:
+        """Whether the factors at hand, if any, are of no use for a slab of this length."""
+        # A pass costs far less than factors, so that these are kept as long as they contract fast.
+        if self.frozen is None or self.rate > FAST:
+            return True
+        # Lengths of equal slabs differ by the rounding of their ends.
+        return abs(length - self.frozen.length) > 1e-12 * length
 
     def derivatives(self, stages: Tensor, start: Tensor, length: float) -> list[Tensor]:
         """U and its time derivatives at the stages: Uʲ⁺¹ = (Â Uʲ + d₀ u₀ʲ)/Δ."""
@@ -180,7 +189,9 @@ class Stepper:
         guess = before.at(fractions)
         if self._border is not None:
             guess = self._border.made_constant(guess)
-        return guess if bool(guess.isfinite().all()) else None
+        if not bool(guess.isfinite().all()):
+            return None
+        return guess
 
     def _factorise(
         self, state: Tensor | None, guess: Tensor, start: Tensor, begin: float, length: float
@@ -236,11 +247,7 @@ class Stepper:
             changes.append(self._change(delta, stages, scale))
             if not changes[-1] < 1e6:  # NaN, too
                 return None, Iteration(tuple(changes), False)
-            if changes[-1] <= tolerance:
-                return stages, Iteration(tuple(changes), True)
-            if len(changes) > 1 and changes[-1] > 0.5 * changes[-2] and changes[-1] < STALLED:
-                return stages, Iteration(tuple(changes), True)
-            if len(changes) == MOST_PASSES and self._nearly(changes, tolerance):
+            if self._settled(changes, tolerance):
                 return stages, Iteration(tuple(changes), True)
             if len(changes) > 3 and changes[-1] > 2 * changes[-2] and changes[-1] > 1e-6:
                 break
@@ -266,6 +273,14 @@ class Stepper:
         """Whether all rows and what couples them are affine in the unknowns."""
         return self.system.linear and (self._border is None or self._border.linear)
 
+    def _settled(self, changes: Sequence[float], tolerance: float) -> bool:
+        """Whether the last pass was small enough, at rounding, or the last of all and nearly so."""
+        if changes[-1] <= tolerance:
+            return True
+        if len(changes) > 1 and changes[-1] > 0.5 * changes[-2] and changes[-1] < STALLED:
+            return True
+        return len(changes) == MOST_PASSES and self._nearly(changes, tolerance)
+
     @staticmethod
     def _nearly(changes: Sequence[float], tolerance: float) -> bool:
         """Whether what is left, change · rate/(1 - rate), is within NEARLY times the tolerance, far below the error."""
@@ -284,9 +299,10 @@ def relative_to(error: Tensor, size: Tensor) -> Tensor:
     """Errors (u,) over sizes (u,); an unknown that vanishes is measured against the largest, and zero against one."""
     largest = size.max()
     # An unknown at rounding has no digits: measured by its own size, it could never be resolved.
-    reference = torch.where(
-        size > 1e-12 * largest, size, largest if bool(largest > 0) else torch.ones_like(largest)
-    )
+    other = largest
+    if not bool(largest > 0):
+        other = torch.ones_like(largest)
+    reference = torch.where(size > 1e-12 * largest, size, other)
     return error / reference
 
 

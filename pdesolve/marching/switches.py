@@ -101,9 +101,11 @@ class _Data:
         count = len(self.jets)
         places = self.x.repeat(2, 1).repeat(n, 1)
         points = torch.cat([places, t.repeat_interleave(count)[:, None]], dim=1)
-        normals = None if self.normals is None else self.normals.repeat(2, 1).repeat(n, 1)
+        normals = self.normals
+        if normals is not None:
+            normals = normals.repeat(2, 1).repeat(n, 1)
         operator = self.term.operator
-        with torch.no_grad() if operator.depth == 0 else torch.enable_grad():
+        with torch.set_grad_enabled(operator.depth != 0):
             r = operator.residual(points, self.jets.repeat(n, 1), normals, self.evolution.parameters)
         return r.detach().reshape(n, count * operator.components).nan_to_num(0.0)
 

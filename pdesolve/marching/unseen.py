@@ -167,13 +167,14 @@ def rows_at(space: Space, term: GridTerm, x: Tensor, normals: Tensor | None) -> 
     y = x @ space.rotation
     middle = torch.from_numpy((space.patches.frame.lower + space.patches.frame.upper) / 2)
     inside = (y + 1e-7 * (middle - y)).numpy()
-    part = space.patches.frame.part_of(torch.from_numpy(inside)) if space.subdomains else None
+    part = space.part_of(torch.from_numpy(inside))
     cells = torch.from_numpy(space.patches.partition.locate(inside, part))
     known = cells >= 0
     cells, y, x = cells[known], y[known], x[known]
     local = ((y - space.centre[cells]) / space.half[cells])[:, None]
     weight = torch.ones(len(cells), 1, dtype=torch.float64)
-    normals = None if normals is None else normals[known][:, None]
+    if normals is not None:
+        normals = normals[known][:, None]
     points = Cells(torch.arange(len(cells)), x[:, None], local, weight, space.half[cells], normals)
     rows = TermRows(space, term, points, normals is not None)
     rows.all = True  # it is given the functions on these patches only

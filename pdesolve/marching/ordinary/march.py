@@ -298,12 +298,18 @@ def degenerate_at(system: System, u: TimePolynomials) -> float | None:
     matrix = matrix / matrix.abs().amax((0, 1)).clamp_min(1e-300)
     ranks = torch.linalg.matrix_rank(matrix, atol=1e-12)
     low = torch.nonzero(ranks < ranks.mode().values)[:, 0]
-    return float(u.times[low[0]]) if len(low) else None
+    if not len(low):
+        return None
+    return float(u.times[low[0]])
 
 
 def _stages(local: float) -> int:
     """More stages for smaller tolerances: the cheapest count moves little around these (5 to 9 within 1.5 times)."""
-    return 5 if local >= 1e-7 else 7 if local >= 1e-10 else 9
+    if local >= 1e-7:
+        return 5
+    if local >= 1e-10:
+        return 7
+    return 9
 
 
 def _legendre(method: Radau) -> Tensor:

@@ -62,7 +62,7 @@ def test_a_former_name_is_understood():
 
 
 def test_what_applies_passes():
-    GmnmSettings.of("gmnm", {"slabs": 4, "degree": 6, "max_degree": 6}).require_applicable(True, False)
+    GmnmSettings.of("gmnm", {"slabs": 4, "degree": 6}).require_applicable(True, False)
 
 
 def test_settings_are_frozen_and_know_what_was_given():

@@ -116,7 +116,15 @@ class GivenNetwork(AutodiffJet):
             message = f"{name} made a {type(module).__name__}; expected a torch.nn.Module"
             raise UsageError(message)
         module = module.to(dtype)
-        _check(module, name, inputs, outputs, dtype)
+        try:
+            _check(module, name, inputs, outputs, dtype)
+        except (
+            RuntimeError,
+            TypeError,
+            IndexError,
+        ) as error:  # as torch and Python say that shapes do not fit
+            message = f"{name} cannot take points (3, {inputs}): {type(error).__name__}: {error}"
+            raise UsageError(message) from error
         super().__init__(_Scaled(module, outputs, dtype), inputs, outputs)
 
     @torch.no_grad()
@@ -186,11 +194,7 @@ def _check(module: torch.nn.Module, name: str, inputs: int, outputs: int, dtype:
         raise UsageError(message)
     # Three points and not one: a batch of one hides what mixes points up.
     with torch.no_grad():
-        try:
-            shape = tuple(module(torch.full((3, inputs), 0.5, dtype=dtype)).shape)
-        except Exception as error:
-            message = f"{name} cannot take points (3, {inputs}): {type(error).__name__}: {error}"
-            raise UsageError(message) from error
+        shape = tuple(module(torch.full((3, inputs), 0.5, dtype=dtype)).shape)
     if shape != (3, outputs):
         message = f"{name} maps points (3, {inputs}) to {shape}; expected (3, {outputs})"
         raise UsageError(message)

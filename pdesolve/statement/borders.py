@@ -45,16 +45,21 @@ def with_borders(problem: Problem) -> Problem:
 
 
 def _is_of_another_kind(problem: Problem) -> bool:
-    """Whether a problem evolves, has seams, or seeks more than its unknowns."""
+    """Whether a problem evolves, has seams or interfaces, or seeks more than its unknowns.
+
+    Of an `Interface` nobody can tell that it is the edge of a given domain but by being the same object: with both on
+    one curve, two conditions contradict each other, and the smaller residual is no solution.
+    """
+    if problem.interfaces:
+        return True
     return bool(problem.data or problem.eigenvalues or problem.seams or "t" in problem.coordinates)
 
 
 def _unstated(problem: Problem, called: Sequence[Piecewise]) -> list[Domain]:
-    """Domains of coefficients around which no `Interface` is stated; none where they are too many."""
+    """Domains of coefficients; none where they are too many."""
     domains = dict.fromkeys(domain for piecewise in called for domain in piecewise.values)
-    known = {domain for interface in problem.interfaces for domain in interface.k.values}
-    fresh = [d for d in domains if d.dimension == problem.domain.dimension and d not in known]
-    return fresh if len(fresh) + len(known) <= MOST_SHAPES else []
+    fresh = [d for d in domains if d.dimension == problem.domain.dimension]
+    return fresh if len(fresh) <= MOST_SHAPES else []
 
 
 def _is_of_second_order(operator: ResidualOperator) -> bool:

@@ -9,7 +9,6 @@ import torch
 
 from pdesolve.adaptive.marking import Marked
 from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING, Tuning
-from pdesolve.least_squares.sparse.normal_equations import Factors
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.compiled import Statement
 from pdesolve.patches.cover import Frame, Patches
@@ -31,9 +30,7 @@ class Discretisation:
 
     Attributes:
         problem, tol, monitor, device, settings: as for `solve_adaptively`.
-        duration: of the whole problem, where this is a slab of it; a slab has a single cell in time.
         near: a solution whose patches and degrees are the first, or None.
-        factors: those of other slabs, if they are to be used again.
         threads: of large solves.
         tuning: numbers that decide.
         frame: grid coordinates.
@@ -45,9 +42,7 @@ class Discretisation:
     monitor: Monitor
     device: str
     settings: dict[str, int]
-    duration: float = 0.0
     near: PartitionedMixture | None = None
-    factors: Factors | None = None
     threads: int = field(default_factory=torch.get_num_threads)
     tuning: Tuning = TUNING
     frame: Frame = field(init=False)
@@ -59,7 +54,7 @@ class Discretisation:
         rotation = None
         if self.problem.seams:
             rotation = torch.eye(d, dtype=torch.float64)
-        self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem), self.duration, rotation)
+        self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem), rotation)
         self.statement = Statement.of(self.problem, self.frame.rotation)
         self.first_order = self.settings.get("degree", self.tuning.first_degree[d - 1])
         highest = self.settings.get("max_degree", self.tuning.highest_degree[d - 1])
@@ -73,8 +68,6 @@ class Discretisation:
             patches, kept = Patches.over(self.frame, self.near.partition)
             return patches, self.near.q[kept]
         patches, q = self.roots()
-        if self.duration:
-            return patches, q
         return halve_where_data_hide(patches, q, self.statement, self.tol)
 
     def roots(self) -> tuple[Patches, np.ndarray]:
@@ -87,8 +80,6 @@ class Discretisation:
         d = problem.domain.dimension
         cells = self.settings.get("cells", self.tuning.first_cells[d - 1])
         breaks = self.frame.breaks(cells, problem.periodic_axes)
-        if self.duration:
-            breaks[-1] = breaks[-1][[0, -1]]
         periodic = [i in problem.periodic_axes for i in range(d)]
         shift = np.zeros((d, d))
         for seam in problem.seams:
@@ -105,11 +96,9 @@ class Discretisation:
         if not self.statement.linear or (previous is not None and patches.cut.any()):
             start = carried(assembly, previous, self.problem)
         self._use_threads(assembly)
-        if self.factors is not None:
-            self.factors.origin = patches.partition, q
-        # Where a verdict may follow; a slab begins with values that determine it.
-        examine = not self.duration and previous is not None and previous.assembly.patches is patches
-        return gauss_newton(assembly, start, self.stop, self.monitor, max_steps, self.factors, examine)
+        # Where a verdict may follow.
+        examine = previous is not None and previous.assembly.patches is patches
+        return gauss_newton(assembly, start, self.stop, self.monitor, max_steps, examine=examine)
 
     @property
     def stop(self) -> float:

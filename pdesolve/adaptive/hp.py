@@ -79,21 +79,3 @@ def _work(size: np.ndarray, tuning: Tuning = TUNING) -> np.ndarray:
 def work(dimension: int, q: np.ndarray) -> float:
     """Of a solve on patches of degrees q (e,), in the units of `cheapest`."""
     return float(_work(_sizes(dimension, q)).sum())
-
-
-def joined_orders(decay: Decay, q: np.ndarray, axis: int, target: float, highest: int) -> np.ndarray:
-    """Per patch (e,) the degree at which one twice as wide meets the target with less work than two; 0 where none does.
-
-    Doubling multiplies a coefficient of degree k along the axis by 2^k, hence the first neglected pair by 2^q and the
-    rate ρ by 4, the reverse of halving in `cheapest`.
-    """
-    dimension = decay.share.shape[1]
-    error = np.maximum(decay.error * np.sqrt(decay.share[:, axis]), 1e-17)
-    found = np.zeros(len(q), dtype=int)
-    two = 2**TUNING.halving_power * _work(_sizes(dimension, q))
-    for raised in (4, 2, 0):
-        degree = q + raised
-        meets = error * 2.0**q * (4 * decay.rate) ** (raised / 2) <= target
-        cheaper = _work(_sizes(dimension, degree)) < two
-        found = np.where(meets & (degree <= highest) & cheaper, degree, found)
-    return found

@@ -16,7 +16,17 @@ from pdesolve.approximators.autodiff_jet import AutodiffJet
 from pdesolve.errors import UsageError
 
 
-class ForeignNetwork(AutodiffJet):
+class _ScaledNetwork(AutodiffJet):
+    """A module of the user's own, its outputs multiplied by the sizes of the unknowns."""
+
+    @torch.no_grad()
+    def scale_outputs(self, sizes: Tensor) -> None:
+        """Multiply U."""
+        scaled: Any = self.module
+        scaled.sizes.mul_(sizes.to(scaled.sizes))
+
+
+class ForeignNetwork(_ScaledNetwork):
     """u = U û for a class û of the user's, with jets by nested autodiff; U starts at one.
 
     The class is a `torch.nn.Module` that maps points (n, d) to values (n, u), each point by itself. Its
@@ -67,14 +77,8 @@ class ForeignNetwork(AutodiffJet):
         """JSON-able constructor arguments."""
         return dict(self._settings)
 
-    @torch.no_grad()
-    def scale_outputs(self, sizes: Tensor) -> None:
-        """Multiply U."""
-        scaled: Any = self.module
-        scaled.sizes.mul_(sizes.to(scaled.sizes))
 
-
-class GivenNetwork(AutodiffJet):
+class GivenNetwork(_ScaledNetwork):
     """As `ForeignNetwork`, of a module that is given: itself, or a class or function that makes it.
 
     A module that is given is copied, so that a second solve begins where the first one did.
@@ -118,20 +122,11 @@ class GivenNetwork(AutodiffJet):
         module = module.to(dtype)
         try:
             _check(module, name, inputs, outputs, dtype)
-        except (
-            RuntimeError,
-            TypeError,
-            IndexError,
-        ) as error:  # as torch and Python say that shapes do not fit
+        except (RuntimeError, TypeError, IndexError) as error:
+            # So torch and Python say that shapes do not fit.
             message = f"{name} cannot take points (3, {inputs}): {type(error).__name__}: {error}"
             raise UsageError(message) from error
         super().__init__(_Scaled(module, outputs, dtype), inputs, outputs)
-
-    @torch.no_grad()
-    def scale_outputs(self, sizes: Tensor) -> None:
-        """Multiply U."""
-        scaled: Any = self.module
-        scaled.sizes.mul_(sizes.to(scaled.sizes))
 
 
 class _Scaled(torch.nn.Module):

@@ -54,7 +54,7 @@ class Family:
         if problem.seams:
             # A seam joins the ends of a coordinate's axis, so that the grid must not be turned.
             rotation = torch.eye(domain.dimension, dtype=torch.float64)
-        frame = Frame.of(domain, subdomains_of(problem), 0.0, rotation)
+        frame = Frame.of(domain, subdomains_of(problem), rotation)
         patches, kept = Patches.over(frame, near.partition)
         return cls.on(Statement.of(problem, frame.rotation), patches, near.q[kept])
 

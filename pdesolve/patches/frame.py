@@ -48,13 +48,9 @@ class Frame:
         cls,
         domain: Domain,
         subdomains: tuple[Domain, ...] = (),
-        duration: float = 0.0,
         rotation: Tensor | None = None,
     ) -> Frame:
-        """The frame of a rotation, or that in which most of the boundary is axis-aligned.
-
-        `duration` is that of the whole problem.
-        """
+        """The frame of a rotation, or that in which most of the boundary is axis-aligned."""
         d = domain.dimension
         if rotation is None:
             rotation = torch.eye(d, dtype=torch.float64)
@@ -69,8 +65,6 @@ class Frame:
             upper = points.amax(0).numpy()
         corners = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
         reach = corners[1] - corners[0]
-        # The envelope must not depend on how a march is cut into slabs, hence the duration of the whole problem.
-        reach[-1] = max(reach[-1], duration)
         return cls(domain, rotation, *corners, subdomains or (domain,), reach)
 
     @property

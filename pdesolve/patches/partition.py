@@ -257,34 +257,6 @@ class Partition:
         new = replace(self, level=level[order], index=index[order], part=self.part[parent], span=span[order])
         return new, parent
 
-    def join(self, axis: int, marked: np.ndarray) -> tuple[Partition, np.ndarray]:
-        """Undo halvings along an axis where both halves are marked (e,).
-
-        Returns:
-            The new partition and, per old cell, the new cell that holds it.
-        """
-        # Only halves of one parent are joined here; cells of several intervals have no unique parent.
-        candidates = np.flatnonzero(marked & (self.level[:, axis] > 0) & self._single)
-        step = np.eye(self.dimension, dtype=np.int64)[axis]
-        parent = np.column_stack([self.part, self.level - step, self.index >> step])[candidates]
-        _, pair, count = np.unique(parent, axis=0, return_inverse=True, return_counts=True)
-        pair = pair.ravel()
-        both = count[pair] == 2
-        order = np.lexsort((self.index[candidates[both], axis], pair[both]))
-        first, second = candidates[both][order].reshape(-1, 2).T
-        level = self.level.copy()
-        index = self.index.copy()
-        level[first] -= step
-        index[first] >>= step
-        kept = np.ones(len(self), dtype=bool)
-        kept[second] = False
-        number = np.cumsum(kept) - 1
-        number[second] = number[first]
-        joined = replace(
-            self, level=level[kept], index=index[kept], part=self.part[kept], span=self.span[kept]
-        )
-        return joined, number
-
     @cached_property
     def faces(self) -> Faces:
         """All faces between two cells; where sizes differ, one face for every pair that shares some of it."""

@@ -19,9 +19,9 @@ from pdesolve.solution.patch_numbers import patch_numbers
 from pdesolve.solution.regions import Region
 from pdesolve.solution.values import ROUNDING, Values
 
-# κ: of 84 quantities with known values (integrals and fluxes of benchmarks/quantities.py and of a ring, tolerances from
-# 1e-3 to 1e-8), κ = 0, 0.1, 0.2 and 1 left 5, 1, 0 and 0 estimates below a third of the error; 13, 18, 20 and 26 were
-# above three times it, most of them fluxes that are conserved to far more digits than the solution has.
+# κ: without it a difference that vanishes by chance would be the estimate. With 0.2 no estimate of
+# benchmarks/quantities.py is below half of the error; fluxes that are conserved to far more digits than the solution
+# has are overestimated.
 CHANCE = 0.2
 ENOUGH = 0.3  # of the difference of the solutions: rules that differ by less need no finer one
 

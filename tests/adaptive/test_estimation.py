@@ -21,7 +21,7 @@ from pdesolve.adaptive.estimation import (
     reference,
     relative,
 )
-from pdesolve.adaptive.hp import cheapest, joined_orders
+from pdesolve.adaptive.hp import cheapest
 from pdesolve.adaptive.marking import bulk_of
 from pdesolve.adaptive.solve import run
 from pdesolve.adaptive.strategy import Forward
@@ -373,14 +373,3 @@ def test_orders_that_suffice_leave_the_error_at_the_target(smooth):
     found = solve_on(problem, patches, np.maximum(sufficient_orders(fine, target), 4))
     assert found.assembly.layout.total < fine.assembly.layout.total
     assert error_of(found) < 30 * target * len(patches) ** 0.5
-
-
-def test_what_halving_gains_joining_loses():
-    """Two halves are joined only if the whole meets the target, too."""
-    q, whole = np.full(1, 12), decay(0.01, 1e-10)
-    half = decay(0.01 / 4, 1e-10 * 2.0**-12)
-    assert joined_orders(half, q, 0, 1.01e-10 / 2**0.5, 20)[0] == 12
-    assert joined_orders(half, q, 0, 0.99e-10 / 2**0.5, 20)[0] == 14
-    assert joined_orders(half, q, 0, 1.01e-12 / 2**0.5, 20)[0] == 14  # the rate is that of the whole
-    assert joined_orders(half, q, 0, 0.99e-12 / 2**0.5, 20)[0] != 14
-    assert joined_orders(decay(0.3), q, 0, whole.error[0], 20)[0] == 0

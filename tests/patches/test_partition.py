@@ -103,27 +103,6 @@ def test_splitting_stops_at_the_deepest_level():
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3])
-def test_joining_undoes_splitting_along_an_axis(dimension):
-    before = random_partition(dimension, even=True)
-    mark = np.random.default_rng(3).random(len(before)) < 0.5
-    axes = np.zeros((len(before), dimension), dtype=bool)
-    axes[mark, -1] = True
-    split, parent = before.split(axes)
-    joined, number = split.join(dimension - 1, mark[parent])
-    assert len(joined) == len(before)
-    assert (joined.level[number] == before.level[parent]).all()
-    assert (joined.index[number] == before.index[parent]).all()
-
-
-def test_joined_cells_meet_over_a_shifted_seam_as_before():
-    cells = Partition.grid([[0.0, 1.0], [0.0, 1.0]], [True, True], shift=np.array([[0.0, 0.3], [0.0, 0.0]]))
-    split, _ = cells.split(np.array([[False, True]]))
-    joined, _ = split.join(1, np.ones(2, dtype=bool))
-    assert joined.shift.tolist() == cells.shift.tolist()
-    assert joined.faces.shift.tolist() == cells.faces.shift.tolist()
-
-
-@pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_merging_puts_the_parts_of_a_cell_together_again_wherever_it_was_cut(dimension):
     before = random_partition(dimension, rounds=3)
     axis = dimension - 1
@@ -136,6 +115,14 @@ def test_merging_puts_the_parts_of_a_cell_together_again_wherever_it_was_cut(dim
     for a, b in zip(before.bounds, after.bounds, strict=True):
         assert (a == b).all()
     assert (holder == parent).all()
+
+
+def test_merged_cells_meet_over_a_shifted_seam_as_before():
+    cells = Partition.grid([[0.0, 1.0], [0.0, 1.0]], [True, True], shift=np.array([[0.0, 0.3], [0.0, 0.0]]))
+    split, _ = cells.split(np.array([[False, True]]))
+    merged, _ = merge(split, 1, np.array([[0, 1]]))
+    assert merged.shift.tolist() == cells.shift.tolist()
+    assert merged.faces.shift.tolist() == cells.faces.shift.tolist()
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3])
@@ -158,16 +145,6 @@ def test_a_partition_with_uneven_cells_is_kept_and_made_again():
     again = Partition.from_state(partition.state())
     assert (partition.span > 1).any()
     assert (again.bounds[1] == partition.bounds[1]).all()
-
-
-def test_only_two_halves_of_one_cell_are_joined():
-    """Of the cells [0, ¼], [¼, ½], [½, 1] only the first two come from one."""
-    cells, _ = Partition.grid([[0.0, 1.0]]).split(np.array([[True]]))
-    cells, _ = cells.split(np.array([[True], [False]]))
-    joined, number = cells.join(0, np.ones(3, dtype=bool))
-    assert number.tolist() == [0, 0, 1]
-    assert joined.bounds[0].ravel().tolist() == [0.0, 0.5]
-    assert len(cells.join(0, np.array([True, False, True]))[0]) == 3
 
 
 @pytest.mark.parametrize(("dimension", "periodic"), PERIODIC)

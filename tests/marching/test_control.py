@@ -71,3 +71,9 @@ def test_what_helps_neither_in_time_nor_in_space_stops():
 @pytest.mark.parametrize("error", [0.0, 1e-300, 1e-12, 1e-3, 1e6])
 def test_lengths_change_by_bounded_factors(error):
     assert 0.3 <= next_factor(replace(GOOD, time_error=error), TARGET) <= 2
+
+
+def test_a_length_grows_again_where_only_patches_were_too_large():
+    easy = replace(GOOD, tries=3, time_error=1e-12)
+    assert judge(easy, TARGET).length > GOOD.length
+    assert judge(replace(easy, shortened=True), TARGET) == Accept(GOOD.length)

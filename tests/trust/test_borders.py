@@ -1,6 +1,7 @@
 """Sources that jump across the edge of a domain in `Piecewise`: patches end there without an Interface."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,20 +11,20 @@ from verdicts import LINE, SQUARE, require_right
 from pdesolve import (
     Dirichlet,
     Disk,
-    Interface,
     Interval,
     Piecewise,
     Problem,
     Rectangle,
     TimeInterval,
-    div,
-    grad,
     laplace,
     solve,
 )
+from pdesolve.benchmarking.transformed import Transformation, transformed
 from pdesolve.solution.solution import Solution
 from pdesolve.statement.borders import with_borders
+from pdesolve.statement.loading import load_problem
 
+PROBLEMS = Path(__file__).resolve().parents[2] / "problems"
 PLATE = Disk((0, 0), 1)
 
 
@@ -95,27 +96,8 @@ def test_no_border_is_made_where_it_would_say_what_the_equation_does_not(name):
     assert with_borders(WITHOUT[name]) is WITHOUT[name]
 
 
-def test_an_interface_is_met_whichever_object_its_curve_is():
-    """A border of k = 1 on the curve of an Interface was a contradiction, called verified with an error of a tenth."""
-    square = Rectangle((0, 0), (1, 1))
-
-    def disk():
-        return Disk((0.5, 0.5), 0.25)
-
-    def solved(of_k, of_f, of_interface):
-        k = Piecewise({of_k: 3.0}, otherwise=1.0)
-        f = Piecewise({of_f: 5.0}, otherwise=1.0)
-        stated = Interface(Piecewise({of_interface: 3.0}, otherwise=1.0), on=of_interface.boundary)
-        problem = Problem(
-            square,
-            lambda u, x, y: -div(k(x, y) * grad(u)) - f(x, y),
-            [Dirichlet(0, on=square.boundary), stated],
-        )
-        return solve(problem, tol=1e-4)
-
-    same = disk()
-    together = solved(same, same, same)
-    apart = solved(disk(), disk(), disk())
-    assert together.converged
-    assert apart.converged
-    assert float(apart(0.5, 0.5)) == pytest.approx(float(together(0.5, 0.5)), rel=3e-4)
+def test_no_border_is_added_where_an_interface_is_stated_in_other_units():
+    """The equation looks its coefficient up in metres, the interface stands in millimetres: was wrong by 12 %."""
+    problem = load_problem(PROBLEMS / "interface_2d.py")
+    scaled = transformed(problem, Transformation(length=1e3, time=1e-3, value=1e6))
+    require_right(scaled, 1e-4)

@@ -140,6 +140,22 @@ def test_neighbours_fill_a_box_within_a_root_cell_and_no_cell_is_taken_twice(dim
         assert (upper[first][:, lateral] == upper[second][:, lateral]).all()
 
 
+def test_what_is_left_beside_a_thin_cell_is_cut_again_without_finer_and_finer_levels():
+    cells = Partition.grid([[0.0, 1.0]])
+    for _ in range(8):
+        first = np.arange(len(cells))[:, None] == int(np.argmin(cells.bounds[0]))
+        cells, _ = cells.split(first, np.full((len(cells), 1), 1))
+    while len(cells) > 2:
+        thin = int(np.argmin(cells.bounds[0]))
+        cells, _ = merge(cells, 0, neighbours(cells, 0, np.arange(len(cells)) != thin))
+    deepest = int(cells.level.max())
+    for _ in range(12):
+        last = np.arange(len(cells))[:, None] == int(np.argmax(cells.bounds[0]))
+        cells, _ = cells.split(last)
+    assert len(cells) == 14
+    assert cells.level.max() == deepest
+
+
 def test_a_partition_with_uneven_cells_is_kept_and_made_again():
     partition = random_partition(2)
     again = Partition.from_state(partition.state())

@@ -34,7 +34,7 @@ def stated(package):
     """What the metadata of an installed package say of its licence."""
     found = metadata(package)
     classifiers = [c for c in found.get_all("Classifier") or [] if c.startswith("License")]
-    return " ".join([found["License-Expression"] or "", (found["License"] or "")[:200], *classifiers])
+    return " ".join([found.get("License-Expression", ""), found.get("License", "")[:200], *classifiers])
 
 
 def test_every_dependency_has_a_row():

@@ -106,9 +106,25 @@ def by_residual(current: Discrete, decay: Decay, goal: float, seen: Singularitie
     assembly = current.assembly
     residual = current.residual_of_patch
     bulk = bulk_of(residual, tuning.bulk_of_residual)
-    aim = tuning.residual_at_a_point * goal
+    aim = tuning.at_a_point * goal
     targets = seen.targets(assembly.patches.partition, bulk, residual, aim)
     return Marked(bulk[:, None] & decay.directions, assembly.q, targets)
+
+
+def aimed_residual(residual: float, worst: float, tol: float, tuning: Tuning) -> float:
+    """Residual to halve patches down to, after an estimate that failed: less by the root of what is missing.
+
+    An error that is carried in from a singular corner (pollution) goes with the square of the residual there.
+
+    Args:
+        residual: norm of the one that there is.
+        worst: largest estimate; not finite where there is none, and then the aim is that of a sharper look.
+        tol: what was asked for.
+        tuning: numbers that decide.
+    """
+    if not np.isfinite(worst):
+        return tuning.sharper * residual
+    return residual / max(worst / tol, 1.0) ** 0.5
 
 
 def everywhere_in(current: Discrete, mask: np.ndarray) -> Marked:

@@ -15,7 +15,14 @@ import torch
 
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.estimation import beyond, change, shared
-from pdesolve.adaptive.marking import Marked, by_decay, by_residual, everywhere_in, unchanged
+from pdesolve.adaptive.marking import (
+    Marked,
+    aimed_residual,
+    by_decay,
+    by_residual,
+    everywhere_in,
+    unchanged,
+)
 from pdesolve.adaptive.rules import State, judge
 from pdesolve.adaptive.states import Halving, Level, Verification
 from pdesolve.adaptive.strategy import AdaptiveResult, Forward, Strategy
@@ -175,13 +182,9 @@ class AdaptiveLoop:
         """A verification that failed, and a solution on patches halved where the residual is.
 
         The error is carried in from patches that the truncation does not show (pollution from a singular corner): they
-        have the large residuals, and must be halved until the residual has fallen by the root of what is missing,
-        since pollution goes with its square.
+        have the large residuals.
         """
-        missing = self.space.tuning.missing_without_verdict
-        if tried.has_verdict:
-            missing = max(tried.worst / tried.tol, 1.0)
-        self.residual_goal = tried.residual / missing**0.5
+        self.residual_goal = aimed_residual(tried.residual, tried.worst, tried.tol, self.space.tuning)
         return Halving(tried, self._solved(self._marked(tried.level, By.RESIDUAL)))
 
     # ---------------------------------------------------------------- MARK

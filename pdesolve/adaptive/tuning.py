@@ -64,8 +64,8 @@ class Tuning:
     modest: float = 0.01
     # Of the largest predicted error: patches above it are refined together.
     alike: float = 0.2
-    # Of the aim, at each of the points toward which patches are halved many times.
-    at_a_point: float = 0.5
+    # Of the aim for truncation or residual, at each of the points toward which patches are halved many times.
+    at_a_point: float = 0.7
 
     # ---------------------------------------------------------------- halve or raise the degree
 
@@ -98,12 +98,8 @@ class Tuning:
     degrees_helped: float = 0.5
     # Beyond the highest degree; each verification that helps raises by two.
     overshoot: int = 6
-    # Estimate over tolerance that is presumed where σ allows no estimate.
-    missing_without_verdict: float = 4.0
     # Of the residual, aimed at where a sharper look is taken.
     sharper: float = 0.5
-    # Of the aim for residuals, at each of the points toward which patches are halved many times.
-    residual_at_a_point: float = 0.7
     # Of the terms of the equation: more of them left over, all over the domain, contradicts the problem.
     unmet: float = 0.1
     # Of the largest terms of an equation: weaker ones may be left over.

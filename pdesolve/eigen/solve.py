@@ -15,7 +15,7 @@ import torch
 
 from pdesolve.adaptive.decay import Decay, predict
 from pdesolve.adaptive.discretisation import Discretisation
-from pdesolve.adaptive.marking import by_decay, by_residual
+from pdesolve.adaptive.marking import aimed_residual, by_decay, by_residual
 from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING
 from pdesolve.eigen.compare import Comparison, compare
 from pdesolve.eigen.modes import Modes
@@ -242,8 +242,7 @@ class EigenSolver:
         before = current.stacked.residual
         if len(found.missed) or (finer.stacked.residual < tuning.degrees_helped * before and not exhausted):
             return finer
-        missing = worst / self.space.tol if np.isfinite(worst) else tuning.missing_without_verdict
-        self.residual_goal = before / max(missing, 1.0) ** 0.5
+        self.residual_goal = aimed_residual(before, worst, self.space.tol, tuning)
         halved = self._by_residual(current)
         if halved.stacked.residual < tuning.helped * before:
             return halved

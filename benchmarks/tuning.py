@@ -186,7 +186,7 @@ def yardstick(name: str) -> tuple[Problem, Tensor, Tensor]:
     if problem.exact:
         return problem, points, problem.values(problem.exact, points, "exact")
     best = solve_adaptively(problem, 1e-2 * tol, Monitor(time_limit=60))
-    return problem, points, best.mixture(points)
+    return problem, points, best.expansion(points)
 
 
 def outcome(name: str, tuning: Tuning, seconds: float) -> Outcome:
@@ -196,11 +196,11 @@ def outcome(name: str, tuning: Tuning, seconds: float) -> Outcome:
     monitor = Monitor(time_limit=seconds, clock=time.process_time)
     found = solve_adaptively(problem, CASES[name][1], monitor, tuning=tuning)
     spent = time.process_time() - begun
-    off = (found.mixture(points) - expected).nan_to_num(0.0).norm(dim=0)
+    off = (found.expansion(points) - expected).nan_to_num(0.0).norm(dim=0)
     size = expected.norm(dim=0)
     # What is zero to rounding is measured against the largest unknown.
     error = float((off / torch.where(size > 1e-12 * size.max(), size, size.max().clamp_min(1e-300))).max())
-    c = found.mixture.coefficients
+    c = found.expansion.coefficients
     digest = hashlib.sha256(c.numpy().tobytes() + repr(found.estimates).encode()).hexdigest()
     return Outcome(found.converged, found.status, error, len(c), spent, digest)
 

@@ -13,7 +13,7 @@ import torch
 from pdesolve.checks.check import require_sound
 from pdesolve.errors import UsageError, did_you_mean
 from pdesolve.methods import METHODS, Method
-from pdesolve.runs.answer import Answer, Findings
+from pdesolve.runs.answer import Answer
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
 from pdesolve.solution.solution import Solution
@@ -138,16 +138,16 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
     _refuse_what_gmnm_cannot(problem, evolves)
     if is_ordinary(problem):
         run.settings.require_none("the unknowns depend on time alone: there are no patches")
-        return _answer(march_in_time(problem, run.tol, run.monitor))
+        return march_in_time(problem, run.tol, run.monitor)
     from_data = bool(problem.data)
     run.settings.require_applicable(evolves, from_data)
     settings = run.settings.of_discretisation
     _refuse_too_many_cells(problem, settings)
     if run.settings.continuation is not None:
         near, mixture = continued(problem, run.settings.continuation, run.monitor, run.device)
-        return _answer(solve_adaptively(near, run.tol, run.monitor, run.device, mixture, **settings))
+        return solve_adaptively(near, run.tol, run.monitor, run.device, mixture, **settings)
     strategy = _strategy(problem, evolves)
-    return _answer(strategy(problem, run.tol, run.monitor, run.device, **settings))
+    return strategy(problem, run.tol, run.monitor, run.device, **settings)
 
 
 def _strategy(problem: Problem, evolves: bool) -> Any:
@@ -159,18 +159,6 @@ def _strategy(problem: Problem, evolves: bool) -> Any:
     if evolves:
         return import_module("pdesolve.marching.march").march
     return import_module("pdesolve.adaptive.solve").solve_adaptively
-
-
-def _answer(result: Any) -> Answer:
-    """What the solvers of the patches return, as an answer."""
-    if isinstance(result, Answer):
-        return result
-    found = getattr(result, "findings", None)
-    findings = Findings()
-    if found is not None:
-        findings = Findings(found.parameters, found.intervals, found.uncertainty, found.noise)
-    verification = getattr(result, "verification", None)
-    return Answer(result.mixture, result.estimates, result.converged, result.status, findings, verification)
 
 
 def run_trained(problem: Problem, run: Run) -> Answer:

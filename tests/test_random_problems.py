@@ -94,7 +94,7 @@ def test_a_slab_that_is_solved_again_to_a_tighter_share_is_halved_where_it_lacks
     problem, tol = command.numbered(0, 70)
     found = march.march(problem, tol, Monitor(time_limit=60))
     assert found.converged
-    assert max(len(slab.host) for slab in found.mixture.slabs) < 20
+    assert max(len(slab.host) for slab in found.expansion.slabs) < 20
 
 
 @pytest.mark.parametrize("number", range(24))

@@ -77,13 +77,13 @@ def continued(
         inner = Monitor(time_limit=_seconds_left(monitor), clock=monitor.clock)
         result = solve_adaptively(attempt, ROUGH, inner, device, mixture)
         monitor.record(
-            continuation=value, unknowns=len(result.mixture.coefficients), reached=result.converged
+            continuation=value, unknowns=len(result.expansion.coefficients), reached=result.converged
         )
         if monitor.out_of_time():
             message = f"the time limit passed on the way to {name} = {end:g}, at {value:g}; raise {named('time_limit')}"
             raise SolveError(message)
         if result.converged:
-            mixture = result.mixture
+            mixture = result.expansion
             names = problem.coordinates
             guess = {u: Trace(mixture, i, names) for i, u in enumerate(problem.unknowns)}
             current = problem.with_guess(guess)

@@ -25,7 +25,7 @@ from pdesolve.adaptive.marking import (
 )
 from pdesolve.adaptive.rules import State, judge
 from pdesolve.adaptive.states import Halving, Level, Verification
-from pdesolve.adaptive.strategy import AdaptiveResult, Forward, Strategy
+from pdesolve.adaptive.strategy import Forward, Strategy
 from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING, Tuning
 from pdesolve.adaptive.verdicts import (
     Accept,
@@ -46,7 +46,7 @@ from pdesolve.errors import OutOfMemoryError, OutOfTimeError
 from pdesolve.patches.grading import Singularities
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete
-from pdesolve.runs.answer import SecondSolution
+from pdesolve.runs.answer import Answer, SecondSolution
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
 
@@ -59,7 +59,7 @@ def solve_adaptively(
     near: PartitionedMixture | None = None,
     tuning: Tuning = TUNING,
     **settings: int,
-) -> AdaptiveResult:
+) -> Answer:
     """Solve to an estimated relative L2 error of at most `tol`.
 
     Args:
@@ -79,7 +79,7 @@ def solve_adaptively(
     return run(Forward(space))
 
 
-def run(strategy: Strategy) -> AdaptiveResult:
+def run(strategy: Strategy) -> Answer:
     """The adaptive loop of a strategy; threads are as before at its end."""
     threads = torch.get_num_threads()
     try:
@@ -107,7 +107,7 @@ class AdaptiveLoop:
         self.current: Discrete | None = None
         self.before: Discrete | None = None
 
-    def run(self) -> AdaptiveResult:
+    def run(self) -> Answer:
         """The loop, within the limits of time and memory."""
         with self.monitor.enforce(ready=lambda: False):
             first = self.strategy.solve(*self.space.start(), None)
@@ -119,7 +119,7 @@ class AdaptiveLoop:
         except (OutOfMemoryError, OutOfTimeError) as stop:
             return self._interrupted(str(stop))
 
-    def _loop(self, first: Discrete) -> AdaptiveResult:
+    def _loop(self, first: Discrete) -> Answer:
         state: State = self._level(first)
         while True:
             match state, judge(state):
@@ -204,7 +204,7 @@ class AdaptiveLoop:
 
     # ---------------------------------------------------------------- the end
 
-    def _ended(self, state: State, verdict: Verdict) -> AdaptiveResult:
+    def _ended(self, state: State, verdict: Verdict) -> Answer:
         match state, verdict:
             case _, Interrupt(why):
                 return self._interrupted(why)
@@ -223,7 +223,7 @@ class AdaptiveLoop:
         message = f"no end of a {type(state).__name__} is a {type(verdict).__name__}"
         raise TypeError(message)
 
-    def _interrupted(self, why: str) -> AdaptiveResult:
+    def _interrupted(self, why: str) -> Answer:
         """Return what there is, with the estimate of the level before, which has a larger error; none if σ forbids."""
         assert self.current is not None
         estimates = np.full(len(self.space.problem.unknowns), np.nan)
@@ -239,9 +239,7 @@ class AdaptiveLoop:
         """What tells the errors of quantities: the solution that the estimates come from."""
         return SecondSolution(self.strategy.expansion(other), sigma)
 
-    def _result(
-        self, estimates: np.ndarray, met: bool, status: str, second: SecondSolution | None
-    ) -> AdaptiveResult:
+    def _result(self, estimates: np.ndarray, met: bool, status: str, second: SecondSolution | None) -> Answer:
         assert self.current is not None
         known = np.where(np.isfinite(estimates), estimates, np.nan)
         result = self.strategy.result(self.current, known, met, status)

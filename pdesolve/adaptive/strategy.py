@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -12,20 +12,8 @@ from pdesolve.adaptive.estimation import difference
 from pdesolve.patches.cover import Patches
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete
-from pdesolve.runs.answer import SecondSolution
+from pdesolve.runs.answer import Answer
 from pdesolve.runs.wording import named
-
-
-@dataclass(frozen=True)
-class AdaptiveResult:
-    """What `solve_adaptively` returns; estimates are relative L2 errors per unknown."""
-
-    mixture: Any  # a PartitionedMixture, or what a march makes of several
-    estimates: tuple[float, ...]
-    converged: bool
-    status: str
-    residual: float
-    verification: SecondSolution | None = None
 
 
 class Strategy(Protocol):
@@ -48,7 +36,7 @@ class Strategy(Protocol):
     def expansion(self, discrete: Discrete) -> PartitionedMixture:
         """All unknowns of a solution."""
 
-    def result(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> AdaptiveResult:
+    def result(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> Answer:
         """What is returned; estimates (u,) are NaN where there is no verdict."""
 
 
@@ -81,6 +69,6 @@ class Forward:
         """The mixture."""
         return discrete.mixture
 
-    def result(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> AdaptiveResult:
+    def result(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> Answer:
         """The mixture with its estimates."""
-        return AdaptiveResult(current.mixture, tuple(estimates.tolist()), met, status, current.residual)
+        return Answer(current.mixture, tuple(estimates.tolist()), met, status)

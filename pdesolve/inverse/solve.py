@@ -6,7 +6,7 @@ on each level says `newton`; how the data choose the weights says `selection`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
@@ -14,7 +14,6 @@ from torch import Tensor
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.estimation import difference
 from pdesolve.adaptive.solve import run
-from pdesolve.adaptive.strategy import AdaptiveResult
 from pdesolve.adaptive.tuning import FINEST_TOLERANCE
 from pdesolve.errors import UsageError
 from pdesolve.inverse.expansion import joined
@@ -22,22 +21,16 @@ from pdesolve.inverse.fields import HIGHEST_DEGREE, unknown_parameters_of
 from pdesolve.inverse.newton import Identified, identify
 from pdesolve.inverse.rows import ParametricRows
 from pdesolve.inverse.selection import Choice
-from pdesolve.inverse.uncertainty import Findings, findings
+from pdesolve.inverse.uncertainty import findings, misfit
 from pdesolve.inverse.unknown_parameters import UnknownParameters
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete, carried
+from pdesolve.runs.answer import Answer
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
 
 MOST_USED = 0.5  # part of the coefficients of fields that the data may determine
-
-
-@dataclass(frozen=True)
-class IdentifiedResult(AdaptiveResult):
-    """As `AdaptiveResult`, for all unknowns, fields among them."""
-
-    findings: Findings = field(kw_only=True)
 
 
 class Identification:
@@ -136,7 +129,7 @@ class Identification:
         assert isinstance(discrete, Identified)
         return joined(discrete)
 
-    def result(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> IdentifiedResult:
+    def result(self, current: Discrete, estimates: np.ndarray, met: bool, status: str) -> Answer:
         """All unknowns on the same patches, with what was identified."""
         assert isinstance(current, Identified)
         if len(estimates) < len(self.space.problem.unknowns):
@@ -144,11 +137,10 @@ class Identification:
         found = findings(current)
         if met:
             status = f"{status}, for the data as they are"
-        if found.remark:
-            status = f"{status}; {found.remark}"
-        return IdentifiedResult(
-            joined(current), tuple(estimates.tolist()), met, status, current.residual, findings=found
-        )
+        remark = misfit(current)
+        if remark:
+            status = f"{status}; {remark}"
+        return Answer(joined(current), tuple(estimates.tolist()), met, status, found)
 
 
 def _verifies(patches: Patches, q: np.ndarray, previous: Discrete) -> bool:
@@ -158,7 +150,7 @@ def _verifies(patches: Patches, q: np.ndarray, previous: Discrete) -> bool:
 
 def solve_inverse(
     problem: Problem, tol: float, monitor: Monitor | None = None, device: str = "cpu", **settings: int
-) -> IdentifiedResult:
+) -> Answer:
     """As `solve_adaptively`, for a problem with data and something to identify from them.
 
     The tolerance is that of the discretisation: of u, of fields and of scalars, for the data as they are.
@@ -168,6 +160,4 @@ def solve_inverse(
     """
     goal = max(tol, FINEST_TOLERANCE)
     space = Discretisation(problem, goal, monitor or Monitor(), device, settings)
-    result = run(Identification(space))
-    assert isinstance(result, IdentifiedResult)
-    return result
+    return run(Identification(space))

@@ -6,36 +6,16 @@ those of Wahba (J. R. Stat. Soc. B 45 (1983) 133).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from scipy import stats
 from torch import Tensor
 
 from pdesolve.inverse.newton import Identified
+from pdesolve.runs.answer import Findings
 
 LEVEL = 0.95
 MISFIT = 4.0  # standard deviations of χ² beyond which given sigmas are called into question
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What `--json` and the table say of an inverse problem.
-
-    Attributes:
-        parameters: values of the scalars.
-        intervals: 95 % intervals of the scalars.
-        uncertainty: standard deviation of every unknown due to the noise, relative L2.
-        noise: standard deviation of each group of data, given or estimated.
-        remark: what else is to be said, or "".
-    """
-
-    parameters: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-    uncertainty: dict[str, float]
-    noise: tuple[float, ...]
-    remark: str = ""
 
 
 def findings(discrete: Identified) -> Findings:
@@ -51,10 +31,10 @@ def findings(discrete: Identified) -> Findings:
         for (name, value), s in zip(values.items(), deviation, strict=True)
     }
     uncertainty = {**_of_states(discrete), **_of_fields(discrete)}
-    return Findings(values, intervals, uncertainty, tuple(discrete.choice.sigma.tolist()), _remark(discrete))
+    return Findings(values, intervals, uncertainty, tuple(discrete.choice.sigma.tolist()))
 
 
-def _remark(discrete: Identified) -> str:
+def misfit(discrete: Identified) -> str:
     """Whether the data are missed by more, or by less, than their standard deviations allow."""
     chi, expected = discrete.chi
     given = all(o.sigma is not None for o in discrete.rows.statement.problem.data)

@@ -34,7 +34,7 @@ from pdesolve.marching.switches import FINEST, breaks_of, resolution_in_time
 from pdesolve.marching.time_error import predicted_in_time
 from pdesolve.marching.unseen import UnseenPlaces, UnseenTimes
 from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, handed_over, squared_norms
-from pdesolve.runs.answer import SecondSolution
+from pdesolve.runs.answer import Answer, SecondSolution
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
 from pdesolve.statement.evolving import cannot_march
@@ -68,18 +68,6 @@ STAGES = ((1e-7, 5), (1e-10, 7), (0.0, 9))
 STAGES_OF_LINEAR = ((1e-4, 5), (1e-6, 7), (1e-8, 9), (1e-11, 11), (0.0, 13))  # few long slabs with one factor
 
 
-@dataclass(frozen=True)
-class MarchResult:
-    """What a march returns; estimates are relative L2 errors per unknown, up to the time it has reached."""
-
-    mixture: CollocatedMixture
-    estimates: tuple[float, ...]
-    converged: bool
-    status: str
-    residual: float = math.nan
-    verification: SecondSolution | None = None
-
-
 @dataclass
 class March:
     """An evolution, a tolerance, and how to get there."""
@@ -106,7 +94,7 @@ class March:
         self.lasting = self.interval.length
         self._places: UnseenPlaces | None = None
 
-    def run(self) -> MarchResult:
+    def run(self) -> Answer:
         """March, and again with a tighter local tolerance where the accumulated error passed the tolerance."""
         state = self._resumed() or self._beginning(FIRST_SHARE)
         while True:
@@ -370,14 +358,14 @@ class March:
             return "interrupted"
         return f"the time limit of {limit:g} s passed"
 
-    def _result(self, state: State, why: str | None, met: bool) -> MarchResult:
+    def _result(self, state: State, why: str | None, met: bool) -> Answer:
         if not state.slabs:
             message = f"stopped at t = {state.time:.6g}: {why}; no slab could be solved"
             raise SolveError(message)
         beside = SecondSolution(CollocatedMixture.of(state.verifying))
         mixture = CollocatedMixture.of(state.slabs)
         estimates = tuple(state.estimates.tolist())
-        return MarchResult(mixture, estimates, met, _status(state, why, met), verification=beside)
+        return Answer(mixture, estimates, met, _status(state, why, met), verification=beside)
 
 
 def _status(state: State, why: str | None, met: bool) -> str:
@@ -419,7 +407,7 @@ def can_march(problem: Problem) -> bool:
 
 def march(
     problem: Problem, tol: float, monitor: Monitor | None = None, device: str = "cpu", **settings: int
-) -> MarchResult:
+) -> Answer:
     """Solve an evolution problem to an estimated relative L2 error over space–time of at most `tol`.
 
     Args:

@@ -159,7 +159,7 @@ class _Maker:
             result = solve_adaptively(self._at(point), TRUTH * self.tol, self.monitor, "cpu", mixture)
             told = _told(self.box, point)
             if result.converged:
-                mixture = result.mixture
+                mixture = result.expansion
                 self.show(f"solved at {told}: {len(mixture.coefficients)} unknowns")
             elif mixture is None:
                 message = f"there is no solution to begin with at {told}: {result.status}"

@@ -10,9 +10,10 @@ from discretised import patches_over, solve_on
 from pdesolve import Dirichlet, Disk, Integral, Interval, Neumann, Problem, Rectangle, laplace
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.solve import run, solve_adaptively
-from pdesolve.adaptive.strategy import AdaptiveResult, Forward
+from pdesolve.adaptive.strategy import Forward
 from pdesolve.patches.discretise import discretise
 from pdesolve.patches.newton import carried
+from pdesolve.runs.answer import Answer
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solution.measures import error_rule, relative_l2
 from pdesolve.statement.loading import load_problem
@@ -30,13 +31,13 @@ QUICK = [
 SMOOTH = [*QUICK, "helmholtz_2d", "kovasznay", "nonlinear_poisson_2d"]
 
 
-def errors_of(problem: Problem, result: AdaptiveResult) -> list[float]:
-    points, weights = error_rule(problem, result.mixture)
+def errors_of(problem: Problem, result: Answer) -> list[float]:
+    points, weights = error_rule(problem, result.expansion)
     exact = problem.values(problem.exact, points, "exact")
-    return relative_l2(result.mixture(points) - exact, exact, weights)
+    return relative_l2(result.expansion(points) - exact, exact, weights)
 
 
-def assert_honest(problem: Problem, result: AdaptiveResult, tol: float) -> None:
+def assert_honest(problem: Problem, result: Answer, tol: float) -> None:
     """Certified, error within 3 tol, and every estimate within a factor of ten unless both are rounding."""
     assert result.converged, result.status
     for error, estimate in zip(errors_of(problem, result), result.estimates, strict=True):
@@ -60,7 +61,7 @@ def test_every_tolerance_is_met_and_every_estimate_true(name, tol):
     assert_honest(problem, solve_adaptively(problem, tol, Monitor(time_limit=60)), tol)
 
 
-def corner(tol: float) -> tuple[Problem, AdaptiveResult]:
+def corner(tol: float) -> tuple[Problem, Answer]:
     problem = load_problem(PROBLEMS / "poisson_lshape.py")
     return problem, solve_adaptively(problem, tol, Monitor(time_limit=60))
 
@@ -69,7 +70,7 @@ def corner(tol: float) -> tuple[Problem, AdaptiveResult]:
 def test_patches_shrink_toward_a_reentrant_corner_and_orders_grow_away_from_it():
     problem, result = corner(1e-4)
     assert_honest(problem, result, 1e-4)
-    partition, q = result.mixture.partition, result.mixture.q
+    partition, q = result.expansion.partition, result.expansion.q
     distance = np.linalg.norm(partition.centre, axis=1)  # the corner is the origin
     size = partition.half.max(axis=1)
     assert size[distance.argmin()] == size.min() < 0.1 * size.max()
@@ -98,20 +99,20 @@ def test_the_exact_solution_is_never_looked_at():
     honest, lying = smooth_problem(), smooth_problem()
     lying.exact = {"u": lambda x, y: 1e6 * x * y}
     found, other = (solve_adaptively(p, 1e-8) for p in (honest, lying))
-    assert torch.equal(found.mixture.coefficients, other.mixture.coefficients)
+    assert torch.equal(found.expansion.coefficients, other.expansion.coefficients)
     assert found.estimates == other.estimates
 
 
 def test_the_same_problem_gives_the_same_answer():
     problem = smooth_problem()
-    first, second = (solve_adaptively(problem, 1e-6).mixture.coefficients for _ in range(2))
+    first, second = (solve_adaptively(problem, 1e-6).expansion.coefficients for _ in range(2))
     assert torch.equal(first, second)
 
 
 def test_tighter_tolerances_cost_more_unknowns_and_give_smaller_errors():
     problem = load_problem(PROBLEMS / "advection_diffusion_1d.py")
     results = [solve_adaptively(problem, tol) for tol in (1e-3, 1e-6, 1e-9)]
-    unknowns = [len(r.mixture.coefficients) for r in results]
+    unknowns = [len(r.expansion.coefficients) for r in results]
     errors = [max(errors_of(problem, r)) for r in results]
     assert unknowns == sorted(unknowns)
     assert errors == sorted(errors, reverse=True)
@@ -121,7 +122,7 @@ def test_a_solution_that_vanishes_is_found():
     problem = square_problem(lambda x, y: 0 * x * y, lambda x, y: 0 * x * y)
     result = solve_adaptively(problem, 1e-6)
     assert result.converged
-    assert not bool(result.mixture.coefficients.any())
+    assert not bool(result.expansion.coefficients.any())
 
 
 def test_a_peak_draws_the_patches_to_it():
@@ -135,7 +136,7 @@ def test_a_peak_draws_the_patches_to_it():
     problem = square_problem(exact, source)
     result = solve_adaptively(problem, 1e-4)
     assert_honest(problem, result, 1e-4)
-    mixture = result.mixture
+    mixture = result.expansion
     distance = np.linalg.norm(mixture.partition.centre - [0.3, 0.7], axis=1)
     size, near = mixture.partition.half.max(axis=1), distance < 0.2
     per_area = (mixture.layout.sizes.numpy() / (4 * mixture.partition.half.prod(axis=1)))[near].mean()
@@ -213,7 +214,7 @@ def test_as_many_unknowns_on_uniform_patches_are_worse_in_a_layer():
     )
     result = solve_adaptively(problem, 1e-6)
     assert_honest(problem, result, 1e-6)
-    unknowns = len(result.mixture.coefficients)
+    unknowns = len(result.expansion.coefficients)
     uniform = solve_on(problem, patches_over(problem, unknowns // 8), 8)
     points, weights = error_rule(problem, uniform.mixture)
     reference = problem.values(problem.exact, points, "exact")

@@ -114,7 +114,7 @@ def test_continuity_that_is_missing_is_demanded_before_an_error_is_certified(nam
     assert (space.statement.orders == expected).all()
     points = problem.domain.sample(1000)
     exact = problem.values(problem.exact, points)
-    error = float((result.mixture(points) - exact).norm() / exact.norm())
+    error = float((result.expansion(points) - exact).norm() / exact.norm())
     assert 0.1 < result.estimates[0] / error < 10
 
 

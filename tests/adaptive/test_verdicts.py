@@ -22,7 +22,7 @@ def error(result, exact, unknown: int = 0) -> float:
     """Relative L2 error of one unknown on (0, 1), exact(x) for x (n,)."""
     x = torch.linspace(0, 1, 4001, dtype=torch.float64)
     expected = torch.as_tensor(exact(x))
-    return float((result.mixture(x[:, None])[:, unknown] - expected).norm() / expected.norm())
+    return float((result.expansion(x[:, None])[:, unknown] - expected).norm() / expected.norm())
 
 
 REACTIONS = {
@@ -110,7 +110,7 @@ def test_a_minimum_of_the_residual_that_is_no_solution_is_refused(tol):
             rtol=1e-10,
             atol=1e-12,
         ).y.T
-        found = result.mixture(torch.from_numpy(t)[:, None]).numpy()
+        found = result.expansion(torch.from_numpy(t)[:, None]).numpy()
         assert (np.linalg.norm(found - right, axis=0) < 3 * tol * np.linalg.norm(right, axis=0)).all()
     else:
         words = ("no refinement lowers", "limit", "not determined")
@@ -123,7 +123,7 @@ square = Rectangle((0, 0), (1, 1))
 
 
 def value_at(result, *x: float) -> float:
-    return float(result.mixture(torch.tensor([x], dtype=torch.float64))[0, 0])
+    return float(result.expansion(torch.tensor([x], dtype=torch.float64))[0, 0])
 
 
 @pytest.mark.parametrize("tol", TOLERANCES)
@@ -172,7 +172,7 @@ def test_a_clamped_beam_bends_down_by_the_right_amount(tol):
     problem = Problem(beam, equilibrium, [*held, Condition(along, on=free), Condition(across, on=free)])
     result = answer(problem, tol)
     assert result.converged
-    tip = result.mixture(torch.tensor([[5.0, 1.0]], dtype=torch.float64))[0]
+    tip = result.expansion(torch.tensor([[5.0, 1.0]], dtype=torch.float64))[0]
     expected = torch.tensor([0.046739, -0.36455], dtype=torch.float64)
     assert float(((tip - expected) / expected).abs().max()) < 3 * tol
 

@@ -46,7 +46,7 @@ def true_error(problem, mixture, exact=None):
 def test_the_estimate_is_the_error(problem, tol):
     assert can_march(problem)
     result = march(problem, tol)
-    error = true_error(problem, result.mixture)
+    error = true_error(problem, result.expansion)
     assert result.converged
     assert error <= 3 * tol
     assert error <= 3 * result.estimates[0] + 1e-13
@@ -84,7 +84,7 @@ def test_starts_that_do_not_match_are_solved_to_the_tolerance(name):
     problem = Problem(rod * TimeInterval(0, 0.2), lambda u: u.t - u.xx, conditions)
     result = march(problem, 1e-4)
     assert result.converged
-    assert true_error(problem, result.mixture, exact) <= 3e-4
+    assert true_error(problem, result.expansion, exact) <= 3e-4
 
 
 def test_a_source_that_acts_for_a_thousandth_of_the_time_is_found():
@@ -105,13 +105,13 @@ def test_a_source_that_acts_for_a_thousandth_of_the_time_is_found():
     result = march(problem, 1e-5)
     exact = lambda x, t: torch.as_tensor(a(t)) * sin(pi * x)  # noqa: E731
     assert result.converged
-    assert true_error(problem, result.mixture, exact) <= 3e-5
+    assert true_error(problem, result.expansion, exact) <= 3e-5
 
 
 def test_nothing_stays_nothing():
     result = march(heat(conditions=[Initial(0.0), Dirichlet(0, on=rod.boundary)], exact=None), 1e-6)
     assert result.converged
-    assert float(result.mixture.coefficients.abs().max()) == 0
+    assert float(result.expansion.coefficients.abs().max()) == 0
 
 
 def test_growth_in_time_is_part_of_the_estimate():
@@ -121,7 +121,7 @@ def test_growth_in_time_is_part_of_the_estimate():
     )
     result = march(growing, 1e-6)
     assert result.converged == (result.estimates[0] <= 1e-6)
-    assert true_error(growing, result.mixture) <= 3 * result.estimates[0]
+    assert true_error(growing, result.expansion) <= 3 * result.estimates[0]
 
 
 def steepening():
@@ -156,7 +156,7 @@ def test_a_stopped_march_keeps_its_slabs_with_their_estimate():
     result = march(steepening(), 1e-6, StopAfter(3))
     assert not result.converged
     assert "stopped at t =" in result.status
-    assert len(result.mixture.slabs) == 3
+    assert len(result.expansion.slabs) == 3
     assert 0 < result.estimates[0] < 1e-5
 
 
@@ -167,7 +167,7 @@ def test_a_resumed_march_ends_with_the_same_bits(slabs):
     march(steepening(), 1e-7, stopped)
     state = torch.load(io.BytesIO(stopped.kept), weights_only=True)
     resumed = march(steepening(), 1e-7, Monitor(resume_state=state))
-    assert torch.equal(resumed.mixture.coefficients, whole.mixture.coefficients)
+    assert torch.equal(resumed.expansion.coefficients, whole.expansion.coefficients)
     assert resumed.estimates == whole.estimates
 
 
@@ -184,7 +184,7 @@ def test_a_marched_solution_is_saved_and_loaded_to_the_bit(tmp_path):
 
 
 def test_slabs_join_continuously():
-    mixture = march(wave(), 1e-8, slabs=4).mixture
+    mixture = march(wave(), 1e-8, slabs=4).expansion
     x = torch.linspace(0, 1, 21, dtype=torch.float64)[1:-1]
     for t in mixture.times[1:-1]:
         before, after = (
@@ -206,7 +206,7 @@ def test_two_unknowns_of_which_one_has_no_time_derivative():
     )
     result = march(problem, 1e-6)
     assert result.converged
-    assert true_error(problem, result.mixture) <= 3e-6
+    assert true_error(problem, result.expansion) <= 3e-6
 
 
 def test_patches_that_the_boundary_cuts():
@@ -223,7 +223,7 @@ def test_patches_that_the_boundary_cuts():
     )
     result = march(problem, 1e-5)
     assert result.converged
-    assert true_error(problem, result.mixture) <= 3e-5
+    assert true_error(problem, result.expansion) <= 3e-5
 
 
 def test_a_rate_without_a_coefficient_at_the_start_is_refused():
@@ -275,4 +275,4 @@ def test_patches_that_meet_no_other_are_solved_beside_those_that_do():
     )
     result = march(problem, 1e-4, cells=4)
     assert result.converged
-    assert true_error(problem, result.mixture) < 3e-4
+    assert true_error(problem, result.expansion) < 3e-4

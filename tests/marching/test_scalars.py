@@ -290,7 +290,7 @@ def test_a_prescribed_integral_stands_in_for_a_condition():
     result = march(problem, 1e-8)
     points = problem.domain.sample(500)
     exact = problem.values(problem.exact, points)
-    found = result.mixture.jet(points, ((0, 0),))[:, :, 0]
+    found = result.expansion.jet(points, ((0, 0),))[:, :, 0]
     assert result.converged
     assert (found - exact).norm() <= 3e-8 * exact.norm()
 
@@ -357,7 +357,7 @@ def test_a_coupled_march_that_is_resumed_ends_with_the_same_numbers():
     assert not march(problem, 1e-3, stopped).converged
     resumed = march(problem, 1e-3, Monitor(resume_state=stopped.saved))
     assert resumed.estimates == whole.estimates
-    assert torch.equal(resumed.mixture.coefficients, whole.mixture.coefficients)
+    assert torch.equal(resumed.expansion.coefficients, whole.expansion.coefficients)
 
 
 def with_scalar(scalar, *conditions, equation=lambda u: u.t - u.xx, **stated):

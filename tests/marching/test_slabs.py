@@ -110,7 +110,7 @@ def test_equal_slabs_of_a_linear_problem_share_their_factors(monkeypatch):
     made = []
     original = StageSolver.factor
     monkeypatch.setattr(StageSolver, "factor", lambda self, *a: made.append(1) or original(self, *a))
-    lengths = march(ring(40), 1e-6).mixture.times.diff()
+    lengths = march(ring(40), 1e-6).expansion.times.diff()
     repeated = int((lengths.diff().abs() < 1e-9).sum())
     assert repeated >= 8
     # Each slab was solved twice, for u and for v.
@@ -136,7 +136,7 @@ def test_a_march_that_runs_out_of_memory_keeps_the_slabs_that_it_has(monkeypatch
     monkeypatch.setattr(StageSolver, "factor", fifth_fails)
     stopped = march(burgers, 1e-3)
     assert not stopped.converged
-    assert 0 < stopped.mixture.times[-1] < 1
+    assert 0 < stopped.expansion.times[-1] < 1
     assert "needs 5 GB" in stopped.status
 
 
@@ -147,7 +147,7 @@ def test_patches_are_given_up_where_they_are_no_longer_needed():
         conditions=[Initial(lambda x: exp(-2000 * (x - 0.5) ** 2)), Dirichlet(0, on=rod.boundary)],
         exact=None,
     )
-    slabs = march(problem, 1e-4).mixture.slabs
+    slabs = march(problem, 1e-4).expansion.slabs
     patches = [len(slab.host) for slab in slabs]
     assert patches[-1] < max(patches)
 

@@ -194,7 +194,7 @@ def test_the_tip_of_a_clamped_beam_bends_down_and_by_the_right_amount():
     problem = Problem(beam, equilibrium, [*held, Condition(along, on=free), Condition(across, on=free)])
     result = solve_adaptively(problem, 1e-2, Monitor(time_limit=60))
     assert result.converged
-    tip = result.mixture(torch.tensor([[5.0, 1.0]], dtype=torch.float64))[0]
+    tip = result.expansion(torch.tensor([[5.0, 1.0]], dtype=torch.float64))[0]
     expected = torch.tensor(
         [0.046739, -0.36455], dtype=torch.float64
     )  # finite elements, graded at both corners

@@ -17,14 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.adaptive.strategy import AdaptiveResult
 from pdesolve.errors import SolveError
 from pdesolve.marching.ordinary.between import overlooked
 from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.marching.ordinary.step import Trial, attempt, defect
 from pdesolve.marching.ordinary.system import System, compiled
 from pdesolve.marching.radau import Radau, lagrange, legendre_transform, radau
-from pdesolve.runs.answer import SecondSolution
+from pdesolve.runs.answer import Answer, SecondSolution
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
 
@@ -44,7 +43,7 @@ BETWEEN = 1.0  # tolerances of a step: what is left of the residual without that
 _SOLVED = "tolerance met: confirmed by a march with one stage more, in {} steps"
 
 
-def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) -> AdaptiveResult:
+def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) -> Answer:
     """Solve ordinary differential (and algebraic) equations to a relative L2 tolerance of every unknown.
 
     Args:
@@ -121,10 +120,10 @@ class Attempt:
         """The largest estimate."""
         return float(self.estimates.max())
 
-    def result(self, met: bool, status: str) -> AdaptiveResult:
+    def result(self, met: bool, status: str) -> Answer:
         """What `march_in_time` returns."""
         beside = None if self.finer is None else SecondSolution(self.finer)
-        return AdaptiveResult(self.solution, tuple(self.estimates.tolist()), met, status, 0.0, beside)
+        return Answer(self.solution, tuple(self.estimates.tolist()), met, status, verification=beside)
 
 
 def _attempted(system: System, problem: Problem, local: float, monitor: Monitor) -> Attempt:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.least_squares.newton import Linearisation, Point, Rows, Step, backtrack, newton, taken
-from pdesolve.least_squares.sparse.normal_equations import Factors, NormalEquations
+from pdesolve.least_squares.sparse.normal_equations import LastFactor, NormalEquations
 from pdesolve.least_squares.sparse.row_blocks import squared_norm
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.mixture import PartitionedMixture
@@ -61,7 +61,7 @@ def gauss_newton(
     stop: float,
     monitor: Monitor,
     max_steps: int = 25,
-    factors: Factors | None = None,
+    at_hand: LastFactor | None = None,
     examine: bool = False,
 ) -> Discrete:
     """Minimise ½‖r‖² over the coefficients; one step where the problem is linear.
@@ -69,12 +69,12 @@ def gauss_newton(
     That it is linear is not taken for granted: the residual after the step is measured, and where it is not the one of
     the linear model, steps go on.
     Stops when a full step changes the coefficients by less than `stop`, relatively, or by what rounding leaves: tiny
-    steps that do not shrink any more. Near the solution a linearisation serves for several steps, and the `factors` of
-    earlier ones as long as they help. Where it is to `examine`, what the rows hold back least is found, too.
+    steps that do not shrink any more. Near the solution a linearisation serves for several steps, and the factor `at_hand`,
+    of an earlier one, as long as it helps. Where it is to `examine`, what the rows hold back least is found, too.
     """
     if start is None:
         start = assembly.space.zero()
-    rows = _PatchRows(assembly, stop, factors or Factors(1))
+    rows = _PatchRows(assembly, stop, at_hand or LastFactor())
     ending = _Stop(rows, stop, max_steps, monitor)
     # The merit at the start is that of its linearisation, which scales the rows.
     begin: Point[list[Tensor]] = Point(start, [], np.inf)
@@ -97,18 +97,18 @@ class _PatchRows:
 
     equations: NormalEquations
 
-    def __init__(self, assembly: Assembly, stop: float, factors: Factors):
+    def __init__(self, assembly: Assembly, stop: float, at_hand: LastFactor):
         self.assembly = assembly
         self.linear = assembly.linear
         self._stop = stop
-        self._factors = factors
+        self._at_hand = at_hand
         self._energy = 0.0
         self._scales: list[Any] = []
 
     def linearise(self, point: Point[list[Tensor]]) -> Linearisation[list[Tensor]]:
         assembly = self.assembly
         rows, residuals, self._scales = assembly.linearise(point.c)
-        self.equations = NormalEquations(assembly.layout, assembly.patches.centre, rows, self._factors)
+        self.equations = NormalEquations(assembly.layout, assembly.patches.centre, rows, self._at_hand)
         # A correction needs digits beside the whole solution only, so that its energy bounds the refinement.
         found = self.equations.solve([-r for r in residuals], energy=self._energy)
         self._energy = found.energy

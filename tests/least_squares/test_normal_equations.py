@@ -6,7 +6,7 @@ import torch
 from block_matrices import dense, grid_centres, grid_pairs, random_layout, random_rows
 
 from pdesolve.least_squares.sparse import condensed_cholesky, dissection
-from pdesolve.least_squares.sparse.normal_equations import Factors, NormalEquations
+from pdesolve.least_squares.sparse.normal_equations import LastFactor, NormalEquations
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 
 GRID = (5, 5)
@@ -144,10 +144,10 @@ def test_a_factor_of_other_rows_serves_while_they_are_near(size, made, monkeypat
     original = NormalEquations._factorise
     monkeypatch.setattr(NormalEquations, "_factorise", lambda self: count.append(1) or original(self))
     rows, _, b = problem(10.0, noise=1e-3)
-    factors = Factors()
-    NormalEquations(LAYOUT, grid_centres(GRID), rows, factors).solve(b)
+    last = LastFactor()
+    NormalEquations(LAYOUT, grid_centres(GRID), rows, last).solve(b)
     others = perturbed(rows, size)
-    found = NormalEquations(LAYOUT, grid_centres(GRID), others, factors).solve(b).x
+    found = NormalEquations(LAYOUT, grid_centres(GRID), others, last).solve(b).x
     expected = torch.linalg.lstsq(dense(others, LAYOUT), flat(b), driver="gelsd").solution
     assert float((found - expected).norm()) < 1e-11 * float(expected.norm())
     assert len(count) == made
@@ -155,22 +155,22 @@ def test_a_factor_of_other_rows_serves_while_they_are_near(size, made, monkeypat
 
 def test_a_factor_serves_only_rows_that_touch_the_same_columns():
     rows, _, b = problem(10.0)
-    factors = Factors()
-    NormalEquations(LAYOUT, grid_centres(GRID), rows, factors).solve(b)
-    assert factors.near(LAYOUT, rows) is factors.kept[0]
-    assert factors.near(Columns(LAYOUT.sizes + 1), rows) is None
+    last = LastFactor()
+    NormalEquations(LAYOUT, grid_centres(GRID), rows, last).solve(b)
+    assert last.near(LAYOUT, rows) is last.kept
+    assert last.near(Columns(LAYOUT.sizes + 1), rows) is None
     coupled = [block for block in rows if len(block.groups) == 2]
-    assert factors.near(LAYOUT, [block for block in rows if block is not coupled[0]]) is None
+    assert last.near(LAYOUT, [block for block in rows if block is not coupled[0]]) is None
 
 
-def test_factors_at_hand_are_given_up_where_memory_is_short(monkeypatch):
+def test_the_last_factor_is_given_up_before_another_is_made(monkeypatch):
     rows, exact, _ = problem(10.0)
-    factors = Factors(3)
-    NormalEquations(LAYOUT, grid_centres(GRID), rows, factors)
+    last = LastFactor()
+    NormalEquations(LAYOUT, grid_centres(GRID), rows, last)
     fewer = [block for block in rows if len(block.groups) == 1]
-    monkeypatch.setattr(condensed_cholesky, "available_memory", lambda _: 0.0 if factors.kept else 8e9)
-    found = NormalEquations(LAYOUT, grid_centres(GRID), fewer, factors).solve(
+    monkeypatch.setattr(condensed_cholesky, "available_memory", lambda _: 0.0 if last.kept else 8e9)
+    found = NormalEquations(LAYOUT, grid_centres(GRID), fewer, last).solve(
         [block.apply(exact) for block in fewer]
     )
-    assert len(factors.kept) == 1
+    assert last.kept is not None
     assert torch.isfinite(found.x).all()

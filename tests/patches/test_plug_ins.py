@@ -10,7 +10,7 @@ from torch import sin
 
 from pdesolve import Dirichlet, Integral, Interval, Neumann, Problem, Rectangle, laplace
 from pdesolve.errors import UsageError
-from pdesolve.least_squares.sparse.normal_equations import Factors
+from pdesolve.least_squares.sparse.normal_equations import LastFactor
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.basis import Basis, degrees
@@ -124,8 +124,8 @@ def poisson(*conditions):
     return Problem(SQUARE, equation, list(conditions), exact=exact)
 
 
-def solved(assembly, factors=None):
-    return gauss_newton(assembly, None, 1e-13, Monitor(), factors=factors)
+def solved(assembly, at_hand=None):
+    return gauss_newton(assembly, None, 1e-13, Monitor(), at_hand=at_hand)
 
 
 def error(discrete):
@@ -216,7 +216,7 @@ def test_another_factor_solves_poisson():
         made.append(PseudoInverse(*arguments))
         return made[-1]
 
-    discrete = solved(assembly, Factors(1, factorise=factorise))
+    discrete = solved(assembly, LastFactor(factorise=factorise))
     assert len(made) == 1
     assert error(discrete) < 1e-8
     usual = solved(assembly)
@@ -238,4 +238,4 @@ def test_all_three_at_once():
     x_part = (torch.cos(pi * lower[:, 0]) - torch.cos(pi * upper[:, 0])) / pi
     means = MeanOfPatches(whole.space, x_part * (upper[:, 1].exp() - lower[:, 1].exp()))
     assembly = Assembly(whole.space, [*whole.sources, means])
-    assert error(solved(assembly, Factors(1, factorise=PseudoInverse))) < 1e-8
+    assert error(solved(assembly, LastFactor(factorise=PseudoInverse))) < 1e-8

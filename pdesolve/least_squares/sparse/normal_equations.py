@@ -9,14 +9,12 @@ Numerical Methods for Least Squares Problems, SIAM 1996, §2.9.3).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.errors import OutOfMemoryError
 from pdesolve.least_squares.sparse.border import Bordered, DenseRows, Factor
 from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
@@ -44,11 +42,10 @@ class LinearSolve:
 
 @dataclass(frozen=True)
 class Preconditioner:
-    """The factor of D AᵀA D, D = diag(scale), for rows A, and what tells how to make them again."""
+    """The factor of D AᵀA D, D = diag(scale), for rows A."""
 
     scale: Tensor
     factor: Factor
-    origin: Any = None
 
 
 def condensed_with_border(layout: Columns, centres: np.ndarray, rows: Rows, scale: Tensor) -> Factor:
@@ -63,40 +60,27 @@ def condensed_with_border(layout: Columns, centres: np.ndarray, rows: Rows, scal
 
 
 @dataclass
-class Factors:
-    """The last factors made, for rows that may be nearly the same: of another slab, of another linearisation.
+class LastFactor:
+    """The last factor made, for rows that may be nearly the same: of another linearisation.
 
     Attributes:
-        most: how many are kept.
-        origin: what is noted of those made from now on.
-        kept: the latest last.
+        kept: what it is, once there is one.
         factorise: how others are made. Any factor of a matrix like D AᵀA D will do: it preconditions the iteration
             on the rows themselves.
     """
 
-    most: int = 2
-    origin: Any = None
-    kept: list[Preconditioner] = field(default_factory=list)
+    kept: Preconditioner | None = None
     factorise: Factorise = condensed_with_border
 
     def near(self, layout: Columns, rows: Sequence[RowBlocks | DenseRows]) -> Preconditioner | None:
-        """The latest one whose rows touch the same columns in the same way; none for rows that touch all columns."""
+        """It, if its rows touch the same columns in the same way; none for rows that touch all columns."""
         sparse = [block for block in rows if isinstance(block, RowBlocks)]
-        if len(sparse) < len(rows):
+        if len(sparse) < len(rows) or self.kept is None:
             # A bordered factor is not kept: what it costs is the sparse one below it.
             return None
-        for found in reversed(self.kept):
-            if isinstance(found.factor, CondensedCholesky) and found.factor.resembles(layout, sparse):
-                return found
+        if isinstance(self.kept.factor, CondensedCholesky) and self.kept.factor.resembles(layout, sparse):
+            return self.kept
         return None
-
-    def keep(self, made: Preconditioner) -> None:
-        """Remember one as the latest."""
-        self.kept = [*(old for old in self.kept if old is not made), made][-self.most :]
-
-    def make_room(self) -> None:
-        """Forget the oldest before another is made, if that would be one too many."""
-        self.kept = self.kept[max(0, len(self.kept) - self.most + 1) :]
 
 
 class NormalEquations:
@@ -106,8 +90,8 @@ class NormalEquations:
         layout: columns p of the groups e.
         centres: (e, d) places of the groups, for the dissection.
         rows: A, in blocks; a few of them may touch all columns.
-        factors: those at hand, and how others are made. One whose rows are like A serves as long as each step with it
-            lowers the error to a quarter; the one that serves in the end is kept there.
+        last: the factor at hand, and how others are made. If its rows are like A, it serves as long as each step with
+            it lowers the error to a quarter; the one that serves in the end is kept there.
 
     Raises:
         SolveError: an entry of A is not finite.
@@ -118,38 +102,21 @@ class NormalEquations:
         layout: Columns,
         centres: np.ndarray,
         rows: Sequence[RowBlocks | DenseRows],
-        factors: Factors | None = None,
+        last: LastFactor | None = None,
     ):
         self.layout = layout
         self.centres = centres
         self.rows = rows
-        self.factors = factors
-        near = None
-        if factors is not None:
-            near = factors.near(layout, rows)
+        self.last = last or LastFactor()
+        near = self.last.near(layout, rows)
         self.own = near is None
         self._use(near or self._factorise())
 
     def _factorise(self) -> Preconditioner:
-        origin = None
-        if self.factors is not None:
-            self.factors.make_room()
-            origin = self.factors.origin
+        # There is room for one only: the last one goes before another is made.
+        self.last.kept = None
         scale = self._column_scale()
-        return Preconditioner(scale, self._factor(scale), origin)
-
-    def _factor(self, scale: Tensor) -> Factor:
-        factorise: Factorise = condensed_with_border
-        if self.factors is not None:
-            factorise = self.factors.factorise
-        try:
-            return factorise(self.layout, self.centres, self.rows, scale)
-        except OutOfMemoryError:
-            if self.factors is None or not self.factors.kept:
-                raise
-        # Factors are kept to save time; where room is short, they go first.
-        self.factors.kept.clear()
-        return factorise(self.layout, self.centres, self.rows, scale)
+        return Preconditioner(scale, self.last.factorise(self.layout, self.centres, self.rows, scale))
 
     def _column_scale(self) -> Tensor:
         """D (p,), the reciprocal norms of the columns; of those that hold only rounding, that of rounding."""
@@ -166,8 +133,7 @@ class NormalEquations:
     def _use(self, chosen: Preconditioner) -> None:
         self.scale = chosen.scale
         self.factor = chosen.factor
-        if self.factors is not None:
-            self.factors.keep(chosen)
+        self.last.kept = chosen
 
     def apply(self, x: Tensor) -> list[Tensor]:
         """A x, one (b, m) per block."""

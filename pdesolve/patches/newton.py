@@ -69,8 +69,9 @@ def gauss_newton(
     That it is linear is not taken for granted: the residual after the step is measured, and where it is not the one of
     the linear model, steps go on.
     Stops when a full step changes the coefficients by less than `stop`, relatively, or by what rounding leaves: tiny
-    steps that do not shrink any more. Near the solution a linearisation serves for several steps, and the factor `at_hand`,
-    of an earlier one, as long as it helps. Where it is to `examine`, what the rows hold back least is found, too.
+    steps that do not shrink any more. Near the solution a linearisation serves for several steps, and the factor
+    `at_hand`, of an earlier one, as long as it helps. Where it is to `examine`, what the rows hold back
+    least is found, too.
     """
     if start is None:
         start = assembly.space.zero()

@@ -1,11 +1,12 @@
 """The Gaussian mixture layer: a two-layer network of infinite width whose weights follow a Gaussian mixture."""
 
-from math import log, pi, sqrt
+from math import log
 
 import torch
 from torch import Tensor
 
 from pdesolve.approximators.nested import NestedNetwork, normal
+from pdesolve.nn.gm_layer import mixture_features
 
 
 class GMLayer(NestedNetwork):
@@ -30,9 +31,4 @@ class GMLayer(NestedNetwork):
 
     def features(self, x: Tensor) -> Tensor:
         """E[max(0, w·x̃)] for every component, (n, k)."""
-        extended = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
-        mean = extended @ self.means.T
-        width = extended.square().sum(1, keepdim=True).sqrt() * self.log_widths.exp()
-        z = mean / width
-        density = torch.exp(-0.5 * z * z) / sqrt(2 * pi)
-        return width * density + mean * 0.5 * torch.erfc(-z / sqrt(2))
+        return mixture_features(x, self.means, self.log_widths)

@@ -11,7 +11,7 @@ count by their physical measure. Weights, with the half widths H of a patch, |H|
 
     size_e = max |∂F_e/∂u_β| H^{-β} of what has no time derivative,     ρ_e = max over patches of μ₀ʲ |M_j|
     equation e   w² = (quadrature weight) |H| / mean|H| / ρ_e²          (ρ_e: the median of size_e where no ∂_t is)
-    f = √(|H| / mean|H|) max(1, max_e size_e/ρ_e)                       of faces the larger of both sides
+    f = √(|H| / mean|H|) min(max(1, max_e size_e/ρ_e), 1e3)             of faces the larger of both sides
     conditions   10 f / (max |∂B/∂u_β| H^{-β})
 """
 
@@ -29,6 +29,9 @@ from pdesolve.marching.rows import TermRows, boundary_rows, interior_rows
 from pdesolve.marching.space import Space
 from pdesolve.patches.rows.weights import VALUE_WEIGHT
 
+# In a thin patch size_e/ρ_e may be 1e8. With f as large, traces cancel to 1/f² of themselves, and factors lose all
+# digits; already 1e3 leaves no jump that could be seen beside the error.
+STIFFEST = 1e3
 # Far below all sizes that occur, and a normal number still.
 TINY = 1e-300
 
@@ -150,7 +153,8 @@ class SemiDiscrete:
                 mass = torch.maximum(mass, mu0**j * rows.sizes(dF, j).amax(0))
         # Algebraic equations have no ∂_t to be measured by: the median of their sizes stands for it.
         reference = torch.where(mass > 0, mass, size.median(0).values).clamp_min(TINY)
-        patches = self.space.share.sqrt() * (size / reference).amax(1).clamp_min(1.0)
+        stiffness = (size / reference).amax(1).clamp(1.0, STIFFEST)
+        patches = self.space.share.sqrt() * stiffness
         return _Strengths(reference, patches)
 
     @staticmethod

@@ -129,6 +129,27 @@ def test_no_slab_grows_whatever_its_length_and_the_number_of_stages(name, uneven
         assert spectral_radius(problem, breaks, q, stages, length) <= 1 + 1e-6
 
 
+@pytest.mark.parametrize(("thin", "length"), [(1e-3, 0.3), (1e-4, 0.03)])
+def test_a_thin_patch_costs_no_digits_and_no_passes(thin, length):
+    """Its rows are 1e7 times those of the time derivative: with continuity as strong, the factors lose all digits."""
+    start = Initial(lambda x, y: sin(pi * x) * sin(pi * y))
+    square = Rectangle((0, 0), (1, 1))
+    conditions = [start, Dirichlet(0, on=square.boundary)]
+    problem = Problem(
+        square * TimeInterval(0, length),
+        lambda u: u.t - laplace(u),
+        conditions,
+        exact=lambda x, y, t: torch.exp(-2 * pi**2 * t) * sin(pi * x) * sin(pi * y),
+    )
+    space = space_on(problem, [[0, 0.6, 1 - thin, 1], [0, 0.4, 1]], 9)
+    stepper = Stepper(SemiDiscrete(space), radau(11))
+    u = space.project(0)[None]
+    slab, iteration = stepper.advance(u, 0.0, length, None, space.norms(u)[0], 1e-8)
+    assert slab is not None
+    assert iteration.changes[1] < 1e-5 * iteration.changes[0]
+    assert relative_error(problem, [slab]) < 1e-5
+
+
 def test_patches_that_the_boundary_cuts_are_solved_to_as_many_digits():
     plate = Rectangle((0, 0), (1, 1)) - Disk((0.5, 0.5), 0.27)
     problem = Problem(

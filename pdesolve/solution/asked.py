@@ -103,7 +103,8 @@ class Asked:
         """The value at a point."""
         x = self._point(point, time, name)
         values = Values.of(self.solution, self._expression(f, name))
-        return quantities.single(quantities.probe(values, x), values.expression.is_vector)
+        region = self.region(None, None, time, name)
+        return quantities.single(quantities.probe(values, region, x), values.expression.is_vector)
 
     def line(
         self, start: Sequence[float], end: Sequence[float], n: int, f: Any, time: float | None

@@ -12,6 +12,7 @@ from torch import Tensor
 from pdesolve.errors import UsageError
 from pdesolve.geometry.piece import Piece
 from pdesolve.solution.estimated import Estimated
+from pdesolve.solution.growth import require_bounded
 from pdesolve.solution.regions import Region
 from pdesolve.solution.values import ROUNDING, Values
 
@@ -97,7 +98,12 @@ class Chart:
 
 
 def extremum(values: Values, region: Region, sign: float) -> Estimated:
-    """The largest value of sign · f in a closed region, times the sign, and where it is."""
+    """The largest value of sign · f in a closed region, times the sign, and where it is.
+
+    Raises:
+        UsageError: f is a vector.
+        SolveError: f grows without bound.
+    """
     if values.expression.operator.components != 1:
         message = f"{values.expression.name} is a vector and has no maximum; ask for that of its norm or a component"
         raise UsageError(message)
@@ -107,6 +113,7 @@ def extremum(values: Values, region: Region, sign: float) -> Estimated:
         return Estimated(value, None, place)
     # The finer solution is searched on its own: its maximum may lie elsewhere.
     finer, _ = _highest(replace(values, solution=values.verifying, verifying=None), region, sign)
+    require_bounded(values, region, torch.tensor([abs(finer - height) / max(abs(height), 1e-300)]), place)
     error = values.times * abs(finer - height) + ROUNDING * abs(value)
     return Estimated(value, error, place)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.solution.estimated import Estimated
+from pdesolve.solution.growth import require_bounded, require_integrable
 from pdesolve.solution.patch_numbers import patch_numbers
 from pdesolve.solution.regions import Region
 from pdesolve.solution.values import ROUNDING, Values
@@ -27,7 +28,11 @@ ENOUGH = 0.3  # of the difference of the solutions: rules that differ by less ne
 
 
 def integral(values: Values, region: Region) -> tuple[Estimated, ...]:
-    """∫ f over a region, for each component of f."""
+    """∫ f over a region, for each component of f.
+
+    Raises:
+        SolveError: f is not finite at a point, or grows so fast towards one that it has no integral.
+    """
     before = None
     for points, normals, weights in region.rules():
         f = values.finite(points, normals)
@@ -36,11 +41,14 @@ def integral(values: Values, region: Region) -> tuple[Estimated, ...]:
         quadrature = _change(before, value)
         between = None
         if len(f) > 1:
-            between = _between(values, points, (f[1] - f[0]) * weights[:, None])
+            patch = patch_numbers(values.solution.approximator, points).unique(return_inverse=True)[1]
+            between = _between(patch, (f[1] - f[0]) * weights[:, None])
         before = value
         # Without a second solution nothing says how fine is fine enough, so the first rule is the last.
         if between is None or (quadrature is not None and _is_enough(between, quadrature, size)):
             break
+    if between is not None:
+        require_integrable(region.name, points, weights, patch, f, region.dimension)
     return _estimated(values, value, between, size, quadrature)
 
 
@@ -66,14 +74,19 @@ def at_points(values: Values, points: Tensor) -> tuple[Tensor, Tensor | None]:
     return f[0], values.times * (f[1] - f[0]).abs() + ROUNDING * f[0].abs()
 
 
-def probe(values: Values, point: Tensor) -> tuple[Estimated, ...]:
-    """The value at a point (d,), for each component."""
+def probe(values: Values, region: Region, point: Tensor) -> tuple[Estimated, ...]:
+    """The value at a point (d,) of a region, for each component.
+
+    Raises:
+        SolveError: f is not finite there, or grows without bound towards it.
+    """
     found = values.finite(point[None])
     place = tuple(point.tolist())
     value = found[0, 0]
     between = None
     if len(found) > 1:
         between = (found[1, 0] - value).abs()
+        require_bounded(values, region, between / value.abs(), place)
     return tuple(
         Estimated(float(one), one.estimated_error, place)
         for one in _estimated(values, value, between, value.abs())
@@ -87,9 +100,11 @@ def _change(before: Tensor | None, value: Tensor) -> Tensor | None:
     return (value - before).abs()
 
 
-def _between(values: Values, points: Tensor, parts: Tensor) -> Tensor:
-    """How much two integrals differ, or would if it were not for chance, from weighted differences (n, m): (m,)."""
-    patch = patch_numbers(values.solution.approximator, points).unique(return_inverse=True)[1]
+def _between(patch: Tensor, parts: Tensor) -> Tensor:
+    """How much two integrals differ, or would if it were not for chance, from weighted differences (n, m): (m,).
+
+    The differences are those in the patches of numbers (n,) from 0 on.
+    """
     of_patch = parts.new_zeros(int(patch.max()) + 1, parts.shape[1]).index_add_(0, patch, parts)
     return torch.maximum(of_patch.sum(0).abs(), CHANCE * of_patch.square().sum(0).sqrt())
 

@@ -57,6 +57,11 @@ class Region:
         return domain.in_space
 
     @property
+    def dimension(self) -> int:
+        """Of the region: one less than that of the domain on a boundary."""
+        return self.domain.dimension - int(self.on is not None)
+
+    @property
     def inner(self) -> Domain:
         """The sub-domain, or all of it."""
         if self.over is None:

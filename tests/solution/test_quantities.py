@@ -19,11 +19,13 @@ from pdesolve import (
     Maximum,
     Mean,
     Minimum,
+    Neumann,
     Probe,
     Problem,
     ProblemError,
     Rectangle,
     Solution,
+    SolveError,
     TimeInterval,
     UsageError,
     div,
@@ -32,6 +34,7 @@ from pdesolve import (
     normal_derivative,
     solve,
 )
+from pdesolve.solution.growth import growth
 
 SQUARE = Rectangle((0, 0), (1, 1))
 LINE = Interval(0, 1)
@@ -249,3 +252,73 @@ def test_what_cannot_be_stated(more, sentence):
 
 def test_a_normal_is_known_on_a_boundary(bump):
     assert bump.integral(normal_derivative, on=SQUARE.left) == pytest.approx(-2, abs=1e-6)
+
+
+# ---------------------------------------------------------------- what does not exist
+
+HALF = SQUARE.bottom.where(lambda x: x < 0.5)
+REST = SQUARE.bottom.where(lambda x: x > 0.5)
+
+
+@pytest.fixture(scope="module")
+def half_insulated():
+    """T ~ 1 + r^½ at (½, 0), where the condition changes its kind."""
+    conditions = [
+        Dirichlet(1, on=HALF),
+        Neumann(0, on=REST | SQUARE.left | SQUARE.right),
+        Dirichlet(0, on=SQUARE.top),
+    ]
+    return solve(Problem(SQUARE, lambda T: -laplace(T), conditions), tol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def hot_lid():
+    """∇T ~ 1 / r at two corners, where the values jump."""
+    cold = Dirichlet(0, on=SQUARE.left | SQUARE.right | SQUARE.bottom)
+    return solve(Problem(SQUARE, lambda T: -laplace(T), [Dirichlet(1, on=SQUARE.top), cold]), tol=1e-3)
+
+
+def squared(T):
+    return T.x**2 + T.y**2
+
+
+@pytest.mark.parametrize(
+    ("ask", "power"),
+    [
+        (lambda s: s.integral(lambda T: T.y**2, on=HALF), "-0.9|-1"),
+        (lambda s: s.integral(lambda T: squared(T) ** 2), "-1.9|-2"),
+        (lambda s: s.maximum(lambda T: abs(T.y)), "-0.[4-7]"),
+        (lambda s: s.probe((0.5, 0), lambda T: T.y), "-0.[4-7]"),
+    ],
+)
+def test_what_grows_without_bound_has_no_integral_and_no_maximum(half_insulated, ask, power):
+    with pytest.raises(SolveError, match=rf"grows like r\^({power}).* towards \(0\.5"):
+        ask(half_insulated)
+
+
+def test_what_grows_and_is_integrable_has_its_integral(half_insulated):
+    """Both are the heat that flows in, by Green's formula: ∫ |∇T|² = ∫_hot -T_y."""
+    heat = half_insulated.integral(lambda T: -T.y, on=HALF)
+    energy = half_insulated.integral(squared)
+    assert abs(heat - energy) < 3 * (heat.estimated_error + energy.estimated_error)
+    assert heat.estimated_error < 1e-2
+    assert math.isfinite(half_insulated.integral(lambda T: squared(T) ** 1.5))
+
+
+def test_the_heat_of_a_jump_is_infinite(hot_lid):
+    for ask in (lambda: hot_lid.flux(SQUARE.top), lambda: hot_lid.integral(squared)):
+        with pytest.raises(SolveError, match="has no integral"):
+            ask()
+    assert hot_lid.integral(lambda T: squared(T) ** 0.5).estimated_error < 0.1
+    # Σ 8 / (nπ sinh nπ) over odd n, far from the corners.
+    assert hot_lid.flux(SQUARE.bottom) == pytest.approx(-0.2206362, abs=3e-6)
+
+
+def test_a_peak_that_is_not_met_well_is_no_power():
+    """What decays like a Gaussian in all rings is bounded and integrable."""
+    s = torch.rand(20_000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    place = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    r = (s - place).norm(dim=1)
+    patch = (r > 0.02).long()
+    assert growth(s, (-((r / 0.1) ** 2)).exp(), torch.ones_like(r), patch, place) is None
+    assert growth(s, 1 + 0.1 / r, torch.ones_like(r), patch, place)[1] == pytest.approx(1, abs=0.1)

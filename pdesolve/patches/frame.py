@@ -72,6 +72,11 @@ class Frame:
         """Side lengths of the bounding box (d,)."""
         return self.upper - self.lower
 
+    @property
+    def upright(self) -> bool:
+        """Whether grid coordinates are those of the problem, and turning back and forth rounds nothing."""
+        return torch.equal(self.rotation, torch.eye(len(self.rotation), dtype=self.rotation.dtype))
+
     def inside(self, y: np.ndarray, part: np.ndarray | None = None) -> np.ndarray:
         """Which points (b, ..., d) in grid coordinates lie in the open sub-domains `part` (b,)."""
         if len(self.subdomains) == 1:

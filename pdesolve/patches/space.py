@@ -26,6 +26,7 @@ from pdesolve.statement.calculus import MultiIndex
 
 BATCH_NUMBERS = 24_000_000  # matrix entries in one batch of rows: 192 MB
 ROWS_PER_FUNCTION = 1.6  # at least, of collocation points
+ROUNDING = 1e-13  # of the domain: products of d numbers leave 1e-16 times a few
 
 
 class Space:
@@ -110,8 +111,17 @@ class Space:
         return Points(p.cells, p.y.to(self.device), p.weight.to(self.device), p.congruent, normals)
 
     def coordinates(self, points: Points) -> Tensor:
-        """Points of a batch in the coordinates of the problem, (b m, d)."""
-        return points.y.reshape(-1, self.dimension) @ self.rotation.T
+        """Points of a batch in the coordinates of the problem, (b m, d); those of a boundary lie in the closed domain.
+
+        Turning a point back leaves y = -1e-17 for y = 0, where an angle atan2(y, x) that begins at zero is a full turn.
+        """
+        x = points.y.reshape(-1, self.dimension) @ self.rotation.T
+        if points.normals is None or self.patches.frame.upright:
+            return x
+        outside = self.patches.frame.domain.level(x)
+        # Beyond rounding it is no matter of rounding: such points are taken as they are.
+        outside = torch.where(outside <= ROUNDING * float(self.patches.frame.reach.max()), outside, 0.0)
+        return x - outside.clamp_min(0.0)[:, None] * points.normals.reshape(x.shape)
 
     # ---------------------------------------------------------------- tables
 

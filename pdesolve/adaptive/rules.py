@@ -84,6 +84,13 @@ def doubtful(verification: Verification) -> Verdict | None:
     return None
 
 
+def free_or_coarse(verification: Verification) -> Verdict | None:
+    """Raise degrees where the least σ is small but falls: it tends to zero, or to what stands beside a resonance."""
+    if verification.limit is None and verification.converged and verification.free_or_coarse:
+        return TakeFiner()
+    return None
+
+
 def undetermined_without_estimate(verification: Verification) -> Verdict | None:
     """End where there are many solutions: refinement would follow whichever of them each level happens to find."""
     if verification.has_verdict or verification.free is None:
@@ -165,6 +172,7 @@ BEFORE_VERIFICATION: Sequence[Rule] = (
 )
 AFTER_VERIFICATION: Sequence[Rule] = (
     doubtful,
+    free_or_coarse,
     undetermined_without_estimate,
     within_tolerance,
     limit_after_verification,

@@ -15,7 +15,7 @@ from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.estimation import at_rounding, left_over, overlooked, shared
 from pdesolve.adaptive.stalled import why_stalled
 from pdesolve.adaptive.tuning import Tuning
-from pdesolve.adaptive.uniqueness import undetermined
+from pdesolve.adaptive.uniqueness import undetermined, unsettled
 from pdesolve.patches.newton import Discrete
 
 
@@ -168,7 +168,14 @@ class Verification:
     @cached_property
     def free(self) -> str | None:
         """What equation and conditions leave open, in a sentence."""
-        return undetermined(self.level.current, self.finer, self.tuning)
+        return undetermined(self.level.current, self.finer, self.tol, self.tuning)
+
+    @cached_property
+    def free_or_coarse(self) -> bool:
+        """Whether something seems open that a higher degree, of those that patches should have, may yet determine."""
+        if self.free is None or bool((self.finer.assembly.q > self.level.space.highest_order).any()):
+            return False
+        return unsettled(self.level.current, self.finer, self.tuning)
 
     @property
     def residual(self) -> float:

@@ -129,6 +129,13 @@ class Tuning:
     falling: float = 0.3
     # Of the unknown that the free direction moves most: others are named, too.
     moved: float = 0.1
+    # Change of σ with the degree that is none: an isolated σ beside a resonance has four digits in common, and those of
+    # many free directions, such as of advection on closed curves, differ by a tenth at least.
+    settled: float = 0.02
+    # σ of null spaces that polynomials hold exactly ended at 5e-14 … 2e-12, and was settled, too.
+    null: float = 5e-11
+    # Error times σ: rounding left 1e-16 to 2.4e-15 of the solution over σ, from σ = 1e-5 down to 1e-10.
+    rounded: float = 1e-14
     # Variation of the free direction, relative to its size, that is none.
     constant: float = 1e-6
     # At which the free direction is looked at.

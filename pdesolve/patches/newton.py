@@ -23,6 +23,10 @@ SHORTEST = 2.0**-9  # length of a step; what gains only by shorter ones is anoth
 SLACK = 1e-6  # relative rise of ½‖r‖² with which a full step is taken all the same
 AT_ROUNDING = 1e-9  # relative step below which only rounding keeps Gauss–Newton from contracting
 NEAR = 1e-2  # relative step below which the next may use the same linearisation
+# σ below which the direction that is held back least is looked for twice.
+TWICE = 1e-6
+# Cosine of two directions that are one: two steps of inverse iteration leave less than 1e-6 of what is held back more.
+ALONE = 1 - 1e-3
 CONTRACTING = 0.1  # a step with the same linearisation that is not this much shorter is not taken
 # Residuals and what a linear model says of them, over the norm of J c, differ by 1e-15 to 1e-12 by rounding (fourth
 # order, degree 20); what differs by more is no linear problem.
@@ -31,10 +35,17 @@ AS_MODELLED = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Weakest:
-    """The direction v (p,) of the coefficients that the rows A hold back least, and σ = ‖A v‖ for v of size one."""
+    """The direction v (p,) of the coefficients that the rows A hold back least, and σ = ‖A v‖ for v of size one.
+
+    Attributes:
+        sigma: σ.
+        direction: v.
+        alone: whether all others are held back much more: wherever the iteration begins, it ends at ±v.
+    """
 
     sigma: float
     direction: Tensor
+    alone: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,8 +237,12 @@ def weakest_of(discrete: Discrete) -> Weakest:
 
 
 def _weakest(assembly: Assembly, equations: NormalEquations) -> Weakest:
-    sigma, direction = equations.weakest(_mass(assembly, equations.scale))
-    return Weakest(sigma, direction)
+    mass = _mass(assembly, equations.scale)
+    sigma, direction = equations.weakest(mass)
+    if sigma > TWICE:
+        return Weakest(sigma, direction)
+    _, other = equations.weakest(mass, seed=1)
+    return Weakest(sigma, direction, abs(float(direction @ mass(other))) > ALONE)
 
 
 def _mass(assembly: Assembly, scale: Tensor) -> Callable[[Tensor], Tensor]:

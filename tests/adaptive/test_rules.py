@@ -47,6 +47,7 @@ VERIFIED = {
     "sharp": False,
     "from_data": False,
     "free": None,
+    "free_or_coarse": False,
     "exhausted": False,
 }
 HALVED = {
@@ -80,6 +81,8 @@ CASES = [
     (rules.doubtful, {"shared": 0.5, "worst": 1e-3}, None),
     (rules.doubtful, {"shared": 0.9}, None),
     (rules.doubtful, {}, None),
+    (rules.free_or_coarse, {"free_or_coarse": True}, TakeFiner()),
+    (rules.free_or_coarse, {"free_or_coarse": True, "limit": "time"}, None),
     (rules.undetermined_without_estimate, {"has_verdict": False, "free": OPEN}, Stop(OPEN)),
     (rules.undetermined_without_estimate, {"free": OPEN}, None),
     (rules.within_tolerance, {}, Accept(None)),

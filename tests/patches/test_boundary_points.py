@@ -1,18 +1,21 @@
 """Boundary points cover every piece once, each in the patch just inside it, weighed in units of the patch."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from pdesolve.errors import SolveError
-from pdesolve.geometry import Ball, Box, Disk, Interval, Point, Polygon, Rectangle, TimeInterval
+from pdesolve.geometry import Ball, Box, Disk, Interval, Point, Polygon, Rectangle, Sector, TimeInterval
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.frame import Frame
 from pdesolve.patches.partition import Partition
 from pdesolve.patches.points.boundary import boundary_points, owners
 from pdesolve.patches.points.curves import intervals_in_cells
 from pdesolve.patches.points.interior import Points
+from pdesolve.patches.space import Space
 
 SQUARE = Rectangle((0, 0), (1, 1))
 WIDE = Rectangle((-1, -1), (1, 1))
@@ -236,3 +239,21 @@ def test_a_lost_island_is_an_error_with_a_place_in_it():
     patches = patches_over(domain, 3)
     with pytest.raises(SolveError, match=r"near \(2\.71.*raise cells"):
         points_of(patches, [domain.boundary])
+
+
+def test_points_of_a_boundary_are_not_outside_the_domain_where_the_grid_is_turned():
+    """At y = -1e-17 an angle that begins at zero is a full turn: one value in twenty was wrong on an edge."""
+    sector = Sector((0, 0), 1, 0, 1.75 * math.pi)
+    frame = Frame.of(sector)
+    assert not frame.upright
+    partition = Partition.grid(frame.breaks(3), [False, False])
+    patches, _ = Patches.over(frame, partition)
+    q = np.full(len(patches), 12)
+    space = Space(patches, q, np.full((1, 2), 2))
+    points = boundary_points(patches, sector.boundary, q, space.batch)
+    turned = torch.cat([batch.y.reshape(-1, 2) @ frame.rotation.T for batch in points])
+    kept = torch.cat([space.coordinates(batch) for batch in points])
+    edge = turned[:, 1].abs() < 1e-12
+    assert float(turned[edge, 1].min()) < 0
+    assert float(kept[edge, 1].min()) >= 0
+    torch.testing.assert_close(turned, kept, rtol=0, atol=1e-15)

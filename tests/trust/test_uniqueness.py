@@ -85,6 +85,28 @@ def test_a_problem_with_one_solution_is_verified(name):
     require_right(Problem(LINE, DETERMINED[name], [ZERO], exact=lambda x: sin(2 * pi * x)), 1e-6)
 
 
+def beside(eigenvalue, off):
+    """-u'' = λ (1 + δ) u + f beside an eigenvalue λ, with a solution that has a part of its mode."""
+    exact = lambda x: sin(7 * x + 1) + x  # noqa: E731
+    value = eigenvalue * (1 + off)
+    source = lambda x: 49 * sin(7 * x + 1) - value * exact(x)  # noqa: E731
+    equation = lambda u, x: -u.xx - value * u - source(x)  # noqa: E731
+    return Problem(LINE, equation, [Dirichlet(exact, on=LINE.boundary)], exact=exact)
+
+
+@pytest.mark.parametrize("modes", [1, 4])
+@pytest.mark.parametrize(("off", "tol"), [(1e-6, 1e-2), (1e-6, 1e-6), (1e-7, 1e-5), (-1e-8, 1e-4)])
+def test_beside_a_resonance_is_solved_to_what_rounding_leaves(modes, off, tol):
+    """Was called not determined up to 2e-6 of the eigenvalue."""
+    require_right(beside((modes * pi) ** 2, off), tol)
+
+
+def test_what_rounding_alone_moves_beyond_the_tolerance_is_said_to_be_so():
+    solution = solve(beside(pi**2, 1e-8), tol=1e-8, time_limit=20.0)
+    assert not solution.converged
+    assert "rounding of the data moves u" in solution.status
+
+
 def test_an_integral_fixes_what_fluxes_leave_free():
     problem = Problem(
         LINE,

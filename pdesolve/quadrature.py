@@ -92,6 +92,15 @@ def chebyshev(n: int, a: float = -1.0, b: float = 1.0) -> tuple[Tensor, Tensor]:
     return a + (b - a) * (theta.cos() + 1) / 2, weight * ((b - a) / 2)
 
 
+def chebyshev_extrema(n: int) -> Tensor:
+    """The points -cos(π k/(n - 1)), k < n, on [-1, 1], ends included.
+
+    >>> chebyshev_extrema(3).round(decimals=15).tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    return -torch.cos(torch.pi * torch.arange(n, dtype=torch.float64) / (n - 1))
+
+
 def clustered_gauss(n: int, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Return Gauss nodes and weights (e, n) on intervals a, b (e,) for integrands with square-root ends.
 

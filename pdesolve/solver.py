@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -14,8 +15,10 @@ from pdesolve.checks.check import require_sound
 from pdesolve.errors import UsageError, did_you_mean
 from pdesolve.methods import METHODS, Method
 from pdesolve.runs.answer import Answer
+from pdesolve.runs.goal import Goal
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
+from pdesolve.solution.reach import reach
 from pdesolve.solution.solution import Solution
 from pdesolve.solution.times import checked_times
 from pdesolve.statement.borders import with_borders
@@ -41,6 +44,7 @@ class Run:
     device: str
     monitor: Monitor
     settings: Any
+    goal: Goal
 
 
 def solve(
@@ -54,6 +58,8 @@ def solve(
     monitor: Monitor | None = None,
     times: Sequence[float] | None = None,
     on_record: Callable[[dict[str, Any]], None] | None = None,
+    norm: str = "l2",
+    absolute: Mapping[str, float] | None = None,
     **settings: Any,
 ) -> Solution:
     """Solve a problem.
@@ -61,7 +67,7 @@ def solve(
     Args:
         problem: what to solve.
         method: one of `pdesolve.methods.METHODS`.
-        tol: relative L2 error asked for, in (0, 1).
+        tol: relative error asked for, in (0, 1); of every unknown in the L2 norm, unless `norm` says otherwise.
         seed: of everything random.
         time_limit: seconds, or None.
         dtype: "float64" or "float32" (trained methods only).
@@ -69,6 +75,8 @@ def solve(
         monitor: progress, history, checkpoints.
         times: at which the files of an evolution are written; the steps of the solver do not depend on them.
         on_record: called with every row of the history as it comes: seconds, level or iteration, estimate or loss.
+        norm: "l2", "range" (beside the deviation from the mean), "h1" (of gradients) or "max" (the largest error).
+        absolute: errors asked for in the units of an unknown, by its name, in place of `tol`: {"T": 0.01}.
         **settings: the method's own settings by name.
 
     Returns:
@@ -84,13 +92,15 @@ def solve(
     chosen = _method(method)
     configured = chosen.configured(settings)
     _check_numbers(tol, seed, time_limit)
+    goal = Goal(tol, norm, absolute or {}).checked(problem.unknowns)
+    _refuse_goal(problem, chosen, goal)
     moments = None if times is None else checked_times(problem.domain, times)
     monitor = monitor or Monitor(time_limit=time_limit)
     if time_limit is not None:
         monitor.time_limit = time_limit
     if on_record is not None:
         monitor.on_record = on_record
-    run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, configured)
+    run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, configured, goal)
     # Methods draw from generators of their own; this one is for modules and functions of the user.
     torch.manual_seed(seed)
     require_sound(problem)
@@ -114,6 +124,8 @@ def solve(
         times=moments,
         **vars(answer.findings),
         verification=answer.verification,
+        norm=norm,
+        absolute=dict(goal.absolute),
     )
     solution.residual_rms = solution.measure_residual()
     # A method without estimate is judged at the end; the error never decides when it stops.
@@ -129,35 +141,51 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
     Raises:
         UsageError: the problem states something that this method would have to ignore, or so does a setting.
     """
-    from pdesolve.adaptive.continuation import continued
+    from pdesolve.marching import march
+
+    evolves = problem.domain.space_dimension > 0 and (bool(problem.scalars) or march.can_march(problem))
+    _refuse_what_gmnm_cannot(problem, evolves)
+    settings: dict[str, Any] = {}
+    if is_ordinary(problem):
+        run.settings.require_none("the unknowns depend on time alone: there are no patches")
+    else:
+        run.settings.require_applicable(evolves, bool(problem.data))
+        settings = run.settings.of_discretisation
+        _refuse_too_many_cells(problem, settings)
+    attempt = partial(_attempt, problem, run, evolves, settings)
+    if run.goal.plain:
+        return attempt(run.tol, None)
+    return reach(problem, run.goal, attempt)
+
+
+def _attempt(
+    problem: Problem, run: Run, evolves: bool, settings: dict[str, Any], tol: float, before: Answer | None
+) -> Answer:
+    """Solve to a relative L2 error, of a steady problem from the patches of the attempt before, where there is one."""
+    from pdesolve.adaptive.continuation import continued, guessed
     from pdesolve.adaptive.solve import solve_adaptively
     from pdesolve.marching import march
     from pdesolve.marching.ordinary.march import march_in_time
 
-    evolves = problem.domain.space_dimension > 0 and (bool(problem.scalars) or march.can_march(problem))
-    _refuse_what_gmnm_cannot(problem, evolves)
     if is_ordinary(problem):
-        run.settings.require_none("the unknowns depend on time alone: there are no patches")
-        return march_in_time(problem, run.tol, run.monitor)
-    from_data = bool(problem.data)
-    run.settings.require_applicable(evolves, from_data)
-    settings = run.settings.of_discretisation
-    _refuse_too_many_cells(problem, settings)
+        return march_in_time(problem, tol, run.monitor)
+    if evolves:
+        return march.march(problem, tol, run.monitor, run.device, **settings)
+    if before is not None and before.verification is not None:
+        near = before.verification.expansion
+        return solve_adaptively(guessed(problem, near), tol, run.monitor, run.device, near, **settings)
     if run.settings.continuation is not None:
-        near, mixture = continued(problem, run.settings.continuation, run.monitor, run.device)
-        return solve_adaptively(near, run.tol, run.monitor, run.device, mixture, **settings)
-    strategy = _strategy(problem, evolves)
-    return strategy(problem, run.tol, run.monitor, run.device, **settings)
+        easier, mixture = continued(problem, run.settings.continuation, run.monitor, run.device)
+        return solve_adaptively(easier, tol, run.monitor, run.device, mixture, **settings)
+    return _strategy(problem)(problem, tol, run.monitor, run.device, **settings)
 
 
-def _strategy(problem: Problem, evolves: bool) -> Any:
+def _strategy(problem: Problem) -> Any:
     """Which loop solves it. Only that one is imported: what is identified takes a third of a second for statistics."""
     if problem.eigenvalues is not None:
         return import_module("pdesolve.eigen.solve").solve_eigenvalues
     if problem.data:
         return import_module("pdesolve.inverse.solve").solve_inverse
-    if evolves:
-        return import_module("pdesolve.marching.march").march
     return import_module("pdesolve.adaptive.solve").solve_adaptively
 
 
@@ -258,6 +286,26 @@ def _check_numbers(tol: float, seed: int, time_limit: float | None) -> None:
     if not (isinstance(tol, (int, float)) and math.isfinite(tol) and 0 < tol < 1):
         message = f"tol={tol!r}; expected a relative error between 0 and 1, such as 1e-6"
         raise UsageError(message)
+
+
+def _refuse_goal(problem: Problem, method: Method, goal: Goal) -> None:
+    """No other norm where nothing would tell the error in it."""
+    if goal.plain:
+        return
+    asked = named("absolute")
+    if goal.norm != "l2":
+        asked = named("norm", goal.norm)
+    if not method.estimates:
+        message = f"{asked}: method {method.name} does not estimate its error; use method gmnm"
+    elif problem.eigenvalues is not None:
+        message = f"{asked}: the tolerance of an eigenvalue problem is that of its eigenvalues; leave it out"
+    elif problem.data:
+        message = (
+            f"{asked}: what is identified from data is judged by its relative L2 error only; leave it out"
+        )
+    else:
+        return
+    raise UsageError(message)
 
 
 def _dtype(name: str, method: Method) -> torch.dtype:

@@ -84,9 +84,7 @@ def continued(
             raise SolveError(message)
         if result.converged:
             mixture = result.expansion
-            names = problem.coordinates
-            guess = {u: Trace(mixture, i, names) for i, u in enumerate(problem.unknowns)}
-            current = problem.with_guess(guess)
+            current = guessed(problem, mixture)
             reached = at
             step = 2 * step
         elif reached < 0:
@@ -102,6 +100,12 @@ def continued(
                 raise SolveError(message)
     assert mixture is not None
     return current, mixture
+
+
+def guessed(problem: Problem, mixture: PartitionedMixture) -> Problem:
+    """The problem with a solution nearby as its guess."""
+    names = problem.coordinates
+    return problem.with_guess({u: Trace(mixture, i, names) for i, u in enumerate(problem.unknowns)})
 
 
 def _between(begin: float, end: float, at: float) -> float:

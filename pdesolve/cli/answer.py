@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from pdesolve.cli import goals
 from pdesolve.cli.quantities import table_rows
 from pdesolve.cli.values import duration, short
 from pdesolve.runs.run_directory import json_ready
@@ -51,6 +52,8 @@ def answer_sentence(record: Mapping[str, Any], verdict: str) -> str:
 
 
 def _figures(record: Mapping[str, Any]) -> str:
+    if record.get("goal"):
+        return goals.figures(record["goal"])
     error = record["relative_l2_error"]
     estimate = record["estimated_error"]
     bound = f"tolerance {short(record['tol'])}"
@@ -72,16 +75,25 @@ def _table(record: Mapping[str, Any], files: Mapping[str, str]) -> str:
         ("relative L2 error", _figure(record, "relative_l2_error")),
         ("largest error", _figure(record, "max_error")),
         ("estimated error", _figure(record, "estimated_error")),
-        ("residual (rms)", _figure(record, "residual_rms")),
+        ("residual (rms)", _residual(record)),
         ("degrees of freedom", _count(record["degrees_of_freedom"])),
         ("time", f"{duration(record['seconds'])}, {record['dtype']} on {record['device']}"),
         *((name, path) for name, path in files.items()),
     ]
     # What was asked for comes first: parameters of an inverse problem, and quantities.
-    rows = _eigenvalues(record) + _identified(record) + table_rows(record) + rows
+    rows = _eigenvalues(record) + _identified(record) + table_rows(record) + goals.rows(record) + rows
     name = click.style(record["problem"], bold=True)
-    title = f"{name}  {record['method']}, tolerance {short(record['tol'])}"
+    title = f"{name}  {record['method']}, {goals.title(record)}"
     return "\n".join(["", title, *(f"  {name:<20}{text}" for name, text in rows if text), ""])
+
+
+def _residual(record: Mapping[str, Any]) -> str:
+    """The residual, and beside the largest term of the equation, which has the same units."""
+    figure = _figure(record, "residual_rms")
+    share = record.get("relative_residual")
+    if figure and share is not None:
+        return f"{figure}, {short(share)} of the largest term of the equation"
+    return figure
 
 
 def _count(number: int | None) -> str:

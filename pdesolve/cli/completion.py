@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from pdesolve.errors import UsageError
 from pdesolve.methods import METHODS
+from pdesolve.runs.goal import NORMS
 
 # By this variable the shell asks; click derives its name from that of the program.
 VARIABLE = "_PDESOLVE_COMPLETE"
@@ -54,6 +55,11 @@ def method_names(
     """Methods that begin with what was typed."""
     known = METHODS.values()
     return [CompletionItem(m.name, help=m.summary) for m in known if m.name.startswith(incomplete)]
+
+
+def norm_names(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Norms that begin with what was typed."""
+    return [CompletionItem(name, help=text) for name, text in NORMS.items() if name.startswith(incomplete)]
 
 
 def setting_names(

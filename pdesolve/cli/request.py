@@ -14,7 +14,7 @@ from pdesolve.runs.run_directory import newest_run, problem_sha256
 
 RUNS = Path("runs")
 # These decide the numbers of a run: one that goes on must have the same.
-DECISIVE = ("method", "tol", "seed", "dtype", "device", "settings", "params")
+DECISIVE = ("method", "tol", "norm", "absolute", "seed", "dtype", "device", "settings", "params")
 # These decide at which times its files are written.
 WRITTEN = ("times", "steps")
 
@@ -26,6 +26,8 @@ class Request:
     file: str
     method: str
     tol: float
+    norm: str
+    absolute: dict[str, float]
     seed: int
     time_limit: float | None
     dtype: str

@@ -162,7 +162,8 @@ class Session:
 
         request = self.request
         options = {
-            key: getattr(request, key) for key in ("method", "tol", "seed", "time_limit", "dtype", "device")
+            key: getattr(request, key)
+            for key in ("method", "tol", "norm", "absolute", "seed", "time_limit", "dtype", "device")
         }
         self.monitor.started += self._idle()
         try:

@@ -23,7 +23,27 @@ from pdesolve.errors import UsageError
     shell_complete=completion.method_names,
     help="See `pdesolve ls methods`. [gmnm]",
 )
-@click.option("--tol", default=1e-6, type=float, metavar="ERROR", help="Relative L2 error asked for. [1e-6]")
+@click.option(
+    "--tol",
+    default=1e-6,
+    type=float,
+    metavar="ERROR",
+    help="Relative error asked for; L2, unless --norm is given. [1e-6]",
+)
+@click.option(
+    "--norm",
+    default="l2",
+    metavar="NAME",
+    shell_complete=completion.norm_names,
+    help="l2; range: beside the deviation from the mean; h1: of gradients; max: the largest error. [l2]",
+)
+@click.option(
+    "--absolute",
+    multiple=True,
+    metavar="U=ERROR",
+    callback=values.numbers,
+    help="Error of an unknown asked for in its units, in place of --tol.",
+)
 @click.option("--seed", default=0, type=int, metavar="N", help="Of everything random. [0]")
 @click.option("--time-limit", type=float, metavar="S", help="Seconds; of a resumed run, all parts together.")
 @click.option("--dtype", default="float64", metavar="TYPE", help="float64 or float32. [float64]")

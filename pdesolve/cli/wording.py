@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Options of `pdesolve solve` and `sweep`; what is none of them is a setting of the method.
-OPTIONS = """method tol seed time_limit dtype device param out vtk plot resume force json quiet debug jobs
+OPTIONS = """method tol norm absolute seed time_limit dtype device param out vtk plot resume force json quiet debug jobs
     threads along over points""".split()
 
 

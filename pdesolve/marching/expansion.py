@@ -17,7 +17,7 @@ from pdesolve.marching.radau import differentiation, lagrange, radau
 from pdesolve.marching.step import Slab
 from pdesolve.patches.expansion import Expansion
 from pdesolve.patches.mixture import PartitionedMixture
-from pdesolve.quadrature import gauss_legendre
+from pdesolve.quadrature import chebyshev_extrema, gauss_legendre
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.problem import Problem
 
@@ -94,6 +94,20 @@ class CollocatedMixture:
             points = torch.cat([x.repeat_interleave(len(t), 0), t.repeat(len(x))[:, None]], 1)
             parts.append((points, (w[:, None] * v).reshape(-1)))
         return _joined(parts)
+
+    def closed_points(self, problem: Problem) -> Tensor:
+        """Points (n, d) of the closed patches in space, at times of every slab from its first to its last."""
+        space = problem.domain.space
+        found = {id(m.partition): m.closed_points_on(space, problem) for m in self.slabs}
+        total = sum(len(found[id(m.partition)]) for m in self.slabs)
+        # Ends and middle are the least; fewer times where there are very many points.
+        t = (1 + chebyshev_extrema(max(3, min(MOST_TIMES, MOST_POINTS // total)))) / 2
+        parts = []
+        for (a, b), mixture in zip(pairwise(self.times.tolist()), self.slabs, strict=True):
+            x = found[id(mixture.partition)]
+            times = (a + (b - a) * t).repeat(len(x))[:, None]
+            parts.append(torch.cat([x.repeat_interleave(len(t), 0), times], 1))
+        return torch.cat(parts)
 
     def is_cut(self, problem: Problem) -> bool:
         """Whether the boundary cuts patches."""

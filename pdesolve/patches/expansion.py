@@ -37,6 +37,9 @@ class Expansion(Protocol):
     def quadrature(self, problem: Problem) -> tuple[Tensor, Tensor]:
         """Points (n, d) and weights (n,) of a rule that resolves every piece, at other points than the solve's."""
 
+    def closed_points(self, problem: Problem) -> Tensor:
+        """Points (n, d) of every piece with its ends and faces, among which the largest value is sought."""
+
     def is_cut(self, problem: Problem) -> bool:
         """Whether the boundary cuts pieces: there, points on the whole piece measure an error, but no integral."""
 

@@ -24,7 +24,7 @@ from pdesolve.geometry.rules.subdivision import part_of
 from pdesolve.least_squares.sparse.row_blocks import Columns
 from pdesolve.patches.basis import Basis, GaussianLegendre, basis_size
 from pdesolve.patches.partition import Partition
-from pdesolve.patches.quadrature import cover_on, patch_rule
+from pdesolve.patches.quadrature import closed_points, cover_on, patch_rule
 from pdesolve.patches.rotation import rotate_indices, rotation_key
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.problem import Problem
@@ -184,6 +184,14 @@ class PartitionedMixture:
     def quadrature_on(self, domain: Domain, problem: Problem) -> tuple[Tensor, Tensor]:
         """The same, on a slab of a problem, or on its domain in space."""
         return patch_rule(cover_on(domain, problem, self), self.q)
+
+    def closed_points(self, problem: Problem) -> Tensor:
+        """Points (n, d) of the closed patches, and of the boundary where it cuts some."""
+        return self.closed_points_on(problem.domain, problem)
+
+    def closed_points_on(self, domain: Domain, problem: Problem) -> Tensor:
+        """The same, on a slab of a problem, or on its domain in space."""
+        return closed_points(cover_on(domain, problem, self), self.q)
 
     def is_cut(self, problem: Problem) -> bool:
         """Whether the boundary cuts patches."""

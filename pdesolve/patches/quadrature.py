@@ -12,8 +12,12 @@ from torch import Tensor
 from pdesolve.geometry import Domain
 from pdesolve.patches.cover import Frame, Patches, interior_points
 from pdesolve.patches.partition import Partition
+from pdesolve.quadrature import chebyshev_extrema
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.subdomains import subdomains_of
+
+# Of a rule on the boundary: points along each piece, at which a largest value may be.
+ON_BOUNDARY = 40
 
 
 class OnPatches(Protocol):
@@ -63,3 +67,23 @@ def patch_rule(patches: Patches, q: np.ndarray) -> tuple[Tensor, Tensor]:
         points.append(batch.y[keep] @ patches.frame.rotation.T)
         weights.append(w[keep])
     return torch.cat(points), torch.cat(weights)
+
+
+def closed_points(patches: Patches, q: np.ndarray) -> Tensor:
+    """Points (n, d) of patches of degrees q (e,) with their faces and corners, denser toward these, as maxima are.
+
+    Chebyshev's extrema on each patch, two more along an axis than the degree; those within the closed domain.
+    """
+    found = []
+    domain = patches.frame.domain
+    for degree in np.unique(q):
+        cells = np.flatnonzero(q == degree)
+        axis = chebyshev_extrema(int(degree) + 2)
+        t = torch.cartesian_prod(*[axis] * patches.dimension).reshape(-1, patches.dimension)
+        centre = torch.from_numpy(patches.centre[cells])[:, None]
+        half = torch.from_numpy(patches.half[cells])[:, None]
+        x = (centre + half * t).flatten(0, 1) @ patches.frame.rotation.T
+        found.append(x[domain.contains(x, domain.rounding)])
+    if patches.cut.any():  # where nothing of a patch lies on the boundary
+        found.append(domain.boundary.rule(domain, ON_BOUNDARY).points)
+    return torch.cat(found)

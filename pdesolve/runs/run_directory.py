@@ -23,6 +23,8 @@ from pdesolve.runs.wording import named
 
 # Raised when a run of before cannot go on.
 FORMAT = "pdesolve run 1"
+# What runs meant that were saved before there was a word for it.
+SINCE: dict[str, Any] = {"norm": "l2", "absolute": {}}
 # What a run writes: all that `--force` may remove.
 RESULTS = ("run.json", "problem.py", "history.jsonl", "checkpoint.pt", "summary.json", "solution.pt")
 
@@ -196,7 +198,7 @@ def refuse_differences(path: Path, saved: Mapping[str, Any], now: Mapping[str, A
     found = [
         _difference(key, saved.get(key), value)
         for key, value in json_ready(now).items()
-        if saved.get(key) != value
+        if saved.get(key, SINCE.get(key)) != value
     ]
     if found:
         message = (
@@ -211,7 +213,7 @@ def _difference(key: str, saved: Any, now: Any) -> str:
         return "the problem file has changed"
     if isinstance(saved, dict) and isinstance(now, dict):
         names = [name for name in {**saved, **now} if saved.get(name) != now.get(name)]
-        option = {"settings": named, "params": _constant}[key]
+        option = {"settings": named, "params": _constant, "absolute": _absolute}[key]
         return ", ".join(
             f"{option(name)} was {saved.get(name, 'not given')} and is {now.get(name, 'not given')}"
             for name in names
@@ -221,6 +223,10 @@ def _difference(key: str, saved: Any, now: Any) -> str:
 
 def _constant(name: str) -> str:
     return named("param", name)
+
+
+def _absolute(name: str) -> str:
+    return named("absolute", name)
 
 
 def newest_run(folder: Path, prefix: str) -> Path | None:

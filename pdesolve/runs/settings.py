@@ -11,7 +11,9 @@ from pdesolve.errors import UsageError, did_you_mean
 # Arguments of `solve` itself, and other words for them: they are often looked for among the settings.
 ARGUMENTS = {
     "method": (),
-    "tol": ("tolerance", "rtol", "atol", "eps", "accuracy", "error"),
+    "tol": ("tolerance", "rtol", "eps", "accuracy", "error"),
+    "norm": ("measure",),
+    "absolute": ("atol", "abs_tol", "absolute_error"),
     "seed": (),
     "time_limit": ("timeout", "max_time", "limit", "budget"),
     "dtype": (),

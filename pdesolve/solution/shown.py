@@ -22,6 +22,7 @@ def rows(solution: Any) -> list[tuple[str, str]]:
         "residual (rms)": solution.residual_rms,
     }
     shown = [(name, f"{value:.1e}") for name, value in figures.items() if value is not None]
+    shown[:0] = _of_goal(solution)
     parameters = ", ".join(f"{name} = {value:.6g}" for name, value in solution.parameters.items())
     if solution.spectrum:
         shown[:0] = in_words(solution.spectrum, solution.problem.eigenvalues.name)
@@ -32,6 +33,19 @@ def rows(solution: Any) -> list[tuple[str, str]]:
         ("method", f"{solution.method}, tolerance {solution.tol:g}, {solution.seconds:.3g} s"),
         ("status", solution.status),
     ]
+
+
+def _of_goal(solution: Any) -> list[tuple[str, str]]:
+    """What is estimated in the norm that was asked for; nothing where that is the relative L2 norm."""
+    goal = solution.goal_summary().get("goal")
+    if not goal:
+        return []
+    shown = [
+        f"{name} {one['estimated_error']:.1e}"
+        for name, one in goal["unknowns"].items()
+        if one["estimated_error"] is not None
+    ]
+    return [(f"in the {goal['norm']} norm", ", ".join(shown) or "unknown")]
 
 
 def text(solution: Any) -> str:

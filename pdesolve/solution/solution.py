@@ -18,8 +18,10 @@ from pdesolve.solution import shown
 from pdesolve.solution.asked import Asked
 from pdesolve.solution.coordinates import at_coordinates
 from pdesolve.solution.files import approximator_from, approximator_state, read_solution, write_solution
+from pdesolve.solution.in_norms import InNorms
 from pdesolve.solution.measures import error_rule, is_trained, relative_l2
 from pdesolve.solution.modes import OfModes
+from pdesolve.solution.residuals import relative_residual
 from pdesolve.solution.spectrum import spectrum_summary
 from pdesolve.solution.times import checked_times
 from pdesolve.statement.calculus import MultiIndex
@@ -34,7 +36,7 @@ RESIDUALS = 200_000
 
 
 @dataclass(eq=False)
-class Solution(OfModes):
+class Solution(OfModes, InNorms):
     """An approximate solution with its provenance.
 
     Attributes:
@@ -53,6 +55,7 @@ class Solution(OfModes):
         times: when an evolution is written, where that was asked for; None leaves it to the format.
         verification: the solution beside it, that tells the errors of quantities.
         spectrum: eigenvalues with their errors, bounds and groups; empty where none are sought.
+        norm, absolute: the norm of the tolerance, and tolerances in the units of an unknown, by its name.
     """
 
     problem: Problem
@@ -76,6 +79,8 @@ class Solution(OfModes):
     times: tuple[float, ...] | None = None
     verification: SecondSolution | None = None
     spectrum: dict[str, Any] = field(default_factory=dict)
+    norm: str = "l2"
+    absolute: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return shown.text(self)
@@ -208,27 +213,6 @@ class Solution(OfModes):
         exact = torch.where(seen, exact, 0.0)
         error = torch.where(seen, self.evaluate(points).to(exact) - exact, 0.0)
         return relative_l2(error, exact, weights), error.abs().amax(0).tolist()
-
-    def relative_l2_error(self, unknown: str | None = None) -> float | None:
-        """‖u - u*‖/‖u*‖ against `exact` or `reference`; of a system the largest, unless one is named."""
-        return self._error(0, unknown)
-
-    def max_error(self, unknown: str | None = None) -> float | None:
-        """Largest |u - u*| over the same points."""
-        return self._error(1, unknown)
-
-    def _error(self, kind: int, unknown: str | None) -> float | None:
-        if self._errors is None:
-            return None
-        values = self._errors[kind]
-        if unknown is None:
-            return _largest(values)
-        return values[self.index_of(unknown)]
-
-    @property
-    def estimated_error(self) -> float | None:
-        """A-posteriori estimate of the relative L2 error, the largest over the unknowns."""
-        return None if self.estimates is None else _largest(self.estimates)
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -393,6 +377,8 @@ class Solution(OfModes):
                 name: self._accuracy(name, estimate)
                 for name, estimate in zip(self.unknowns, estimates, strict=True)
             }
+        found["relative_residual"] = relative_residual(self, *self._rule)
+        found |= self.goal_summary()
         if self.spectrum:
             found |= spectrum_summary(self.spectrum)
         if self.parameters:
@@ -439,13 +425,6 @@ class Solution(OfModes):
         """
         problem, approximator, provenance = read_solution(Path(directory), problem)
         return cls(problem=problem, approximator=approximator, **provenance)
-
-
-def _largest(values: Sequence[float]) -> float:
-    """The largest, or NaN where there is one: `max` alone would pass over it."""
-    if any(map(math.isnan, values)):
-        return math.nan
-    return max(values)
 
 
 def _finite(value: float | None) -> float | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.marching.radau import differentiation, lagrange, radau
-from pdesolve.quadrature import gauss_legendre
+from pdesolve.quadrature import chebyshev_extrema, gauss_legendre
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.problem import Problem
 
@@ -90,6 +90,12 @@ class TimePolynomials:
         del problem
         t, w = self.rule(self.stages + 3)
         return t[:, None], w
+
+    def closed_points(self, problem: Problem) -> Tensor:
+        """Times (n, 1) of every step from its first to its last."""
+        del problem
+        t = (1 + chebyshev_extrema(self.stages + 3)) / 2
+        return (self.times[:-1, None] + self.times.diff()[:, None] * t).reshape(-1, 1)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to rebuild it, as tensors."""

@@ -5,11 +5,14 @@ import pytest
 import torch
 from block_matrices import dense, grid_centres, grid_pairs, random_layout, random_rows
 
-from pdesolve.errors import OutOfMemoryError, SolveError
-from pdesolve.least_squares.sparse import condensed_cholesky, dissection
+from pdesolve.errors import OutOfMemoryError, OutOfTimeError, SolveError
+from pdesolve.least_squares.sparse import condensed_cholesky, dissection, multifrontal
 from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.sparse.dissection import Faces, nested_dissection
+from pdesolve.least_squares.sparse.hands import Threads
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
+from pdesolve.least_squares.sparse.side_by_side import side_by_side, threads_for_pieces
+from pdesolve.runs.deadline import check_deadline, enforced
 
 GRIDS = {
     "one": (1,),
@@ -190,6 +193,62 @@ def test_equal_patches_are_condensed_once(faces, rhs):
         ends = (cells, cells.roll(-1))
         rows.append(RowBlocks.make(layout, ends, (left.expand(6, -1, -1), right.expand(6, -1, -1))))
     found = factor(layout, np.arange(6.0)[:, None], rows)
-    assert [len(batch.lower) for batch in found.batches] == [1]
+    assert [len(batch.lower) for batch in found.parts[0].batches] == [1]
     matrix, b = dense(rows, layout), torch.randn(30, *rhs, generator=generator, dtype=torch.float64)
     assert torch.allclose(found.solve(b), torch.linalg.solve(matrix.T @ matrix, b), rtol=1e-9, atol=1e-10)
+
+
+class Cut(Threads):
+    """As many subtrees as asked for."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def subtrees(self, _):
+        return self.number
+
+
+def test_any_cut_of_the_tree_solves_the_same(grid):
+    layout = random_layout(int(np.prod(grid)))
+    rows = random_rows(layout, grid_pairs(grid))
+    scale = torch.ones(layout.total, dtype=torch.float64)
+    b = torch.randn(layout.total, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    whole = factor(layout, grid_centres(grid), rows).solve(b)
+    for number in (2, 5, 1000):
+        found = CondensedCholesky(layout, grid_centres(grid), rows, scale, hands=Cut(number))
+        assert len(found.parts) <= number
+        assert torch.allclose(found.solve(b), whole, rtol=1e-10, atol=1e-11)
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch):
+    monkeypatch.setattr(dissection, "LEAF_COLUMNS", 12)
+    monkeypatch.setattr(multifrontal, "PANEL", 7)
+    monkeypatch.setattr(multifrontal, "BLOCK", 5)
+    layout = random_layout(72)
+    rows = random_rows(layout, grid_pairs((9, 8)))
+    scale = torch.ones(layout.total, dtype=torch.float64)
+    b = torch.randn(layout.total, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(CondensedCholesky(layout, grid_centres((9, 8)), rows, scale, hands=Cut(5)).solve(b))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+def test_time_that_is_over_is_heard_on_other_threads():
+    def over():
+        return "over"
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with enforced(over), threads_for_pieces(), pytest.raises(OutOfTimeError, match="over"):
+            side_by_side(lambda _: check_deadline(), [1, 2])
+    finally:
+        torch.set_num_threads(before)

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from pdesolve.least_squares.sparse.numbering import Numbering
-from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks, shared
+from pdesolve.least_squares.sparse.row_blocks import shared
+from pdesolve.least_squares.sparse.sides import PatchRows, Side
 from pdesolve.runs.deadline import check_deadline
 
 # Singular value, of columns of norm one, below which a Gram matrix has lost half of the digits
@@ -26,85 +27,6 @@ POOR = 1e-4
 # Column scales that agree to so many digits are those of patches that are alike: they come from the same matrices, and
 # differ by the rounding of their sums only.
 SCALE_DIGITS = 1e8
-
-
-@dataclass(frozen=True)
-class Side:
-    """Rows of a block as the patches on one side of it see them.
-
-    Attributes:
-        block: the rows.
-        number: which of its one or two patches.
-        begin: the first of its faces; 0 for rows of one patch.
-    """
-
-    block: RowBlocks
-    number: int
-    begin: int = 0
-
-    @property
-    def joins(self) -> bool:
-        """Whether the rows touch another patch, too."""
-        return len(self.block.groups) == 2
-
-    @property
-    def weight(self) -> float:
-        """Of the Gram matrix: rows that join two patches enter √2 times each."""
-        return float(len(self.block.groups))
-
-    @property
-    def patches(self) -> np.ndarray:
-        """The patches (b,)."""
-        return self.block.groups[self.number].numpy()
-
-    @property
-    def matrix(self) -> Tensor:
-        """The matrices (b, m, k)."""
-        return self.block.matrices[self.number]
-
-    def starts(self, numbering: Numbering) -> np.ndarray:
-        """First row (b,) of each face among those of its patch."""
-        if not self.joins:
-            return np.zeros(len(self.patches), dtype=np.int64)
-        return numbering.local[self.begin : self.begin + len(self.patches), self.number]
-
-    def scaled(self, chosen: Tensor, scale: Tensor) -> Tensor:
-        """The chosen matrices with scaled columns."""
-        return self.matrix[chosen] * scale[self.block.columns[self.number][chosen]][:, None, :]
-
-
-@dataclass(frozen=True)
-class PatchRows:
-    """All rows, by the patches they touch.
-
-    Attributes:
-        layout: columns of the patches.
-        scale: (p,) of the columns.
-        single: rows of one patch.
-        double: rows that join two.
-    """
-
-    layout: Columns
-    scale: Tensor
-    single: list[RowBlocks]
-    double: list[RowBlocks]
-
-    @classmethod
-    def of(cls, layout: Columns, scale: Tensor, rows: list[RowBlocks]) -> PatchRows:
-        """Sort blocks; rows that touch a patch from both sides are rows of one patch."""
-        merged = [part for block in rows for part in block.merged()]
-        single = [block for block in merged if len(block.groups) == 1]
-        double = [block for block in merged if len(block.groups) == 2]
-        return cls(layout, scale, single, double)
-
-    def sides(self) -> Iterator[Side]:
-        """Every block from every side."""
-        yield from (Side(block, 0) for block in self.single)
-        begin = 0
-        for block in self.double:
-            yield Side(block, 0, begin)
-            yield Side(block, 1, begin)
-            begin += len(block.groups[0])
 
 
 @dataclass(frozen=True)
@@ -183,7 +105,7 @@ def condense(rows: PatchRows, numbering: Numbering, shift: float) -> Condensed |
 
 def _kinds(rows: PatchRows, numbering: Numbering) -> np.ndarray:
     """Per patch (e,) the first one that has the same rows in the same places, and columns of the same scale."""
-    sides = list(rows.sides())
+    sides = rows.sides
     signature = np.zeros((len(rows.layout.sizes), len(sides) + 3), dtype=np.int64)
     # Which blocks have the same matrix, such as those of other batches of cells.
     columns: dict[tuple, int] = {}
@@ -196,7 +118,7 @@ def _kinds(rows: PatchRows, numbering: Numbering) -> np.ndarray:
             # That matrix was seen at the same patches already: twice the same rows are not once.
             if signature[patches, column].any():
                 column = j
-            signature[patches, column] = side.starts(numbering) + 1
+            signature[patches, column] = side.starts + 1
         else:
             signature[patches, j] = -1 - np.arange(b)
     signature[:, -3] = rows.layout.sizes.numpy()
@@ -252,7 +174,7 @@ def _gram_matrices(rows: PatchRows, members: list[np.ndarray], place: np.ndarray
     for mine in members:
         k = int(sizes[mine[0]])
         grams.append(rows.scale.new_zeros(len(mine), k, k))
-    for side in rows.sides():
+    for side in rows.sides:
         check_deadline()
         _add_gram(grams, place, side)
     return grams
@@ -264,11 +186,8 @@ def _add_gram(grams: list[Tensor], place: np.ndarray, side: Side) -> None:
     known = place[patches, 0] >= 0
     if not known.any():
         return
-    block = side.block
-    if not known.all():
-        block = block.some(torch.from_numpy(known))
-        patches = patches[known]
-    part = block.gram(side.number)
+    part = side.gram(np.flatnonzero(known))
+    patches = patches[known]
     kinds = place[patches, 0]
     for i in np.unique(kinds):
         here = np.flatnonzero(kinds == i)
@@ -297,12 +216,12 @@ def _couplings(
             scale.new_zeros(len(mine), int(numbering.rows_of_patch[mine[0]]), int(sizes[mine[0]]))
         )
     signed = (-scale, scale)
-    for side in rows.sides():
+    for side in rows.sides:
         if not side.joins:
             continue
         m = side.matrix.shape[1]
         places = place[side.patches]
-        starts = side.starts(numbering)
+        starts = side.starts
         for i in np.unique(places[:, 0]):
             if i < 0:
                 continue
@@ -339,7 +258,7 @@ def _improved(lower: Tensor, patches: np.ndarray, rows: PatchRows) -> Tensor:
     number[patches[poor]] = np.arange(len(poor))
     first = lower[torch.from_numpy(poor).to(lower.device)]
     gram = torch.zeros_like(first)
-    for side in rows.sides():
+    for side in rows.sides:
         mine = number[side.patches]
         here = np.flatnonzero(mine >= 0)
         if not len(here):

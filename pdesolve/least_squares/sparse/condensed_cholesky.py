@@ -1,23 +1,28 @@
 """Cholesky factorisation of least squares on patches: each patch condensed to its faces, the faces by multifrontal.
 
 What `condense` leaves couples faces alone: in the plane 2q unknowns to a face instead of q²/2 to a patch.
-`multifrontal` eliminates them in the order of `dissection`.
+`multifrontal` eliminates them in the order of `dissection`, `subtrees` of it side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pdesolve.errors import OutOfMemoryError, SolveError
-from pdesolve.least_squares.sparse.condense import Condensed, PatchRows, condense
 from pdesolve.least_squares.sparse.dissection import Faces, Front, nested_dissection
-from pdesolve.least_squares.sparse.multifrontal import FrontFactor, eliminate, solve_fronts
+from pdesolve.least_squares.sparse.hands import Hands, Threads
+from pdesolve.least_squares.sparse.multifrontal import FrontFactor, eliminate_last, solve_fronts
 from pdesolve.least_squares.sparse.numbering import Numbering
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
+from pdesolve.least_squares.sparse.side_by_side import threads_for_pieces
+from pdesolve.least_squares.sparse.sides import PatchRows, split
+from pdesolve.least_squares.sparse.subtrees import Subtree, places
 from pdesolve.runs.memory import available_memory
 from pdesolve.runs.wording import named
 
@@ -25,6 +30,7 @@ from pdesolve.runs.wording import named
 FIRST_SHIFT = 1e-14
 # Beyond it the factor would be that of another matrix
 LARGEST_SHIFT = 1e-4
+THREADS = Threads()
 # Of the free memory that a factor may take: the rows of the next step need some, too
 ROOM = 0.8
 
@@ -38,6 +44,7 @@ class CondensedCholesky:
         rows: A, in blocks.
         scale: (p,) scaling of the columns.
         shift: added to the diagonal; multiplied by 100 until the factorisation exists.
+        hands: who factors the subtrees and keeps them.
 
     Raises:
         SolveError: the matrix is not positive definite; A holds values that are not finite.
@@ -52,25 +59,51 @@ class CondensedCholesky:
         rows: Sequence[RowBlocks],
         scale: Tensor,
         shift: float = FIRST_SHIFT,
+        hands: Hands = THREADS,
     ):
         self.layout = layout
-        split = PatchRows.of(layout, scale, list(rows))
-        self.faces = Faces.of(split.double)
+        single, double = split(rows)
+        self.faces = Faces.of(double)
         fronts = nested_dissection(centres, self.faces)
         numbering = Numbering.of(self.faces, fronts, len(layout.sizes))
         for front in fronts:
             front.border = numbering.sorted_by_rank(front.border)
         _require_memory(layout, numbering, fronts, scale)
-        while (made := _factored(split, numbering, fronts, shift)) is None:
-            shift *= 100
-            if shift > LARGEST_SHIFT:
-                message = (
-                    "the normal equations are not positive definite; the residual may hold non-finite values"
-                )
-                raise SolveError(message)
+        every = PatchRows.of(layout, scale, single, double, numbering)
+        self.hands = hands
+        self.places, last = places(layout, numbering, fronts, hands.subtrees(layout.total), scale.device)
+        # Made one after the other, since they copy the rows
+        trees = [partial(Subtree.of, place, every, numbering, fronts) for place in self.places]
+        with threads_for_pieces():
+            while (made := self._factored(trees, last, numbering, fronts, shift)) is None:
+                shift *= 100
+                if shift > LARGEST_SHIFT:
+                    message = "the normal equations are not positive definite; the residual may hold non-finite values"
+                    raise SolveError(message)
         self.shift = shift
-        condensed, self.factors = made
-        self.batches = condensed.batches
+        self.parts, self.last = made
+
+    def _factored(
+        self,
+        trees: Sequence[Callable[[], Subtree]],
+        last: list[int],
+        numbering: Numbering,
+        fronts: list[Front],
+        shift: float,
+    ) -> tuple[list[Any], list[FrontFactor]] | None:
+        """Subtrees and last fronts; None if a pivot is not positive."""
+        made = self.hands.factor(trees, shift)
+        if made is None:
+            return None
+        parts, left = made
+        updates = {}
+        for place, schur in zip(self.places, left, strict=True):
+            if schur is not None:
+                updates[place.root] = schur
+        factors = eliminate_last(updates, numbering, fronts, last, shift)
+        if factors is None:
+            return None
+        return parts, factors
 
     def resembles(self, layout: Columns, rows: Sequence[RowBlocks]) -> bool:
         """Whether rows touch the same columns in the same faces as those of this factor."""
@@ -83,38 +116,25 @@ class CondensedCholesky:
     @property
     def entries(self) -> int:
         """Stored numbers in the factor."""
-        local = sum(batch.lower.numel() + batch.side.numel() for batch in self.batches)
-        return local + sum(front.entries for front in self.factors)
+        return self.hands.entries(self.parts) + sum(front.entries for front in self.last)
 
     def solve(self, b: Tensor) -> Tensor:
         """Solve (D AᵀA D + shift) x = b for one vector (p,), or for several (p, j)."""
+        with threads_for_pieces():
+            return self._solved(b)
+
+    def _solved(self, b: Tensor) -> Tensor:
+        reduced, updates = self.hands.reduce(self.parts, [b[place.columns] for place in self.places])
         z = b.new_zeros(int(self.faces.sizes.sum()), *b.shape[1:])
-        reduced = []
-        for batch in self.batches:
-            w = torch.linalg.solve_triangular(batch.lower, batch.gather(b, batch.columns), upper=False)
-            reduced.append(w)
-            update = batch.spread(torch.bmm(batch.side.mT, w))
-            z.index_add_(0, batch.rows.flatten(), update.reshape(-1, *b.shape[1:]), alpha=-1)
-        solve_fronts(self.factors, z)
+        # In the order of the tree, whichever was there first
+        for place, update in zip(self.places, updates, strict=True):
+            z.index_add_(0, place.border, update)
+        solve_fronts(self.last, z)
+        found = self.hands.substitute(self.parts, reduced, [z[place.border] for place in self.places])
         x = torch.empty_like(b)
-        for batch, w in zip(self.batches, reduced, strict=True):
-            rest = w - torch.bmm(batch.side, batch.gather(z, batch.rows))
-            part = batch.spread(torch.linalg.solve_triangular(batch.lower.mT, rest, upper=True))
-            x[batch.columns] = part.reshape(*batch.columns.shape, *b.shape[1:])
+        for place, part in zip(self.places, found, strict=True):
+            x[place.columns] = part
         return x
-
-
-def _factored(
-    rows: PatchRows, numbering: Numbering, fronts: list[Front], shift: float
-) -> tuple[Condensed, list[FrontFactor]] | None:
-    """Patches condensed and faces eliminated; None if a pivot is not positive."""
-    condensed = condense(rows, numbering, shift)
-    if condensed is None:
-        return None
-    factors = eliminate(condensed, numbering, fronts, shift)
-    if factors is None:
-        return None
-    return condensed, factors
 
 
 def _require_memory(layout: Columns, numbering: Numbering, fronts: list[Front], scale: Tensor) -> None:
@@ -128,7 +148,10 @@ def _require_memory(layout: Columns, numbering: Numbering, fronts: list[Front], 
     sizes = numbering.faces.sizes
     own = np.array([sizes[front.own].sum() for front in fronts], dtype=float)
     border = np.array([sizes[front.border].sum() for front in fronts], dtype=float)
-    needed = 8 * (k @ (2 * k + 2 * m) + own @ (own + border) + 3 * (own + border).max(initial=0) ** 2)
+    leaf = np.array([not front.children for front in fronts], dtype=bool)
+    kept = k @ (2 * k + 2 * m) + own @ (own + border)
+    # All leaves of a subtree are there before any is taken up
+    needed = 8 * (kept + (border[leaf] ** 2).sum() + 3 * (own + border).max(initial=0) ** 2)
     available = available_memory(scale.device)
     if needed > ROOM * available:
         message = (

@@ -57,6 +57,28 @@ class Numbering:
         np.add.at(rows_of_patch, patch, np.repeat(faces.sizes, 2))
         return cls(faces, rank, offsets, face_of, first, local.reshape(count, 2), rows_of_patch)
 
+    def within(self, patches: np.ndarray, faces: np.ndarray, number: np.ndarray) -> Numbering:
+        """The unknowns as some patches, ascending, and their faces, in the order of elimination, have them.
+
+        Args:
+            patches: (e',) the patches.
+            faces: (f',) all their faces.
+            number: (f,) of each face among those.
+        """
+        sizes = self.faces.sizes[faces]
+        counts = np.diff(self.first)[patches]
+        first = np.concatenate([[0], np.cumsum(counts)])
+        at = ranges(self.first[patches], counts).numpy()
+        return Numbering(
+            Faces(self.faces.pairs[faces], sizes, self.faces.blocks[faces]),
+            np.arange(len(faces)),
+            np.cumsum(sizes) - sizes,
+            number[self.face_of[at]],
+            first,
+            self.local[faces],
+            self.rows_of_patch[patches],
+        )
+
     def faces_of(self, patch: int) -> np.ndarray:
         """Faces of a patch, in the order of its rows."""
         return self.face_of[self.first[patch] : self.first[patch + 1]]

@@ -115,13 +115,6 @@ class RowBlocks:
                 part = (m * m).sum(1)
             out.index_add_(0, c.flatten(), part.flatten())
 
-    def gram(self, side: int) -> Tensor:
-        """Lower triangles of MᵀM (b, k, k) for the matrices M on one side."""
-        m = self.matrices[side]
-        if shared(m):
-            return lower_gram(m[:1]).expand(len(m), -1, -1)
-        return lower_gram(m)
-
     def some(self, chosen: Tensor) -> RowBlocks:
         """The blocks of a mask (b,)."""
         matrices = tuple(_some_of(m, chosen) for m in self.matrices)

@@ -99,8 +99,11 @@ def unknowns_in(assembly: Assembly, term: GridTerm, points: Points, dF: Tensor, 
 def root_mean_squares(discrete: Discrete) -> Tensor:
     """Of the unknowns (u,), from the coefficients: their basis is orthonormal but for its envelope."""
     assembly = discrete.assembly
-    squares = discrete.coefficients.new_zeros(assembly.unknowns)
     volume = assembly.half.prod(1)
+    # Beside singular functions, the patches hold only the rest.
+    if assembly.space.beside:
+        return assembly.space.norms(discrete.coefficients) / (volume.sum() * 2**assembly.dimension).sqrt()
+    squares = discrete.coefficients.new_zeros(assembly.unknowns)
     for points in assembly.interior:
         c = coefficients_of(discrete, points.cells)
         squares += (c**2).sum(2).T @ volume[torch.from_numpy(points.cells).to(c.device)]

@@ -112,6 +112,9 @@ def _highest_parts(discrete: Discrete) -> tuple[Tensor, Tensor]:
 def _norms(discrete: Discrete, parts: Tensor, size: np.ndarray | None, tuning: Tuning) -> Tensor:
     """L2 norms (u,) that errors are relative to, none of which is zero."""
     norm = parts.square().sum((0, 2)).sqrt()
+    # Beside singular functions, the patches hold only the rest.
+    if discrete.assembly.space.beside:
+        norm = discrete.assembly.space.norms(discrete.coefficients)
     if size is not None:
         assembly = discrete.assembly
         volume = sum(float(volume_weights(assembly, points).sum()) for points in assembly.interior)

@@ -11,6 +11,7 @@ from pdesolve.adaptive.marking import Marked
 from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING, Tuning
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.compiled import Statement
+from pdesolve.patches.corners.functions import CornerFunctions
 from pdesolve.patches.cover import Frame, Patches
 from pdesolve.patches.discretise import discretise
 from pdesolve.patches.grading import halve_toward
@@ -33,6 +34,7 @@ class Discretisation:
         near: a solution whose patches and degrees are the first, or None.
         threads: of large solves.
         tuning: numbers that decide.
+        corners: singular functions beside those of the patches.
         frame: grid coordinates.
         statement: the compiled problem.
     """
@@ -45,6 +47,7 @@ class Discretisation:
     near: PartitionedMixture | None = None
     threads: int = field(default_factory=torch.get_num_threads)
     tuning: Tuning = TUNING
+    corners: tuple[CornerFunctions, ...] = ()
     frame: Frame = field(init=False)
     statement: Statement = field(init=False)
 
@@ -90,7 +93,7 @@ class Discretisation:
         self, patches: Patches, q: np.ndarray, previous: Discrete | None, max_steps: int = 25
     ) -> Discrete:
         """Solve on given patches; from an earlier solution where the problem is nonlinear or cells are cut."""
-        assembly = discretise(self.statement, patches, q, self.device)
+        assembly = discretise(self.statement, patches, q, self.device, corners=self.corners)
         start = None
         # Cut cells hold functions that are zero to rounding, and what a solve from zero puts there does not go away.
         if not self.statement.linear or (previous is not None and patches.cut.any()):

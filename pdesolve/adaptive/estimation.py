@@ -10,7 +10,7 @@ from pdesolve.adaptive.boundary_data import missed_on_boundaries, root_mean_squa
 from pdesolve.adaptive.tuning import TUNING, Tuning
 from pdesolve.patches.compiled import GridTerm, orders_of
 from pdesolve.patches.evaluation import Evaluation
-from pdesolve.patches.newton import Discrete, coefficients_of, value_table, volume_weights
+from pdesolve.patches.newton import Discrete, coefficients_of, volume_weights
 from pdesolve.patches.points.interior import Points
 from pdesolve.patches.rows.terms import TermRows
 
@@ -61,15 +61,16 @@ def at_rounding(discrete: Discrete, tuning: Tuning = TUNING) -> bool:
 def difference_norms(coarse: Discrete, fine: Discrete) -> tuple[np.ndarray, np.ndarray]:
     """‖v - u‖ and ‖v‖ per unknown, for a finer solution v on the same patches."""
     squares = fine.coefficients.new_zeros(2, fine.assembly.unknowns)
+    space = fine.assembly.space
+    error = fine.coefficients - space.prolong(coarse.assembly.space, coarse.coefficients)
     for points in fine.assembly.interior:
         v = coefficients_of(fine, points.cells)
         u = coefficients_of(coarse, points.cells)
         e = v.clone()
         e[..., : u.shape[2]] -= u
-        table = value_table(fine.assembly, points)
         volume = volume_weights(fine.assembly, points)
-        for row, c in enumerate((e, v)):
-            values = torch.einsum("bmk,buk->bmu", table.expand(len(c), -1, -1), c)
+        for row, (own, c) in enumerate(((e, error), (v, fine.coefficients))):
+            values = space.values(c, points, own)
             squares[row] += (volume[..., None] * values**2).sum((0, 1))
     return squares[0].sqrt().cpu().numpy(), squares[1].sqrt().cpu().numpy()
 
@@ -80,9 +81,7 @@ def change(before: Discrete, after: Discrete, tuning: Tuning = TUNING) -> np.nda
     zero = ((0,) * after.assembly.dimension,)
     source = before.mixture
     for points in after.assembly.interior:
-        table = value_table(after.assembly, points)
-        c = coefficients_of(after, points.cells)
-        values = torch.einsum("bmk,buk->bmu", table.expand(len(c), -1, -1), c)
+        values = after.assembly.space.values(after.coefficients, points)
         y = points.y.to(values.device).reshape(-1, after.assembly.dimension)
         old = source.jet_on(source.patch_of(y), y, zero)[:, :, 0].view_as(values)
         volume = volume_weights(after.assembly, points)[..., None]

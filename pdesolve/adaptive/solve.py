@@ -43,6 +43,7 @@ from pdesolve.adaptive.verdicts import (
     Verify,
 )
 from pdesolve.errors import OutOfMemoryError, OutOfTimeError
+from pdesolve.patches.corners.find import corner_functions
 from pdesolve.patches.grading import Singularities
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete
@@ -58,6 +59,7 @@ def solve_adaptively(
     device: str = "cpu",
     near: PartitionedMixture | None = None,
     tuning: Tuning = TUNING,
+    corners: bool = True,
     **settings: int,
 ) -> Answer:
     """Solve to an estimated relative L2 error of at most `tol`.
@@ -69,6 +71,7 @@ def solve_adaptively(
         device: where the linear algebra runs.
         near: a solution nearby, whose patches and degrees are the first.
         tuning: numbers that decide.
+        corners: whether singular functions of corners stand beside those of the patches, where they are known.
         **settings: `cells` (root cells on the longest side), `degree` (the first), `max_degree`, `max_unknowns`.
 
     Returns:
@@ -76,6 +79,8 @@ def solve_adaptively(
     """
     goal = min(max(tol, FINEST_TOLERANCE), tuning.loosest_tolerance)
     space = Discretisation(problem, goal, monitor or Monitor(), device, settings, near=near, tuning=tuning)
+    if corners:
+        space.corners = corner_functions(space.statement, space.frame)
     return run(Forward(space))
 
 

@@ -8,6 +8,7 @@ from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.basis import Basis
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.compiled import Statement
+from pdesolve.patches.corners.functions import CornerFunctions
 from pdesolve.patches.rows.continuity import ContinuityRows
 from pdesolve.patches.rows.integrals import IntegralRows
 from pdesolve.patches.rows.interfaces import InterfaceRows
@@ -17,7 +18,12 @@ from pdesolve.patches.space import Space
 
 
 def discretise(
-    statement: Statement, patches: Patches, q: np.ndarray, device: str = "cpu", basis: Basis | None = None
+    statement: Statement,
+    patches: Patches,
+    q: np.ndarray,
+    device: str = "cpu",
+    basis: Basis | None = None,
+    corners: tuple[CornerFunctions, ...] = (),
 ) -> Assembly:
     """The rows of a problem on patches of degrees q (e,).
 
@@ -27,8 +33,9 @@ def discretise(
         q: their degrees.
         device: where tables and matrices live.
         basis: on each patch; see `Space`.
+        corners: singular functions; see `Space`.
     """
-    space = Space(patches, q, statement.orders, device, basis)
+    space = Space(patches, q, statement.orders, device, basis, corners)
     return Assembly(space, [TermRows(space, statement), *rows_beside_terms(space, statement)])
 
 

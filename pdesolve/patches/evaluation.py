@@ -74,8 +74,17 @@ class Evaluation:
         per_slot = c[:, [u for u, _ in term.slots]]  # (b, s, k)
         # One table serves all congruent cells, and the product over their coefficients is dense.
         if points.congruent:
-            return torch.einsum("smk,bsk->bms", table[:, 0], per_slot)
-        return torch.einsum("sbmk,bsk->bms", table, per_slot)
+            jets = torch.einsum("smk,bsk->bms", table[:, 0], per_slot)
+        else:
+            jets = torch.einsum("sbmk,bsk->bms", table, per_slot)
+        singular = self.singular(term, points)
+        if singular is None:
+            return jets
+        return jets + (singular @ coefficients[self.space.layout.total :]).movedim(0, -1)
+
+    def singular(self, term: GridTerm, points: Points) -> Tensor | None:
+        """Derivatives (s, b, m, n) of singular functions that a term asks for; None without any."""
+        return self.space.singular_table(points.cells, points.y, [beta for _, beta in term.slots])
 
     def residual(self, term: GridTerm, points: Points, jets: Tensor) -> Tensor:
         """F (b, m, c) at jets (b, m, s) along grid axes."""

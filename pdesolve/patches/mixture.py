@@ -23,6 +23,8 @@ from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.rules.subdivision import part_of
 from pdesolve.least_squares.sparse.row_blocks import Columns
 from pdesolve.patches.basis import Basis, GaussianLegendre, basis_size
+from pdesolve.patches.corners.enrichment import Enrichment
+from pdesolve.patches.corners.functions import CornerFunctions
 from pdesolve.patches.partition import Partition
 from pdesolve.patches.quadrature import closed_points, cover_on, patch_rule
 from pdesolve.patches.rotation import rotate_indices, rotation_key
@@ -50,6 +52,7 @@ class PartitionedMixture:
         coefficients: (p,) patch by patch, unknown by unknown.
         subdomains: what interfaces divide the domain into, where there are any.
         basis: on each patch; a Gaussian envelope of width sigma times Legendre polynomials if none is given.
+        enrichment: singular functions at corners, whose coefficients come last, where there are any.
     """
 
     partition: Partition
@@ -63,6 +66,7 @@ class PartitionedMixture:
     coefficients: Tensor
     subdomains: tuple[Domain, ...] = ()
     basis: Basis = None  # type: ignore[assignment]
+    enrichment: Enrichment | None = None
 
     def __post_init__(self) -> None:
         if self.basis is None:
@@ -124,7 +128,28 @@ class PartitionedMixture:
                 if transform is not None:
                     values = values @ transform.to(values).T
                 result[index[kept]] = values
+        if self.enrichment is not None:
+            self._add_singular(self.enrichment, patch, y, grid_indices, transform, result)
         return result
+
+    def _add_singular(
+        self,
+        enrichment: Enrichment,
+        patch: np.ndarray,
+        y: Tensor,
+        indices: tuple[MultiIndex, ...],
+        transform: Tensor | None,
+        result: Tensor,
+    ) -> None:
+        """Add the singular functions to values (n, u, a) at points y (n, d) of patches (n,)."""
+        a = self.coefficients[len(self.coefficients) - enrichment.count :]
+        for part in np.array_split(np.flatnonzero(patch >= 0), 1 + len(y) * enrichment.count // CHUNK):
+            index = torch.from_numpy(part).to(y.device)
+            table = enrichment.table(patch[part], y[index][:, None], indices)  # (a, b, 1, n)
+            values = (table[:, :, 0] @ a).T[:, None]
+            if transform is not None:
+                values = values @ transform.to(values).T
+            result[index] += values
 
     def basis_on(self, patch: np.ndarray, y: Tensor) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Values of the basis of each point's patch, in chunks of one order: numbers of points (n,), table (n, k)."""
@@ -174,8 +199,11 @@ class PartitionedMixture:
         return self
 
     def piece_of(self, x: Tensor) -> Tensor:
-        """Numbers (n,) of the patches of points x (n, d)."""
-        return torch.from_numpy(self.patch_of(x @ self.rotation))
+        """Numbers (n,) of the patches of points x (n, d); beside a singular corner, of parts of patches."""
+        y = x @ self.rotation
+        if self.enrichment is None:
+            return torch.from_numpy(self.patch_of(y))
+        return torch.from_numpy(self.enrichment.graded.locate_closed(y.detach().cpu().numpy()))
 
     def quadrature(self, problem: Problem) -> tuple[Tensor, Tensor]:
         """Gauss points (n, d) and weights (n,) on the patches."""
@@ -183,7 +211,12 @@ class PartitionedMixture:
 
     def quadrature_on(self, domain: Domain, problem: Problem) -> tuple[Tensor, Tensor]:
         """The same, on a slab of a problem, or on its domain in space."""
-        return patch_rule(cover_on(domain, problem, self), self.q)
+        if self.enrichment is None:
+            return patch_rule(cover_on(domain, problem, self), self.q)
+        fine = replace(self, partition=self.enrichment.graded)
+        patches = cover_on(domain, problem, fine)
+        host = self.partition.locate(patches.partition.centre, patches.partition.part)
+        return patch_rule(patches, self.q[host])
 
     def closed_points(self, problem: Problem) -> Tensor:
         """Points (n, d) of the closed patches, and of the boundary where it cuts some."""
@@ -215,6 +248,9 @@ class PartitionedMixture:
         if not isinstance(self.basis, GaussianLegendre):
             message = f"a solution in the basis {type(self.basis).__name__} cannot be written to a file"
             raise UsageError(message)
+        singular = {}
+        if self.enrichment is not None:
+            singular["corners"] = self.enrichment.state()
         return {
             "kind": type(self).__name__,
             **self.partition.state(),
@@ -226,6 +262,7 @@ class PartitionedMixture:
             "rotation": self.rotation,
             "outputs": self.outputs,
             "coefficients": self.coefficients,
+            **singular,
         }
 
     @classmethod
@@ -233,12 +270,17 @@ class PartitionedMixture:
         """Rebuild from `state()`, and the sub-domains of the problem."""
         names = ("centre", "half", "sigma", "rotation", "coefficients")
         tensors = {name: state[name] for name in names}
+        partition = Partition.from_state(state)
+        enrichment = None
+        if "corners" in state:
+            enrichment = Enrichment(partition, tuple(map(CornerFunctions.from_state, state["corners"])))
         return cls(
-            Partition.from_state(state),
+            partition,
             host=state["host"].numpy(),
             q=state["q"].numpy(),
             outputs=state["outputs"],
             subdomains=subdomains,
+            enrichment=enrichment,
             **tensors,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from pdesolve.least_squares.newton import Linearisation, Point, Rows, Step, backtrack, newton, taken
+from pdesolve.least_squares.sparse.beside import BesideEquations
+from pdesolve.least_squares.sparse.border import DenseRows
 from pdesolve.least_squares.sparse.normal_equations import LastFactor, NormalEquations
-from pdesolve.least_squares.sparse.row_blocks import squared_norm
+from pdesolve.least_squares.sparse.row_blocks import RowBlocks, squared_norm
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.points.interior import Points
@@ -107,7 +109,7 @@ class _PatchRows:
         equations: of the last linearisation.
     """
 
-    equations: NormalEquations
+    equations: NormalEquations | BesideEquations
 
     def __init__(self, assembly: Assembly, stop: float, at_hand: LastFactor):
         self.assembly = assembly
@@ -120,7 +122,7 @@ class _PatchRows:
     def linearise(self, point: Point[list[Tensor]]) -> Linearisation[list[Tensor]]:
         assembly = self.assembly
         rows, residuals, self._scales = assembly.linearise(point.c)
-        self.equations = NormalEquations(assembly.layout, assembly.patches.centre, rows, self._at_hand)
+        self.equations = _equations(assembly, rows, self._at_hand)
         # A correction needs digits beside the whole solution only, so that its energy bounds the refinement.
         found = self.equations.solve([-r for r in residuals], energy=self._energy)
         self._energy = found.energy
@@ -233,10 +235,22 @@ def weakest_of(discrete: Discrete) -> Weakest:
         return discrete.weakest
     assembly = discrete.assembly
     rows, _, _ = assembly.linearise(discrete.coefficients)
-    return _weakest(assembly, NormalEquations(assembly.layout, assembly.patches.centre, rows))
+    return _weakest(assembly, _equations(assembly, rows, None))
 
 
-def _weakest(assembly: Assembly, equations: NormalEquations) -> Weakest:
+def _equations(
+    assembly: Assembly, rows: Sequence[RowBlocks | DenseRows], at_hand: LastFactor | None
+) -> NormalEquations | BesideEquations:
+    """The rows as equations, for the coefficients of the patches and those of singular functions beside them."""
+    layout = assembly.layout
+    centre = assembly.patches.centre
+    if not assembly.space.beside:
+        return NormalEquations(layout, centre, rows, at_hand)
+    beside = [block for block in rows if isinstance(block, RowBlocks)]
+    return BesideEquations(NormalEquations(layout, centre, [b.alone() for b in beside], at_hand), beside)
+
+
+def _weakest(assembly: Assembly, equations: NormalEquations | BesideEquations) -> Weakest:
     mass = _mass(assembly, equations.scale)
     sigma, direction = equations.weakest(mass)
     if sigma > TWICE:

@@ -8,7 +8,7 @@ rows of the least-squares problem.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 
 import numpy as np
@@ -18,6 +18,8 @@ from torch import Tensor
 from pdesolve.least_squares.sparse.row_blocks import Columns
 from pdesolve.patches.basis import Basis, GaussianLegendre
 from pdesolve.patches.cells import Patches
+from pdesolve.patches.corners.enrichment import Enrichment
+from pdesolve.patches.corners.functions import CornerFunctions
 from pdesolve.patches.mixture import PartitionedMixture, default_sigma
 from pdesolve.patches.points.grids import sobol_grid
 from pdesolve.patches.points.interior import Points, interior_points
@@ -38,6 +40,7 @@ class Space:
         orders: (u, d) of the equation in each unknown along each axis, which decide how many points it needs.
         device: where tables and coefficients live.
         basis: on each patch; by default Legendre polynomials under a wide Gaussian envelope.
+        corners: singular functions that patches around a corner share; their coefficients come last.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Space:
         orders: np.ndarray,
         device: str = "cpu",
         basis: Basis | None = None,
+        corners: tuple[CornerFunctions, ...] = (),
     ):
         self.patches = patches
         self.q = q
@@ -58,6 +62,9 @@ class Space:
         self.basis = basis or GaussianLegendre(self.sigma)
         sizes = [self.unknowns * self.basis.size(int(k)) for k in q]
         self.layout = Columns(torch.tensor(sizes, dtype=torch.long))
+        self.enrichment = None
+        if corners:
+            self.enrichment = Enrichment(patches.partition, corners)
         self.half = torch.from_numpy(patches.half).to(device)
         self.centre = torch.from_numpy(patches.centre).to(device)
         self.rotation = patches.frame.rotation.to(device)
@@ -149,6 +156,12 @@ class Space:
         """Values of the basis at the points of a batch: (b or 1, m, k)."""
         return self.table(points, ((0,) * self.dimension,), q)[0]
 
+    def singular_table(self, cells: np.ndarray, y: Tensor, betas: Sequence[MultiIndex]) -> Tensor | None:
+        """Derivatives β of singular functions at points y (b, m, d) of patches (b,): (a, b, m, n); None without any."""
+        if self.enrichment is None:
+            return None
+        return self.enrichment.table(cells, y.to(self.device), betas)
+
     def volume_weights(self, points: Points) -> Tensor:
         """Quadrature weights (b, m) of a batch of interior points."""
         half = self.half[torch.from_numpy(points.cells).to(self.device)]
@@ -158,7 +171,31 @@ class Space:
 
     def zero(self) -> Tensor:
         """Coefficients (p,) of the function 0."""
-        return torch.zeros(self.layout.total, dtype=self.half.dtype, device=self.device)
+        return torch.zeros(self.layout.total + self.beside, dtype=self.half.dtype, device=self.device)
+
+    @property
+    def beside(self) -> int:
+        """Number of singular functions, whose coefficients come after those of the patches."""
+        if self.enrichment is None:
+            return 0
+        return self.enrichment.count
+
+    def values(self, c: Tensor, points: Points, own: Tensor | None = None) -> Tensor:
+        """Values (b, m, u) of a function with coefficients c (p,) at the points of a batch.
+
+        Args:
+            c: coefficients.
+            points: of a batch.
+            own: coefficients (b, u, k) of the patches, where they are known already.
+        """
+        if own is None:
+            own = self.coefficients_on(c, points.cells)
+        table = self.value_table(points).expand(len(own), -1, -1)
+        values = torch.einsum("bmk,buk->bmu", table, own)
+        singular = self.singular_table(points.cells, points.y, ((0,) * self.dimension,))
+        if singular is None:
+            return values
+        return values + (singular[0] @ c[self.layout.total :])[..., None]
 
     def columns(self, cells: np.ndarray) -> Tensor:
         """Column numbers (b, u k) of patches that all have the same degree."""
@@ -191,15 +228,14 @@ class Space:
             self.zero() if coefficients is None else coefficients,
             subdomains if len(subdomains) > 1 else (),
             self.basis,
+            self.enrichment,
         )
 
     def norms(self, c: Tensor) -> Tensor:
         """L2 norms (u,) of the unknowns over the domain."""
         squares = c.new_zeros(self.unknowns)
         for points in self.interior:
-            own = self.coefficients_on(c, points.cells)
-            table = self.value_table(points).expand(len(own), -1, -1)
-            values = torch.einsum("bmk,buk->bmu", table, own)
+            values = self.values(c, points)
             squares += (self.volume_weights(points)[..., None] * values**2).sum((0, 1))
         return squares.sqrt()
 
@@ -217,6 +253,8 @@ class Space:
             k = min(own.shape[2], known.shape[2])  # bases are nested
             own[..., :k] = known[..., :k]
             found[columns] = own.view(b, -1)
+        if self.beside == source.beside:
+            found[self.layout.total :] = c[source.layout.total :]
         return found
 
     def fit_mixture(self, source: PartitionedMixture) -> Tensor:

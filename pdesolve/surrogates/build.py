@@ -156,7 +156,9 @@ class _Maker:
     def _common(self, mixture: PartitionedMixture | None, points: list[Array]) -> PartitionedMixture:
         """Patches on which the solutions at some parameters are accurate, each begun with those of the one before."""
         for point in points:
-            result = solve_adaptively(self._at(point), TRUTH * self.tol, self.monitor, "cpu", mixture)
+            result = solve_adaptively(
+                self._at(point), TRUTH * self.tol, self.monitor, "cpu", mixture, corners=False
+            )
             told = _told(self.box, point)
             if result.converged:
                 mixture = result.expansion

@@ -8,7 +8,7 @@ Blocks that are equal, as those of an equation with constant coefficients on con
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -46,7 +46,8 @@ class Columns:
 class RowBlocks:
     """b blocks of m rows: Σ_i matrices[i] (b, m, k_i) applied to the columns of groups[i] (b,).
 
-    Where `values` (b, m) are given, they are what the rows should yield; else zero.
+    Where `values` (b, m) are given, they are what the rows should yield; else zero. Where `beside` (b, m, n) is given,
+    it is applied to the last n unknowns, which belong to no group.
     """
 
     groups: tuple[Tensor, ...]
@@ -54,6 +55,7 @@ class RowBlocks:
     # (b, k_i) column numbers, on the device of the matrices
     columns: tuple[Tensor, ...]
     values: Tensor | None = None
+    beside: Tensor | None = None
 
     @classmethod
     def make(
@@ -62,10 +64,17 @@ class RowBlocks:
         groups: tuple[Tensor, ...],
         matrices: tuple[Tensor, ...],
         values: Tensor | None = None,
+        beside: Tensor | None = None,
     ) -> RowBlocks:
         """Rows touching `groups` of a column layout."""
         columns = tuple(layout.of(g).to(m.device) for g, m in zip(groups, matrices, strict=True))
-        return cls(groups, matrices, columns, values)
+        return cls(groups, matrices, columns, values, beside)
+
+    def alone(self) -> RowBlocks:
+        """The same rows without what stands beside the groups."""
+        if self.beside is None:
+            return self
+        return replace(self, beside=None)
 
     def apply(self, x: Tensor) -> Tensor:
         """A x, (b, m) for x (p,), (b, m, j) for x (p, j)."""
@@ -80,6 +89,8 @@ class RowBlocks:
             else:
                 part = torch.bmm(m, x[c])
             parts.append(part)
+        if self.beside is not None:
+            parts.append(self.beside @ x[len(x) - self.beside.shape[2] :])
         if len(parts) == 1:
             return parts[0]
         return torch.stack(parts).sum(0)

@@ -61,7 +61,26 @@ class ContinuityRows(FixedRows):
         ):
             sides.append(self._traces(cells, points, f, orders, half, sign * weight, left))
         groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
-        return RowBlocks.make(self.space.layout, groups, tuple(sides), self._jumps_over_seam(f, orders))
+        jumps = self._jumps_over_seam(f, orders)
+        return RowBlocks.make(self.space.layout, groups, tuple(sides), jumps, self._singular(f, orders, left))
+
+    def _singular(
+        self, f: FacePoints, orders: np.ndarray, left: tuple[LeftFactor, LeftFactor]
+    ) -> Tensor | None:
+        """What singular functions add to the rows, (b, rows, n): not zero where one counts on one side only."""
+        enrichment = self.space.enrichment
+        if enrichment is None:
+            return None
+        betas = _powers(self.space.dimension, f.axis, int(orders.max()))
+        ends = enrichment.supports[f.minus].astype(float) - enrichment.supports[f.plus].astype(float)
+        table = torch.cat([corner.table(f.y, betas) for corner in enrichment.corners], dim=-1)
+        table = table * torch.from_numpy(ends)[:, None] * f.weight[..., None]
+        traces = [
+            left[power > 0](part * (FLUX_WEIGHTS[power] * f.half**power)[:, None, None])
+            for power, part in enumerate(table)
+        ]
+        # The singular functions are those of problems in one unknown.
+        return torch.stack(traces[: int(orders[0])], dim=1).flatten(1, 2)
 
     def _jumps_over_seam(self, f: FacePoints, orders: np.ndarray) -> Tensor | None:
         """What the rows of `_continuity` yield, (b, rows): jumps of values over a seam; None where there are none."""

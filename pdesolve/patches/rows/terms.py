@@ -203,7 +203,13 @@ class TermRows:
                 )
         groups = (torch.from_numpy(points.cells),)
         matrix = left(matrix).flatten(3).flatten(1, 2).expand(cells, -1, -1)
-        return RowBlocks.make(self.space.layout, groups, (matrix,))
+        beside = None
+        singular = self.at.singular(term, points)
+        if singular is not None:
+            beside = left(torch.einsum("bmcs,sbmn->bmcn", dF.expand(cells, -1, -1, -1), singular)).flatten(
+                1, 2
+            )
+        return RowBlocks.make(self.space.layout, groups, (matrix,), beside=beside)
 
     def _require_finite(self, term: GridTerm, points: Points, r: Tensor, dF: Tensor) -> None:
         """Raise SolveError where a residual (b, m, c) or its sensitivities (b, m, c, s) are not."""

@@ -1,0 +1,1 @@
+"""Singular functions at corners: where they are, which exponents they have, and how they enter the rows."""

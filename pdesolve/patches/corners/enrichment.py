@@ -1,0 +1,73 @@
+"""Singular functions beside the functions of the patches: on which patches each counts, and its tables there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.patches.corners.functions import CornerFunctions
+from pdesolve.patches.grading import Target, halve_toward
+from pdesolve.patches.partition import Partition
+from pdesolve.statement.calculus import MultiIndex
+
+HALVINGS = 26  # toward a corner, of cells that carry a rule of quadrature: as often as a partition allows
+
+
+@dataclass(frozen=True, eq=False)
+class Enrichment:
+    """u = Σ_j c_ej φ_j + Σ_k a_k s_k on patch e, with singular functions s_k that all patches around a corner share.
+
+    Attributes:
+        partition: the cells of the patches.
+        corners: functions about each corner.
+    """
+
+    partition: Partition
+    corners: tuple[CornerFunctions, ...]
+
+    @property
+    def count(self) -> int:
+        """Number n of functions."""
+        return sum(map(len, self.corners))
+
+    @cached_property
+    def supports(self) -> np.ndarray:
+        """(e, n) whether a function counts on a patch: where all of it is nearer to the corner than the radius."""
+        lower, upper = self.partition.bounds
+        columns = []
+        for corner in self.corners:
+            place = corner.place.numpy()
+            farthest = np.maximum(np.abs(lower - place), np.abs(upper - place))
+            within = np.linalg.norm(farthest, axis=1) <= corner.radius
+            columns.append(np.repeat(within[:, None], len(corner), axis=1))
+        return np.concatenate(columns, axis=1)
+
+    def table(self, patches: np.ndarray, y: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
+        """Derivatives β (a of them) at points y (b, m, 2) of patches (b,): (a, b, m, n), zero if not counted."""
+        found = torch.cat([corner.table(y, indices) for corner in self.corners], dim=-1)
+        counts = torch.from_numpy(self.supports[patches]).to(found)
+        return found * counts[:, None]
+
+    @cached_property
+    def graded(self) -> Partition:
+        """The cells, halved many times toward the corners: rules of quadrature on them resolve what is singular."""
+        lower, upper = self.partition.bounds
+        slack = 1e-6 * self.partition.half  # borders and corners differ by rounding, far less than that
+        targets = []
+        marked = np.zeros(lower.shape, dtype=bool)
+        for corner in self.corners:
+            place = corner.place.numpy()
+            touching = np.all((lower - slack <= place) & (place <= upper + slack), axis=1)
+            marked[touching] = True
+            targets.append(Target(place, np.flatnonzero(touching), HALVINGS))
+        return halve_toward(self.partition, marked, targets)[0]
+
+    def state(self) -> list[dict[str, Any]]:
+        """The corners, as tensors and numbers."""
+        return [corner.state() for corner in self.corners]

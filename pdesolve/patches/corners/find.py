@@ -1,0 +1,251 @@
+"""Corners of a domain at which solutions of a problem are singular, and the functions that they are made of there.
+
+A corner is where two parts of the boundary end: with an angle between them, or with another condition on either side.
+It is worth functions of its own where an exponent below two is no integer, as at re-entrant and obtuse corners and
+where values meet fluxes, where prescribed values jump, or where a source asks for r² log r. Elsewhere, and where the
+equation is no linear one of second order in one unknown in the plane, patches that are halved toward the corner do.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdesolve.patches.compiled import GridTerm, Statement
+from pdesolve.patches.corners.functions import CornerFunctions
+from pdesolve.patches.corners.wedge import INTEGER, Edge, Power, powers, source_asks_for_logarithm
+from pdesolve.patches.frame import Frame
+from pdesolve.statement.residual import ResidualOperator
+
+# Up to which exponents functions are taken. What is left, r^5 and more, is as good as smooth for patches.
+MOST = 5.0
+ROUGH = 2.0  # exponents below it, unless integers, make patches be halved many times
+SAME_PLACE = 1e-8  # of the size of the domain, within which ends of boundaries meet
+INSIDE = 1e-6  # of the size of the domain, by which coefficients are asked for beside the corner
+ASIDE = 1e-6  # of a part of a boundary, beside its end
+NARROW = 0.05  # angles, in radians, below which the cut outside a corner would lie on its edges
+OBLIQUE = 1e-6  # cosine of a direction to an edge, above which it is not normal to it
+JUMP = 1e-9  # of prescribed values, relative to them, that is none
+STEP = 0.9  # of the distance to the boundary, by which a ray may go on
+SAMPLES = 256  # of prescribed values, for their size
+MOST_STEPS = 500  # of a ray; one that takes more creeps along a boundary
+
+
+@dataclass(frozen=True, eq=False)
+class _End:
+    """Where a part of the boundary ends: place x (2,), the direction (2,) into the part, its outward normal (2,)."""
+
+    term: GridTerm
+    place: Tensor
+    direction: Tensor
+    normal: Tensor
+
+
+def corner_functions(statement: Statement, frame: Frame) -> tuple[CornerFunctions, ...]:
+    """The singular functions of a problem; none where it is of a kind that these are not known for."""
+    if not _is_known(statement):
+        return ()
+    ends = [end for term in statement.terms[1:] for end in _ends(term, frame)]
+    size = float(np.linalg.norm(frame.extent))
+    found = []
+    while ends:
+        first = ends.pop()
+        near = [end for end in ends if float((end.place - first.place).norm()) <= SAME_PLACE * size]
+        ends = [end for end in ends if all(end is not other for other in near)]
+        # Where more than two parts meet, domains touch in a point; where one ends alone, nothing is prescribed beyond.
+        if len(near) == 1:
+            made = _functions(statement, frame, first, near[0], size)
+            found += [made] if made is not None else []
+    return tuple(found)
+
+
+def _is_known(statement: Statement) -> bool:
+    problem = statement.problem
+    other = problem.interfaces or problem.integrals or problem.seams or problem.data or problem.eigenvalues
+    plane = problem.domain.dimension == 2 and problem.domain.space_dimension == 2
+    term = statement.terms[0]
+    one = len(statement.orders) == 1 and not statement.fields and term.operator.components == 1
+    return plane and one and statement.linear and not other and int(statement.orders.max()) == 2
+
+
+def _ends(term: GridTerm, frame: Frame) -> list[_End]:
+    """Both ends of every smooth part of the boundary on which a condition holds."""
+    found = []
+    for piece in frame.pieces_on(term.operator.term.place):
+        if len(piece.intervals) == 1 and bool(piece.surface.periodic[0]):
+            continue  # a closed curve has no ends
+        for interval in piece.intervals:
+            for end, other in ((interval[0], interval[1]), (interval[1], interval[0])):
+                t = torch.stack([end, end + ASIDE * (other - end)])[:, None]
+                x = piece.map(t)
+                # At the end itself other pieces may decide which side is out; beside it the normal has turned.
+                normal = piece.surface.normal_at(x[:1])[0]
+                normal = normal * (normal @ piece.normal(t[1:])[0]).sign()
+                direction = torch.stack([-normal[1], normal[0]])
+                direction = direction * (direction @ (x[1] - x[0])).sign()
+                found.append(_End(term, x[0], direction, normal))
+    return found
+
+
+def _functions(
+    statement: Statement, frame: Frame, one: _End, other: _End, size: float
+) -> CornerFunctions | None:
+    """The singular functions between two ends that meet, None where it is worth none."""
+    # Seen from its begin, the domain is on the left of the boundary: its outward normal is on the right.
+    turn = float(one.direction[0] * one.normal[1] - one.direction[1] * one.normal[0])
+    begin, end = (one, other) if turn < 0 else (other, one)
+    opening = _angle(begin.direction, end.direction)
+    if not NARROW < opening < 2 * math.pi - NARROW:
+        return None
+    start = math.atan2(float(begin.direction[1]), float(begin.direction[0]))
+    middle = torch.tensor([math.cos(start + opening / 2), math.sin(start + opening / 2)], dtype=torch.float64)
+    transform = _to_laplace(statement.terms[0], begin.place + INSIDE * size * middle)
+    if transform is None:
+        return None
+    gradient = torch.complex(transform[0], transform[1])
+    directions = [end.direction @ frame.rotation for end in (begin, end)]
+    first, last = (complex((gradient * d).sum()) for d in directions)
+    span = cmath.phase(last / first) % (2 * math.pi)
+    # The middle of the wedge is turned to the positive real axis; lengths are those of the domain.
+    gradient = (
+        gradient
+        * cmath.exp(-1j * (cmath.phase(first) + span / 2))
+        / abs(complex(gradient.abs().max()) * size)
+    )
+    edges = [_edge(term_end, gradient, angle) for term_end, angle in ((begin, -span / 2), (end, span / 2))]
+    if edges[0] is None or edges[1] is None:
+        return None
+    jumps = _jump(begin, end)
+    forced = source_asks_for_logarithm(edges[0], edges[1]) and _has_source(statement.terms[0], begin.place)
+    # The function of a jump is of no use where values do not jump.
+    found = [power for power in powers(edges[0], edges[1], MOST) if power.exponent > 0 or jumps]
+    if not (jumps or forced or any(_is_rough(power) for power in found)):
+        return None
+    cut = -torch.linalg.solve(
+        torch.stack([gradient.real, gradient.imag]), torch.tensor([1.0, 0.0], dtype=torch.float64)
+    )
+    radius = _free_length(frame, begin.place, frame.rotation @ cut / cut.norm(), size)
+    return CornerFunctions(begin.place @ frame.rotation, gradient, tuple(found), radius)
+
+
+def _angle(begin: Tensor, end: Tensor) -> float:
+    """From one direction to another, counter-clockwise, in [0, 2π)."""
+    cross = float(begin[0] * end[1] - begin[1] * end[0])
+    return math.atan2(cross, float(begin @ end)) % (2 * math.pi)
+
+
+def _is_rough(power: Power) -> bool:
+    """Whether patches that hold a function without its like would be halved many times."""
+    fraction = abs(power.exponent - round(power.exponent))
+    return 0 < power.exponent < ROUGH and fraction > INTEGER
+
+
+def _has_source(equation: GridTerm, x: Tensor) -> bool:
+    """Whether an equation has a source at a place x (2,)."""
+    operator = equation.operator
+    points = torch.cat([x[None], operator.problem.domain.sample(SAMPLES)])
+    zero = torch.zeros(len(points), len(operator.slots), dtype=torch.float64)
+    source = operator.residual(points, zero, None, _parameters(operator))[:, 0].detach().abs()
+    return bool(source[0] > JUMP * source.max())
+
+
+def _jump(begin: _End, end: _End) -> bool:
+    """Whether prescribed values differ at a corner."""
+    if any(any(sum(beta) for _, beta in e.term.slots) for e in (begin, end)):
+        return False
+    prescribed = []
+    size = 0.0
+    for e in (begin, end):
+        residual, dF = _linear_at(e.term, e.place, e.normal)
+        prescribed.append(float(-residual / dF[0]))
+        # Beside large values elsewhere, what differs at a corner may be their rounding.
+        size = max(size, float(_prescribed(e.term).abs().max() / abs(dF[0])))
+    return abs(prescribed[0] - prescribed[1]) > JUMP * size
+
+
+def _linear_at(term: GridTerm, x: Tensor, normal: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Residual at zero, and its sensitivities (s,) along grid axes, of a term in one component at a place x (2,)."""
+    count = len(term.operator.slots)
+    normals = None
+    if normal is not None:
+        normals = normal[None]
+    zero = torch.zeros(1, count, dtype=torch.float64)
+    r, dF = term.operator.linearise(x[None], zero, normals, _parameters(term.operator))
+    if term.transform is not None:
+        dF = dF @ term.transform
+    return r[0, 0], dF[0, 0]
+
+
+def _prescribed(term: GridTerm) -> Tensor:
+    """Residuals (n,) of a condition at zero, at places all along it."""
+    operator = term.operator
+    rule = operator.term.place.sample(operator.problem.domain, SAMPLES)
+    zero = torch.zeros(len(rule.points), len(operator.slots), dtype=torch.float64)
+    return operator.residual(rule.points, zero, rule.normals, _parameters(operator))[:, 0].detach()
+
+
+def _parameters(operator: ResidualOperator) -> dict[str, Tensor]:
+    found = operator.problem.parameters
+    return {name: torch.tensor(value, dtype=torch.float64) for name, value in found.items()}
+
+
+def _to_laplace(term: GridTerm, x: Tensor) -> Tensor | None:
+    """T (2, 2) in grid coordinates with T A Tᵀ = 1 for the principal part A at a place; None if it is not elliptic."""
+    _, dF = _linear_at(term, x, None)
+    A = torch.zeros(2, 2, dtype=torch.float64)
+    for (_, beta), value in zip(term.slots, dF, strict=True):
+        if sum(beta) == 2:
+            i, j = np.repeat([0, 1], beta)
+            A[i, j] += value / 2
+            A[j, i] += value / 2
+    if float(A.trace()) < 0:
+        A = -A
+    values, vectors = torch.linalg.eigh(A)
+    if not float(values[0]) > 0:
+        return None
+    return vectors @ torch.diag(values.rsqrt()) @ vectors.mT
+
+
+def _edge(end: _End, gradient: Tensor, angle: float) -> Edge | None:
+    """What a condition fixes at its end; None of conditions with second derivatives, or of several components."""
+    orders = [sum(beta) for _, beta in end.term.slots]
+    if end.term.operator.components != 1 or max(orders) > 1:
+        return None
+    _, dF = _linear_at(end.term, end.place, end.normal)
+    slope = torch.zeros(2, dtype=torch.float64)
+    for (_, beta), value in zip(end.term.slots, dF, strict=True):
+        slope += value * torch.tensor(beta, dtype=torch.float64)
+    if not bool(slope.any()):
+        if not bool(dF.any()):
+            return None
+        return Edge(angle, 0.0, True)
+    # In ζ, a flux is the derivative across the edge. Other derivatives may leave several solutions of finite energy, of
+    # which the patches find the smoothest.
+    across = cmath.phase(complex((gradient * slope).sum())) - angle
+    if abs(math.cos(across)) > OBLIQUE:
+        return None
+    return Edge(angle, math.pi / 2, False)
+
+
+def _free_length(frame: Frame, x: Tensor, direction: Tensor, size: float) -> float:
+    """How far a ray from a corner goes outside the domain before it meets the domain again; infinite if it does not.
+
+    The level of a domain is no larger than the distance to it, so that a step of that length stays outside.
+    """
+    reach = INSIDE * size
+    for _ in range(MOST_STEPS):
+        point = x + reach * direction
+        if bool(
+            (point < frame.domain.bounds[0] - size).any() | (point > frame.domain.bounds[1] + size).any()
+        ):
+            return math.inf
+        level = float(frame.domain.level(point[None]))
+        if level <= SAME_PLACE * size:
+            return reach
+        reach += STEP * level
+    return reach

@@ -1,0 +1,232 @@
+"""Singular functions at corners: exponents, derivatives, where they are taken, and what they are worth."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from pdesolve import (
+    Condition,
+    Dirichlet,
+    Disk,
+    Neumann,
+    Polygon,
+    Problem,
+    Rectangle,
+    Solution,
+    laplace,
+    solve,
+)
+from pdesolve.adaptive.discretisation import Discretisation
+from pdesolve.adaptive.solve import solve_adaptively
+from pdesolve.least_squares.sparse.beside import BesideEquations
+from pdesolve.least_squares.sparse.normal_equations import NormalEquations
+from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
+from pdesolve.patches.corners.find import corner_functions
+from pdesolve.patches.corners.functions import CornerFunctions
+from pdesolve.patches.corners.wedge import Edge, Power, exponents, powers
+from pdesolve.runs.monitor import Monitor
+
+L = Polygon([(0, 0), (1, 0), (1, 1), (-1, 1), (-1, -1), (0, -1)])
+SQUARE = Rectangle((0, 0), (1, 1))
+HALF = Rectangle((-1, 0), (1, 1))
+
+
+def found_in(problem):
+    space = Discretisation(problem, 1e-6, Monitor(), "cpu", {})
+    return corner_functions(space.statement, space.frame)
+
+
+def kinks(x, y):
+    """r^⅔ sin ⅔θ about the corner of the L-shaped domain."""
+    theta = 3 * math.pi / 4 - torch.atan2(x + y, y - x)
+    return (x**2 + y**2) ** (1 / 3) * torch.sin(2 / 3 * theta)
+
+
+@pytest.mark.parametrize(
+    ("angle", "begin", "end", "expected"),
+    [
+        (3 * math.pi / 2, True, True, [2 / 3, 4 / 3, 2]),
+        (math.pi, True, False, [0.5, 1.5, 2.5]),
+        (math.pi, False, True, [0.5, 1.5, 2.5]),
+        (2 * math.pi, False, False, [0.5, 1, 1.5]),
+        (math.pi / 2, False, False, [2, 4, 6]),
+    ],
+)
+def test_exponents_of_wedges_are_the_known_ones(angle, begin, end, expected):
+    phases = {True: 0.0, False: math.pi / 2}
+    edges = Edge(-angle / 2, phases[begin], begin), Edge(angle / 2, phases[end], end)
+    assert np.allclose(exponents(*edges, 6.5)[:3], expected)
+
+
+def test_functions_of_a_wedge_meet_its_conditions_and_laplace():
+    edges = Edge(-2.0, 0.0, True), Edge(2.0, math.pi / 2, False)
+    corner = CornerFunctions(
+        torch.tensor([0.3, -0.2], dtype=torch.float64),
+        torch.tensor([1, 1j], dtype=torch.complex128),
+        tuple(power for power in powers(*edges, 4) if not power.log),
+        math.inf,
+    )
+    directions = [torch.tensor([math.cos(a), math.sin(a)], dtype=torch.float64) for a in (-2.0, 2.0, 0.7)]
+    y = torch.stack([corner.place + 0.4 * d for d in directions])
+    table = corner.table(y, ((0, 0), (1, 0), (0, 1), (2, 0), (0, 2)))
+    assert len(corner) > 2
+    assert table[0, 0].abs().max() < 1e-14
+    normal = torch.tensor([-math.sin(2.0), math.cos(2.0)], dtype=torch.float64)
+    assert (normal @ table[1:3, 1]).abs().max() < 1e-13
+    assert (table[3] + table[4]).abs().max() < 1e-12
+
+
+def test_derivatives_are_those_of_the_values():
+    corner = CornerFunctions(
+        torch.zeros(2, dtype=torch.float64),
+        torch.tensor([0.8 + 0.1j, -0.2 + 0.9j], dtype=torch.complex128),
+        (Power(0.5, 1 + 2j), Power(2.0, 1j, log=True), Power(0.0, -1j, log=True)),
+        math.inf,
+    )
+    y = torch.tensor([[0.3, 0.4]], dtype=torch.float64)
+    step = 1e-5
+    for axis in range(2):
+        for index in ((0, 0), (1, 0), (1, 1), (0, 2)):
+            up, down = (y + sign * step * torch.eye(2, dtype=torch.float64)[axis] for sign in (1, -1))
+            raised = tuple(k + (i == axis) for i, k in enumerate(index))
+            slope = (corner.table(up, (index,)) - corner.table(down, (index,))) / (2 * step)
+            assert torch.allclose(slope, corner.table(y, (raised,)), rtol=1e-7, atol=1e-8)
+
+
+def test_columns_beside_sparse_ones_give_the_dense_least_squares_solution():
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda *shape: torch.rand(*shape, generator=generator, dtype=torch.float64)  # noqa: E731
+    layout = Columns(torch.tensor([3, 3]))
+    groups = torch.tensor([0, 1]), torch.tensor([1, 0])
+    matrices = draw(2, 9, 3), draw(2, 9, 3)
+    beside = draw(2, 9, 2)
+    rows = RowBlocks.make(layout, groups, matrices, beside=beside)
+    b = draw(2, 9)
+    equations = BesideEquations(NormalEquations(layout, np.array([[0.0], [1.0]]), [rows.alone()]), [rows])
+    dense = torch.stack([rows.apply(e).flatten() for e in torch.eye(8, dtype=torch.float64)], dim=1)
+    expected = torch.linalg.lstsq(dense, b.flatten()[:, None]).solution[:, 0]
+    assert torch.allclose(equations.solve([b]).x, expected, rtol=1e-10)
+
+
+def test_what_is_singular_is_found_to_rounding():
+    problem = Problem(L, lambda u: -laplace(u), [Dirichlet(kinks, on=L.boundary)], exact=kinks)
+    solution = solve(problem, tol=1e-9)
+    assert solution.converged
+    assert solution.relative_l2_error() < 1e-12
+
+
+def test_a_singular_solution_is_saved_and_read_with_its_functions(tmp_path):
+    problem = Problem(L, lambda u: -laplace(u), [Dirichlet(kinks, on=L.boundary)])
+    solution = solve(problem, tol=1e-6)
+    solution.save(tmp_path)
+    x = torch.tensor([[0.3, 0.4], [1e-3, 1e-3], [-0.2, -0.7]], dtype=torch.float64)
+    read = Solution.load(tmp_path, problem)
+    assert torch.equal(read.approximator(x), solution.approximator(x))
+    assert torch.allclose(read.approximator(x)[:, 0], kinks(*x.T), rtol=1e-10)
+
+
+def test_integrals_resolve_what_is_singular():
+    """∫ r^-⅓ over a square at the corner, 2 ∫_0^{π/4} ∫_0^{1/cos θ} r^⅔ dr dθ: the rule is graded toward the corner."""
+    problem = Problem(L, lambda u: -laplace(u), [Dirichlet(kinks, on=L.boundary)])
+    result = solve_adaptively(problem, 1e-6)
+    points, weights = result.expansion.quadrature(problem)
+    quarter = (points[:, 0] > 0) & (points[:, 1] > 0)
+    r = points[quarter].norm(dim=1)
+    t = torch.from_numpy(np.polynomial.legendre.leggauss(40)[0]) * math.pi / 8 + math.pi / 8
+    w = torch.from_numpy(np.polynomial.legendre.leggauss(40)[1]) * math.pi / 8
+    expected = 2 * float((w * torch.cos(t) ** (-5 / 3)).sum()) / (5 / 3)
+    assert float((weights[quarter] * r ** (-1 / 3)).sum()) == pytest.approx(expected, rel=1e-8)
+
+
+def test_coefficients_of_motz_are_the_published_ones():
+    """401.1624537 and 87.6559202: Lu, Hu & Li, Numer. Methods PDE 20 (2004)."""
+    conditions = [
+        Dirichlet(500, on=HALF.right),
+        Dirichlet(0, on=HALF.bottom.where(lambda x: x < 0)),
+        Neumann(0, on=HALF.bottom.where(lambda x: x > 0) | HALF.left | HALF.top),
+    ]
+    mixture = solve_adaptively(Problem(HALF, lambda u: -laplace(u), conditions), 1e-9).expansion
+    (corner,) = mixture.enrichment.corners
+    length = 1 / abs(complex(corner.gradient[0]))
+    found = mixture.coefficients[-len(corner) :].abs() / length ** torch.tensor(
+        [p.exponent for p in corner.powers]
+    )
+    assert found[0] == pytest.approx(401.1624537, rel=1e-7)
+    assert found[1] == pytest.approx(87.6559202, rel=1e-5)
+
+
+def test_values_that_jump_are_an_angle_and_something_smooth():
+    cold = Dirichlet(0, on=SQUARE.left | SQUARE.right | SQUARE.bottom)
+    problem = Problem(SQUARE, lambda u: -laplace(u), [Dirichlet(1, on=SQUARE.top), cold])
+    mixture = solve_adaptively(problem, 1e-8).expansion
+    assert len(mixture.coefficients) < 1000
+    assert float(mixture(torch.tensor([[0.5, 0.5]], dtype=torch.float64))[0, 0]) == pytest.approx(
+        0.25, abs=1e-9
+    )
+    # Along the lid the value is one right up to the corner: nothing oscillates.
+    near = torch.stack(
+        [torch.logspace(-9, -1, 9, dtype=torch.float64), torch.ones(9, dtype=torch.float64)], dim=1
+    )
+    assert (mixture(near)[:, 0] - 1).abs().max() < 1e-7
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        Problem(SQUARE, lambda u: -laplace(u), [Dirichlet(lambda x, y: x * y, on=SQUARE.boundary)]),
+        Problem(Disk((0, 0), 1), lambda u: -laplace(u) - 1, [Dirichlet(0, on=Disk((0, 0), 1).boundary)]),
+        Problem(L, lambda u: -laplace(u) + u**3, [Dirichlet(1, on=L.boundary)]),
+        Problem(
+            SQUARE,
+            lambda u: -laplace(u),
+            [
+                Dirichlet(1, on=SQUARE.bottom.where(lambda x: x < 0.3)),
+                Condition(lambda u: u.y + 0.3 * u.x, on=SQUARE.bottom.where(lambda x: x > 0.3)),
+                Dirichlet(1, on=SQUARE.left | SQUARE.right | SQUARE.top),
+            ],
+        ),
+    ],
+    ids=["right angles", "no corner", "not linear", "oblique"],
+)
+def test_no_functions_where_none_are_known_or_worth_it(problem):
+    assert found_in(problem) == ()
+
+
+def test_a_source_at_a_right_angle_asks_for_a_logarithm():
+    """-Δu = 1 between u = 0 on both sides: ±(1/π) Im z² log z, a polynomial, and what is smoother."""
+    problem = Problem(SQUARE, lambda u: -laplace(u) - 1, [Dirichlet(0, on=SQUARE.boundary)])
+    result = solve_adaptively(problem, 1e-9)
+    assert len(result.expansion.coefficients) < 1000
+    corners = result.expansion.enrichment.corners
+    assert len(corners) == 4
+    assert [(p.exponent, p.log) for p in corners[0].powers[:1]] == [(2.0, True)]
+    # Lengths are in units of the diagonal, √2.
+    assert abs(float(result.expansion.coefficients[-len(corners[0])])) == pytest.approx(2 / math.pi, rel=1e-5)
+
+
+def test_the_cut_of_a_hole_ends_where_the_domain_begins_again():
+    """From the corner (-0.4, -0.4) of a hole, the diagonal through it meets the domain again at (0.4, 0.4)."""
+    domain = Rectangle((-1, -1), (1, 1)) - Rectangle((-0.4, -0.4), (0.4, 0.4))
+    found = found_in(Problem(domain, lambda u: -laplace(u), [Dirichlet(0, on=domain.boundary)]))
+    assert len(found) == 4
+    for corner in found:
+        assert corner.radius == pytest.approx(0.8 * 2**0.5, rel=1e-4)
+
+
+def test_functions_turn_with_the_domain_and_with_the_conductivity():
+    def solved(domain, equation):
+        return solve_adaptively(Problem(domain, equation, [Dirichlet(0, on=domain.boundary)]), 1e-5).expansion
+
+    x = torch.tensor([[-0.3, 0.4], [0.01, 0.02]], dtype=torch.float64)
+    c, s = math.cos(0.4), math.sin(0.4)
+    turn = torch.tensor([[c, s], [-s, c]], dtype=torch.float64)
+    straight = solved(L, lambda u: -3 * u.xx - u.xy - u.yy - 1)
+    # In coordinates turned by 0.4 the same equation, with Rᵀ A R.
+    A = turn.T @ torch.tensor([[3, 0.5], [0.5, 1]], dtype=torch.float64) @ turn
+    a, b, d = float(A[0, 0]), float(A[0, 1]), float(A[1, 1])
+    turned = solved(L.rotated(0.4), lambda u: -a * u.xx - 2 * b * u.xy - d * u.yy - 1)
+    assert straight.enrichment is not None
+    assert turned.enrichment is not None
+    assert torch.allclose(straight(x), turned(x @ turn), rtol=1e-4)

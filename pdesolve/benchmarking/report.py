@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pdesolve.benchmarking import figures, tables
+from pdesolve.benchmarking import budgets, figures, review, tables
 from pdesolve.benchmarking.records import Record
 from pdesolve.benchmarking.statistics import Row, by_problem, quantile
 from pdesolve.benchmarking.tables import number
@@ -26,58 +26,117 @@ img { max-width: 100% } h2 { margin-top: 2.5rem } .wide { overflow-x: auto }
 CLOCKS = {"wall": "wall time", "cpu": "one core (wall time where nothing else runs)"}
 
 
-@dataclass(frozen=True)
-class Section:
-    """One problem: its table, a remark, its pictures (name → PNG)."""
-
-    title: str
-    table: tables.Table
-    remark: str
-    pictures: dict[str, bytes]
-
-
 Published = Mapping[str, Mapping[str, Any]]
 
 
+@dataclass(frozen=True)
+class Part:
+    """A piece of the page.
+
+    Attributes:
+        kind: "h1", "h2", "text", "table", "list", "picture" or "code".
+        content: a string, a table, strings, name and PNG, a string.
+    """
+
+    kind: str
+    content: Any
+
+
 def write_report(
-    records: Sequence[Record], folder: Path, title: str, published: Published | None = None
+    records: Sequence[Record],
+    folder: Path,
+    title: str,
+    published: Published | None = None,
+    suite: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write report.md, its PNGs and report.html.
+
+    One page in the order of a referee's questions: what was asked and measured, who wins at which budget, what is the
+    optimiser's and what the approximator's, what others report, what is missing or failed; then problem by problem.
 
     Args:
         records: what to report.
         folder: where to.
         title: the heading.
         published: problem → error, method, cost and source of the best published result.
+        suite: what was asked for, to say what has not been run.
 
     Returns:
         The paths of the two reports.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    known = published or {}
-    sections = [_section(problem, rows, known.get(problem)) for problem, rows in by_problem(records).items()]
-    for section in sections:
-        for name, png in section.pictures.items():
-            (folder / name).write_bytes(png)
+    parts = [
+        Part("h1", title),
+        *_front(records, published or {}, suite or {}),
+        *(part for problem, rows in by_problem(records).items() for part in _section(problem, rows)),
+        Part("h2", "Commands"),
+        Part("code", "\n".join(record["command"] for record in records)),
+    ]
+    for part in parts:
+        if part.kind == "picture":
+            (folder / part.content[0]).write_bytes(part.content[1])
     paths = [folder / "report.md", folder / "report.html"]
-    paths[0].write_text(_markdown(records, sections, title), "utf-8")
-    paths[1].write_text(_page(records, sections, title), "utf-8")
+    paths[0].write_text("\n\n".join(MARKDOWN[part.kind](part.content) for part in parts) + "\n", "utf-8")
+    body = "\n".join(HTML[part.kind](part.content) for part in parts)
+    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
+    page = f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
+    paths[1].write_text(page, "utf-8")
     return paths
 
 
-def _section(problem: str, rows: Sequence[Row], published: Mapping[str, Any] | None) -> Section:
+def _front(records: Sequence[Record], published: Published, suite: Mapping[str, Any]) -> Iterator[Part]:
+    """The first page: what concerns all problems."""
+    yield from (Part("text", sentence) for sentence in explanation(records))
+    yield Part("h2", "Median errors")
+    yield Part("table", tables.overview(records))
+    for seconds in budgets.budgets_of(records):
+        yield Part("h2", f"Wins, ties and losses at {seconds:g} s")
+        yield Part("table", budgets.standings(records, seconds))
+    yield Part("text", STANDING)
+    factors = review.contributions(records)
+    if factors:
+        yield Part("h2", "What is the optimiser's, and what the approximator's")
+        yield Part("table", factors)
+    beside = review.beside_published(records, published)
+    if beside:
+        yield Part("h2", "Beside published figures")
+        yield Part("table", beside)
+    for heading, lines in (
+        ("Not run", review.not_run(records, suite)),
+        ("Failed runs", tables.failures(records)),
+    ):
+        if lines:
+            yield Part("h2", heading)
+            yield Part("list", lines)
+
+
+STANDING = (
+    f"A method wins a problem where its median error is smaller than that of every other by more than a factor of "
+    f"{budgets.TIE:g}, and loses where another is smaller by more than that. Errors at a budget are those of copies "
+    "that every run keeps on the way; a method that keeps none counts from its end on."
+)
+
+
+def _section(problem: str, rows: Sequence[Row]) -> Iterator[Part]:
+    """One problem: who had reached what when, whether it ran, is accurate and fast, and what it cost."""
+    yield Part("h2", problem)
+    columns = budgets.budgets_of([record for row in rows for record in row.records])
+    yield Part("table", budgets.budget_table(rows, columns))
+    yield Part("table", _joined(tables.problem_table(rows), budgets.stages(rows)))
+    remark = tables.sizes_apart(rows)
+    if remark:
+        yield Part("text", remark)
     fields = [record for row in rows for record in row.records if record.get("picture")]
-    drawn = {
-        f"{problem}-convergence.png": figures.convergence(rows),
-        f"{problem}-error.png": figures.error_fields(fields),
-    }
-    pictures = {name: png for name, png in drawn.items() if png is not None}
-    remarks = [tables.sizes_apart(rows), _best_published(published) if published else ""]
-    return Section(problem, tables.problem_table(rows), " ".join(filter(None, remarks)), pictures)
+    pictures = {"convergence": figures.convergence(rows), "error": figures.error_fields(fields)}
+    for name, png in pictures.items():
+        if png is not None:
+            yield Part("picture", (f"{problem}-{name}.png", png))
 
 
-def _best_published(row: Mapping[str, Any]) -> str:
-    return f"Best published: {number(row['error'])}, {row['method']} ({row['cost']}; {row['source']})."
+def _joined(one: tables.Table, other: tables.Table) -> tables.Table:
+    """Two tables of the same lines beside each other."""
+    pairs = zip(one[1], other[1], strict=True)
+    return (*one[0], *other[0][1:]), [(*left, *right[1:]) for left, right in pairs]
 
 
 def explanation(records: Sequence[Record]) -> list[str]:
@@ -111,50 +170,6 @@ def _busy(records: Sequence[Record]) -> str:
     return sentences
 
 
-def _markdown(records: Sequence[Record], sections: Sequence[Section], title: str) -> str:
-    parts = [
-        f"# {title}",
-        *explanation(records),
-        "## Median errors",
-        tables.markdown(tables.overview(records)),
-    ]
-    for section in sections:
-        parts += [f"## {section.title}", tables.markdown(section.table)]
-        if section.remark:
-            parts += [section.remark]
-        parts += [f"![{name.removesuffix('.png')}]({name})" for name in section.pictures]
-    failed = tables.failures(records)
-    if failed:
-        parts += ["## Failed runs", "\n".join(f"* {line}" for line in failed)]
-    parts += ["## Commands", "```sh\n" + "\n".join(record["command"] for record in records) + "\n```"]
-    return "\n\n".join(parts) + "\n"
-
-
-def _page(records: Sequence[Record], sections: Sequence[Section], title: str) -> str:
-    parts = [f"<h1>{html.escape(title)}</h1>"]
-    parts += [f"<p>{html.escape(sentence)}</p>" for sentence in explanation(records)]
-    parts += ["<h2>Median errors</h2>", _html_table(tables.overview(records))]
-    for section in sections:
-        parts += [f"<h2>{html.escape(section.title)}</h2>", _html_table(section.table)]
-        if section.remark:
-            parts += [f"<p>{html.escape(section.remark)}</p>"]
-        for name, png in section.pictures.items():
-            data = base64.b64encode(png).decode()
-            parts.append(f'<img alt="{html.escape(name)}" src="data:image/png;base64,{data}">')
-    failed = tables.failures(records)
-    if failed:
-        items = "".join(f"<li>{html.escape(line)}</li>" for line in failed)
-        parts += ["<h2>Failed runs</h2>", f"<ul>{items}</ul>"]
-    commands = html.escape("\n".join(record["command"] for record in records))
-    parts += ["<h2>Commands</h2>", f"<pre>{commands}</pre>"]
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n'
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
-
-
 def _html_table(table: tables.Table) -> str:
     header, lines = table
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
@@ -167,3 +182,33 @@ def _html_cell(cell: str) -> str:
     if bold:
         return f"<td><b>{html.escape(cell[2:-2])}</b></td>"
     return f"<td>{html.escape(cell)}</td>"
+
+
+def _html_list(lines: Sequence[str]) -> str:
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f"<ul>{items}</ul>"
+
+
+def _html_picture(named: tuple[str, bytes]) -> str:
+    data = base64.b64encode(named[1]).decode()
+    return f'<img alt="{html.escape(named[0])}" src="data:image/png;base64,{data}">'
+
+
+MARKDOWN: dict[str, Callable[[Any], str]] = {
+    "h1": "# {}".format,
+    "h2": "## {}".format,
+    "text": "{}".format,
+    "table": tables.markdown,
+    "list": lambda lines: "\n".join(f"* {line}" for line in lines),
+    "picture": lambda named: f"![{named[0].removesuffix('.png')}]({named[0]})",
+    "code": "```sh\n{}\n```".format,
+}
+HTML: dict[str, Callable[[Any], str]] = {
+    "h1": lambda text: f"<h1>{html.escape(text)}</h1>",
+    "h2": lambda text: f"<h2>{html.escape(text)}</h2>",
+    "text": lambda text: f"<p>{html.escape(text)}</p>",
+    "table": _html_table,
+    "list": _html_list,
+    "picture": _html_picture,
+    "code": lambda text: f"<pre>{html.escape(text)}</pre>",
+}

@@ -19,7 +19,8 @@ def number(value: float | None, digits: int = 1) -> str:
     if math.isinf(value):
         return "∞"
     if value == 0 or 1e-2 <= abs(value) < 1e4:
-        if abs(value) < 100:
+        # From here on two digits round to 100, which is written without an exponent.
+        if abs(value) < 99.5:
             return f"{value:.2g}"
         return f"{value:,.0f}"
     mantissa, exponent = f"{value:.{digits}e}".split("e")

@@ -189,9 +189,8 @@ def report(directory: str, out: str | None, only_table: bool, debug: bool) -> No
     from pdesolve.benchmarking.report import write_report
 
     suite = _suite_of(Path(directory))
-    paths = write_report(
-        records, Path(out or Path(directory) / "report"), suite["title"], suite.get("published")
-    )
+    folder = Path(out or Path(directory).with_suffix("") / "report")
+    paths = write_report(records, folder, suite["title"], suite.get("published"), suite)
     click.echo(f"\nwrote {' and '.join(map(str, paths))}")
 
 

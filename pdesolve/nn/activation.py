@@ -1,6 +1,7 @@
 """A trainable activation: a mixture of Gaussians of one variable."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,9 +45,11 @@ class GMNMActivation(torch.nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Fit the function again."""
-        centres = torch.linspace(-REACH, REACH, self.components, dtype=torch.float64)
+        # On the processor wherever the parameters lie: the device "meta" has no least squares.
+        exactly: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
+        centres = torch.linspace(-REACH, REACH, self.components, **exactly)
         scale = max(self.components - 1, 1) / (2 * REACH * SPACINGS)
-        points = torch.linspace(-REACH, REACH, 200, dtype=torch.float64)
+        points = torch.linspace(-REACH, REACH, 200, **exactly)
         columns = torch.exp(-0.5 * ((points[:, None] - centres) * scale).square())
         system = torch.cat([points[:, None], columns], 1)
         fitted = torch.linalg.lstsq(system, self.like(points)[:, None]).solution.squeeze(1)

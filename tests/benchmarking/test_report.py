@@ -53,7 +53,7 @@ def test_a_report_has_tables_pictures_failures_and_commands(tmp_path):
     assert "| b | ∞ |" in text
     assert "1 of 2 (crashed 1)" in text
     assert "franke, b, seed 1: crashed: a <sentence>" in text
-    assert "Best published: 1.2e-7, some method (300 s; a paper)." in text
+    assert "| 1.2e-7 | some method (300 s; a paper) |" in text
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", text)
     assert pictures == ["franke-convergence.png", "franke-error.png"]
     for name in pictures:

@@ -26,7 +26,7 @@ METHOD = "collocation"
 NUMBERS = ("time", "length", "share", "handed", "rough", "since", "weighted", "first", "noise", "unseen")
 
 
-def checkpoint_of(state: State, restarts: int) -> dict[str, Any]:
+def checkpoint_of(state: State, restarts: int, lasting: float) -> dict[str, Any]:
     """All that is needed to go on, and what there is to show of the slabs so far."""
     tracks = {}
     for name, track in (("coarse", state.coarse), ("fine", state.fine)):
@@ -43,10 +43,12 @@ def checkpoint_of(state: State, restarts: int) -> dict[str, Any]:
         "method": METHOD,
         "progress": shown,
         "restarts": restarts,
+        "lasting": lasting,
         "solved": slabs_state(state.slabs),
         "verifying": slabs_state(state.verifying),
         "space": space_state(state.coarse.space),
         "scale": state.scale,
+        "expected": state.expected,
         "squares": tensor_of(state.squares),
         **tracks,
         **{name: getattr(state, name) for name in NUMBERS},
@@ -67,6 +69,7 @@ def resumed(saved: Mapping[str, Any], evolution: Evolution, interrupted: Callabl
         coarse=tracks[0],
         fine=tracks[1],
         scale=saved["scale"],
+        expected=saved.get("expected"),
         squares=saved["squares"].numpy().copy(),
         slabs=slabs_from(saved["solved"], evolution),
         verifying=slabs_from(saved["verifying"], evolution),

@@ -105,18 +105,16 @@ class March:
                 return self._result(state, why, met)
             self.restarts += 1
             lasted = state.lasting(self.interval.length)
-            # Weights by the time that the solution really lasts lower the error by themselves.
-            lowered = 1.0
-            if state.weighted:
-                lowered = math.sqrt(lasted / self.lasting)
+            share = _share_again(state, self.tol, lasted / self.lasting)
             self.lasting = lasted
-            state = self._beginning(state.share * min(1.0, AGAIN * self.tol / (error * lowered)))
+            state = self._beginning(share, state.scale)
 
     def _resumed(self) -> State | None:
         saved = self.monitor.resume_state
         if saved is None or saved.get("method") != METHOD:
             return None
         self.restarts = saved["restarts"]
+        self.lasting = saved.get("lasting", self.interval.length)
         return resumed(saved, self.evolution, self.monitor.out_of_time)
 
     def _until_late(self, state: State) -> str | None:
@@ -163,7 +161,8 @@ class March:
         """Try a slab; what is known of it afterwards are numbers."""
         end = self._end(state)
         length = end - state.time
-        if tries.count == 0:
+        # After a start that does not match all becomes smoother, and patches that serve need not be cut.
+        if tries.count == 0 and not state.rough:
             self._foresee(state, end, target)
         # Only the coarse march searches; the finer one follows on the slabs and patches that it has found.
         track = state.coarse
@@ -179,10 +178,13 @@ class March:
             shortened=tries.shortened,
         )
         tolerance = max(ITERATED * target.tolerance, FINEST_PASS)
-        slab, _ = track.advance(state.time, end, state.scale, tolerance)
+        slab, _ = track.advance(state.time, end, state.size, tolerance)
         if slab is None:
             return Trial(known, None)
-        scale = torch.maximum(state.scale, track.space.norms(slab.stages).amax(0))
+        norms = track.space.norms(slab.stages).amax(0)
+        scale = torch.maximum(state.size, norms)
+        if not state.slabs:
+            state.expect(norms)
         time_error = predicted_in_time(slab, scale)
         weight = state.weight(end, self.lasting)
         tail = tails(track.space, slab.stages, scale)
@@ -206,7 +208,7 @@ class March:
     def _foresee(self, state: State, end: float, target: Tuning) -> None:
         """Cut patches that will not resolve what the last slab lets expect of the next one, before it is solved."""
         budget = IN_SPACE * target.tolerance / state.weight(end, self.lasting)
-        finer = foreseen(state.coarse, end - state.time, state.scale, budget / len(state.coarse.space) ** 0.5)
+        finer = foreseen(state.coarse, end - state.time, state.size, budget / len(state.coarse.space) ** 0.5)
         if finer is not None:
             state.change(*finer)
 
@@ -243,11 +245,11 @@ class March:
         # Only now: a slab with a stage in a pulse, which is not taken, may be far too large.
         state.scale = torch.maximum(state.scale, u.space.norms(u.stages).amax(0))
         v, _ = state.fine.advance(
-            u.begin, u.end, state.scale, max(0.1 * ITERATED * target.tolerance, FINEST_PASS)
+            u.begin, u.end, state.size, max(0.1 * ITERATED * target.tolerance, FINEST_PASS)
         )
         if v is None:
             return False
-        handed = handed_over(u, v, state.scale)
+        handed = handed_over(u, v, state.size)
         passed = (u.end - self.interval.t0) / self.interval.length
         allowed = self.tol * (AT_ONCE + (1 - AT_ONCE) * passed) / state.weight(u.end, self.lasting)
         again = (
@@ -280,7 +282,7 @@ class March:
         state.unseen = None
         self._record(state, slab)
         self._coarsen(state, trial)
-        self.monitor.checkpoint(partial(checkpoint_of, state, self.restarts))
+        self.monitor.checkpoint(partial(checkpoint_of, state, self.restarts, self.lasting))
 
     def _begin_anew(self, state: State) -> None:
         """Beyond a break nothing is extrapolated, and what does not match there is graded into it."""
@@ -299,7 +301,7 @@ class March:
         # Where the length changes, the factors are made again anyway.
         often = state.length > GROWN * slab.length
         if (often or len(state.slabs) % COARSENED == 0) and state.time < self.interval.t1:
-            coarser = coarsened(slab.space, slab.stages[-1:], state.scale, trial.limit)
+            coarser = coarsened(slab.space, slab.stages[-1:], state.size, trial.limit)
             if coarser is not None:
                 state.change(*coarser)
 
@@ -324,7 +326,7 @@ class March:
     def _tuning(self, state: State) -> Tuning:
         return Tuning(self.tol * state.share, self.interval.length, self.lasting)
 
-    def _beginning(self, share: float) -> State:
+    def _beginning(self, share: float, expected: Tensor | None = None) -> State:
         # A degree that the user states is kept; otherwise higher ones may be cheaper on the first patches.
         start = cheapest
         if "degree" in self.settings:
@@ -336,7 +338,8 @@ class March:
         # Errors are relative to the largest norm so far: a solution that dies out need not keep its digits.
         scale = space.norms(coarse.start[:1])[0]
         squares = np.zeros((2, space.unknowns))
-        return State(self.interval.t0, coarse, fine, self.first_length, scale, share, squares=squares)
+        length = self.first_length
+        return State(self.interval.t0, coarse, fine, length, scale, share, squares=squares, expected=expected)
 
     # ---------------------------------------------------------------- what is kept and told
 
@@ -377,6 +380,17 @@ def _status(state: State, why: str | None, met: bool) -> str:
     if met:
         return f"tolerance met: verified by a finer march, in {how}"
     return f"the estimate {state.error:.1e} stayed above the tolerance, in {how}; raise {named('tol')}"
+
+
+def _share_again(state: State, tol: float, lasted: float) -> float:
+    """Of local errors in a march begun again, of which the solution lasts for `lasted` of the time supposed before."""
+    # Weights by the time that the solution really lasts lower the error by themselves.
+    lowered = 1.0
+    if state.weighted:
+        lowered = math.sqrt(lasted)
+    # So does the size that the solution really has, where a larger one was expected.
+    lowered /= state.overrated
+    return state.share * min(1.0, AGAIN * tol / (state.error * lowered))
 
 
 def _finer(space: Space, trial: Trial) -> tuple[Space, tuple[Tensor, Tensor]] | None:

@@ -90,6 +90,8 @@ class State:
         first: whether the next slab begins where data break.
         noise: residual between stages over the length of a slab, known to be no event.
         unseen: what the last try showed between its stages.
+        foreseen: (u,) norms of the first try of all.
+        expected: (u,) what the solution will be as large as, known from two tries at the start, or from a march before.
     """
 
     time: float
@@ -108,6 +110,37 @@ class State:
     first: bool = True
     noise: float = 0.0
     unseen: float | None = None
+    foreseen: Tensor | None = None
+    expected: Tensor | None = None
+
+    @property
+    def size(self) -> Tensor:
+        """(u,) what errors are relative to: the largest norm so far, or one that is expected with certainty."""
+        if self.expected is None:
+            return self.scale
+        return torch.maximum(self.scale, self.expected)
+
+    @property
+    def overrated(self) -> float:
+        """How many times larger the solution was expected than it has been, one at least."""
+        if self.expected is None:
+            return 1.0
+        seen = self.scale > 0
+        if not bool(seen.any()):
+            return 1.0
+        return float((self.size[seen] / self.scale[seen]).max())
+
+    def expect(self, norms: Tensor) -> None:
+        """Learn from norms (u,) of a slab that was tried at the start, and not taken.
+
+        A solution that begins at rest is small at first, and errors relative to what there is so far would be far
+        smaller than what is asked for. Two tries of different lengths must agree: one alone may hold a pulse of the
+        data in a stage, and be far too large.
+        """
+        if self.foreseen is None:
+            self.foreseen = norms
+        elif self.expected is None:
+            self.expected = torch.minimum(self.foreseen, norms)
 
     def weight(self, end: float, lasting: float) -> float:
         """Of errors of a slab up to `end`: √(t/T), t after a start that does not match; at most one."""

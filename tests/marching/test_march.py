@@ -25,6 +25,7 @@ from pdesolve import (
     laplace,
 )
 from pdesolve.marching.march import can_march, march
+from pdesolve.marching.state import State
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solver import solve
 
@@ -85,6 +86,25 @@ def test_starts_that_do_not_match_are_solved_to_the_tolerance(name):
     result = march(problem, 1e-4)
     assert result.converged
     assert true_error(problem, result.expansion, exact) <= 3e-4
+
+
+def test_a_start_from_rest_is_measured_by_what_the_solution_becomes():
+    """u begins like t^{3/4}: relative to what there is so far, the first slab would be 1e-15 long."""
+    conditions, _ = MISMATCHED["a flux switched on at rest"]
+    result = march(Problem(rod * TimeInterval(0, 0.2), lambda u: u.t - u.xx, conditions), 1e-6)
+    assert result.converged
+    assert float(result.expansion.times[1]) > 1e-8
+
+
+def test_one_try_alone_says_nothing_of_the_size_of_a_solution():
+    """A stage may lie within a pulse of the data; two tries of different lengths do not both."""
+    one = torch.ones(1, dtype=torch.float64)
+    state = State(0.0, None, None, 1.0, 0.1 * one, 0.7)
+    state.expect(1e3 * one)
+    assert float(state.size) == 0.1
+    state.expect(2 * one)
+    assert float(state.size) == 2
+    assert state.overrated == pytest.approx(20)
 
 
 def test_a_source_that_acts_for_a_thousandth_of_the_time_is_found():

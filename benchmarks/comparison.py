@@ -4,6 +4,7 @@ python benchmarks/comparison.py                 tables and pictures of the commi
 python benchmarks/comparison.py --run           makes the records of all suites anew before: about an hour of a core
 python benchmarks/comparison.py --quick         runs quick.toml (under three minutes on two cores) and prints its table
 python benchmarks/comparison.py --from fitting=DIR …   keeps the records of a `pdesolve bench` that has run
+python benchmarks/comparison.py --sitting poisson_60s   goes on with a long suite; stop it and call it again as you like
 """
 
 import argparse
@@ -16,13 +17,17 @@ from pathlib import Path
 
 import reproductions
 
-from pdesolve.benchmarking import figures, tables
-from pdesolve.benchmarking.records import Record, read_records, write_records
+from pdesolve.benchmarking import budgets, figures, review, tables
+from pdesolve.benchmarking.records import Record, read_records, write_record, write_records
 from pdesolve.benchmarking.report import explanation
+from pdesolve.benchmarking.runner import run_all
 from pdesolve.benchmarking.statistics import Row, by_problem, quantile, rows
+from pdesolve.benchmarking.suite import make_suite, read_suite
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITES = ("fitting", "poisson", "time")
+# At budgets of minutes: not part of --run, but made in several sittings; what is missing is said to be missing.
+LONG = ("poisson_60s", "poisson_60s_1000")
 SUMMARY = ROOT / "docs" / "comparing.md"
 PAGE = ROOT / "docs" / "comparison.md"
 DRAWN = {"franke": "comparison_fitting.png", "poisson_2d": "comparison.png"}
@@ -49,6 +54,31 @@ def measure(name: str, jobs: int) -> list[Record]:
         return read_records(Path(folder))
 
 
+def sit(name: str, jobs: int) -> None:
+    """Go on with a suite whose records are kept: runs that have one are not made again, and a new one is kept at once.
+
+    Records of another version of a problem or method are made anew. Ctrl-C ends the sitting.
+    """
+    path = kept(name)
+    there = []
+    if path.is_file():
+        there = read_records(path)
+    suite = make_suite(read_suite(ROOT / "benchmarks" / f"{name}.toml"))
+    records = {(r["problem"], r["method"], r["seed"]): r for r in there}
+    with tempfile.TemporaryDirectory() as folder:
+        cases = suite.cases()
+        for case in cases:
+            found = records.get((case.problem_name, case.method.label, case.seed))
+            if found is not None:
+                write_record(Path(folder) / "records", found, case.name)
+
+        def show(record: Record) -> None:
+            print(*(record[key] for key in ("problem", "method", "seed", "outcome", "relative_l2_error")))
+            write_records(path, read_records(Path(folder)))
+
+        run_all(cases, Path(folder), show, jobs, skip_existing=True)
+
+
 def best_of(group: Sequence[Row], family: str) -> Row | None:
     """The row of a family with the smallest median error."""
     found = [row for row in group if row.method.startswith(FAMILIES[family]) and row.known]
@@ -72,6 +102,47 @@ def _ratio(one: Row | None, other: Row | None) -> float:
     if one is None or other is None or math.isinf(other.error):
         return math.nan
     return one.error / other.error
+
+
+def family_at(group: Sequence[Row], family: str, seconds: float) -> float:
+    """The smallest median error that a family had reached by then; infinite where it had none."""
+    rows_ = [row for row in group if row.method.startswith(FAMILIES[family]) and row.known]
+    return min((budgets.at_budget(row, seconds)[1] for row in rows_), default=math.inf)
+
+
+def by_budget(records: Sequence[Record]) -> tables.Table:
+    """Of every problem and budget the best mixture, and how many times as large the others' errors are."""
+    columns = budgets.budgets_of(records)
+    header = ["problem"]
+    for seconds in columns:
+        header += [f"mixture, {seconds:g} s", "perceptron / mixture", "KAN / mixture"]
+    lines = []
+    for problem, group in by_problem(records).items():
+        cells = []
+        for seconds in columns:
+            mixture = family_at(group, "mixture", seconds)
+            others = [family_at(group, family, seconds) for family in ("perceptron", "KAN")]
+            cells += [tables.number(mixture), *(tables.number(_over(other, mixture)) for other in others)]
+        lines.append((problem, *cells))
+    return tuple(header), lines
+
+
+def _over(one: float, other: float) -> float:
+    if math.isinf(other):
+        return math.nan
+    return one / other
+
+
+def missing(name: str, records: Sequence[Record]) -> str:
+    """What a suite asks for and has no record, in a sentence."""
+    content = read_suite(ROOT / "benchmarks" / f"{name}.toml")
+    asked = make_suite(content).cases()
+    if not records:
+        return f"none of its {len(asked)} runs ({asked[0].budget:g} s each) has been made yet."
+    lines = review.not_run(records, content)
+    if not lines:
+        return ""
+    return f"Not run yet, of {len(asked)} runs ({asked[0].budget:g} s each): {'; '.join(lines)}."
 
 
 def verdict(records: Sequence[Record]) -> str:
@@ -124,7 +195,8 @@ def page_parts(suites: Mapping[str, Sequence[Record]]) -> Iterator[tuple[str, st
     if reproductions.RECORDS.is_file():
         table = reproductions.table(found, read_records(reproductions.RECORDS))
         yield "reproductions", tables.markdown(table)
-    for name, records in suites.items():
+    for name in filter(suites.__contains__, SUITES):
+        records = suites[name]
         remarks = [
             f"{problem}: {tables.sizes_apart(group)}" for problem, group in by_problem(records).items()
         ]
@@ -132,8 +204,22 @@ def page_parts(suites: Mapping[str, Sequence[Record]]) -> Iterator[tuple[str, st
         parts = [" ".join(explanation(records)), _turned(tables.overview(records))]
         parts += ["\n".join(f"* {r}" for r in remarks if not r.endswith(": ")), "\n".join(failed)]
         yield name, "\n\n".join(filter(None, parts))
+    yield "budgets", "\n\n".join(budget_parts(suites))
     if "fitting" in suites:
         yield "factors", tables.markdown(factors(suites["fitting"]))
+
+
+def budget_parts(suites: Mapping[str, Sequence[Record]]) -> Iterator[str]:
+    """The tables by budget, and what of the long suites has not been run."""
+    for name in (*SUITES, *LONG):
+        records = suites.get(name, [])
+        if records:
+            yield f"**{name}**"
+            yield tables.markdown(by_budget(records))
+        if name in LONG:
+            gap = missing(name, records)
+            if gap:
+                yield f"**{name}**: {gap}"
 
 
 def _turned(table: tables.Table) -> str:
@@ -181,6 +267,7 @@ def main() -> None:
     parser.add_argument(
         "--from", dest="sources", metavar="SUITE=DIR", nargs="+", default=[], help="keep these"
     )
+    parser.add_argument("--sitting", metavar="SUITE", choices=LONG, help="go on with it")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     options = parser.parse_args()
     if options.quick:
@@ -193,10 +280,12 @@ def main() -> None:
         reproductions.measure(reproductions.networks())
     for name in SUITES if options.run else ():
         write_records(kept(name), measure(name, options.jobs))
+    if options.sitting:
+        sit(options.sitting, options.jobs)
     for source in options.sources:
         name, _, folder = source.partition("=")
         write_records(kept(name), read_records(Path(folder)))
-    write({name: read_records(kept(name)) for name in SUITES if kept(name).is_file()})
+    write({name: read_records(kept(name)) for name in (*SUITES, *LONG) if kept(name).is_file()})
 
 
 if __name__ == "__main__":

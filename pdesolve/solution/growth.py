@@ -125,13 +125,7 @@ def growth(
     # Where the rings reach the other end, something else may be seen in them.
     if inner * 2**RINGS > float(distance.max()):
         return None
-    means = []
-    for k in range(RINGS):
-        ring = (distance > inner * 2**k) & (distance <= inner * 2 ** (k + 1))
-        if int(ring.sum()) < IN_A_RING:
-            return None
-        means.append(float((sizes[ring] * weights[ring].abs()).sum() / weights[ring].abs().sum()))
-    mean = torch.tensor(means, dtype=torch.float64)
+    mean = _means(distance, sizes, weights.abs(), inner)
     falls = -mean.diff()
     if not bool((mean > 0).all() and (falls > 0).all()):
         return None
@@ -140,3 +134,13 @@ def growth(
         return None
     low, high = sorted(float(b[0]) for b in slopes)
     return low, high
+
+
+def _means(distance: Tensor, sizes: Tensor, weights: Tensor, inner: float) -> Tensor:
+    """Means of |f| in rings (k,) from an inner radius on; 0 where too few points are in one."""
+    ring = (distance / inner).log2().floor().long()
+    inside = (distance > inner) & (ring < RINGS)
+    count = torch.bincount(ring[inside], minlength=RINGS)
+    measure = torch.bincount(ring[inside], weights[inside], RINGS)
+    total = torch.bincount(ring[inside], (sizes * weights)[inside], RINGS)
+    return torch.where(count >= IN_A_RING, total / measure.clamp_min(1e-300), 0.0)

@@ -205,6 +205,13 @@ class PartitionedMixture:
             return torch.from_numpy(self.patch_of(y))
         return torch.from_numpy(self.enrichment.graded.locate_closed(y.detach().cpu().numpy()))
 
+    @property
+    def singular_places(self) -> tuple[Tensor, ...]:
+        """The corners (d,) that have singular functions."""
+        if self.enrichment is None:
+            return ()
+        return tuple(self.rotation @ corner.place for corner in self.enrichment.corners)
+
     def quadrature(self, problem: Problem) -> tuple[Tensor, Tensor]:
         """Gauss points (n, d) and weights (n,) on the patches."""
         return self.quadrature_on(problem.domain, problem)

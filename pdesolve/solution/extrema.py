@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pdesolve.errors import UsageError
 from pdesolve.geometry.piece import Piece
+from pdesolve.solution.at_corners import require_bounded_at_corners
 from pdesolve.solution.estimated import Estimated
 from pdesolve.solution.growth import require_bounded
 from pdesolve.solution.regions import Region
@@ -107,6 +108,7 @@ def extremum(values: Values, region: Region, sign: float) -> Estimated:
     if values.expression.operator.components != 1:
         message = f"{values.expression.name} is a vector and has no maximum; ask for that of its norm or a component"
         raise UsageError(message)
+    require_bounded_at_corners(values, region, sign)
     height, place = _highest(values, region, sign)
     value = sign * height
     if values.verifying is None:

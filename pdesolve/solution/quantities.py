@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pdesolve.solution.at_corners import require_bounded_at_corners, require_integrable_at_corners
 from pdesolve.solution.estimated import Estimated
 from pdesolve.solution.growth import require_bounded, require_integrable
 from pdesolve.solution.patch_numbers import patch_numbers
@@ -33,6 +34,7 @@ def integral(values: Values, region: Region) -> tuple[Estimated, ...]:
     Raises:
         SolveError: f is not finite at a point, or grows so fast towards one that it has no integral.
     """
+    require_integrable_at_corners(values, region)
     before = None
     for points, normals, weights in region.rules():
         f = values.finite(points, normals)
@@ -80,6 +82,7 @@ def probe(values: Values, region: Region, point: Tensor) -> tuple[Estimated, ...
     Raises:
         SolveError: f is not finite there, or grows without bound towards it.
     """
+    require_bounded_at_corners(values, region, 0.0, point)
     found = values.finite(point[None])
     place = tuple(point.tolist())
     value = found[0, 0]

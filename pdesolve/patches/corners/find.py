@@ -30,6 +30,9 @@ INSIDE = 1e-6  # of the size of the domain, by which coefficients are asked for 
 ASIDE = 1e-6  # of a part of a boundary, beside its end
 NARROW = 0.05  # angles, in radians, below which the cut outside a corner would lie on its edges
 OBLIQUE = 1e-6  # cosine of a direction to an edge, above which it is not normal to it
+DIFFERENCE = 1e-3  # of the size of the domain: steps of differences of prescribed values
+# Part of the terms of an equation that differences of prescribed values leave of it: they are right to 1e-3.
+CONTRADICTION = 1e-2
 JUMP = 1e-9  # of prescribed values, relative to them, that is none
 STEP = 0.9  # of the distance to the boundary, by which a ray may go on
 SAMPLES = 256  # of prescribed values, for their size
@@ -121,7 +124,9 @@ def _functions(
     if edges[0] is None or edges[1] is None:
         return None
     jumps = _jump(begin, end)
-    forced = source_asks_for_logarithm(edges[0], edges[1]) and _has_source(statement.terms[0], begin.place)
+    forced = source_asks_for_logarithm(edges[0], edges[1]) and _is_forced(
+        statement.terms[0], frame, begin, end, size
+    )
     # The function of a jump is of no use where values do not jump.
     found = [power for power in powers(edges[0], edges[1], MOST) if power.exponent > 0 or jumps]
     if not (jumps or forced or any(_is_rough(power) for power in found)):
@@ -145,18 +150,50 @@ def _is_rough(power: Power) -> bool:
     return 0 < power.exponent < ROUGH and fraction > INTEGER
 
 
-def _has_source(equation: GridTerm, x: Tensor) -> bool:
-    """Whether an equation has a source at a place x (2,)."""
-    operator = equation.operator
-    points = torch.cat([x[None], operator.problem.domain.sample(SAMPLES)])
-    zero = torch.zeros(len(points), len(operator.slots), dtype=torch.float64)
-    source = operator.residual(points, zero, None, _parameters(operator))[:, 0].detach().abs()
-    return bool(source[0] > JUMP * source.max())
+def _is_forced(equation: GridTerm, frame: Frame, begin: _End, end: _End, size: float) -> bool:
+    """Whether values along two edges contradict an equation at their corner: then no quadratic function meets both.
+
+    Values and their derivatives along the edges tell u, ∇u, and the second derivatives along each edge. In a wedge in
+    which ζ² is singular, the equation holds no others.
+    """
+    if not (_fixes_values(begin) and _fixes_values(end)):
+        return True  # rare: the functions are of use or not, and harmless
+    directions = torch.stack([e.direction @ frame.rotation for e in (begin, end)])
+    step = DIFFERENCE * size
+    values = torch.stack([_values_along(e, step) for e in (begin, end)])  # (2, 3)
+    slopes = (-3 * values[:, 0] + 4 * values[:, 1] - values[:, 2]) / (2 * step)
+    curvature = (values[:, 0] - 2 * values[:, 1] + values[:, 2]) / step**2
+    gradient = torch.linalg.solve(directions, slopes)
+    inverse = torch.linalg.inv(directions)  # columns dual to the directions
+    hessian = inverse @ torch.diag(curvature) @ inverse.mT
+    jets = torch.zeros(len(equation.slots), dtype=torch.float64)
+    for i, (_, beta) in enumerate(equation.slots):
+        axes = np.repeat([0, 1], beta)
+        known = (values[0, 0], gradient, hessian)[len(axes)]
+        jets[i] = known[tuple(axes)]
+    residual, dF = _linear_at(equation, begin.place, None)
+    # Where next to nothing happens at the corner, what is left is beside what happens elsewhere.
+    natural = float(dF.abs().max() * values.abs().max()) / size**2
+    terms = float((dF * jets).abs().sum() + _prescribed(equation).abs().max())
+    return abs(float(residual + dF @ jets)) > CONTRADICTION * max(terms, natural)
+
+
+def _fixes_values(end: _End) -> bool:
+    return not any(any(beta) for _, beta in end.term.slots)
+
+
+def _values_along(end: _End, step: float) -> Tensor:
+    """Prescribed values (3,) at a corner, one step and two steps along its edge."""
+    found = []
+    for k in range(3):
+        residual, dF = _linear_at(end.term, end.place + k * step * end.direction, end.normal)
+        found.append(-residual / dF[0])
+    return torch.stack(found)
 
 
 def _jump(begin: _End, end: _End) -> bool:
     """Whether prescribed values differ at a corner."""
-    if any(any(sum(beta) for _, beta in e.term.slots) for e in (begin, end)):
+    if not (_fixes_values(begin) and _fixes_values(end)):
         return False
     prescribed = []
     size = 0.0
@@ -182,11 +219,15 @@ def _linear_at(term: GridTerm, x: Tensor, normal: Tensor | None) -> tuple[Tensor
 
 
 def _prescribed(term: GridTerm) -> Tensor:
-    """Residuals (n,) of a condition at zero, at places all along it."""
+    """Residuals (n,) of a condition at zero, at places all along it, or of the equation."""
     operator = term.operator
-    rule = operator.term.place.sample(operator.problem.domain, SAMPLES)
-    zero = torch.zeros(len(rule.points), len(operator.slots), dtype=torch.float64)
-    return operator.residual(rule.points, zero, rule.normals, _parameters(operator))[:, 0].detach()
+    domain = operator.problem.domain
+    normals = None
+    points = domain.sample(SAMPLES)
+    if operator.term.place is not None:
+        points, normals, *_ = operator.term.place.sample(domain, SAMPLES)
+    zero = torch.zeros(len(points), len(operator.slots), dtype=torch.float64)
+    return operator.residual(points, zero, normals, _parameters(operator))[:, 0].detach()
 
 
 def _parameters(operator: ResidualOperator) -> dict[str, Tensor]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -13,8 +14,10 @@ import torch
 
 from pdesolve.checks.check import require_sound
 from pdesolve.errors import UsageError, did_you_mean
+from pdesolve.least_squares.sparse.hands import factored_by
 from pdesolve.methods import METHODS, Method
 from pdesolve.runs.answer import Answer
+from pdesolve.runs.cluster import connected
 from pdesolve.runs.goal import Goal
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
@@ -60,6 +63,7 @@ def solve(
     on_record: Callable[[dict[str, Any]], None] | None = None,
     norm: str = "l2",
     absolute: Mapping[str, float] | None = None,
+    client: Any = None,
     **settings: Any,
 ) -> Solution:
     """Solve a problem.
@@ -77,6 +81,8 @@ def solve(
         on_record: called with every row of the history as it comes: seconds, level or iteration, estimate or loss.
         norm: "l2", "range" (beside the deviation from the mean), "h1" (of gradients) or "max" (the largest error).
         absolute: errors asked for in the units of an unknown, by its name, in place of `tol`: {"T": 0.01}.
+        client: a `distributed.Client`, or the address of a Dask scheduler, whose workers factor the large systems of
+            method gmnm and keep their factors; the bits do not depend on how many they are.
         **settings: the method's own settings by name.
 
     Returns:
@@ -94,6 +100,7 @@ def solve(
     _check_numbers(tol, seed, time_limit)
     goal = Goal(tol, norm, absolute or {}).checked(problem.unknowns)
     _refuse_goal(problem, chosen, goal)
+    _refuse_client(client, problem, chosen)
     moments = None if times is None else checked_times(problem.domain, times)
     monitor = monitor or Monitor(time_limit=time_limit)
     if time_limit is not None:
@@ -106,7 +113,8 @@ def solve(
     require_sound(problem)
     if method == "gmnm":
         problem = with_borders(problem)
-    answer: Answer = chosen.run(problem, run)
+    with _factored_on(client, monitor):
+        answer: Answer = chosen.run(problem, run)
     solution = Solution(
         problem,
         answer.expansion,
@@ -135,15 +143,54 @@ def solve(
     return solution
 
 
+@contextmanager
+def _factored_on(client: Any, monitor: Monitor) -> Iterator[None]:
+    """Let the workers of a Dask cluster, where there is one, factor what is large."""
+    if client is None:
+        yield
+        return
+    from pdesolve.least_squares.sparse.dask_hands import DaskWorkers
+
+    known = connected(client)
+    try:
+        with factored_by(DaskWorkers(known, monitor.note)):
+            yield
+    finally:
+        # Who gave an address has no other use for the connection.
+        if known is not client:
+            known.close()
+
+
+def _refuse_client(client: Any, problem: Problem, method: Method) -> None:
+    """A cluster is for what it would speed up."""
+    if client is None:
+        return
+    if not method.estimates:
+        message = f"method {method.name} is trained in one process; leave {named('dask')} out"
+    elif is_ordinary(problem) or _evolves(problem):
+        message = (
+            "an evolution is followed step by step, and each step is small: it gains nothing from a cluster; leave "
+            f"{named('dask')} out, or spread several evolutions over it with pdesolve sweep"
+        )
+    else:
+        return
+    raise UsageError(message)
+
+
+def _evolves(problem: Problem) -> bool:
+    """Whether the problem is followed in time."""
+    from pdesolve.marching import march
+
+    return problem.domain.space_dimension > 0 and (bool(problem.scalars) or march.can_march(problem))
+
+
 def run_gmnm(problem: Problem, run: Run) -> Answer:
     """Partitioned Gaussian mixture by adaptive least squares, step by step where values evolve in time.
 
     Raises:
         UsageError: the problem states something that this method would have to ignore, or so does a setting.
     """
-    from pdesolve.marching import march
-
-    evolves = problem.domain.space_dimension > 0 and (bool(problem.scalars) or march.can_march(problem))
+    evolves = _evolves(problem)
     _refuse_what_gmnm_cannot(problem, evolves)
     settings: dict[str, Any] = {}
     if is_ordinary(problem):

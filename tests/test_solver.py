@@ -1,6 +1,7 @@
 """`solve`: certified errors are true, whatever the units; nothing that is stated is ignored."""
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -370,3 +371,23 @@ def test_trained_methods_are_judged_by_the_exact_solution(method):
     problem.exact = None
     blind = solve(problem, method=method, tol=1e-2, time_limit=3)
     assert not blind.converged
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "sentence"),
+    [("poisson_1d", "pinn", "is trained in one process"), ("heat_1d", "gmnm", "is followed step by step")],
+)
+def test_what_a_cluster_would_not_speed_up_is_refused(name, method, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        solve(load_problem(FOLDER / f"{name}.py"), method=method, client="tcp://nowhere:1")
+
+
+def test_a_client_that_is_none_is_refused():
+    with pytest.raises(UsageError, match=r"expected a distributed\.Client, or the address"):
+        solve(load_problem(FOLDER / "poisson_1d.py"), client=3)
+
+
+def test_without_dask_a_sentence_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UsageError, match=r'pip install "pdesolve\[cluster\]"'):
+        solve(load_problem(FOLDER / "poisson_1d.py"), client="tcp://nowhere:1")

@@ -8,7 +8,8 @@ from pathlib import Path
 from pdesolve.benchmarking.case import Case
 from pdesolve.benchmarking.records import Record, write_record
 from pdesolve.benchmarking.runner import Show, existing, run_case
-from pdesolve.errors import SolveError, UsageError
+from pdesolve.errors import SolveError
+from pdesolve.runs.cluster import connected
 
 
 def run_on_cluster(
@@ -32,18 +33,11 @@ def run_on_cluster(
         UsageError: dask.distributed is missing, or the scheduler does not answer.
         SolveError: the cluster lost a run.
     """
-    try:
-        from distributed import Client, as_completed
-    except ImportError as error:
-        message = '--dask needs dask.distributed: pip install "pdesolve[cluster]"'
-        raise UsageError(message) from error
     cases = list(cases)
     found = existing(cases, out, skip_existing)
-    try:
-        client = Client(address, timeout="10s")
-    except (OSError, ValueError) as error:
-        message = f"--dask {address}: no scheduler answers there ({error}); start one with `dask scheduler`"
-        raise UsageError(message) from error
+    client = connected(address)
+    from distributed import as_completed
+
     with client:
         pending = {
             client.submit(run_case, _absolute(case), pure=False, retries=0): (position, case)

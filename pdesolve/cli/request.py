@@ -46,6 +46,7 @@ class Request:
     quiet: bool
     debug: bool
     quantities: tuple[tuple[str, str], ...] = ()  # kind and what was written, as ("integral", "u@right")
+    dask: str | None = None
     given: frozenset[str] = frozenset()
 
     @property

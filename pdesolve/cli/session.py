@@ -8,9 +8,11 @@ import sys
 import time
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+import click
 
 from pdesolve.cli import quantities
 from pdesolve.cli.answer import answer_sentence, print_answer, print_record
@@ -165,6 +167,10 @@ class Session:
             key: getattr(request, key)
             for key in ("method", "tol", "norm", "absolute", "seed", "time_limit", "dtype", "device")
         }
+        if request.dask is not None:
+            options["client"] = request.dask
+            if not request.quiet:
+                self.monitor.on_note = partial(click.echo, err=True)
         self.monitor.started += self._idle()
         try:
             return solver.solve(

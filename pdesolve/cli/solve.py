@@ -48,6 +48,7 @@ from pdesolve.errors import UsageError
 @click.option("--time-limit", type=float, metavar="S", help="Seconds; of a resumed run, all parts together.")
 @click.option("--dtype", default="float64", metavar="TYPE", help="float64 or float32. [float64]")
 @click.option("--device", default="auto", metavar="DEVICE", help="auto, cpu or cuda. [auto]")
+@click.option("--dask", metavar="ADDRESS", help="Factor large systems on the cluster of this Dask scheduler.")
 @click.option(
     "--set",
     "settings",

@@ -32,6 +32,7 @@ NOT_VERIFIED = 3
     "--out", required=True, metavar="DIR", type=click.Path(), help="A run directory for each point."
 )
 @click.option("--jobs", type=int, default=1, metavar="N", help="Processes at a time. [1]")
+@click.option("--dask", metavar="ADDRESS", help="Solve on the cluster of this Dask scheduler instead.")
 @click.option("--threads", type=int, default=1, metavar="N", help="Of each point. [1]")
 @click.option(
     "--method", default="gmnm", metavar="NAME", shell_complete=completion.method_names, help="[gmnm]"
@@ -70,6 +71,7 @@ def sweep(file: str, params: tuple[str, ...], **options: Any) -> int:
     chosen = {
         name: parse_values(name, text) for name, text in values.pairs(params, "NAME=FIRST:LAST:COUNT[:log]")
     }
+    options["client"] = options.pop("dask")
     show = _Progress(quiet or as_json)
     try:
         with warnings_as_lines(quiet), sigterm_as_interrupt(), contextlib.redirect_stdout(sys.stderr):

@@ -30,6 +30,7 @@ class Monitor:
         time_limit: seconds after which `out_of_time` is true (None: no limit).
         clock: what counts the seconds; `time.process_time` where other work on the machine should not count.
         on_record: called with every history row (live bar, `history.jsonl`).
+        on_note: called with a sentence about what will be done, such as the memory that it takes.
         on_checkpoint: called with a state dict at most every `checkpoint_every` seconds.
         resume_state: the state of an interrupted run of the same settings, or None.
         history: one dict per recorded step, each with `seconds` since the start.
@@ -42,6 +43,7 @@ class Monitor:
     time_limit: float | None = None
     clock: Callable[[], float] = time.perf_counter
     on_record: Callable[[dict[str, Any]], None] | None = None
+    on_note: Callable[[str], None] | None = None
     on_checkpoint: Callable[[dict[str, Any]], None] | None = None
     checkpoint_every: float = 5.0
     resume_state: dict[str, Any] | None = None
@@ -67,6 +69,11 @@ class Monitor:
         self.history.append(row)
         if self.on_record is not None:
             self.on_record(row)
+
+    def note(self, sentence: str) -> None:
+        """Tell something beside the history."""
+        if self.on_note is not None:
+            self.on_note(sentence)
 
     def counted(self, function: Callable[..., Result]) -> Callable[..., Result]:
         """The function, its calls counted as `evaluations`."""

@@ -18,6 +18,7 @@ from pdesolve.runs.wording import named
 from pdesolve.solution.solution import Solution
 from pdesolve.statement.loading import load_problem
 from pdesolve.statement.problem import Problem
+from pdesolve.sweeps.cluster import run_on_cluster
 from pdesolve.sweeps.point import FAILED, Row, Task, row_of, run_point, saved_row
 from pdesolve.sweeps.table import SweepTable
 from pdesolve.sweeps.values import checked_values, label, points_of
@@ -42,6 +43,7 @@ def sweep(
     force: bool = False,
     jobs: int = 1,
     threads: int = 1,
+    client: Any = None,
     show: Show | None = None,
     **values: Iterable[float],
 ) -> SweepTable:
@@ -65,6 +67,8 @@ def sweep(
         force: solve again what is there.
         jobs: processes at a time.
         threads: of the linear algebra of each point.
+        client: a `distributed.Client`, or the address of a Dask scheduler, on whose workers the points are solved; they
+            see problem file and `out` under the same paths.
         show: called after each point.
         **values: constant → values.
 
@@ -88,11 +92,21 @@ def sweep(
     task = Task(_source(problem), options, dict(settings or {}), threads)
     # All that is wrong at every point is told before the first solve.
     _check(task, chosen, jobs, threads, out)
+    if client is not None and jobs > 1:
+        message = (
+            f"{named('jobs')}={jobs} with {named('dask')}: the workers of the cluster are as many as they are; "
+            "leave one of the two out"
+        )
+        raise UsageError(message)
     places = _places(out, points)
     found = _saved(task, points, places, resume, force)
     load: dict[int, Callable[[], Solution]] = {}
     left = [i for i in range(len(points)) if i not in found]
-    for i, row, solution in _run_all(task, points, places, left, jobs):
+    if client is None:
+        done = _run_all(task, points, places, left, jobs)
+    else:
+        done = run_on_cluster(task, points, places, left, client)
+    for i, row, solution in done:
         found[i] = row
         if solution is not None:
             load[i] = partial(_same, solution)

@@ -6,7 +6,7 @@ import torch
 from block_matrices import dense, grid_centres, grid_pairs, random_layout, random_rows
 
 from pdesolve.errors import OutOfMemoryError, OutOfTimeError, SolveError
-from pdesolve.least_squares.sparse import condensed_cholesky, dissection, multifrontal
+from pdesolve.least_squares.sparse import dissection, hands, multifrontal
 from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.sparse.dissection import Faces, nested_dissection
 from pdesolve.least_squares.sparse.hands import Threads
@@ -175,7 +175,7 @@ def test_non_finite_entries_are_refused_with_a_sentence():
 
 
 def test_a_factor_that_does_not_fit_is_refused_before_it_is_formed(monkeypatch):
-    monkeypatch.setattr(condensed_cholesky, "available_memory", lambda _: 1e4)
+    monkeypatch.setattr(hands, "available_memory", lambda _: 1e4)
     layout = Columns(torch.full((16,), 20))
     with pytest.raises(OutOfMemoryError, match="320 unknowns needs"):
         factor(layout, grid_centres((4, 4)), random_rows(layout, grid_pairs((4, 4))))

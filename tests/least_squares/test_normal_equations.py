@@ -5,7 +5,7 @@ import pytest
 import torch
 from block_matrices import dense, grid_centres, grid_pairs, random_layout, random_rows
 
-from pdesolve.least_squares.sparse import condensed_cholesky, dissection
+from pdesolve.least_squares.sparse import dissection, hands
 from pdesolve.least_squares.sparse.normal_equations import LastFactor, NormalEquations
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 
@@ -168,7 +168,7 @@ def test_the_last_factor_is_given_up_before_another_is_made(monkeypatch):
     last = LastFactor()
     NormalEquations(LAYOUT, grid_centres(GRID), rows, last)
     fewer = [block for block in rows if len(block.groups) == 1]
-    monkeypatch.setattr(condensed_cholesky, "available_memory", lambda _: 0.0 if last.kept else 8e9)
+    monkeypatch.setattr(hands, "available_memory", lambda _: 0.0 if last.kept else 8e9)
     found = NormalEquations(LAYOUT, grid_centres(GRID), fewer, last).solve(
         [block.apply(exact) for block in fewer]
     )

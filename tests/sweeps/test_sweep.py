@@ -195,3 +195,28 @@ def test_the_command_ends_with_two_and_a_sentence(file, given, capsys):
     assert main(["sweep", file, "--param", given, "--out", "out"]) == 2
     assert capsys.readouterr().err.startswith("error: ")
     assert not Path("out").exists()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_cluster_solves_the_same_points(file):
+    distributed = pytest.importorskip("distributed")
+    expected = sweep(file, k=[0.5, 3], q=[-1, 2])
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        with pytest.raises(UsageError, match="leave one of the two out"):
+            sweep(file, k=[0.5], jobs=2, client=client)
+        table = sweep(file, k=[0.5, 3], q=[-1, 2], client=client, out="points")
+    assert table["verdict"].tolist() == expected["verdict"].tolist() == ["failed", "solved"] * 2
+    assert np.array_equal(table["mean"], expected["mean"], equal_nan=True)
+    assert table["status"].tolist() == expected["status"].tolist()
+    assert sorted(path.name for path in Path("points").iterdir()) == [
+        "k=0.5,q=-1",
+        "k=0.5,q=2",
+        "k=3,q=-1",
+        "k=3,q=2",
+    ]
+    assert table.solution(1).relative_l2_error() is None

@@ -14,25 +14,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.errors import OutOfMemoryError, SolveError
+from pdesolve.errors import SolveError
 from pdesolve.least_squares.sparse.dissection import Faces, Front, nested_dissection
-from pdesolve.least_squares.sparse.hands import Hands, Threads
+from pdesolve.least_squares.sparse.hands import Hands, Needs, hands_in_use
 from pdesolve.least_squares.sparse.multifrontal import FrontFactor, eliminate_last, solve_fronts
 from pdesolve.least_squares.sparse.numbering import Numbering
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 from pdesolve.least_squares.sparse.side_by_side import threads_for_pieces
 from pdesolve.least_squares.sparse.sides import PatchRows, split
-from pdesolve.least_squares.sparse.subtrees import Subtree, places
-from pdesolve.runs.memory import available_memory
-from pdesolve.runs.wording import named
+from pdesolve.least_squares.sparse.subtrees import Place, Subtree, places
 
 # Added to the diagonal, which is one: the level of rounding
 FIRST_SHIFT = 1e-14
 # Beyond it the factor would be that of another matrix
 LARGEST_SHIFT = 1e-4
-THREADS = Threads()
-# Of the free memory that a factor may take: the rows of the next step need some, too
-ROOM = 0.8
 
 
 class CondensedCholesky:
@@ -44,7 +39,7 @@ class CondensedCholesky:
         rows: A, in blocks.
         scale: (p,) scaling of the columns.
         shift: added to the diagonal; multiplied by 100 until the factorisation exists.
-        hands: who factors the subtrees and keeps them.
+        hands: who factors the subtrees and keeps them; by default, see `factored_by`.
 
     Raises:
         SolveError: the matrix is not positive definite; A holds values that are not finite.
@@ -59,7 +54,7 @@ class CondensedCholesky:
         rows: Sequence[RowBlocks],
         scale: Tensor,
         shift: float = FIRST_SHIFT,
-        hands: Hands = THREADS,
+        hands: Hands | None = None,
     ):
         self.layout = layout
         single, double = split(rows)
@@ -68,10 +63,10 @@ class CondensedCholesky:
         numbering = Numbering.of(self.faces, fronts, len(layout.sizes))
         for front in fronts:
             front.border = numbering.sorted_by_rank(front.border)
-        _require_memory(layout, numbering, fronts, scale)
         every = PatchRows.of(layout, scale, single, double, numbering)
-        self.hands = hands
+        self.hands = hands = hands or hands_in_use(layout.total)
         self.places, last = places(layout, numbering, fronts, hands.subtrees(layout.total), scale.device)
+        hands.require(_needs(every, numbering, fronts, self.places, last))
         # Made one after the other, since they copy the rows
         trees = [partial(Subtree.of, place, every, numbering, fronts) for place in self.places]
         with threads_for_pieces():
@@ -137,25 +132,26 @@ class CondensedCholesky:
         return x
 
 
-def _require_memory(layout: Columns, numbering: Numbering, fronts: list[Front], scale: Tensor) -> None:
-    """Count the numbers of the factor, of what it is made from, and of the largest fronts before any is formed.
-
-    Raises:
-        OutOfMemoryError: they would not fit.
-    """
-    k = layout.sizes.numpy().astype(float)
+def _needs(
+    rows: PatchRows, numbering: Numbering, fronts: list[Front], trees: Sequence[Place], last: Sequence[int]
+) -> Needs:
+    """The numbers of the factor, of what it is made from, and of the largest fronts, before any is formed."""
+    k = rows.layout.sizes.numpy().astype(float)
     m = numbering.rows_of_patch.astype(float)
+    patch = k * (2 * k + 2 * m)
     sizes = numbering.faces.sizes
     own = np.array([sizes[front.own].sum() for front in fronts], dtype=float)
     border = np.array([sizes[front.border].sum() for front in fronts], dtype=float)
     leaf = np.array([not front.children for front in fronts], dtype=bool)
-    kept = k @ (2 * k + 2 * m) + own @ (own + border)
     # All leaves of a subtree are there before any is taken up
-    needed = 8 * (kept + (border[leaf] ** 2).sum() + 3 * (own + border).max(initial=0) ** 2)
-    available = available_memory(scale.device)
-    if needed > ROOM * available:
-        message = (
-            f"the factorisation of {layout.total} unknowns needs {needed / 1e9:.1f} GB, "
-            f"{available / 1e9:.1f} GB are free; ask for a looser {named('tol')}"
-        )
-        raise OutOfMemoryError(message)
+    front = own * (own + border) + leaf * border**2
+    subtrees = [patch[tree.patches].sum() + front[tree.fronts].sum() for tree in trees]
+    left = sum(border[tree.root] ** 2 for tree in trees)
+    largest = 3 * (own + border).max(initial=0) ** 2
+    return Needs(
+        rows.layout.total,
+        8 * np.array(subtrees),
+        8 * float(front[list(last)].sum() + left),
+        8 * float(largest),
+        rows.scale.device,
+    )

@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from pdesolve.errors import OutOfMemoryError
 from pdesolve.least_squares.sparse.side_by_side import side_by_side
 from pdesolve.least_squares.sparse.subtrees import Reduced, Subtree, SubtreeFactor
+from pdesolve.runs.memory import available_memory
+from pdesolve.runs.wording import named
 
 # Above it, threads gain more by subtrees of their own than the cut costs
 MANY_COLUMNS = 20_000
 # A cut that depends on the matrix alone, so that its factor does not depend on the number of threads
 SUBTREES = 8
+# Of the free memory that a factor may take: the rows of the next step need some, too
+ROOM = 0.8
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Bytes that a factorisation takes.
+
+    Attributes:
+        columns: of the matrix.
+        subtrees: (t,) the factors of each subtree, with what it is made from.
+        last: the last fronts, with what the subtrees leave them.
+        front: what the largest front takes while it is made.
+        device: where all is.
+    """
+
+    columns: int
+    subtrees: np.ndarray
+    last: float
+    front: float
+    device: torch.device
 
 
 class Hands(Protocol):
@@ -21,6 +50,13 @@ class Hands(Protocol):
 
     def subtrees(self, columns: int) -> int:
         """Into how many subtrees a tree over so many columns is cut."""
+
+    def require(self, needs: Needs) -> None:
+        """See that there is room for it.
+
+        Raises:
+            OutOfMemoryError: there is not.
+        """
 
     def factor(
         self, trees: Sequence[Callable[[], Subtree]], shift: float
@@ -41,6 +77,21 @@ class Hands(Protocol):
 
 class Threads:
     """As many threads as torch has; each works on subtrees of its own with one thread of linear algebra."""
+
+    def require(self, needs: Needs) -> None:
+        """Compare with the free memory of the device.
+
+        Raises:
+            OutOfMemoryError: they would not fit.
+        """
+        needed = needs.subtrees.sum() + needs.last + needs.front
+        available = available_memory(needs.device)
+        if needed > ROOM * available:
+            message = (
+                f"the factorisation of {needs.columns} unknowns needs {needed / 1e9:.1f} GB, "
+                f"{available / 1e9:.1f} GB are free; ask for a looser {named('tol')}"
+            )
+            raise OutOfMemoryError(message)
 
     def subtrees(self, columns: int) -> int:
         """One for what is small."""
@@ -75,3 +126,26 @@ class Threads:
         """Side by side."""
         given = list(zip(parts, reduced, borders, strict=True))
         return side_by_side(lambda three: three[0].substitute(*three[1:]), given)
+
+
+_in_use: ContextVar[Hands | None] = ContextVar("hands", default=None)
+_THREADS = Threads()
+
+
+@contextmanager
+def factored_by(hands: Hands | None) -> Iterator[None]:
+    """Let all factors that are made within the block be made and kept by others than the threads of this process."""
+    token = _in_use.set(hands)
+    try:
+        yield
+    finally:
+        _in_use.reset(token)
+
+
+def hands_in_use(columns: int) -> Hands:
+    """Those of the block around the call, for so many columns; threads where there are none, or it is one subtree."""
+    found = _in_use.get()
+    # One subtree has nothing to share, and would only travel.
+    if found is None or found.subtrees(columns) == 1:
+        return _THREADS
+    return found

@@ -29,16 +29,21 @@ class Place:
     """Where a subtree is in the whole.
 
     Attributes:
-        root: position of its last front.
+        fronts: positions of its fronts, the last of which is that of its border.
         patches: (b,) its patches, ascending.
         columns: (p',) their columns.
         border: (n',) numbers of the face unknowns that it has in common with others, in the order of elimination.
     """
 
-    root: int
+    fronts: slice
     patches: np.ndarray
     columns: Tensor
     border: Tensor
+
+    @property
+    def root(self) -> int:
+        """Position of its last front."""
+        return self.fronts.stop - 1
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,8 @@ class Subtree:
     @classmethod
     def of(cls, place: Place, rows: PatchRows, numbering: Numbering, fronts: Sequence[Front]) -> Subtree:
         """The subtree at a place of the whole."""
-        first = _first(fronts, place.root)
-        mine = fronts[first : place.root + 1]
+        first = place.fronts.start
+        mine = fronts[place.fronts]
         own = [front.own for front in mine]
         inner = numbering.sorted_by_rank(np.concatenate(own))
         faces = np.concatenate([inner, mine[-1].border])
@@ -160,13 +165,13 @@ def places(
     sizes = numbering.faces.sizes
     found = []
     for root in roots:
-        mine = [front.patches for front in fronts[_first(fronts, root) : root + 1]]
-        patches = np.sort(np.concatenate(mine))
+        below = slice(_first(fronts, root), root + 1)
+        patches = np.sort(np.concatenate([front.patches for front in fronts[below]]))
         chosen = torch.from_numpy(patches)
         columns = ranges(layout.offsets[chosen].numpy(), layout.sizes[chosen].numpy())
         faces = fronts[root].border
         border = ranges(numbering.offsets[faces], sizes[faces])
-        found.append(Place(root, patches, columns.to(device), border.to(device)))
+        found.append(Place(below, patches, columns.to(device), border.to(device)))
     return found, sorted(last)
 
 

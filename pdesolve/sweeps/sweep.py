@@ -92,21 +92,12 @@ def sweep(
     task = Task(_source(problem), options, dict(settings or {}), threads)
     # All that is wrong at every point is told before the first solve.
     _check(task, chosen, jobs, threads, out)
-    if client is not None and jobs > 1:
-        message = (
-            f"{named('jobs')}={jobs} with {named('dask')}: the workers of the cluster are as many as they are; "
-            "leave one of the two out"
-        )
-        raise UsageError(message)
+    _require_one_of(jobs, client)
     places = _places(out, points)
     found = _saved(task, points, places, resume, force)
     load: dict[int, Callable[[], Solution]] = {}
     left = [i for i in range(len(points)) if i not in found]
-    if client is None:
-        done = _run_all(task, points, places, left, jobs)
-    else:
-        done = run_on_cluster(task, points, places, left, client)
-    for i, row, solution in done:
+    for i, row, solution in _run_all(task, points, places, left, jobs, client):
         found[i] = row
         if solution is not None:
             load[i] = partial(_same, solution)
@@ -169,6 +160,15 @@ def _require_count(name: str, number: Any) -> None:
         raise UsageError(message)
 
 
+def _require_one_of(jobs: int, client: Any) -> None:
+    if client is not None and jobs > 1:
+        message = (
+            f"{named('jobs')}={jobs} with {named('dask')}: the workers of the cluster are as many as they are; "
+            "leave one of the two out"
+        )
+        raise UsageError(message)
+
+
 def _require_picklable(task: Task) -> None:
     try:
         pickle.dumps(task)
@@ -219,8 +219,12 @@ def _run_all(
     places: Sequence[Path | None],
     left: Sequence[int],
     jobs: int,
+    client: Any,
 ) -> Iterator[Done]:
-    """Points as they are solved, in this process or in several."""
+    """Points as they are solved, in this process, in several, or on a cluster."""
+    if client is not None:
+        yield from run_on_cluster(task, points, places, left, client)
+        return
     # A fresh process imports torch again, which one point alone is not worth.
     if jobs == 1 or len(left) <= 1:
         for i in left:

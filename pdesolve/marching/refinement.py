@@ -29,7 +29,7 @@ def tails(space: Space, c: Tensor, scale: Tensor) -> Tensor:
     """Predicted truncation (e,), relative to the sizes (u,) of the unknowns; the largest of functions (S, e, u, k)."""
     shells = torch.zeros(space.q, space.functions, dtype=torch.float64)
     shells[space.shells, torch.arange(space.functions)] = 1.0
-    parts = (c**2 @ shells.T).amax(0).sqrt()  # (e, u, degree)
+    parts = (space.inside(c) ** 2 @ shells.T).amax(0).sqrt()  # (e, u, degree)
     # Two degrees together: of an even or odd function every second part vanishes.
     last = parts[..., -2:].amax(-1)
     gap = min(4, space.q - 2)
@@ -56,7 +56,7 @@ def directions(space: Space, c: Tensor, scale: Tensor) -> np.ndarray:
     """Along which axes (e, d) the highest degrees are."""
     # A few of the highest degrees: one alone may vanish by symmetry.
     high = space.shells >= space.q - 4
-    energy = (c[..., high] ** 2 / (scale**2).clamp_min(1e-300)[:, None]).amax(0).sum(1)
+    energy = (space.inside(c)[..., high] ** 2 / (scale**2).clamp_min(1e-300)[:, None]).amax(0).sum(1)
     share = energy @ space.exponents[high]
     return np.asarray((share >= ALONG * share.amax(1, keepdim=True)).numpy())
 
@@ -76,6 +76,8 @@ def cuts(space: Space, c: Tensor) -> np.ndarray:
         )
         found[(first > LAYER * whole).numpy(), axis] = 1
         found[(last > LAYER * whole).numpy(), axis] = 7
+    # Corners of cut patches beyond the domain would count as layers.
+    found[space.patches.cut] = 4
     return found
 
 

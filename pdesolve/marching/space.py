@@ -189,13 +189,29 @@ class Space:
 
     def norms(self, c: Tensor) -> Tensor:
         """L2 norms (S, u) over the domain of functions (S, e, u, k)."""
-        # Beyond the domain, in patches that the boundary cuts, a polynomial may be large.
-        whole = torch.where(torch.from_numpy(self.patches.cut), 0.0, self.volume)
-        squares = torch.einsum("seuk,e->su", c**2, whole)
+        return torch.einsum("seuk,e->su", self.inside(c) ** 2, self.volume).sqrt()
+
+    def inside(self, c: Tensor) -> Tensor:
+        """Functions (S, e, u, k), in cut patches over polynomials that are orthonormal within the domain.
+
+        Beyond the domain a polynomial may be large. These ones come from the basis by Gram and Schmidt, degree by
+        degree, so that coefficients of a degree are what no polynomial of a lower degree has within the domain.
+        """
+        found = c
+        for cells, triangle in self._triangles:
+            if found is c:
+                found = c.clone()
+            found[:, cells] = torch.einsum("jkl,sjul->sjuk", triangle, c[:, cells])
+        return found
+
+    @cached_property
+    def _triangles(self) -> list[tuple[Tensor, Tensor]]:
+        """Cut patches (j,) and R (j, k, k) of a QR decomposition of their values."""
+        found = []
         for cells, table in self._values_in_cut_patches:
-            values = torch.einsum("sjuk,jmk->sjum", c[:, cells], table)
-            squares = squares + torch.einsum("sjum,j->su", values**2, self.volume[cells])
-        return squares.sqrt()
+            rows = torch.nn.functional.pad(table, (0, 0, 0, max(0, self.functions - table.shape[1])))
+            found.append((cells, torch.linalg.qr(rows, mode="r").R))
+        return found
 
     def mixture(self, c: Tensor) -> PartitionedMixture:
         """Functions (e, o, k), any number o of them, as one approximator in space."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from evolutions import driven_heat, heat, klein_gordon, ring, rod, second, wave
+from scipy.special import j0, j1, jn_zeros
 from torch import cos, exp, pi, sin
 
 from pdesolve import (
@@ -86,6 +87,23 @@ def test_starts_that_do_not_match_are_solved_to_the_tolerance(name):
     result = march(problem, 1e-4)
     assert result.converged
     assert true_error(problem, result.expansion, exact) <= 3e-4
+
+
+@pytest.mark.slow
+def test_a_disc_put_on_ice_is_graded_towards_its_curved_wall():
+    disc = Disk((0, 0), 1)
+    conditions = [Initial(1.0), Dirichlet(0, on=disc.boundary)]
+    problem = Problem(disc * TimeInterval(0, 0.1), lambda u: u.t - laplace(u), conditions)
+    zeros = jn_zeros(0, 300)
+
+    def exact(x, y, t):
+        x, y, t = map(np.asarray, (x, y, t))
+        terms = 2 / (zeros * j1(zeros)) * j0(np.outer(np.hypot(x, y), zeros))
+        return torch.as_tensor((terms * np.exp(-np.outer(t, zeros**2))).sum(1))
+
+    result = march(problem, 3e-2)
+    assert result.converged
+    assert true_error(problem, result.expansion, exact) <= 3e-2
 
 
 def test_a_start_from_rest_is_measured_by_what_the_solution_becomes():

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from evolutions import heat, square
 
-from pdesolve import Dirichlet, Initial, Problem, TimeInterval, laplace
+from pdesolve import Dirichlet, Disk, Initial, Problem, TimeInterval, laplace
 from pdesolve.marching.evolution import Evolution
 from pdesolve.marching.first_mesh import cheapest, elimination_flops, resolving
 from pdesolve.marching.refinement import coarsened, cuts, directions, split, tails, worst
@@ -88,3 +88,17 @@ def test_the_degree_asked_for_is_kept_where_the_root_grid_resolves_with_it():
     evolution = Evolution.of(heat())
     assert cheapest(evolution, 16, 1e-7).q == 16
     assert len(cheapest(evolution, 16, 1e-7, cells=3)) == 3
+
+
+def test_what_a_cut_patch_misses_is_measured_within_the_domain():
+    """A layer along a curved wall continues beyond it as a large function, which is no reason to cut the patch."""
+    disc = Disk((0, 0), 1)
+    space = space_of(lambda x, y: x**2 * y - 3 * y + 1, domain=disc)
+    assert space.patches.cut.all()
+    c = functions(space)
+    parts = space.inside(c)
+    assert float(parts[..., space.shells > 3].abs().max()) < 1e-12
+    # ∫ (x²y - 3y + 1)² over the disc.
+    exact = np.pi * (1 / 64 - 6 / 24 + 9 / 4 + 1)
+    np.testing.assert_allclose(space.norms(c)[0, 0] ** 2, exact, rtol=1e-2)
+    assert float((space.inside(c) - c).abs().amax()) > 0.1  # over the whole box they are others

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from pdesolve.eigen.pencil import Pencil
+from pdesolve.eigen.rayleigh import Rayleigh
 from pdesolve.eigen.stacked import values as stacked_values
+from pdesolve.patches.rows.conservation import size_factors
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,25 @@ class Modes:
         For a pair that has converged it is (A + (λ - σ) G) c. Of one that has not, it tells the discretisation from it.
         """
         return self.pencil.left(self.coefficients, self.right)
+
+    @cached_property
+    def quotients(self) -> np.ndarray:
+        """Eigenvalues (k,) as quotients of Rayleigh; as they are where they are complex or there is no quotient."""
+        quotient = Rayleigh(self.pencil)
+        if not quotient.applies():
+            return self.values
+        found = self.values + quotient.corrections(self.values, self.coefficients)
+        return np.where((self.values.imag == 0) & np.isfinite(found), found, self.values)
+
+    @cached_property
+    def energies(self) -> np.ndarray:
+        """Squares (k,) of what the rows leave in all, in units of the energy: without the factor of small cells."""
+        size = size_factors(self.pencil.space.patches.half)
+        found = np.zeros(len(self.values))
+        for k in range(len(found)):
+            of_patch = self.pencil.assembly.residual_of_patch([part[..., k] for part in self.residuals])
+            found[k] = ((of_patch / size) ** 2).sum()
+        return found
 
     def scaled(self, factors: Tensor) -> Modes:
         """The same modes times factors (k,); of a complex pair both are multiplied by the first."""

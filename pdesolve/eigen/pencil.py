@@ -61,6 +61,8 @@ class Pencil:
         assert statement.problem.eigenvalues is not None
         name = statement.problem.eigenvalues.name
         self.shift = shift
+        self.name = name
+        self.statement = statement
         self.space = Space(patches, q, statement.orders, device)
         terms = TermRows(self.space, statement, Shift(name, shift, self.space))
         self.assembly = Assembly(self.space, [terms, *rows_beside_terms(self.space, statement)])

@@ -21,30 +21,32 @@ MOST_VECTORS = 400
 INFINITE = 1e-11  # of the largest |μ|: below it, λ is infinite to rounding
 # Residual of a Ritz pair, relative to its |μ|: eigenvalues are compared to the last digits that solves leave of them.
 CONVERGED = 1e-12
+# Of subspace iteration on a new level: it begins with modes of the old one, and each step gains some digits.
+MOST_STEPS = 6
 
 
 class TooFewError(SolveError):
     """There are fewer eigenvalues than are wanted, of the problem or on these patches."""
 
 
-def all_modes(pencil: Pencil, wanted: Eigenvalues, seed: int, known: Tensor | None = None) -> Modes:
+def all_modes(pencil: Pencil, wanted: Eigenvalues, seed: int, accuracy: float = CONVERGED) -> Modes:
     """The eigenpairs nearest to a number, two more than are wanted, and no other nearer ones.
 
     Args:
         pencil: A and G at a shift near that number.
         wanted: how many, and near what.
         seed: of the random vectors that the iteration begins with.
-        known: (p, j) modes that it begins with, too.
+        accuracy: residual of each pair, relative to its |μ|.
 
     Raises:
         TooFewError: there are fewer than are wanted.
     """
-    arnoldi = Arnoldi.begin(pencil.inverse, _start(pencil, seed, known))
+    arnoldi = Arnoldi.begin(pencil.inverse, _start(pencil, seed))
     more = True
     while more:
         more = arnoldi.extend() and arnoldi.size < MOST_VECTORS
         ritz = arnoldi.ritz()
-        inside, radius = _certain(ritz, pencil.shift, wanted.near, not more)
+        inside, radius = _certain(ritz, pencil.shift, wanted.near, not more, accuracy)
         if len(inside) >= wanted.count + EXTRA:
             break
     if len(inside) < wanted.count:
@@ -56,34 +58,47 @@ def all_modes(pencil: Pencil, wanted: Eigenvalues, seed: int, known: Tensor | No
     return _modes(pencil, arnoldi, ritz, inside, radius)
 
 
-def next_modes(pencil: Pencil, wanted: Eigenvalues, known: Tensor) -> Modes:
-    """The eigenpairs after one step of subspace iteration from modes (p, j), as good as those were on other patches.
+def next_modes(pencil: Pencil, wanted: Eigenvalues, known: Tensor, accuracy: float) -> Modes:
+    """As many eigenpairs as modes (p, j) are known, by a few steps of subspace iteration from these.
 
     What the rows leave of them, and how their coefficients decay, tells where to refine, not which others there are.
+
+    Args:
+        pencil: A and G at a shift.
+        wanted: how many, and near what.
+        known: modes on other patches.
+        accuracy: residual, relative to |μ|, that those wanted may keep.
     """
     arnoldi = Arnoldi.begin(pencil.inverse, pencil.right(known))
-    arnoldi.extend()
-    ritz = arnoldi.ritz()
-    finite = np.flatnonzero(np.abs(ritz.values) > INFINITE * np.abs(ritz.values).max())
-    order = _order(pencil.shift + 1 / ritz.values[finite], wanted.near)
-    return _modes(pencil, arnoldi, ritz, finite[order], 0.0)
+    for _ in range(MOST_STEPS):
+        more = arnoldi.extend()
+        ritz = arnoldi.ritz()
+        finite = np.flatnonzero(np.abs(ritz.values) > INFINITE * np.abs(ritz.values).max())
+        order = finite[_order(pencil.shift + 1 / ritz.values[finite], wanted.near)]
+        if not more or (ritz.residuals[order[: wanted.count]] <= accuracy).all():
+            break
+    return _modes(pencil, arnoldi, ritz, _whole_pairs(ritz, order, known.shape[1]), 0.0)
 
 
-def _start(pencil: Pencil, seed: int, known: Tensor | None) -> Tensor:
-    """Right-hand sides (n, w): random ones, smoothed twice, and those of modes that are known."""
+def _whole_pairs(ritz: Ritz, order: np.ndarray, count: int) -> np.ndarray:
+    """The first of the numbers in `order`, one more where that would cut a complex pair."""
+    if count < len(order) and ritz.values[order[count - 1]] == ritz.values[order[count]].conj():
+        count += int(ritz.values[order[count]].imag != 0)
+    return order[:count]
+
+
+def _start(pencil: Pencil, seed: int) -> Tensor:
+    """Right-hand sides (n, w): random ones, smoothed twice."""
     space = pencil.space
     generator = torch.Generator().manual_seed(seed)
     width = WIDTH.get(space.dimension, max(WIDTH.values()))
     c = torch.randn(space.layout.total, width, generator=generator, dtype=torch.float64).to(space.half)
     for _ in range(2):
         c = pencil.inverse(pencil.right(c))[1]
-    f = pencil.right(c)
-    if known is None:
-        return f
-    return torch.cat([pencil.right(known), f], dim=1)
+    return pencil.right(c)
 
 
-def _certain(ritz: Ritz, shift: float, near: float, whole: bool) -> tuple[np.ndarray, float]:
+def _certain(ritz: Ritz, shift: float, near: float, whole: bool, accuracy: float) -> tuple[np.ndarray, float]:
     """The numbers of the pairs that are certain, by the distance of λ to `near`, and the radius that they fill.
 
     Pairs converge from the largest |μ| on. Up to the first that has not, all are known: a disc about the shift, of
@@ -92,7 +107,7 @@ def _certain(ritz: Ritz, shift: float, near: float, whole: bool) -> tuple[np.nda
     with np.errstate(divide="ignore", invalid="ignore"):
         values = shift + 1 / ritz.values
     finite = np.abs(ritz.values) > INFINITE * np.abs(ritz.values).max(initial=0.0)
-    usable = finite & (ritz.residuals <= CONVERGED)
+    usable = finite & (ritz.residuals <= accuracy)
     known = len(usable) if usable.all() else int(np.argmin(usable))
     if (
         known

@@ -7,7 +7,7 @@ other random vectors, has the same eigenvalues, no other nearer ones, and modes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ import torch
 
 from pdesolve.adaptive.decay import Decay, predict
 from pdesolve.adaptive.discretisation import Discretisation
-from pdesolve.adaptive.marking import aimed_residual, by_decay, by_residual
+from pdesolve.adaptive.marking import by_decay, by_residual
 from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING
-from pdesolve.eigen.compare import Comparison, compare
+from pdesolve.eigen.compare import Comparison, compare, missed
 from pdesolve.eigen.modes import Modes
 from pdesolve.eigen.pencil import Pencil
 from pdesolve.eigen.search import TooFewError, all_modes, next_modes
@@ -34,6 +34,12 @@ from pdesolve.statement.problem import Problem
 
 # Of all patches, before as many eigenvalues as are wanted are said not to exist: 16 times as many on a line.
 MOST_HALVINGS = 4
+# Of a pair that is only looked for: its eigenvalue is right to about the square of it.
+SEARCHED = 1e-6
+ITERATED = 0.01  # of the tolerance, that iteration may leave of a pair
+# Power of the error that residuals go with: at a corner where modes are r^α, what halvings leave of the rows goes as
+# h^(α + 1/2) and the error that it pollutes as h^(2α), whose ratio is 1 for α = 1/2 and 7/8 for α = 2/3.
+CARRIED = 0.9
 WITHIN = 10.0  # times its error: eigenvalues that are nearer to each other, or to the real axis, may be alike
 
 
@@ -149,24 +155,11 @@ class EigenSolver:
         pencil = self._pencil(patches, q, self.shift)
         return _level(all_modes(pencil, self.wanted, self.seed), self.wanted.count)
 
-    def searched_anew(self, current: Level) -> Level:
-        """All wanted modes on the patches of a level, from vectors that were not used before."""
-        self.seed += 1
-        return _level(all_modes(current.modes.pencil, self.wanted, self.seed), self.wanted.count)
-
-    def searched_again(self, current: Level) -> Level:
-        """All wanted modes on the patches of a level, from those at hand and from random vectors."""
-        if current.modes.radius > 0:
-            return current
-        self.seed += 1
-        modes = all_modes(current.modes.pencil, self.wanted, self.seed, current.modes.coefficients)
-        return _level(modes, self.wanted.count)
-
-    def followed(self, current: Level, patches: Patches, q: np.ndarray) -> Level:
+    def followed(self, current: Level, patches: Patches, q: np.ndarray, accuracy: float) -> Level:
         """The modes of a level on other patches."""
         pencil = self._pencil(patches, q, self.shift)
         known = carried(pencil.space, current.modes.pencil.space, current.modes.coefficients)
-        return _level(next_modes(pencil, self.wanted, known), self.wanted.count)
+        return _level(next_modes(pencil, self.wanted, known, accuracy), self.wanted.count)
 
     def _pencil(self, patches: Patches, q: np.ndarray, shift: float) -> Pencil:
         return Pencil(self.space.statement, patches, q, shift, self.space.device)
@@ -178,7 +171,7 @@ class EigenSolver:
         decay = predict(current.stacked, self._sizes(current))
         predicted = float(np.sqrt((decay.error**2).sum()))
         self._record(current, predicted, None)
-        if (why := self.space.limit(current.stacked)) is not None:
+        if (why := self._limit(current)) is not None:
             return self._answer(current, None, f"stopped early: {why}")
         if predicted > self.space.tol:
             return self._by_decay(current, decay)
@@ -189,9 +182,12 @@ class EigenSolver:
     def _by_decay(self, current: Level, decay: Decay) -> Level:
         """The modes on patches refined where their coefficients decay too slowly."""
         space = self.space
+        # What corners leave of the residuals on every level tells how many halvings they take once these count.
+        by_residual(current.stacked, decay, space.tol, self.residuals_at_corners, space.tuning)
         seen = self.errors_at_corners
         marked = by_decay(current.stacked, decay, space.tol, space.highest_order, seen, space.tuning)
-        return self.followed(current, *space.refined(current.stacked, marked))
+        expected = max(space.tol, space.tuning.modest * decay.total)
+        return self.followed(current, *space.refined(current.stacked, marked), ITERATED * expected)
 
     def _by_residual(self, current: Level) -> Level:
         """The modes on patches halved where the residual is."""
@@ -199,7 +195,8 @@ class EigenSolver:
         space = self.space
         seen = self.residuals_at_corners
         marked = by_residual(current.stacked, decay, self.residual_goal, seen, space.tuning)
-        return self.followed(current, *space.refined(current.stacked, marked))
+        accuracy = ITERATED * space.tol
+        return self.followed(current, *space.refined(current.stacked, marked), accuracy)
 
     def _sizes(self, current: Level) -> np.ndarray:
         """Sizes that components of modes are measured against where they are weaker: a part of those in all modes."""
@@ -211,23 +208,28 @@ class EigenSolver:
 
     def _verified(self, current: Level, predicted: float) -> Level | Answer:
         """What follows from the modes of the next degree: first of these alone, then of all that there are."""
-        current = self.searched_again(current)
-        # One step of iteration is cheap, and enough to refuse; only what passes it is worth a whole search.
-        finer = self.followed(current, current.patches, current.q + 2)
+        # A few steps of iteration are cheap, and enough to refuse; only what passes them is worth a whole search.
+        accuracy = ITERATED * self.space.tol
+        finer = self.followed(current, current.patches, current.q + 2, accuracy)
         found, worst = self._compared(current, finer)
         if worst <= self.space.tol:
-            finer = self.searched_anew(finer)
-            found, worst = self._compared(current, finer)
-            if worst <= self.space.tol and not len(found.missed):
+            found = replace(found, missed=self._missed(current, finer))
+            if not len(found.missed):
                 self._record(current, predicted, worst)
                 return self._answer(current, found, "tolerance met: confirmed by the next order", True)
-        if (why := self.space.limit(finer.stacked)) is not None:
+        if (why := self._limit(finer)) is not None:
             return self._answer(current, found, f"stopped early: {why}")
         return self._after_failure(current, finer, found, worst)
 
+    def _missed(self, current: Level, finer: Level) -> np.ndarray:
+        """Eigenvalues that only a whole search on the finer patches finds, from random vectors of its own."""
+        self.seed += 1
+        whole = all_modes(finer.modes.pencil, self.wanted, self.seed, SEARCHED)
+        return missed(current.wanted, whole, self.wanted.near, self.space.tol)
+
     def _compared(self, current: Level, finer: Level) -> tuple[Comparison, float]:
         """What a finer level says, and the largest relative error of an eigenvalue or a mode."""
-        found = compare(current.wanted, finer.modes, self.wanted.near, self.space.tol)
+        found = compare(current.wanted, finer.modes, self.space.tol)
         return found, float(max(self._relative(current, found).max(), found.modes.max()))
 
     def _relative(self, current: Level, found: Comparison) -> np.ndarray:
@@ -242,7 +244,7 @@ class EigenSolver:
         before = current.stacked.residual
         if len(found.missed) or (finer.stacked.residual < tuning.degrees_helped * before and not exhausted):
             return finer
-        self.residual_goal = aimed_residual(before, worst, self.space.tol, tuning)
+        self.residual_goal = self._aimed(before, worst)
         halved = self._by_residual(current)
         if halved.stacked.residual < tuning.helped * before:
             return halved
@@ -251,6 +253,17 @@ class EigenSolver:
             found,
             "stalled: neither higher degrees nor smaller patches lower the residuals of the modes",
         )
+
+    def _aimed(self, residual: float, worst: float) -> float:
+        """Residual to halve patches down to, after an estimate that failed."""
+        if not np.isfinite(worst):
+            return self.space.tuning.sharper * residual
+        return residual * (self.space.tol / worst) ** CARRIED
+
+    def _limit(self, level: Level) -> str | None:
+        """The limit that has passed, in a sentence: that of unknowns is for those of one mode."""
+        one = replace(level.stacked, assembly=level.modes.pencil.assembly)
+        return self.space.limit(one)
 
     def _record(self, current: Level, predicted: float, estimate: float | None) -> None:
         self.number += 1
@@ -268,7 +281,7 @@ class EigenSolver:
     def _answer(self, current: Level, found: Comparison | None, status: str, met: bool = False) -> Answer:
         modes = current.wanted
         if found is not None:
-            modes = modes.untangled(WITHIN * found.eigenvalues)
+            modes = replace(modes, values=found.values).untangled(WITHIN * found.eigenvalues)
         errors = None if found is None else found.eigenvalues.tolist()
         shape = len(modes.values), modes.pencil.space.unknowns
         estimates = np.full(shape, np.nan) if found is None else found.modes

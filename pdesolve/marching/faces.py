@@ -113,6 +113,7 @@ def _some(f: FacePoints, chosen: Tensor) -> FacePoints:
         f.shift[chosen],
         f.weight[chosen],
         f.half[chosen],
+        f.area[chosen],
         modes,
     )
 

@@ -125,12 +125,13 @@ class Singularities:
         # Half widths halve from level to level; below 1.5 no halving lies between the two.
         if before is None or before.half < 1.5 * now.half:
             return None
-        factor = (before.amount / max(now.amount, 1e-300)) ** (1 / math.log2(before.half / now.half))
+        made = math.log2(before.half / now.half)
+        factor = (before.amount / max(now.amount, 1e-300)) ** (1 / made)
         if factor < LEAST_FACTOR:
             return None
         wanted = math.ceil(math.log(max(now.amount / aim, 1.0)) / math.log(factor))
-        # The factor is measured on few levels, so that it is trusted for twice as many halvings only.
-        return min(max(wanted, 1), 2 * before.halvings)
+        # The factor is measured on few halvings, so that it is trusted for twice as many only.
+        return min(max(wanted, 1), 2 * max(before.halvings, round(made)))
 
 
 def halve_toward(

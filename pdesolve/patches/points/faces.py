@@ -28,6 +28,7 @@ class FacePoints:
         y: (b, m, d) in the coordinates of `minus`; subtract `shift` (b, d) to see them in `plus`.
         weight: (b, m).
         half: (b,) the smaller of the two half widths along the axis.
+        area: (b,) of a face, whole, over that of [-1, 1]^(d-1): times squares of the weights, quadrature weights.
         modes: (b, m, r) orthonormal columns to which jumps are reduced, None for all points: the trace of a patch on
             a square has q(q + 1)/2 degrees of freedom, at no fewer than q² points.
     """
@@ -39,6 +40,7 @@ class FacePoints:
     shift: Tensor
     weight: Tensor
     half: Tensor
+    area: Tensor
     modes: Tensor | None = None
 
 
@@ -83,6 +85,7 @@ def face_points(patches: Patches, q: np.ndarray, batch: int) -> list[FacePoints]
                     torch.from_numpy(faces.shift[f]),
                     weight,
                     torch.from_numpy(half),
+                    torch.from_numpy(np.delete((high - low) / 2, int(axis), axis=1).prod(axis=1)),
                     _moments(low, high, int(axis), y, weight, n) if d > 2 else None,
                 )
             )

@@ -246,7 +246,10 @@ def problem_file(name):
 
 def test_sloshing_tank():
     k = np.arange(4) * np.pi / 2
-    assert_true(solve(problem_file("sloshing_2d"), tol=1e-5), k * np.tanh(k), factor=20)
+    solution = solve(problem_file("sloshing_2d"), tol=1e-5)
+    # At rounding, which of a Steklov problem is that of its infinite eigenvalues, there is one side only.
+    assert (np.abs(solution.eigenvalues - k * np.tanh(k)) <= 3 * solution.eigenvalue_errors).all()
+    assert solution.eigenvalue_errors.max() < 1e-8
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import SolveError
-from pdesolve.solution.growth import BLUR
+from pdesolve.solution.growth import BLUR, no_integral, no_value
 from pdesolve.solution.regions import Region
 from pdesolve.solution.values import Values
 
@@ -37,11 +37,7 @@ def require_integrable_at_corners(values: Values, region: Region) -> None:
     for place, sizes in _rings(values, region):
         power = _growth(sizes.abs().mean(1))
         if power >= region.dimension - BLUR:
-            message = (
-                f"{region.name}: the integrand grows like r^-{power:.2g} towards ({_written(place)}), so that it has "
-                "no integral; take a part of the boundary or a sub-domain that ends before"
-            )
-            raise SolveError(message)
+            raise SolveError(no_integral(region.name, power, place))
 
 
 def require_bounded_at_corners(
@@ -67,11 +63,7 @@ def require_bounded_at_corners(
             heights = sign * sizes
         power = _growth(heights.amax(1))
         if power > BLUR:
-            message = (
-                f"{region.name}: it grows like r^-{power:.2g} towards ({_written(place)}), so that it has no value "
-                "there and no largest one; ask for it at a distance, or on a sub-domain that ends before"
-            )
-            raise SolveError(message)
+            raise SolveError(no_value(region.name, power, place))
 
 
 def _growth(means: Tensor) -> float:
@@ -126,7 +118,3 @@ def _along(region: Region, place: Tensor) -> list[tuple[Tensor, Tensor]]:
                 points = piece.map((end + (other - end) * steps)[:, None])
                 found.append((points[:, None], piece.normal_at(points)))
     return found
-
-
-def _written(place: Tensor) -> str:
-    return ", ".join(f"{c:.3g}" for c in place.tolist())

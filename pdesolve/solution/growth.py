@@ -1,9 +1,10 @@
 """Whether what is integrated, or maximised, grows without bound towards a point.
 
 At a corner, at a change of the kind of condition or at a jump of its values, derivatives grow like r^-b. Two solutions
-then differ by what their smallest patches happen to reach, or by nothing where both have the singular function, which
-tells nothing of an integral that does not exist (b ≥ d on a part of dimension d) or of a maximum that is infinite
-(b > 0). The exponent is seen in rings around the point, each twice as wide as the one inside it.
+then differ by what their smallest patches happen to reach, which tells nothing of an integral that does not exist
+(b ≥ d on a part of dimension d) or of a maximum that is infinite (b > 0). The exponent is seen in rings around the
+patch where they differ most, each twice as wide as the one inside it. At the corners whose singular functions a
+solution has, two solutions do not differ; these are looked at in `at_corners`.
 """
 
 from __future__ import annotations
@@ -28,8 +29,6 @@ KNOWN = 0.02
 BLUR = 0.1
 # Part of the dimension that the smaller value must have, too: r^-1/2 with its next term r^1/2 has 0.4 and 0.7.
 MOSTLY = 0.75
-# Rings within a patch that is resolved: what is regular has no power there, also if it has one outside, as 1/(r² + ε²).
-WITHIN = 2
 # A ring of fewer points has no mean worth the name; a patch of 12 points along an edge has three in a quarter of it.
 IN_A_RING = 3
 
@@ -55,20 +54,13 @@ def require_integrable(
         parts = torch.stack([(f[1, :, one] - f[0, :, one]) * weights, sizes * weights])
         of_patch = parts.new_zeros(2, int(patch.max()) + 1).index_add_(1, patch, parts).abs()
         worst = int(of_patch[0].argmax())
-        there = torch.zeros(0, dtype=torch.long)
-        if of_patch[0, worst] > KNOWN * of_patch[1, worst]:
-            there = (patch == worst).nonzero()[:, 0]
-        for among, resolved in ((there, False), (torch.arange(len(sizes)), True)):
-            if not len(among):
-                continue
-            place = points[among[sizes[among].argmax()]]
-            power = growth(points, sizes, weights, patch, place, resolved)
-            if power is not None and power[1] >= dimension - BLUR and power[0] >= MOSTLY * dimension:
-                message = (
-                    f"{name}: the integrand grows like r^-{power[1]:.2g} towards ({_written(place)}), so that it has "
-                    "no integral; take a part of the boundary or a sub-domain that ends before"
-                )
-                raise SolveError(message)
+        if of_patch[0, worst] <= KNOWN * of_patch[1, worst]:
+            continue
+        there = (patch == worst).nonzero()[:, 0]
+        place = points[there[sizes[there].argmax()]]
+        power = growth(points, sizes, weights, patch, place)
+        if power is not None and power[1] >= dimension - BLUR and power[0] >= MOSTLY * dimension:
+            raise SolveError(no_integral(name, power[1], place))
 
 
 def require_bounded(values: Values, region: Region, change: Tensor, place: tuple[float, ...]) -> None:
@@ -83,18 +75,32 @@ def require_bounded(values: Values, region: Region, change: Tensor, place: tuple
     Raises:
         SolveError: it does.
     """
+    if not bool((change > KNOWN).any()):
+        return
     points, normals, weights = next(region.rules())
     f = values.at(points, normals)[0].abs().nan_to_num(0.0)
     patch = patch_numbers(values.solution.approximator, points)
     at = torch.tensor(place, dtype=torch.float64)
-    for sizes, known in zip(f.unbind(1), (change <= KNOWN).tolist(), strict=True):
-        power = growth(points, sizes, weights, patch, at, known)
+    for sizes in f[:, change > KNOWN].unbind(1):
+        power = growth(points, sizes, weights, patch, at)
         if power is not None and power[0] > BLUR:
-            message = (
-                f"{region.name}: it grows like r^-{power[1]:.2g} towards ({_written(at)}), so that it has no value "
-                "there and no largest one; ask for it at a distance, or on a sub-domain that ends before"
-            )
-            raise SolveError(message)
+            raise SolveError(no_value(region.name, power[1], at))
+
+
+def no_integral(name: str, power: float, place: Tensor) -> str:
+    """The sentence of an integrand that grows like r^-power towards a place (d,)."""
+    return (
+        f"{name}: the integrand grows like r^-{power:.2g} towards ({_written(place)}), so that it has no integral; "
+        "take a part of the boundary or a sub-domain that ends before"
+    )
+
+
+def no_value(name: str, power: float, place: Tensor) -> str:
+    """The sentence of an expression that grows like r^-power towards a place (d,) where its value is asked for."""
+    return (
+        f"{name}: it grows like r^-{power:.2g} towards ({_written(place)}), so that it has no value there and no "
+        "largest one; ask for it at a distance, or on a sub-domain that ends before"
+    )
 
 
 def _written(place: Tensor) -> str:
@@ -102,7 +108,7 @@ def _written(place: Tensor) -> str:
 
 
 def growth(
-    points: Tensor, sizes: Tensor, weights: Tensor, patch: Tensor, place: Tensor, resolved: bool
+    points: Tensor, sizes: Tensor, weights: Tensor, patch: Tensor, place: Tensor
 ) -> tuple[float, float] | None:
     """Two values of b where |f| ~ r^-b towards a place, the smaller first; None where no power is seen.
 
@@ -115,13 +121,10 @@ def growth(
         weights: of the rule (n,).
         patch: numbers (n,) of the patches that the points lie in.
         place: (d,), where |f| is largest.
-        resolved: whether |f| is known within the patch of the place. Then the power must be seen in it, too.
     """
     distance = (points - place).norm(dim=1)
     nearest = patch == patch[distance.argmin()]
     inner = float(distance[nearest].max())
-    if resolved:
-        inner /= 2**WITHIN
     # Where the rings reach the other end, something else may be seen in them.
     if inner * 2**RINGS > float(distance.max()):
         return None

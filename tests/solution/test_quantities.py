@@ -313,20 +313,30 @@ def test_the_heat_of_a_jump_is_infinite(hot_lid):
     assert hot_lid.flux(SQUARE.bottom) == pytest.approx(-0.2206362, abs=3e-6)
 
 
-@pytest.mark.parametrize("resolved", [False, True])
-def test_only_what_is_unbounded_is_taken_for_a_power(resolved):
-    """A Gaussian is none in any rings, and 1/(r² + ε²) none within the patch that resolves it."""
-    s = torch.rand(200_000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+def test_what_grows_is_seen_where_patches_only_shrink():
+    """Of two unknowns no singular functions are known, so that patches are halved toward the corner."""
+    conditions = [
+        Dirichlet(1, on=HALF, unknown="T"),
+        Neumann(0, on=REST | SQUARE.left | SQUARE.right, unknown="T"),
+        Dirichlet(0, on=SQUARE.top, unknown="T"),
+        Dirichlet(0, on=SQUARE.boundary, unknown="S"),
+    ]
+    problem = Problem(SQUARE, lambda T, S: (-laplace(T), -laplace(S) - 1), conditions)
+    solution = solve(problem, tol=1e-3)
+    with pytest.raises(SolveError, match=r"grows like r\^-(0.9|1).* towards \(0\.5"):
+        solution.integral(lambda T: T.y**2, on=HALF)
+    with pytest.raises(SolveError, match=r"grows like r\^-0.[4-7].* towards \(0\.5"):
+        solution.maximum(lambda T: abs(T.y))
+
+
+def test_only_what_is_unbounded_is_taken_for_a_power():
+    s = torch.rand(20_000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     place = torch.tensor([0.5, 0.5], dtype=torch.float64)
     r = (s - place).norm(dim=1)
     patch = (r > 0.02).long()
 
     def power(sizes):
-        return growth(s, sizes, torch.ones_like(r), patch, place, resolved)
+        return growth(s, sizes, torch.ones_like(r), patch, place)
 
-    gaussian = power((-((r / 0.1) ** 2)).exp())
-    # The constant that differences take away is its top: what is left of it is r².
-    assert gaussian is None or gaussian[0] < 0
+    assert power((-((r / 0.1) ** 2)).exp()) is None  # a peak that its patch does not resolve
     assert power(1 + 0.1 / r)[1] == pytest.approx(1, abs=0.1)
-    if resolved:
-        assert power(1 / (r**2 + 0.01**2)) is None

@@ -21,6 +21,7 @@ from pdesolve.runs.cluster import connected
 from pdesolve.runs.goal import Goal
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
+from pdesolve.solution.norms import largest_error
 from pdesolve.solution.reach import reach
 from pdesolve.solution.solution import Solution
 from pdesolve.solution.times import checked_times
@@ -107,6 +108,8 @@ def solve(
         monitor.time_limit = time_limit
     if on_record is not None:
         monitor.on_record = on_record
+    if problem.exact is not None:
+        monitor.true_error = partial(largest_error, problem)
     run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, configured, goal)
     # Methods draw from generators of their own; this one is for modules and functions of the user.
     torch.manual_seed(seed)

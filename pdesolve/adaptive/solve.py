@@ -9,6 +9,7 @@ first, and nothing is returned as converged without it. The exact solution is ne
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -111,6 +112,7 @@ class AdaptiveLoop:
         self.rows = 0  # of the history
         self.current: Discrete | None = None
         self.before: Discrete | None = None
+        self.condition: float | None = None  # of the rows of the last verification on the same patches
 
     def run(self) -> Answer:
         """The loop, within the limits of time and memory."""
@@ -169,6 +171,7 @@ class AdaptiveLoop:
         """A level beside the solution with all degrees raised by two on the same patches."""
         assembly = level.current.assembly
         finer = self.strategy.solve(assembly.patches, assembly.q + 2, level.current)
+        self.condition = finer.condition
         return Verification(level, finer, self.strategy.errors(level.current, finer))
 
     def _sharpened(self, tried: Verification) -> Verification:
@@ -242,7 +245,7 @@ class AdaptiveLoop:
 
     def _second(self, other: Discrete, sigma: float) -> SecondSolution:
         """What tells the errors of quantities: the solution that the estimates come from."""
-        return SecondSolution(self.strategy.expansion(other), sigma)
+        return SecondSolution(self.strategy.expansion(other), sigma, self.condition)
 
     def _result(self, estimates: np.ndarray, met: bool, status: str, second: SecondSolution | None) -> Answer:
         assert self.current is not None
@@ -261,4 +264,5 @@ class AdaptiveLoop:
             estimate=estimate,
             residual=level.residual,
             steps=level.current.steps,
+            **self.monitor.measured(partial(self.strategy.expansion, level.current)),
         )

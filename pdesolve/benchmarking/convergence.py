@@ -17,7 +17,7 @@ from pdesolve.approximators.multi_index import unit_index, value_index
 from pdesolve.checks.exactness import exact_jets
 from pdesolve.errors import UsageError
 from pdesolve.patches.mixture import PartitionedMixture
-from pdesolve.patches.newton import Discrete
+from pdesolve.patches.newton import Discrete, condition_of
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solution.measures import error_rule, relative_l2
 from pdesolve.statement.problem import Problem
@@ -46,6 +46,7 @@ class Step:
         h1: the same of the gradients; NaN where those of u* are not known.
         maximum: largest |u - u*| at the points of the rule.
         residual: norm of all weighted rows.
+        condition: estimated condition number of the rows, scaled to columns of length one.
         seconds: to make and solve the rows.
     """
 
@@ -56,6 +57,7 @@ class Step:
     h1: float
     maximum: float
     residual: float
+    condition: float
     seconds: float
 
 
@@ -103,12 +105,12 @@ class Convergence:
         head = (
             f"{'cells':>6}{'degree':>8}{'unknowns':>10}{'relative L2':>13}{rate:>19}{'H1':>11}{'maximum':>11}"
         )
-        lines = [title, f"{head}{'residual':>11}{'seconds':>9}"]
+        lines = [title, f"{head}{'residual':>11}{'condition':>11}{'seconds':>9}"]
         for step, order in zip(self.steps, [math.nan, *self.rates()], strict=True):
             shown = "" if math.isnan(order) else f"{order:.2f}"
             lines.append(
                 f"{step.cells:6}{step.degree:8}{step.unknowns:10,}{step.l2:13.1e}{shown:>19}{step.h1:11.1e}"
-                f"{step.maximum:11.1e}{step.residual:11.1e}{step.seconds:9.2f}"
+                f"{step.maximum:11.1e}{step.residual:11.1e}{step.condition:11.1e}{step.seconds:9.2f}"
             )
         return "\n".join(lines)
 
@@ -286,5 +288,6 @@ def _measured(
         max(relative_l2(slope, size, weights.repeat_interleave(d))),
         float(difference.abs().amax()),
         found.residual,
+        condition_of(found),
         seconds,
     )

@@ -76,6 +76,7 @@ def _table(record: Mapping[str, Any], files: Mapping[str, str]) -> str:
         ("largest error", _figure(record, "max_error")),
         ("estimated error", _figure(record, "estimated_error")),
         ("residual (rms)", _residual(record)),
+        ("condition number", _figure(record, "condition")),
         ("degrees of freedom", _count(record["degrees_of_freedom"])),
         ("time", f"{duration(record['seconds'])}, {record['dtype']} on {record['device']}"),
         *((name, path) for name, path in files.items()),
@@ -134,7 +135,7 @@ def _eigenvalues(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _figure(record: Mapping[str, Any], key: str) -> str:
     """A figure; of a system with those of its unknowns."""
-    if record[key] is None:
+    if record.get(key) is None:
         return ""
     parts = [
         f"{name} {short(figures[key])}"

@@ -33,6 +33,8 @@ CONTRACTING = 0.1  # a step with the same linearisation that is not this much sh
 # Residuals and what a linear model says of them, over the norm of J c, differ by 1e-15 to 1e-12 by rounding (fourth
 # order, degree 20); what differs by more is no linear problem.
 AS_MODELLED = 1e-10
+# Of the iterations for a condition number, of which the order of magnitude is wanted: eight took a tenth of a solve.
+FEW_STEPS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,7 @@ class Discrete:
     steps: int
     residual_of_patch: np.ndarray  # (e,) norms of the rows that touch each patch
     weakest: Weakest | None = field(default=None, kw_only=True)  # where it was asked for
+    condition: float | None = field(default=None, kw_only=True)  # of the scaled rows, where it was asked for
 
     @property
     def mixture(self) -> PartitionedMixture:
@@ -94,11 +97,15 @@ def gauss_newton(
     begin: Point[list[Tensor]] = Point(start, [], np.inf)
     last, converged = newton(rows, begin, ending, rows.search)
     weakest = None
+    condition = None
     if examine:
         weakest = _weakest(assembly, rows.equations)
+        condition = rows.equations.condition(FEW_STEPS)
     parts = assembly.residual_of_patch(last.residual)
     size = squared_norm(last.residual) ** 0.5
-    return Discrete(assembly, last.c, converged, size, ending.steps, parts, weakest=weakest)
+    return Discrete(
+        assembly, last.c, converged, size, ending.steps, parts, weakest=weakest, condition=condition
+    )
 
 
 class _PatchRows:
@@ -248,6 +255,13 @@ def _equations(
         return NormalEquations(layout, centre, rows, at_hand)
     beside = [block for block in rows if isinstance(block, RowBlocks)]
     return BesideEquations(NormalEquations(layout, centre, [b.alone() for b in beside], at_hand), beside)
+
+
+def condition_of(discrete: Discrete) -> float:
+    """Estimated condition number of the scaled rows of a discrete solution; they are factored once more."""
+    assembly = discrete.assembly
+    rows, _, _ = assembly.linearise(discrete.coefficients)
+    return _equations(assembly, rows, None).condition()
 
 
 def _weakest(assembly: Assembly, equations: NormalEquations | BesideEquations) -> Weakest:

@@ -32,10 +32,12 @@ class SecondSolution:
     Attributes:
         expansion: the solution of a higher order, or of the level before where a run was stopped early.
         shared: σ, the part of the error that both share: an error is estimated as |difference| / (1 - √σ).
+        condition: estimated condition number of its rows, with columns of length one, where they were factored.
     """
 
     expansion: Any
     shared: float = 0.0
+    condition: float | None = None
 
 
 @dataclass(frozen=True)

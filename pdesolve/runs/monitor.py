@@ -38,6 +38,7 @@ class Monitor:
         resolved: what a trained method made of its settings, defaults included; for records.
         values_at: (θ of a checkpoint (p,), points (n, d)) → values (n, u), set by a trained method so that
             errors along the way can be measured afterwards.
+        true_error: expansion ↦ its error against a stated exact solution, for the history alone: no method sees it.
     """
 
     time_limit: float | None = None
@@ -52,6 +53,7 @@ class Monitor:
     evaluations: int = 0
     resolved: dict[str, Any] = field(default_factory=dict)
     values_at: Callable[[Any, Any], Any] | None = None
+    true_error: Callable[[Any], float | None] | None = None
     _last_checkpoint: float = -math.inf
 
     def __post_init__(self) -> None:
@@ -74,6 +76,11 @@ class Monitor:
         """Tell something beside the history."""
         if self.on_note is not None:
             self.on_note(sentence)
+
+    def measured(self, expansion: Callable[[], Any]) -> dict[str, float]:
+        """The true error of what `expansion` makes as an entry of a history row; none where it is not known."""
+        error = None if self.true_error is None else self.true_error(expansion())
+        return {} if error is None else {"error": error}
 
     def counted(self, function: Callable[..., Result]) -> Callable[..., Result]:
         """The function, its calls counted as `evaluations`."""

@@ -99,7 +99,7 @@ def read_solution(directory: Path, problem: Problem | None) -> tuple[Problem, An
     beside = state.pop("verification", None)  # solutions saved by earlier versions have none
     if beside is not None:
         expansion = approximator_from(beside["approximator"], problem)
-        state["verification"] = SecondSolution(expansion, beside["shared"])
+        state["verification"] = SecondSolution(expansion, beside["shared"], beside.get("condition"))
     return problem, approximator_from(state.pop("approximator"), problem), state
 
 
@@ -157,7 +157,8 @@ def _load_copy(directory: Path, constants: Mapping[str, float]) -> Problem:
 def _verification_state(beside: SecondSolution | None) -> dict[str, Any] | None:
     if beside is None:
         return None
-    return {"approximator": approximator_state(beside.expansion), "shared": beside.shared}
+    state = approximator_state(beside.expansion)
+    return {"approximator": state, "shared": beside.shared, "condition": beside.condition}
 
 
 def approximator_state(approximator: Any) -> dict[str, Any]:

@@ -80,6 +80,14 @@ def true_errors(
         raise
 
 
+def largest_error(problem: Problem, expansion: Any) -> float | None:
+    """Relative L2 error of the worst unknown against `exact`; None where none has a size."""
+    errors = true_errors(problem, expansion, expansion.jet, "l2")
+    if errors is None or not bool(errors.isfinite().any()):
+        return None
+    return float(errors[errors.isfinite()].max())
+
+
 def _errors(problem: Problem, resolving: Any, u: Jet, v: Jet, norm: str, absolute: bool) -> Tensor:
     """Errors of u beside v, at the points of the pieces of one of them."""
     if norm == "max":

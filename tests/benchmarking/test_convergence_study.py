@@ -45,6 +45,13 @@ def test_halving_gains_one_order_more_in_values_than_in_gradients():
     assert study.beside == "exact"
 
 
+def test_the_condition_number_of_scaled_rows_grows_with_the_degree_and_hardly_with_the_cells():
+    by_cells = [step.condition for step in convergence(poisson(exact=exact), cells=[4, 8], degree=5).steps]
+    by_degree = [step.condition for step in convergence(poisson(exact=exact), cells=4, degree=[4, 8]).steps]
+    assert by_cells[1] < 1.5 * by_cells[0]
+    assert by_degree[1] > 5 * by_degree[0]
+
+
 def test_each_degree_gains_digits_where_the_solution_is_smooth():
     study = convergence(poisson(exact=exact), cells=4, degree=[4, 6, 8])
     assert study.by_degree

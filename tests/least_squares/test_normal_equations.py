@@ -44,6 +44,17 @@ def test_the_solution_is_that_of_an_orthogonal_factorisation(condition, noise):
     assert float((found - expected).norm()) <= max(attainable, 1e-12) * float(expected.norm())
 
 
+@pytest.mark.parametrize("condition", [1e1, 1e4, 1e6])
+def test_the_condition_number_is_that_of_the_scaled_rows(condition):
+    rows, _, _ = problem(condition)
+    matrix = dense(rows, LAYOUT)
+    values = torch.linalg.svdvals(matrix / matrix.norm(dim=0))
+    true = float(values[0] / values[-1])
+    system = NormalEquations(LAYOUT, grid_centres(GRID), rows)
+    assert true / 2 <= system.condition(3) <= true * (1 + 1e-9)
+    assert true / 1.2 <= system.condition() <= true * (1 + 1e-9)
+
+
 @pytest.mark.parametrize("condition", [1e6, 1e8])
 def test_refinement_restores_what_squaring_the_condition_number_lost(condition):
     rows, exact, b = problem(condition)

@@ -81,6 +81,10 @@ class BesideEquations:
         sigma, direction = self.equations.weakest(mass, seed=seed)
         return sigma, torch.nn.functional.pad(direction, (0, len(self.scale_of_rest)))
 
+    def condition(self, steps: int = 8) -> float:
+        """As `NormalEquations.condition`, of A alone."""
+        return self.equations.condition(steps)
+
 
 def _columns_of(block: RowBlocks) -> Tensor:
     """G of a block (b, m, n)."""

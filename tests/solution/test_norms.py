@@ -12,12 +12,9 @@ from pdesolve import (
     Eigenvalues,
     Initial,
     Interval,
-    Polygon,
     Problem,
-    Rectangle,
     Solution,
     TimeInterval,
-    laplace,
     solve,
 )
 from pdesolve.errors import SolveError, UsageError
@@ -40,18 +37,13 @@ COOLS = Problem(
     exact=lambda x, t: 300 + exp(-0.9 * pi**2 * t) * sin(3 * pi * x),
 )
 DECAYS = Problem(TimeInterval(0, 5), lambda u: u.t + u - 300, [Initial(301)], exact=lambda t: 300 + exp(-t))
-SQUARE = Rectangle((0, 0), (1, 1))
-CORNER = Polygon([(0, 0), (1, 0), (1, 1), (-1, 1), (-1, -1), (0, -1)])
-
-
-def power(x, y):
-    """r^(2/3) sin(2θ/3) beside the re-entrant corner, θ from the side y = 0, x > 0."""
-    angle = torch.atan2(y, x)
-    angle = torch.where(angle < -1e-12, angle + 2 * pi, angle)
-    return (x**2 + y**2) ** (1 / 3) * sin(2 * angle / 3)
-
-
-SINGULAR = Problem(CORNER, lambda u: laplace(u), [Dirichlet(power, on=CORNER.boundary)], exact=power)
+THIN = 1e-4
+LAYER = Problem(
+    LINE,
+    lambda u, x: THIN**2 * u.xx - u + 1 + 0 * x,
+    [Dirichlet(2, on=LINE.left), Dirichlet(1, on=LINE.right)],
+    exact=lambda x: 1 + exp(-x / THIN),
+)
 
 
 def grid(domain, n=400):
@@ -107,23 +99,20 @@ def test_gradients_of_a_march_meet_their_tolerance():
     assert error <= min(1e-5, 3 * solution.estimate("h1"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["h1", "max"])
-def test_beside_a_singular_corner_the_estimate_in_a_sharper_norm_is_true(norm):
-    """The L2 error falls much faster there, so that a bound of it says nothing of the largest error."""
-    solution = solve(SINGULAR, tol=3e-3, norm=norm)
-    error = solution.error("h1")
+def test_in_a_thin_layer_the_estimate_in_a_sharper_norm_is_true(norm):
+    """There the error is many times that of the mean square, which hardly knows of the layer."""
+    solution = solve(LAYER, tol=1e-4, norm=norm)
+    x = THIN * torch.linspace(0, 20, 20_001, dtype=torch.float64)[:, None]
+    values = solution.jet(x, ((0,), (1,)))[:, 0]
+    layer = exp(-x[:, 0] / THIN)
     if norm == "max":
-        # Dense toward the corner, along which no point of the solve or of the estimate lies.
-        generator = torch.Generator().manual_seed(3)
-        points = torch.rand(40_000, 2, dtype=torch.float64, generator=generator) ** 8 * torch.tensor(
-            [-1.0, 1.0]
-        )
-        true = power(*points.T)
-        error = float((solution.evaluate(points)[:, 0] - true).abs().max()) / 2 ** (1 / 3)
+        error = float((values[:, 0] - 1 - layer).abs().max()) / 2
+    else:
+        error = float((values[:, 1] + layer / THIN).norm() / (layer / THIN).norm())
     assert solution.converged
     assert error <= 3 * solution.estimate(norm)
-    assert error <= 3e-3
+    assert error <= 1e-4
     assert solution.relative_l2_error() < 0.1 * error
 
 

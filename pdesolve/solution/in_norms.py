@@ -77,6 +77,10 @@ class InNorms:
         self.require_one_function()
         Goal(0.5, norm).checked(self.problem.unknowns)
 
+    def verification_summary(self) -> dict[str, Any]:
+        """The key `condition` of `--json`: of the scaled rows of the solution that verified this one, where known."""
+        return {"condition": None if self.verification is None else self.verification.condition}
+
     def goal_summary(self) -> dict[str, Any]:
         """The key `goal` of `--json`: the norm, and of every unknown its tolerance, its estimate and its true error.
 

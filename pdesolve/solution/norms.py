@@ -63,21 +63,25 @@ def true_errors(
     """
     if problem.exact is None and (problem.reference is None or norm == "h1"):
         return None
-    functions = problem.exact or problem.reference
-
-    def true(x: Tensor, orders: tuple[tuple[int, ...], ...]) -> Tensor:
-        if len(orders) == 1 and not any(orders[0]):
-            assert functions is not None
-            return problem.values(functions, x)[:, :, None]
-        slots = [(u, order) for u in range(len(problem.unknowns)) for order in orders]
-        return exact_jets(problem, x, slots).reshape(len(x), -1, len(orders))
-
     try:
-        return _errors(problem, approximator, jet, true, norm, absolute)
+        return _errors(problem, approximator, jet, _stated(problem), norm, absolute)
     except ProblemError:  # of exact solutions that cannot be differentiated
         if norm == "h1":
             return None
         raise
+
+
+def _stated(problem: Problem) -> Jet:
+    """The jets of `exact`, or the values of `reference`."""
+    functions: Any = problem.exact or problem.reference
+
+    def jet(x: Tensor, orders: tuple[tuple[int, ...], ...]) -> Tensor:
+        if orders == _values(problem):
+            return problem.values(functions, x)[:, :, None]
+        slots = [(u, order) for u in range(len(problem.unknowns)) for order in orders]
+        return exact_jets(problem, x, slots).reshape(len(x), -1, len(orders))
+
+    return jet
 
 
 def largest_error(problem: Problem, expansion: Any) -> float | None:

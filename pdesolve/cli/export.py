@@ -38,16 +38,20 @@ def export(run_directory: str, file: str, debug: bool, **options: Any) -> None: 
 @_RUN
 @click.argument("file", type=click.Path())
 @click.option("--mesh", is_flag=True, help="Draw the patches, coloured by degree.")
+@click.option("--view", is_flag=True, help="Draw a solid from outside.")
+@click.option("--arrows", metavar="U,V", help="Draw a vector by arrows: its name, or its components.")
+@click.option("--streamlines", metavar="U,V", help="Draw it by streamlines.")
+@click.option("--deformed", metavar="U,V", help="Draw the shape moved by it.")
 @_DEBUG
-def plot(run_directory: str, file: str, mesh: bool, debug: bool) -> None:  # noqa: ARG001
+def plot(run_directory: str, file: str, mesh: bool, debug: bool, **view: Any) -> None:  # noqa: ARG001
     """Draw solution, error and history of the run in RUN_DIR to FILE, say solution.png.
 
-    The ending .gif makes an animation of a problem with time.
+    The ending .gif or .mp4 makes an animation of a problem with time.
     """
     from pdesolve.output import plotting
 
     with warnings_as_lines(quiet=False):
-        plotting.plot(_load(run_directory), file, mesh=mesh)
+        plotting.plot(_load(run_directory), file, mesh=mesh, **view)
     click.echo(f"wrote {file}")
 
 

@@ -18,6 +18,7 @@ from pdesolve.output.vtk import moments_of
 if TYPE_CHECKING:
     from pdesolve.solution.solution import Solution
 
+ANIMATIONS = (".gif", ".mp4")
 FRAMES = 40
 PER_SECOND = 10
 # Of the mesh: more are not seen at the resolution of a frame.
@@ -27,16 +28,17 @@ _DOTS = 90
 
 
 def animate(solution: Solution, path: str | Path, points: int | None = None) -> Path:
-    """Write the first unknown of an evolution over time as `.gif`, its scale the same in all frames.
+    """Write the first unknown of an evolution over time as `.gif` or `.mp4`, its scale the same in all frames.
 
     Raises:
-        UsageError: the problem has no time, or more than two space dimensions.
+        UsageError: the problem has no time, or more than two space dimensions, or nothing here writes such a film.
     """
     path = Path(path)
     domain = solution.problem.domain
     if not is_cylinder(domain) or domain.space_dimension > 2:
         msg = f"'{path}' is an animation, expected a problem with time and one or two space dimensions: write a .png."
         raise UsageError(msg)
+    writer = _writer(path)
     moments = _moments(solution)
     mesh = output_mesh(domain, points or _POINTS)
     name = solution.unknowns[0]
@@ -45,7 +47,7 @@ def animate(solution: Solution, path: str | Path, points: int | None = None) -> 
     limits = panels.value_limits(*(fields[name] for fields in frames))
     draw = partial(_frame, mesh=mesh, name=name, limits=limits)
     with replacing(path) as temporary:
-        _write(temporary, draw, frames, moments)
+        _write(temporary, writer, draw, frames, moments)
     return path
 
 
@@ -74,16 +76,26 @@ def _frame(
     axes.set_title(f"{name},  $t$ = {moment:.3g}")
 
 
-def _write(path: Path, draw: Any, frames: list[Fields], moments: np.ndarray) -> None:
+def _writer(path: Path) -> Any:
+    """What writes a film of this ending."""
+    from matplotlib.animation import FFMpegWriter, PillowWriter
+
+    if path.suffix.lower() == ".gif":
+        return PillowWriter(fps=PER_SECOND)
+    if not FFMpegWriter.isAvailable():
+        msg = f"'{path}' needs the program ffmpeg, which is not found here: install it, or write a .gif."
+        raise UsageError(msg)
+    return FFMpegWriter(fps=PER_SECOND)
+
+
+def _write(path: Path, writer: Any, draw: Any, frames: list[Fields], moments: np.ndarray) -> None:
     import matplotlib
-    from matplotlib.animation import PillowWriter
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(panels.STYLE):
         figure = Figure(figsize=(4.6, 3.6), layout="constrained")
         FigureCanvasAgg(figure)
-        writer = PillowWriter(fps=PER_SECOND)
         with writer.saving(figure, str(path), dpi=_DOTS):
             for fields, moment in zip(frames, moments, strict=True):
                 draw(figure, fields, float(moment))

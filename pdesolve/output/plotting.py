@@ -16,12 +16,13 @@ from scipy.spatial import cKDTree
 from pdesolve.errors import UsageError
 from pdesolve.geometry.domain import Domain
 from pdesolve.output import panels
-from pdesolve.output.animation import animate
+from pdesolve.output.animation import ANIMATIONS, animate
 from pdesolve.output.cells import OutputMesh, grid
 from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_components, with_time
 from pdesolve.output.files import replacing
 from pdesolve.output.mesh import is_cylinder, output_mesh, space_of, spacetime_mesh
 from pdesolve.output.patch_picture import draw_patches
+from pdesolve.output.views import chosen_view
 from pdesolve.output.vtk import moments_of
 from pdesolve.solution import shown
 
@@ -37,6 +38,8 @@ PICTURES = (".png", ".pdf", ".svg")
 # Inches of one set of axes.
 _WIDTH = 3.7
 _HEIGHT = 3.0
+# Inches of one drawing alone, below which the headline would not have room.
+_ALONE = 5.4
 _SNAPSHOTS = 4
 _MODES_IN_A_ROW = 3
 # Margin around a picture, in inches.
@@ -50,7 +53,9 @@ _DIAGONAL = 400
 
 
 @overload
-def plot(solution: Solution, path: str | Path, points: int | None = None, *, mesh: bool = False) -> Path: ...
+def plot(
+    solution: Solution, path: str | Path, points: int | None = None, *, mesh: bool = False, **view: Any
+) -> Path: ...
 @overload
 def plot(
     solution: Solution,
@@ -59,6 +64,7 @@ def plot(
     *,
     ax: Axes | None = None,
     mesh: bool = False,
+    **view: Any,
 ) -> Figure: ...
 def plot(
     solution: Solution,
@@ -67,6 +73,7 @@ def plot(
     *,
     ax: Axes | None = None,
     mesh: bool = False,
+    **view: Any,
 ) -> Path | Figure:
     """Draw a solution, its error (or its residual, where the solution is not known) and its history.
 
@@ -76,11 +83,13 @@ def plot(
 
     Args:
         solution: what `solve` returned.
-        path: the picture: `.png`, `.pdf` or `.svg`, or an animation `.gif` of a problem with time; None draws
-            without writing.
+        path: the picture: `.png`, `.pdf` or `.svg`, or an animation `.gif` or `.mp4` of a problem with time; None
+            draws without writing.
         points: how many points the fields are drawn with, about.
         ax: axes that get the first unknown only, instead of a figure of its own.
         mesh: draw the patches, coloured by degree, instead of the fields.
+        **view: one other view instead of the fields: `view=True` for a solid from outside, `arrows=`, `streamlines=` or
+            `deformed=` with a vector by name, or its components as "u,v".
 
     Returns:
         The path; without one, the matplotlib Figure.
@@ -93,13 +102,13 @@ def plot(
         raise UsageError(msg)
     if path is not None:
         _check_ending(path, animated=True)
-    if path is not None and Path(path).suffix.lower() == ".gif":
+    if path is not None and Path(path).suffix.lower() in ANIMATIONS:
         return animate(solution, path, points)
+    single = chosen_view(solution, **view)
     if mesh:
-        draw = partial(draw_patches, solution=solution)
-        if ax is not None:
-            return _drawn_on(ax, draw)
-        return _finish(path, [[draw]], [], _headline(solution))
+        single = partial(draw_patches, solution=solution)
+    if single is not None:
+        return _alone(single, path, ax, _headline(solution))
     rows = _rows(solution, points)
     if ax is not None:
         return _drawn_on(ax, rows[0][0])
@@ -108,6 +117,13 @@ def plot(
     if panels.has_history(solution.history):
         draw_history.append(partial(_draw_history, rows=solution.history, tolerance=tolerance))
     return _finish(path, rows, draw_history, _headline(solution))
+
+
+def _alone(draw: Drawing, path: str | Path | None, ax: Axes | None, headline: str) -> Path | Figure:
+    """One drawing as a whole picture, or on the axes of the user."""
+    if ax is not None:
+        return _drawn_on(ax, draw)
+    return _finish(path, [[draw]], [], headline)
 
 
 def _drawn_on(axes: Axes, draw: Drawing) -> Figure:
@@ -160,7 +176,7 @@ def plot_history(history: Sequence[Mapping[str, Any]], path: str | Path) -> Path
 
 def _check_ending(path: str | Path, animated: bool = False) -> None:
     suffix = Path(path).suffix
-    known = (*PICTURES, ".gif") if animated else PICTURES
+    known = (*PICTURES, *ANIMATIONS) if animated else PICTURES
     if suffix.lower() not in known:
         msg = f"'{path}' has the ending '{suffix}', expected a picture: {', '.join(known)}."
         raise UsageError(msg)
@@ -458,15 +474,17 @@ def _figure(rows: list[list[Drawing]], history: list[Drawing], headline: str) ->
     laid_out, heights = _layout(rows, history)
     columns = max(len(row) for row in laid_out)
     with matplotlib.rc_context(panels.STYLE):
-        size = (_WIDTH * columns, sum(heights) + 0.3 * bool(headline))
+        alone = columns == len(laid_out) == 1
+        width = max(_WIDTH * columns, _ALONE * bool(headline))
+        size = (width, sum(heights) * width / (_WIDTH * columns) + 0.3 * bool(headline))
         arranged = ConstrainedLayoutEngine(
-            w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.03, compress=len(rows) > 1
+            w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.03, compress=len(rows) > 1 or alone
         )
         figure = Figure(figsize=size, layout=arranged)
         spaces = figure.add_gridspec(len(laid_out), columns, height_ratios=heights)
         for i, row in enumerate(laid_out):
             if len(row) == 1:  # one drawing alone has the whole width
-                row[0](figure.add_subplot(spaces[i, :]))
+                row[0](figure.add_subplot(spaces[i, :], projection=getattr(row[0], "projection", None)))
                 continue
             for j, draw in enumerate(row):
                 draw(figure.add_subplot(spaces[i, j]))

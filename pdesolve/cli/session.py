@@ -220,7 +220,7 @@ class Session:
     def _save(self, solution: Any) -> dict[str, str]:
         """Write everything; label → path of what shows the solution."""
         self._begin()
-        self.record.update(solution.summary())
+        self.record.update(solution.summary() | solution.verification_summary())
         self._compare()
         # The file may have been edited meanwhile; the copy is what was solved.
         solution.problem.source_path = self.directory.path / "problem.py"

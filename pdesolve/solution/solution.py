@@ -378,7 +378,7 @@ class Solution(OfModes, InNorms):
                 for name, estimate in zip(self.unknowns, estimates, strict=True)
             }
         found["relative_residual"] = relative_residual(self, *self._rule)
-        found |= self.verification_summary() | self.goal_summary()
+        found |= self.goal_summary()
         if self.spectrum:
             found |= spectrum_summary(self.spectrum)
         if self.parameters:

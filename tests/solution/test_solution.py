@@ -29,7 +29,7 @@ from pdesolve.statement.loading import load_problem
 FOLDER = Path(__file__).resolve().parents[2] / "problems"
 KEYS = (
     "problem method tol status converged relative_l2_error max_error estimated_error residual_rms "
-    "degrees_of_freedom seconds seed dtype device relative_residual condition"
+    "degrees_of_freedom seconds seed dtype device relative_residual"
 ).split()
 
 

@@ -11,7 +11,7 @@ from pdesolve.adaptive.marking import Marked
 from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING, Tuning
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.compiled import Statement
-from pdesolve.patches.corners.functions import CornerFunctions
+from pdesolve.patches.corners.enrichment import Singular
 from pdesolve.patches.cover import Frame, Patches
 from pdesolve.patches.discretise import discretise
 from pdesolve.patches.grading import halve_toward
@@ -47,7 +47,7 @@ class Discretisation:
     near: PartitionedMixture | None = None
     threads: int = field(default_factory=torch.get_num_threads)
     tuning: Tuning = TUNING
-    corners: tuple[CornerFunctions, ...] = ()
+    corners: tuple[Singular, ...] = ()
     frame: Frame = field(init=False)
     statement: Statement = field(init=False)
 

@@ -8,7 +8,7 @@ from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.basis import Basis
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.compiled import Statement
-from pdesolve.patches.corners.functions import CornerFunctions
+from pdesolve.patches.corners.enrichment import Singular
 from pdesolve.patches.rows.continuity import ContinuityRows
 from pdesolve.patches.rows.integrals import IntegralRows
 from pdesolve.patches.rows.interfaces import InterfaceRows
@@ -23,7 +23,7 @@ def discretise(
     q: np.ndarray,
     device: str = "cpu",
     basis: Basis | None = None,
-    corners: tuple[CornerFunctions, ...] = (),
+    corners: tuple[Singular, ...] = (),
 ) -> Assembly:
     """The rows of a problem on patches of degrees q (e,).
 

@@ -24,7 +24,6 @@ from pdesolve.geometry.rules.subdivision import part_of
 from pdesolve.least_squares.sparse.row_blocks import Columns
 from pdesolve.patches.basis import Basis, GaussianLegendre, basis_size
 from pdesolve.patches.corners.enrichment import Enrichment
-from pdesolve.patches.corners.functions import CornerFunctions
 from pdesolve.patches.partition import Partition
 from pdesolve.patches.quadrature import closed_points, cover_on, patch_rule
 from pdesolve.patches.rotation import rotate_indices, rotation_key
@@ -280,7 +279,7 @@ class PartitionedMixture:
         partition = Partition.from_state(state)
         enrichment = None
         if "corners" in state:
-            enrichment = Enrichment(partition, tuple(map(CornerFunctions.from_state, state["corners"])))
+            enrichment = Enrichment.from_state(partition, state["corners"])
         return cls(
             partition,
             host=state["host"].numpy(),

@@ -18,8 +18,7 @@ from torch import Tensor
 from pdesolve.least_squares.sparse.row_blocks import Columns
 from pdesolve.patches.basis import Basis, GaussianLegendre
 from pdesolve.patches.cells import Patches
-from pdesolve.patches.corners.enrichment import Enrichment
-from pdesolve.patches.corners.functions import CornerFunctions
+from pdesolve.patches.corners.enrichment import Enrichment, Singular
 from pdesolve.patches.mixture import PartitionedMixture, default_sigma
 from pdesolve.patches.points.grids import sobol_grid
 from pdesolve.patches.points.interior import Points, interior_points
@@ -50,7 +49,7 @@ class Space:
         orders: np.ndarray,
         device: str = "cpu",
         basis: Basis | None = None,
-        corners: tuple[CornerFunctions, ...] = (),
+        corners: tuple[Singular, ...] = (),
     ):
         self.patches = patches
         self.q = q

@@ -10,11 +10,15 @@ from pdesolve import (
     Condition,
     Dirichlet,
     Disk,
+    Interface,
     Neumann,
+    Piecewise,
     Polygon,
     Problem,
     Rectangle,
     Solution,
+    div,
+    grad,
     laplace,
     solve,
 )
@@ -25,6 +29,7 @@ from pdesolve.least_squares.sparse.normal_equations import NormalEquations
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 from pdesolve.patches.corners.find import corner_functions
 from pdesolve.patches.corners.functions import CornerFunctions
+from pdesolve.patches.corners.sectors import exponents_of_sectors, sector_functions
 from pdesolve.patches.corners.wedge import Edge, Power, exponents, powers
 from pdesolve.runs.monitor import Monitor
 
@@ -215,6 +220,7 @@ def test_the_cut_of_a_hole_ends_where_the_domain_begins_again():
         assert corner.radius == pytest.approx(0.8 * 2**0.5, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_functions_turn_with_the_domain_and_with_the_conductivity():
     def solved(domain, equation):
         return solve_adaptively(Problem(domain, equation, [Dirichlet(0, on=domain.boundary)]), 1e-5).expansion
@@ -230,3 +236,65 @@ def test_functions_turn_with_the_domain_and_with_the_conductivity():
     assert straight.enrichment is not None
     assert turned.enrichment is not None
     assert torch.allclose(straight(x), turned(x @ turn), rtol=1e-4)
+
+
+# ---------------------------------------------------------------- where interfaces meet
+
+QUARTERS = [math.pi / 2] * 4
+
+
+def test_exponents_of_a_checkerboard_are_those_of_kellogg():
+    """tan²(λπ/4) = 1/k for the smallest; 2 - λ and 2 + λ are the next ones that are no integers."""
+    found = [x for x in exponents_of_sectors(QUARTERS, [100, 1, 100, 1], 3) if abs(x - round(x)) > 1e-6]
+    first = 4 / math.pi * math.atan(0.1)
+    assert np.allclose(found, [first, 2 - first, 2 + first], atol=1e-10)
+
+
+def test_what_conducts_alike_everywhere_has_no_singular_functions():
+    place = torch.zeros(2, dtype=torch.float64)
+    assert np.allclose(exponents_of_sectors(QUARTERS, [3, 3, 3, 3], 4.5), [1, 2, 3, 4], atol=1e-6)
+    assert sector_functions(place, [0, 1.5, 3, 4], [3, 3, 3, 3], 1.0, 1.0, 4) is None
+
+
+def test_values_and_fluxes_of_sectors_agree_on_their_rays():
+    k = [2.0, 30.0, 0.5]
+    rays = [-2.0, -0.3, 1.1]
+    place = torch.tensor([0.1, 0.2], dtype=torch.float64)
+    found = sector_functions(place, rays, k, 1.0, 1.0, 4)
+    assert len(found) > 3
+    for j, angle in enumerate(rays):
+        along = torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64)
+        across = torch.tensor([-math.sin(angle), math.cos(angle)], dtype=torch.float64)
+        y = place + 0.7 * along
+        before, behind = (found.table(y, ((0, 0), (1, 0), (0, 1)), y + s * 1e-6 * across) for s in (-1, 1))
+        assert torch.allclose(before[0], behind[0], atol=1e-8)
+        assert torch.allclose(k[j - 1] * across @ before[1:], k[j] * across @ behind[1:], atol=1e-7)
+    laplacian = found.table(place + torch.rand(9, 2, dtype=torch.float64), ((2, 0), (0, 2))).sum(0)
+    assert laplacian.abs().max() < 1e-9
+
+
+@pytest.mark.slow
+def test_a_checkerboard_is_solved_and_read_again(tmp_path):
+    """u ~ r^0.13 in the middle, of which graded patches would need a hundred halvings."""
+    whole = Rectangle((-1, -1), (1, 1))
+    good = Rectangle((0, 0), (1, 1)) | Rectangle((-1, -1), (0, 0))
+    k = Piecewise({good: 100.0}, otherwise=1.0)
+    gamma = 4 / math.pi * math.atan(0.1)
+
+    def exact(x, y):
+        theta = torch.remainder(torch.atan2(y, x), 2 * math.pi)
+        number = (theta / (math.pi / 2)).floor().clamp(0, 3)
+        away = gamma * (theta - math.pi / 4 - number * math.pi / 2)
+        sign = torch.where(number >= 2, -1.0, 1.0)
+        return (
+            (x**2 + y**2) ** (gamma / 2) * sign * torch.where(number % 2 == 0, away.cos(), -10 * away.sin())
+        )
+
+    conditions = [Dirichlet(exact, on=whole.boundary), Interface(k, on=good.boundary)]
+    problem = Problem(whole, lambda u, x, y: -div(k(x, y) * grad(u)), conditions, exact=exact)
+    solution = solve(problem, tol=1e-4)
+    assert solution.converged
+    assert solution.relative_l2_error() < 3 * solution.estimated_error
+    solution.save(tmp_path)
+    x = torch.tensor([[0.3, 0.4], [-1e-3, 1e-3], [-0.2, -0.7]], dtype=torch.float64)
+    assert torch.equal(Solution.load(tmp_path, problem).approximator(x), solution.approximator(x))

@@ -12,11 +12,15 @@ import torch
 from torch import Tensor
 
 from pdesolve.patches.corners.functions import CornerFunctions
+from pdesolve.patches.corners.sectors import SectorFunctions
 from pdesolve.patches.grading import Target, halve_toward
 from pdesolve.patches.partition import Partition
 from pdesolve.statement.calculus import MultiIndex
 
 HALVINGS = 26  # toward a corner, of cells that carry a rule of quadrature: as often as a partition allows
+
+Singular = CornerFunctions | SectorFunctions
+KINDS: dict[bool, type[Singular]] = {False: CornerFunctions, True: SectorFunctions}  # whether there are rays
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +33,7 @@ class Enrichment:
     """
 
     partition: Partition
-    corners: tuple[CornerFunctions, ...]
+    corners: tuple[Singular, ...]
 
     @property
     def count(self) -> int:
@@ -48,9 +52,11 @@ class Enrichment:
             columns.append(np.repeat(within[:, None], len(corner), axis=1))
         return np.concatenate(columns, axis=1)
 
-    def table(self, patches: np.ndarray, y: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
+    def table(
+        self, patches: np.ndarray, y: Tensor, indices: Sequence[MultiIndex], seen: Tensor | None = None
+    ) -> Tensor:
         """Derivatives β (a of them) at points y (b, m, 2) of patches (b,): (a, b, m, n), zero if not counted."""
-        found = torch.cat([corner.table(y, indices) for corner in self.corners], dim=-1)
+        found = torch.cat([corner.table(y, indices, seen) for corner in self.corners], dim=-1)
         counts = torch.from_numpy(self.supports[patches]).to(found)
         return found * counts[:, None]
 
@@ -67,6 +73,12 @@ class Enrichment:
             marked[touching] = True
             targets.append(Target(place, np.flatnonzero(touching), HALVINGS))
         return halve_toward(self.partition, marked, targets)[0]
+
+    @classmethod
+    def from_state(cls, partition: Partition, state: Sequence[dict[str, Any]]) -> Enrichment:
+        """Rebuild from `state()`."""
+        corners = [KINDS["rays" in one].from_state(one) for one in state]
+        return cls(partition, tuple(corners))
 
     def state(self) -> list[dict[str, Any]]:
         """The corners, as tensors and numbers."""

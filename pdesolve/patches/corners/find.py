@@ -2,25 +2,32 @@
 
 A corner is where two parts of the boundary end: with an angle between them, or with another condition on either side.
 It is worth functions of its own where an exponent below two is no integer, as at re-entrant and obtuse corners and
-where values meet fluxes, where prescribed values jump, or where a source asks for r² log r. Elsewhere, and where the
-equation is no linear one of second order in one unknown in the plane, patches that are halved toward the corner do.
+where values meet fluxes, where prescribed values jump, or where a source asks for r² log r. So is a point inside at
+which straight interfaces meet. Elsewhere, and where the equation is no linear one of second order in one unknown in the
+plane, patches that are halved toward the corner do.
 """
 
 from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.geometry.piece import Piece
 from pdesolve.patches.compiled import GridTerm, Statement
+from pdesolve.patches.corners.enrichment import Singular
 from pdesolve.patches.corners.functions import CornerFunctions
+from pdesolve.patches.corners.sectors import SectorFunctions, sector_functions
 from pdesolve.patches.corners.wedge import INTEGER, Edge, Power, powers, source_asks_for_logarithm
 from pdesolve.patches.frame import Frame
 from pdesolve.statement.residual import ResidualOperator
+from pdesolve.statement.subdomains import interface_pieces
 
 # Up to which exponents functions are taken. What is left, r^5 and more, is as good as smooth for patches.
 MOST = 5.0
@@ -41,45 +48,87 @@ MOST_STEPS = 500  # of a ray; one that takes more creeps along a boundary
 
 @dataclass(frozen=True, eq=False)
 class _End:
-    """Where a part of the boundary ends: place x (2,), the direction (2,) into the part, its outward normal (2,)."""
+    """Where a part of a boundary ends: place x (2,), the direction (2,) into the part, and its outward normal (2,).
+
+    The length is that of a straight part, and 0 of others.
+    """
 
     term: GridTerm
     place: Tensor
     direction: Tensor
     normal: Tensor
+    length: float
 
 
-def corner_functions(statement: Statement, frame: Frame) -> tuple[CornerFunctions, ...]:
+def corner_functions(statement: Statement, frame: Frame) -> tuple[Singular, ...]:
     """The singular functions of a problem; none where it is of a kind that these are not known for."""
     if not _is_known(statement):
         return ()
-    ends = [end for term in statement.terms[1:] for end in _ends(term, frame)]
     size = float(np.linalg.norm(frame.extent))
-    found = []
-    while ends:
-        first = ends.pop()
-        near = [end for end in ends if float((end.place - first.place).norm()) <= SAME_PLACE * size]
-        ends = [end for end in ends if all(end is not other for other in near)]
+    sides = [
+        end for term in statement.terms[1:] for end in _ends(term, frame.pieces_on(term.operator.term.place))
+    ]
+    rays = _ends(statement.terms[0], interface_pieces(statement.problem, frame.subdomains))
+    found: list[Singular | None] = []
+    for group in _groups([*sides, *rays], size):
+        outer = [end for end in group if end in sides]
+        if not outer:
+            found.append(_between_sectors(statement.terms[0], frame, group, size))
         # Where more than two parts meet, domains touch in a point; where one ends alone, nothing is prescribed beyond.
-        if len(near) == 1:
-            made = _functions(statement, frame, first, near[0], size)
-            found += [made] if made is not None else []
-    return tuple(found)
+        elif len(group) == 2 == len(outer):
+            found.append(_functions(statement, frame, (outer[0], outer[1]), size))
+    return tuple(one for one in found if one is not None)
+
+
+def _groups(ends: list[_End], size: float) -> Iterator[list[_End]]:
+    """Ends that lie in one place."""
+    while ends:
+        near = [end for end in ends if float((end.place - ends[0].place).norm()) <= SAME_PLACE * size]
+        yield near
+        ends = [end for end in ends if end not in near]
+
+
+def _between_sectors(
+    equation: GridTerm, frame: Frame, rays: list[_End], size: float
+) -> SectorFunctions | None:
+    """The singular functions of a point at which interfaces end; None where it is worth none."""
+    place = rays[0].place
+    if float(frame.domain.level(place[None])) > -INSIDE * size or len(rays) < 2:
+        return None
+    # Beyond the end of an interface its ray would go on as a kink that no row sees.
+    radius = min(ray.length for ray in rays)
+    directions = torch.stack([ray.direction @ frame.rotation for ray in rays])
+    angles = sorted(math.atan2(float(d[1]), float(d[0])) for d in directions)
+    k = []
+    for begin, end in pairwise([*angles, angles[0] + 2 * math.pi]):
+        middle = torch.tensor([math.cos((begin + end) / 2), math.sin((begin + end) / 2)], dtype=torch.float64)
+        A = _principal_part(equation, place + INSIDE * size * (frame.rotation @ middle))
+        k.append(float(A[0, 0]))
+        # Sectors that conduct differently in different directions have exponents of their own.
+        if float((A - A[0, 0] * torch.eye(2)).abs().max()) > JUMP * abs(k[-1]):
+            return None
+    if not (min(k) > 0 or max(k) < 0) or radius == 0:
+        return None
+    k = [abs(one) for one in k]
+    found = sector_functions(place @ frame.rotation, angles, k, size, radius, MOST)
+    if found is None or min(found.exponents) >= ROUGH:
+        return None
+    return found
 
 
 def _is_known(statement: Statement) -> bool:
     problem = statement.problem
-    other = problem.interfaces or problem.integrals or problem.seams or problem.data or problem.eigenvalues
+    other = problem.integrals or problem.seams or problem.data or problem.eigenvalues
     plane = problem.domain.dimension == 2 and problem.domain.space_dimension == 2
     term = statement.terms[0]
     one = len(statement.orders) == 1 and not statement.fields and term.operator.components == 1
     return plane and one and statement.linear and not other and int(statement.orders.max()) == 2
 
 
-def _ends(term: GridTerm, frame: Frame) -> list[_End]:
-    """Both ends of every smooth part of the boundary on which a condition holds."""
+def _ends(term: GridTerm, pieces: Sequence[Piece]) -> list[_End]:
+    """Both ends of every smooth part of pieces on which a condition holds."""
     found = []
-    for piece in frame.pieces_on(term.operator.term.place):
+    for piece in pieces:
         if len(piece.intervals) == 1 and bool(piece.surface.periodic[0]):
             continue  # a closed curve has no ends
         for interval in piece.intervals:
@@ -91,14 +140,17 @@ def _ends(term: GridTerm, frame: Frame) -> list[_End]:
                 normal = normal * (normal @ piece.normal(t[1:])[0]).sign()
                 direction = torch.stack([-normal[1], normal[0]])
                 direction = direction * (direction @ (x[1] - x[0])).sign()
-                found.append(_End(term, x[0], direction, normal))
+                along = piece.map(torch.stack([other, (end + other) / 2])[:, None]) - x[0]
+                straight = bool((along @ normal).abs().max() <= SAME_PLACE * along[0].norm())
+                found.append(_End(term, x[0], direction, normal, float(along[0].norm()) * straight))
     return found
 
 
 def _functions(
-    statement: Statement, frame: Frame, one: _End, other: _End, size: float
+    statement: Statement, frame: Frame, ends: tuple[_End, _End], size: float
 ) -> CornerFunctions | None:
     """The singular functions between two ends that meet, None where it is worth none."""
+    one, other = ends
     # Seen from its begin, the domain is on the left of the boundary: its outward normal is on the right.
     turn = float(one.direction[0] * one.normal[1] - one.direction[1] * one.normal[0])
     begin, end = (one, other) if turn < 0 else (other, one)
@@ -237,6 +289,17 @@ def _parameters(operator: ResidualOperator) -> dict[str, Tensor]:
 
 def _to_laplace(term: GridTerm, x: Tensor) -> Tensor | None:
     """T (2, 2) in grid coordinates with T A Tᵀ = 1 for the principal part A at a place; None if it is not elliptic."""
+    A = _principal_part(term, x)
+    if float(A.trace()) < 0:
+        A = -A
+    values, vectors = torch.linalg.eigh(A)
+    if not float(values[0]) > 0:
+        return None
+    return vectors @ torch.diag(values.rsqrt()) @ vectors.mT
+
+
+def _principal_part(term: GridTerm, x: Tensor) -> Tensor:
+    """A (2, 2) of Σ A_ij ∂_i∂_j u along grid axes, at a place."""
     _, dF = _linear_at(term, x, None)
     A = torch.zeros(2, 2, dtype=torch.float64)
     for (_, beta), value in zip(term.slots, dF, strict=True):
@@ -244,12 +307,7 @@ def _to_laplace(term: GridTerm, x: Tensor) -> Tensor | None:
             i, j = np.repeat([0, 1], beta)
             A[i, j] += value / 2
             A[j, i] += value / 2
-    if float(A.trace()) < 0:
-        A = -A
-    values, vectors = torch.linalg.eigh(A)
-    if not float(values[0]) > 0:
-        return None
-    return vectors @ torch.diag(values.rsqrt()) @ vectors.mT
+    return A
 
 
 def _edge(end: _End, gradient: Tensor, angle: float) -> Edge | None:

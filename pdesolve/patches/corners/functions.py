@@ -37,8 +37,9 @@ class CornerFunctions:
     def __len__(self) -> int:
         return len(self.powers)
 
-    def table(self, y: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
-        """Derivatives β (a of them) of all functions at points y (..., 2): (a, ..., n)."""
+    def table(self, y: Tensor, indices: Sequence[MultiIndex], seen: Tensor | None = None) -> Tensor:
+        """Derivatives β (a of them) of all functions at points y (..., 2): (a, ..., n); there is but one sector."""
+        del seen
         away = (y - self.place.to(y)).to(torch.complex128)
         zeta = (away * self.gradient.to(away)).sum(-1, keepdim=True)
         zeta = torch.where(zeta.abs() < NEAREST, torch.full_like(zeta, NEAREST), zeta)

@@ -67,23 +67,47 @@ class InterfaceRows(FixedRows):
         of_values = self.left.of_values(f)
         of_fluxes = self.left.of_fluxes(f)
         sides = []
+        singular: list[Tensor] = []
         for cells, own, sign in ((f.minus, sides_of_k[0], 1.0), (f.plus, sides_of_k[1], -1.0)):
             t, h = space.local(cells, f.y.to(space.device))
             table = space.basis.table(t, h, int(space.q[cells[0]]), _first_indices(space.dimension))
             slope = torch.einsum("abmk,bma->bmk", table[1:], normals)
+            tables = [(table[0], slope)]
+            if space.enrichment is not None:
+                tables.append(self._singular(f, cells, normals, sign))
             b, m, k = slope.shape
             matrix = slope.new_zeros(b, 2 * space.unknowns, m, space.unknowns, k)
             for u in range(space.unknowns):
-                if orders[u] >= 1:
-                    matrix[:, 2 * u, :, u] = of_values(sign * FLUX_WEIGHTS[0] * weight[..., None] * table[0])
-                if orders[u] >= 2:
-                    size = (measured[0][u] * measured[1][u]).to(slope).abs().sqrt()
-                    share = own[u].to(slope) / size.clamp_min(1e-300)
-                    factor = sign * FLUX_WEIGHTS[1] * weight * share * reach
-                    matrix[:, 2 * u + 1, :, u] = of_fluxes(factor[..., None] * slope)
+                size = (measured[0][u] * measured[1][u]).to(slope).abs().sqrt()
+                share = own[u].to(slope) / size.clamp_min(1e-300)
+                of_each = [
+                    (
+                        of_values(sign * FLUX_WEIGHTS[0] * weight[..., None] * values),
+                        of_fluxes((sign * FLUX_WEIGHTS[1] * weight * share * reach)[..., None] * slopes),
+                    )
+                    for values, slopes in tables
+                ]
+                for row in range(min(int(orders[u]), 2)):
+                    matrix[:, 2 * u + row, :, u] = of_each[0][row]
+                # The singular functions are those of problems in one unknown of second order.
+                singular += [torch.cat(pair, dim=1) for pair in of_each[1:]]
             sides.append(matrix.view(b, 2 * space.unknowns * m, -1))
         groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
-        return RowBlocks.make(space.layout, groups, tuple(sides))
+        beside = None
+        if singular:
+            beside = torch.stack(singular).sum(0)
+        return RowBlocks.make(space.layout, groups, tuple(sides), beside=beside)
+
+    def _singular(
+        self, f: InterfacePoints, cells: np.ndarray, normals: Tensor, sign: float
+    ) -> tuple[Tensor, Tensor]:
+        """Values and normal derivatives (b, m, n) of singular functions, seen from the patches of one side."""
+        enrichment = self.space.enrichment
+        assert enrichment is not None
+        y = f.y.to(normals)
+        step = BESIDE * float(np.max(self.space.patches.frame.extent))
+        table = enrichment.table(cells, y, _first_indices(self.space.dimension), y - sign * step * normals)
+        return table[0], torch.einsum("abmk,bma->bmk", table[1:], normals)
 
     def _coefficients(self, f: InterfacePoints, problem: Problem) -> list[list[Tensor]]:
         """Coefficients k (b, m) of each unknown, seen from each side."""

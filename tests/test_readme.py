@@ -177,10 +177,19 @@ def arrays(path: str) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("folder")
+def test_a_comparison_in_python_leaves_its_report():
+    names = {}
+    for block in blocks(PAGES["comparing"], "python"):
+        exec(compile(block, "comparing.md", "exec"), names)
+    assert {record["method"] for record in names["records"]} == {"mine", "mixture"}
+    assert "| rod |" in Path("report/report.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("lines", [lines for _, lines in SHELL], ids=[name for name, _ in SHELL])
 def test_every_command_ends_as_it_should(capsys, lines):
-    for text in blocks(PAGES["comparing"], "python"):
-        Path("my_module.py").write_text(text)
+    Path("my_module.py").write_text(blocks(PAGES["comparing"], "python")[0])
     for line in lines:
         line = re.sub(r"--budget \d+s", "--budget 1s", line)
         quick = re.sub(r"iterations=\d+", "iterations=3", re.sub(r"--time-limit \d+", "--time-limit 2", line))

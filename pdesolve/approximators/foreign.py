@@ -2,10 +2,7 @@
 
 import copy
 import inspect
-import sys
 from collections.abc import Mapping, Sequence
-from importlib import util
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +11,7 @@ from torch import Tensor
 from pdesolve.approximators.approximator import as_dtype, dtype_name
 from pdesolve.approximators.autodiff_jet import AutodiffJet
 from pdesolve.errors import UsageError
+from pdesolve.runs.own_code import load_own
 
 
 class _ScaledNetwork(AutodiffJet):
@@ -142,26 +140,7 @@ class _Scaled(torch.nn.Module):
 
 
 def _load_class(name: str) -> type[torch.nn.Module]:
-    file, _, class_name = name.rpartition(":")
-    path = Path(file).resolve()
-    spec = util.spec_from_file_location(f"pdesolve_network_{path.stem}", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        message = f"there is no file {file} for the approximator {name}; expected my_module.py:MyNet"
-        raise UsageError(message)
-    module = util.module_from_spec(spec)
-    # Dataclasses and pickle look modules up by their names.
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        message = f"{file} cannot be imported: {type(error).__name__}: {error}"
-        raise UsageError(message) from error
-    classes = {key: value for key, value in vars(module).items() if _is_module(value)}
-    if class_name not in classes:
-        found = ", ".join(classes) or "none"
-        message = f"{file} defines no torch.nn.Module {class_name!r}; it defines {found}"
-        raise UsageError(message)
-    return classes[class_name]
+    return load_own(name, "approximator", "torch.nn.Module", _is_module)
 
 
 def _is_module(value: Any) -> bool:

@@ -40,7 +40,8 @@ def at_budget(row: Row, seconds: float) -> tuple[float, float, float]:
 
 
 def _by_then(record: Record, error: float, seconds: float) -> float:
-    if record["seconds"] is None or record["seconds"] <= OVERRUN * seconds:
+    # The last column is what the run came to, however long its last iteration took.
+    if record["seconds"] is None or seconds >= record["budget"] or record["seconds"] <= OVERRUN * seconds:
         return error
     single = Row(record["problem"], record["method"], (record,))
     found = curve(single, "seconds", [seconds])[1][0]

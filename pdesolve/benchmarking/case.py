@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pdesolve.runs.own_code import is_own
+
 
 @dataclass(frozen=True)
 class MethodSpec:
@@ -96,16 +98,22 @@ class Case:
     def identity(self) -> str:
         """A short name of everything that decides the numbers, the text of the problem file included."""
         own = {**asdict(self), "problem": self.problem_name, "source": file_sha256(self.problem)}
-        module = str(self.method.settings.get("approximator", "")).rpartition(":")[0]
-        if module:
-            own["module"] = file_sha256(module)
-        else:
-            own["module"] = None
+        own["module"] = self._hash_of("approximator")
+        # Only where there is one: records from before optimisers could be in files keep their names.
+        if is_own(self.method.settings.get("optimiser")):
+            own["optimiser_module"] = self._hash_of("optimiser")
         # What is kept beside the numbers, and when a run that hangs is given up.
         for unimportant in ("field", "grace"):
             del own[unimportant]
         # 64 bits: two of a million records share one with a probability of 3e-8.
         return hashlib.sha256(json.dumps(own, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    def _hash_of(self, setting: str) -> str | None:
+        """Of the user's file that a setting names."""
+        file = str(self.method.settings.get(setting, "")).rpartition(":")[0]
+        if file:
+            return file_sha256(file)
+        return None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -129,7 +137,8 @@ def method_spec(text: str) -> MethodSpec:
     """A method as written after `--methods`.
 
     `gmnm`, `pinn`, … are methods by name; `mlp-sine+lbfgs` is method `network` with that approximator and
-    optimiser; `my_module.py:MyNet`, with or without `+optimiser`, the same with a class of the user's own.
+    optimiser; `my_module.py:MyNet`, with or without `+optimiser`, the same with a class of the user's own, as is
+    `mlp-sine+my_module.py:my_optimiser`.
     """
     from pdesolve.methods import METHODS
 
@@ -140,5 +149,5 @@ def method_spec(text: str) -> MethodSpec:
     if optimiser:
         settings["optimiser"] = optimiser
     # A table shows the name of a module, not the folders around it.
-    label = re.sub(r"^.*/", "", text)
+    label = "+".join(re.sub(r"^.*/", "", part) for part in text.split("+"))
     return MethodSpec(label, "network", settings)

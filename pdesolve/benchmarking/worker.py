@@ -17,6 +17,7 @@ from pdesolve.runs.versions import machine, peak_memory_mb, versions
 
 if TYPE_CHECKING:
     from pdesolve.solution.solution import Solution
+    from pdesolve.statement.problem import Problem
 
 CLOCKS = {"cpu": time.process_time, "wall": time.perf_counter}
 MEASURES = "status relative_l2_error max_error estimated_error residual_rms seconds converged".split()
@@ -75,11 +76,18 @@ def system_load() -> float | None:
         return None
 
 
-def execute(case: Case) -> Record:
-    """Solve the case in this process; whatever goes wrong becomes the outcome of the record."""
+def execute(case: Case, problem: Problem | None = None) -> Record:
+    """Solve the case in this process; whatever goes wrong becomes the outcome of the record.
+
+    Args:
+        case: what to run.
+        problem: it is solved instead of that in the file.
+    """
     record = blank(case)
     try:
-        _solve(case, record)
+        if problem is None:
+            problem = _loaded(case, record)
+        _solve(case, record, problem)
     except PdesolveError as error:
         record |= {"outcome": _outcome(error), "status": " ".join(str(error).split())}
     except Exception as error:
@@ -99,21 +107,23 @@ def _outcome(error: Exception) -> str:
     return "crashed"
 
 
-def _solve(case: Case, record: Record) -> None:
+def _loaded(case: Case, record: Record) -> Problem:
+    """The problem of the file, in a process of its own."""
     import torch
 
-    from pdesolve.benchmarking.measuring import (
-        RecordingMonitor,
-        error_history,
-        error_picture,
-        remember_references,
-    )
-    from pdesolve.solver import solve
+    from pdesolve.benchmarking.measuring import remember_references
     from pdesolve.statement.loading import load_problem
 
     torch.set_num_threads(case.threads)
     problem = load_problem(case.problem)
     remember_references(problem, record["problem_sha256"])
+    return problem
+
+
+def _solve(case: Case, record: Record, problem: Problem) -> None:
+    from pdesolve.benchmarking.measuring import RecordingMonitor, error_history, error_picture
+    from pdesolve.solver import solve
+
     spec = case.method
     monitor = RecordingMonitor(clock=CLOCKS[case.clock])
     # From here: loading the file and importing are no part of a method's time.

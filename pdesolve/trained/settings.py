@@ -60,8 +60,8 @@ class AnyBudget(Budget):
     """That of method `network`, where two optimisers more can be chosen."""
 
     optimiser: str | Maker | None = setting(
-        "adam, lbfgs, bfgs, ssbfgs, ssbroyden, lm, or vp for gmnm-… on linear problems; in Python a function that "
-        "makes a torch.optim.Optimizer of a list of parameters",
+        "adam, lbfgs, bfgs, ssbfgs, ssbroyden, lm, vp for gmnm-… on linear problems, or my_module.py:my_optimiser, a "
+        "function that makes a torch.optim.Optimizer of a list of parameters; in Python the function itself",
         WORD_OR_MAKER,
         also=("optimizer",),
     )

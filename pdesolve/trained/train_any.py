@@ -21,7 +21,7 @@ from pdesolve.trained.train_network import (
     train_by,
     values_along_the_way,
 )
-from pdesolve.training.registry import MINIMISERS
+from pdesolve.training.registry import MINIMISERS, own_optimiser
 from pdesolve.training.torch_optimiser import Factory
 
 PARAMETERS = 400
@@ -57,7 +57,7 @@ def train_any(task: Task) -> Answer:
     name = budget.approximator
     if name is None:
         name = "mlp-tanh"
-    optimiser = budget.optimiser or "ssbroyden"
+    optimiser = own_optimiser(budget.optimiser or "ssbroyden")
     check_optimiser(optimiser)
     build = builder(name, **budget.shape)
     network = network_of(task, build, PARAMETERS)
@@ -85,13 +85,14 @@ def _stages(task: Task, recipe: Recipe, optimiser: str | Factory) -> Sequence[tu
 
 
 def check_optimiser(name: str | Factory) -> None:
-    """See that there is an optimiser of that name.
+    """See that there is an optimiser of that name, also in a file of the user's own.
 
     Raises:
         UsageError: there is none; the message lists the known ones.
     """
-    if not callable(name) and name not in OPTIMISERS:
-        message = f"unknown optimiser {name!r}: known are {', '.join(OPTIMISERS)}"
+    if not callable(own_optimiser(name)) and name not in OPTIMISERS:
+        known = ", ".join(OPTIMISERS)
+        message = f"unknown optimiser {name!r}: known are {known}, or my_module.py:my_optimiser of your own"
         raise UsageError(message)
 
 

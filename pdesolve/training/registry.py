@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 
 from pdesolve.errors import UsageError
+from pdesolve.runs.own_code import is_own, load_own
 from pdesolve.training import adam, lbfgs, self_scaled_broyden
 from pdesolve.training.minimiser import Result, settings_from
 from pdesolve.training.self_scaled_broyden import BroydenSettings
@@ -29,6 +30,17 @@ MINIMISERS: dict[str, Callable[..., Result]] = {
     "ssbfgs": _broyden("ssbfgs"),
     "ssbroyden": _broyden("ssbroyden"),
 }
+
+
+def own_optimiser(name: str | Factory) -> str | Factory:
+    """The function that "my_module.py:my_optimiser" names; any other name, or a function, as it is.
+
+    Raises:
+        UsageError: there is none in that file.
+    """
+    if is_own(name):
+        return load_own(str(name), "optimiser", "function or class", callable)
+    return name
 
 
 def minimiser(name: str | Factory) -> Callable[..., Result]:

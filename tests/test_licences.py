@@ -12,6 +12,7 @@ PAGE = (ROOT / "docs" / "licences.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # A word that the metadata of a package under the licence contain, in the licence itself or in a classifier.
 WORDS = {
+    "Apache": r"Apache",
     "BSD": r"BSD",
     "MIT": r"MIT",
     "MPL": r"MPL|Mozilla",
@@ -40,7 +41,7 @@ def stated(package):
 def test_every_dependency_has_a_row():
     extras = PROJECT["optional-dependencies"]
     wanted = [named(r) for r in PROJECT["dependencies"]]
-    wanted += [named(r) for extra in ("mesh", "gmsh", "cluster") for r in extras[extra]]
+    wanted += [named(r) for extra in ("mesh", "gmsh", "cluster", "architectures") for r in extras[extra]]
     assert set(wanted) == set(rows())
 
 

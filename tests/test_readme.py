@@ -264,14 +264,15 @@ def comparison():
 
 @pytest.fixture(scope="module")
 def kept_suites(comparison):
-    return {name: read_records(comparison.kept(name)) for name in comparison.SUITES}
+    suites = [*comparison.SUITES, *comparison.LONG]
+    return {name: read_records(comparison.kept(name)) for name in suites if comparison.kept(name).is_file()}
 
 
 def test_the_comparison_is_that_of_the_records(comparison, kept_suites):
     assert comparison.summary_part(kept_suites) in PAGES["comparing"]
     page = comparison.PAGE.read_text("utf-8")
     parts = dict(comparison.page_parts(kept_suites))
-    assert list(parts) == ["reproductions", *comparison.SUITES, "factors"]
+    assert list(parts) == ["reproductions", *comparison.SUITES, "budgets", "factors"]
     assert [name for name, text in parts.items() if text not in page] == []
 
 

@@ -20,6 +20,7 @@ from pdesolve.runs.answer import Answer
 from pdesolve.runs.cluster import connected
 from pdesolve.runs.goal import Goal
 from pdesolve.runs.monitor import Monitor
+from pdesolve.runs.ranks import number_of_processes
 from pdesolve.runs.wording import named
 from pdesolve.solution.norms import largest_error
 from pdesolve.solution.reach import reach
@@ -193,6 +194,12 @@ def run_gmnm(problem: Problem, run: Run) -> Answer:
     Raises:
         UsageError: the problem states something that this method would have to ignore, or so does a setting.
     """
+    if number_of_processes() > 1:
+        message = (
+            f"torchrun started {number_of_processes()} processes, which would all do the same: they share the training "
+            f"of a network; start method gmnm in one, with threads or {named('dask')}"
+        )
+        raise UsageError(message)
     evolves = _evolves(problem)
     _refuse_what_gmnm_cannot(problem, evolves)
     settings: dict[str, Any] = {}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sys
+import tempfile
 import time
 import warnings
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from pdesolve.cli.values import duration, short
 from pdesolve.cli.warn import warnings_as_lines
 from pdesolve.errors import OutOfTimeError, UsageError
 from pdesolve.runs.memory import keep_freed_memory
+from pdesolve.runs.ranks import number_of_processes
 from pdesolve.runs.run_directory import RunDirectory, read_run, refuse_differences
 from pdesolve.runs.versions import peak_memory_mb, versions
 
@@ -46,6 +49,37 @@ def run(request: Request, record: dict[str, Any]) -> int:
     Returns:
         The exit code.
     """
+    with contextlib.ExitStack() as stack:
+        mine = _of_this_process(request, stack)
+        code = _run(mine, record)
+    # The launcher ends all processes as soon as one has another code, and the first may still write.
+    if mine is not request:
+        return 0
+    return code
+
+
+def _of_this_process(request: Request, stack: contextlib.ExitStack) -> Request:
+    """Of the processes that torchrun started, the first one answers; the others write where nobody looks.
+
+    Raises:
+        UsageError: a run is to go on, of which only the first process would know.
+    """
+    if number_of_processes() == 1:
+        return request
+    if request.resume:
+        message = "--resume goes on in one process, and torchrun started several: leave it out, or start one"
+        raise UsageError(message)
+    if os.environ.get("RANK") == "0":
+        return request
+    stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    elsewhere = str(Path(folder) / "run")
+    return dataclasses.replace(
+        request, out=elsewhere, vtk=None, plot=None, no_picture=True, quiet=True, json=False
+    )
+
+
+def _run(request: Request, record: dict[str, Any]) -> int:
     record.update(request.known)
     keep_freed_memory()
     with warnings_as_lines(request.quiet), sigterm_as_interrupt():

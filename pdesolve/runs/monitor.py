@@ -36,6 +36,7 @@ class Monitor:
         history: one dict per recorded step, each with `seconds` since the start.
         evaluations: calls of a trained method's residual, gradient or Jacobian at all its points.
         resolved: what a trained method made of its settings, defaults included; for records.
+        agree: whether what may be true here is true in one of the processes that take the same steps; None for one.
         values_at: (θ of a checkpoint (p,), points (n, d)) → values (n, u), set by a trained method so that
             errors along the way can be measured afterwards.
         true_error: expansion ↦ its error against a stated exact solution, for the history alone: no method sees it.
@@ -52,6 +53,7 @@ class Monitor:
     started: float = field(init=False)
     evaluations: int = 0
     resolved: dict[str, Any] = field(default_factory=dict)
+    agree: Callable[[bool], bool] | None = None
     values_at: Callable[[Any, Any], Any] | None = None
     true_error: Callable[[Any], float | None] | None = None
     _last_checkpoint: float = -math.inf
@@ -91,9 +93,13 @@ class Monitor:
 
         return calling
 
-    def out_of_time(self) -> bool:
-        """Whether the time limit has passed."""
-        return self.time_limit is not None and self.seconds > self.time_limit
+    def out_of_time(self, share: float = 1.0) -> bool:
+        """Whether the time limit, or a share of it, has passed; in all processes at the same step."""
+        over = self.time_limit is not None and self.seconds > share * self.time_limit
+        if self.agree is None:
+            return over
+        # Each asks, whatever its own clock says: an answer that only some wait for would never come.
+        return self.agree(over)
 
     def why_over(self) -> str | None:
         """The sentence for a limit that has passed, else None."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import UsageError
+from pdesolve.runs.ranks import Ranks
 from pdesolve.runs.wording import named
 from pdesolve.statement.calculus import Frame
 from pdesolve.statement.conditions import Integral, Observation
@@ -23,6 +24,7 @@ from pdesolve.trained.scaling import row_scale, slot_scales, unknown_sizes
 GRID_DIMENSIONS = 3
 # Times the interior points; in ten dimensions an even density would ask for ten times as many.
 MOST_BOUNDARY = 2
+ALONE = Ranks()
 LATERAL = ("dirichlet", "neumann", "robin", "condition")
 
 
@@ -61,6 +63,7 @@ class Statement:
         lengths: of the bounding box, (d,).
         sizes: U, sizes of the unknowns, (u,).
         scales: one (m,) per group, dividing its rows; fixed by the first sample.
+        ranks: the processes that share the points.
         lift: prescribed values that are met exactly, or None; rows are then functions of the jets of N in u = g + D N.
     """
 
@@ -72,6 +75,7 @@ class Statement:
     dtype: torch.dtype
     device: torch.device
     lift: ExactValues | None = None
+    ranks: Ranks = ALONE
 
     @property
     def linear(self) -> bool:
@@ -79,8 +83,8 @@ class Statement:
         return all(operator.linear for operator in self.operators) and not self.problem.parameters
 
     def sample(self, sampling: Sampling, seed: int) -> tuple[Group, ...]:
-        """Groups at fresh points, scaled and weighted."""
-        groups = raw_groups(self.problem, self.operators, sampling, seed, self.dtype, self.device)
+        """Groups at fresh points, scaled and weighted; of several processes, each gets its part of the points."""
+        groups = raw_groups(self.problem, self.operators, sampling, seed, self.dtype, self.device, self.ranks)
         scaled = tuple(
             g.scaled(self._weight(g, sampling) / scale) for g, scale in zip(groups, self.scales, strict=True)
         )
@@ -96,7 +100,12 @@ class Statement:
 
 
 def compile_statement(
-    problem: Problem, dtype: torch.dtype, device: torch.device, seed: int = 0, lifted: bool = False
+    problem: Problem,
+    dtype: torch.dtype,
+    device: torch.device,
+    seed: int = 0,
+    lifted: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Statement:
     """Compile the terms and find the units of unknowns and rows; `lifted` values are met exactly.
 
@@ -123,7 +132,7 @@ def compile_statement(
         lift = ExactValues.of(problem)
     else:
         lift = None
-    return Statement(problem, operators, lengths, sizes, scales, dtype, device, lift)
+    return Statement(problem, operators, lengths, sizes, scales, dtype, device, lift, ranks)
 
 
 def start_parameters(problem: Problem, dtype: torch.dtype, device: torch.device) -> dict[str, Tensor]:
@@ -138,8 +147,12 @@ def raw_groups(
     seed: int,
     dtype: torch.dtype,
     device: torch.device,
+    ranks: Ranks = ALONE,
 ) -> tuple[Group, ...]:
     """All rows of a problem, weighted by quadrature only: every group is a mean square.
+
+    Of several processes each draws all points, of one sequence, and keeps its part; rows that tie points together are
+    those of the first.
 
     Conditions that share an unknown share the weight 1 by their measures, so that a boundary given in four
     pieces counts as much as one given at once. The order of groups does not depend on seed or size.
@@ -149,17 +162,22 @@ def raw_groups(
     def place(points: Tensor) -> Tensor:
         return points.to(dtype=dtype, device=device)
 
-    groups = [_interior(problem, operators[0], sampling, seed, names, place)]
-    groups += _conditions(problem, operators[1:], sampling, seed, names, place)
-    groups += _periodic(problem, operators[0], sampling, seed, place)
-    groups += [_integral(problem, condition, sampling, place) for condition in problem.integrals]
-    groups += [_observation(problem, observation, place) for observation in problem.data]
+    def part(points: Tensor) -> Tensor:
+        return place(ranks.part(points))
+
+    groups = [_interior(problem, operators[0], sampling, seed, names, part)]
+    groups += _conditions(problem, operators[1:], sampling, seed, names, part)
+    tied = _periodic(problem, operators[0], sampling, seed, place)
+    tied += [_integral(problem, condition, sampling, place) for condition in problem.integrals]
+    tied += [_observation(problem, observation, place) for observation in problem.data]
+    groups += [group.scaled(float(ranks.rank == 0)) for group in tied]
     return tuple(groups)
 
 
 def _interior(problem, operator, sampling, seed, names, place) -> Group:
-    x = place(problem.domain.sample(sampling.interior, sampler=sampling.sampler, seed=seed))
-    weights = x.new_full((len(x), operator.components), 1 / math.sqrt(len(x)))
+    points = problem.domain.sample(sampling.interior, sampler=sampling.sampler, seed=seed)
+    x = place(points)
+    weights = x.new_full((len(x), operator.components), 1 / math.sqrt(len(points)))
     function = operator_function(operator, x, None, names)
     return Group(
         operator.term.name,

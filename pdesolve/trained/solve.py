@@ -11,6 +11,8 @@ import torch
 from pdesolve.errors import UsageError
 from pdesolve.runs.answer import Answer
 from pdesolve.runs.monitor import Monitor
+from pdesolve.runs.ranks import Ranks, ranks_here
+from pdesolve.runs.wording import named
 from pdesolve.statement.problem import Problem
 from pdesolve.trained.sampling import compile_statement
 from pdesolve.trained.settings import Budget
@@ -51,15 +53,39 @@ def solve_trained(
         message = f"there is no trained method {method!r}; they are {', '.join(METHODS)}"
         raise UsageError(message)
     budget = Budget.of(method, settings or {})
-    statement = compile_statement(problem, dtype, torch.device(device), seed, budget.lifting is not None)
-    task = Task(statement, budget, monitor or Monitor(), seed, tol)
-    answer = _train(task, method)
+    monitor = monitor or Monitor()
+    with ranks_here() as ranks:
+        if ranks.size > 1:
+            _require_shared(method, budget, ranks)
+            monitor.agree = ranks.any
+        statement = compile_statement(
+            problem, dtype, torch.device(device), seed, budget.lifting is not None, ranks
+        )
+        try:
+            answer = _train(Task(statement, budget, monitor, seed, tol), method)
+        finally:
+            # From here on each process is alone.
+            monitor.agree = None
     # Parameters are views of θ, and products round by where in memory they begin: as after loading, each on its own.
     for parameter in answer.expansion.parameters():
         parameter.data = parameter.detach().clone()
     if statement.lift is None:
         return answer
     return replace(answer, expansion=statement.lift.around(answer.expansion))
+
+
+def _require_shared(method: str, budget: Budget, ranks: Ranks) -> None:
+    """Refuse what several processes do not share.
+
+    Raises:
+        UsageError: variable projection, which solves for coefficients from all rows at once.
+    """
+    if method == "gmnm-trained" or budget.optimiser == "vp":
+        message = (
+            f"variable projection works in one process, and torchrun started {ranks.size}: take "
+            f"{named('method', 'network')} with approximator=gmnm-full and optimiser=lm, or start one"
+        )
+        raise UsageError(message)
 
 
 def _train(task: Task, method: str) -> Answer:

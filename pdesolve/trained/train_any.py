@@ -11,6 +11,7 @@ from pdesolve.least_squares.dense.levenberg_marquardt import levenberg_marquardt
 from pdesolve.runs.answer import Answer, Findings
 from pdesolve.trained.networks import builder, fold_sizes
 from pdesolve.trained.sampling import Sampling, start_parameters
+from pdesolve.trained.shared import SharedSystem
 from pdesolve.trained.system import System
 from pdesolve.trained.task import Task
 from pdesolve.trained.train_mixture import UNLIMITED, Redraw, lm_settings, train_linear
@@ -137,12 +138,13 @@ def _damp(task: Task, network: TrainableApproximator, points: int) -> Answer:
             system.replace_groups(fresh)
         return fresh is not None
 
+    settings = replace(lm_settings(task), on_iteration=resample, factorisation=factorisation(size))
+    rows: System | SharedSystem = system
+    if statement.ranks.size > 1:
+        rows = SharedSystem(system, statement.ranks, DENSE)
+        settings = replace(settings, linearised=rows.linearised)
     result = levenberg_marquardt(
-        monitor.counted(system.residual),
-        monitor.counted(system.jacobian),
-        system.theta,
-        monitor,
-        replace(lm_settings(task), on_iteration=resample, factorisation=factorisation(size)),
+        monitor.counted(rows.residual), monitor.counted(rows.jacobian), system.theta, monitor, settings
     )
     identified = {k: float(v) for k, v in system.set(result.theta).items()}
     fold_sizes(network, statement.sizes)

@@ -12,6 +12,7 @@ from pdesolve.approximators import TrainableApproximator
 from pdesolve.runs.answer import Answer, Findings
 from pdesolve.trained.networks import NETWORKS, Build, build_network, fold_sizes
 from pdesolve.trained.sampling import Sampling, start_parameters
+from pdesolve.trained.shared import SharedSystem
 from pdesolve.trained.system import System
 from pdesolve.trained.task import Task
 from pdesolve.training import sequence
@@ -104,7 +105,8 @@ def train_by(
         "optimisers": [f"{getattr(name, '__name__', name)} {most}" for name, most in optimisers],
         "learning_rate": recipe.learning_rate,
     }
-    gradient = task.monitor.counted(system.loss_and_gradient)
+    shared = SharedSystem(system, statement.ranks)
+    gradient = task.monitor.counted(shared.loss_and_gradient)
     result = sequence.minimise(gradient, system.theta, task.monitor, stages)
     identified = {k: float(v) for k, v in system.set(result.theta).items()}
     fold_sizes(network, statement.sizes)

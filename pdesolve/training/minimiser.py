@@ -242,10 +242,7 @@ _STAGNATION_REMEDY = "it stopped falling; a larger network, more points or anoth
 
 
 def _out_of_time(monitor: Monitor, settings: Settings) -> bool:
-    if monitor.out_of_time():
-        return True
-    limit = monitor.time_limit
-    return limit is not None and settings.time_share < 1 and monitor.seconds > settings.time_share * limit
+    return monitor.out_of_time(min(settings.time_share, 1.0))
 
 
 def _row(optimiser: Optimiser, state: _State) -> dict[str, Any]:

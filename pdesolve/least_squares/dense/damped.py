@@ -117,12 +117,7 @@ def decompose(J: Tensor, r: Tensor, scale: Tensor, factorisation: str = "svd") -
     scaled = J / scale
     m, p = J.shape
     if factorisation == "eigh":
-        values, V = torch.linalg.eigh(scaled.T @ scaled)
-        values = values.flip(0).clamp_min(0)
-        V = V.flip(1)
-        # Eigenvalues below ε λ_1 are noise; the smallest damping must stay above it.
-        floor = torch.finfo(J.dtype).eps * p * values[0]
-        return DampedProblem(scale, values.clamp_min(float(floor)).sqrt(), V, V.T @ (scaled.T @ r))
+        return damped_by_eigenvalues(scaled.T @ scaled, scaled.T @ r, scale)
     if factorisation != "svd":
         message = (
             f"factorisation {factorisation!r} is unknown; expected 'svd', 'eigh', 'cholesky' or 'sketch'"
@@ -134,3 +129,13 @@ def decompose(J: Tensor, r: Tensor, scale: Tensor, factorisation: str = "svd") -
         r = R[:p, p]
     U, s, Vh = torch.linalg.svd(scaled, full_matrices=False)
     return DampedProblem(scale, s, Vh.T, s * (U.T @ r))
+
+
+def damped_by_eigenvalues(gram: Tensor, gradient: Tensor, scale: Tensor) -> DampedProblem:
+    """The damped problem of G = D⁻¹JᵀJD⁻¹ (p, p) and D⁻¹Jᵀr (p,)."""
+    values, V = torch.linalg.eigh(gram)
+    values = values.flip(0).clamp_min(0)
+    V = V.flip(1)
+    # Eigenvalues below ε λ_1 are noise; the smallest damping must stay above it.
+    floor = torch.finfo(gram.dtype).eps * len(gradient) * values[0]
+    return DampedProblem(scale, values.clamp_min(float(floor)).sqrt(), V, V.T @ gradient)

@@ -103,7 +103,7 @@ def _missed(space: Space, c: Tensor, order: int, tolerance: float) -> Tensor:
     known = patch >= 0
     found = mixture.jet(x[known], ((0,) * space.d,))[:, :, 0]
     size = stated.square().mean(0).sqrt()
-    off = torch.stack([relative_to(row, size) for row in (found - stated[known]).abs()]).amax(1)
+    off = relative_to((found - stated[known]).abs(), size).amax(1)
     missed = torch.zeros(len(space), dtype=torch.bool)
     missed[patch[known][off > max(tolerance, 1e-9)]] = True
     return missed

@@ -18,6 +18,7 @@ from pdesolve import (
     check,
     solve,
 )
+from pdesolve.errors import OutOfTimeError
 
 TOLERANCES = (1e-3, 1e-6, 1e-9)
 
@@ -205,10 +206,15 @@ def test_a_solution_in_time_is_saved_and_loaded_to_the_bit(tmp_path):
 
 
 def test_a_time_limit_keeps_what_was_reached():
-    solution = solve(lorenz(2000), tol=1e-6, time_limit=0.5)
+    solution = solve(lorenz(2000), tol=1e-6, time_limit=2)
     assert not solution.converged
     assert "time limit" in solution.status
     assert 0 < solution.reached < 2000
+
+
+def test_a_time_limit_before_the_first_step_is_said_in_a_sentence():
+    with pytest.raises(OutOfTimeError, match="before the first step was solved; raise time_limit"):
+        solve(lorenz(2000), tol=1e-6, time_limit=1e-6)
 
 
 def test_an_integral_is_refused_on_a_time_axis():

@@ -171,7 +171,7 @@ register(
         "perceptron (tanh), Adam then self-scaled Broyden",
         _TRAINED,
         _BUDGET,
-        (*_COMMON, "optimiser"),
+        (*_COMMON, "optimiser", "resample_every", "weights"),
     )
 )
 register(
@@ -180,7 +180,7 @@ register(
         "Kolmogorov-Arnold network (B-splines), trained alike",
         _TRAINED,
         _BUDGET,
-        (*_COMMON, "optimiser"),
+        (*_COMMON, "optimiser", "resample_every", "weights"),
     )
 )
 register(
@@ -193,6 +193,8 @@ register(
             "approximator",
             *_COMMON,
             "optimiser",
+            "resample_every",
+            "weights",
             "adam_iterations",
             "learning_rate",
             "depth",

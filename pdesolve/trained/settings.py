@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pdesolve.runs.settings import POSITIVE, WORD_OR_MAKER, Settings, one_of, setting
+from pdesolve.runs.settings import POSITIVE, WORD_OR_MAKER, Settings, ValueKind, one_of, setting
 
 # A class or function; a torch.nn.Module can be called, too.
 Maker = Callable[..., Any]
+# Their kinds are those of the problem's conditions, which are not known here.
+WEIGHTS = ValueKind(
+    "adaptive, or numbers by kind, such as equation=1,dirichlet=100", lambda v: isinstance(v, (str, Mapping))
+)
 SHAPE = ("depth", "grid", "degree", "frequency", "width_factor")
 
 
@@ -43,6 +47,15 @@ class Budget(Settings):
     )
     adam_iterations: int | None = setting("iterations of Adam before the others but lm and vp")
     learning_rate: float | None = setting("of Adam", POSITIVE, also=("lr",))
+    resample_every: int | None = setting(
+        "iterations after which the points are drawn anew; 1: a mini-batch of as many for each",
+        also=("batch",),
+    )
+    weights: str | Mapping[str, float] | None = setting(
+        "of the parts of the loss: adaptive, or equation=1,dirichlet=100; in Python also a dict",
+        WEIGHTS,
+        also=("loss_weights", "lambda", "penalty"),
+    )
     depth: int | None = setting("hidden layers of mlp-… and kan-…", also=("layers",))
     grid: int | None = setting("intervals of kan-spline, Gaussians of kan-gaussian")
     degree: int | None = setting("of the polynomials of kan-spline and kan-chebyshev", also=("order",))

@@ -9,6 +9,7 @@ from pdesolve.approximators import GaussianMixture, TrainableApproximator
 from pdesolve.errors import UsageError
 from pdesolve.least_squares.dense.levenberg_marquardt import levenberg_marquardt
 from pdesolve.runs.answer import Answer, Findings
+from pdesolve.runs.wording import named
 from pdesolve.trained.networks import builder, fold_sizes
 from pdesolve.trained.sampling import Sampling, start_parameters
 from pdesolve.trained.shared import SharedSystem
@@ -63,6 +64,8 @@ def train_any(task: Task) -> Answer:
     build = builder(name, **budget.shape)
     network = network_of(task, build, PARAMETERS)
     points = budget.points or rows_for(network, ROWS_PER_PARAMETER)
+    if optimiser in ("vp", "lm"):
+        _refuse_for_least_squares(task, str(optimiser))
     if optimiser == "vp":
         return _project(task, str(name), network, points)
     if optimiser == "lm":
@@ -83,6 +86,17 @@ def _stages(task: Task, recipe: Recipe, optimiser: str | Factory) -> Sequence[tu
     if optimiser == "adam" or callable(optimiser):
         return [(optimiser, most)]
     return [("adam", budget.adam_iterations or recipe.adam), (optimiser, most)]
+
+
+def _refuse_for_least_squares(task: Task, optimiser: str) -> None:
+    """What they would ignore is never ignored silently."""
+    for name in ("weights", "resample_every"):
+        if getattr(task.budget, name) is not None:
+            message = (
+                f"{named(name)}: optimiser {optimiser} solves least squares of all rows; take one that follows the "
+                "gradient, such as ssbroyden, or leave it out"
+            )
+            raise UsageError(message)
 
 
 def check_optimiser(name: str | Factory) -> None:

@@ -11,10 +11,12 @@ from torch import Tensor
 from pdesolve.approximators import TrainableApproximator
 from pdesolve.runs.answer import Answer, Findings
 from pdesolve.trained.networks import NETWORKS, Build, build_network, fold_sizes
+from pdesolve.trained.rows import Group
 from pdesolve.trained.sampling import Sampling, start_parameters
 from pdesolve.trained.shared import SharedSystem
 from pdesolve.trained.system import System
 from pdesolve.trained.task import Task
+from pdesolve.trained.weighing import weighted
 from pdesolve.training import sequence
 from pdesolve.training.registry import minimiser
 from pdesolve.training.torch_optimiser import Factory
@@ -84,13 +86,16 @@ def train_by(
     statement = task.statement
     sampling = Sampling(interior=points)
     parameters = start_parameters(statement.problem, statement.dtype, statement.device)
-    system = System(network, statement.sample(sampling, task.seed), statement.sizes, parameters)
+    # A weight of what the problem has not is refused before anything is computed.
+    groups = weighted(statement.sample(sampling, task.seed), task.budget.weights, _alone(network, task))
+    system = System(network, groups, statement.sizes, parameters)
+    every = task.budget.resample_every or recipe.resample_every
     stages = []
     for stage, (optimiser, most) in enumerate(optimisers):
         settings = {
             "iterations": most,
             "loss_tolerance": task.loss_tolerance,
-            "on_iteration": _Resampling(task, sampling, system, stage, recipe.resample_every),
+            "on_iteration": _Resampling(task, sampling, system, stage, every),
         }
         if optimiser == "adam":
             settings |= {"learning_rate": recipe.learning_rate}
@@ -111,6 +116,13 @@ def train_by(
     identified = {k: float(v) for k, v in system.set(result.theta).items()}
     fold_sizes(network, statement.sizes)
     return Answer(network, None, result.converged, result.status, Findings(identified))
+
+
+def _alone(network: TrainableApproximator, task: Task) -> Callable[[Group], System]:
+    """A group ↦ the loss that it alone makes."""
+    statement = task.statement
+    parameters = start_parameters(statement.problem, statement.dtype, statement.device)
+    return lambda group: System(network, [group], statement.sizes, parameters)
 
 
 def values_along_the_way(system: System) -> Callable[[Tensor, Tensor], Tensor]:
@@ -156,5 +168,7 @@ class _Resampling:
             return False
         self.drawn = draw
         seed = self.task.seed + 7919 * (1 + draw) + 104_729 * self.stage
-        self.system.replace_groups(self.task.statement.sample(self.sampling, seed))
+        groups = self.task.statement.sample(self.sampling, seed)
+        alone = _alone(self.system.approximator, self.task)
+        self.system.replace_groups(weighted(groups, self.task.budget.weights, alone))
         return True

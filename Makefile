@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test quick lint format docs first-hour clean
+.PHONY: demo test quick lint format docs first-hour package clean
 
 demo: .venv/installed
 	$(BIN)/pdesolve solve problems/poisson_2d.py --tol 1e-8
@@ -24,6 +24,9 @@ docs: .venv/docs
 first-hour: .venv/installed
 	$(BIN)/python benchmarks/first_hour.py
 	$(BIN)/python benchmarks/first_hour.py --wheel
+
+package: .venv/installed
+	$(BIN)/python benchmarks/clean_install.py
 
 format: .venv/installed
 	$(BIN)/ruff format .

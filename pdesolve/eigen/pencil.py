@@ -24,7 +24,7 @@ from pdesolve.patches.space import Space
 
 # Of a least-squares solution: rounding, which the eigenvalues keep
 SOLVED = 1e-15
-MOST_STEPS = 12
+MOST_STEPS = 30
 
 
 @dataclass(frozen=True)

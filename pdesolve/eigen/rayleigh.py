@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.eigen.coefficients import is_symmetric
 from pdesolve.eigen.pencil import Pencil
 from pdesolve.patches.compiled import GridTerm
 from pdesolve.patches.points.boundary import boundary_points
@@ -30,18 +31,14 @@ from pdesolve.patches.points.owners import stretch
 from pdesolve.patches.rows.terms import TermRows
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.frame import multi_indices
-from pdesolve.statement.problem import Problem
 
 AT_ONCE = 1024  # cells or faces in a batch
-PROBES = 128  # points at which self-adjointness is examined
-STEP = 1e-5  # of the domain, for a derivative of a coefficient: half the digits of a double
-SAME = 1e-6  # relative: what differences of that step leave of an identity
 PARALLEL = 1e-9  # relative: a derivative in a condition that is one along the flux, but for rounding
 
 
 @dataclass(frozen=True)
-class Coefficients:
-    """r = Σ a_ij u_ij + Σ b_i u_i + c u at points, and what λ multiplies: w = ∂c/∂λ.
+class GridCoefficients:
+    """r = Σ a_ij u_ij + Σ b_i u_i + c u at points, along grid axes, and what λ multiplies: w = ∂c/∂λ.
 
     Attributes:
         a: (b, m, d, d) symmetric.
@@ -78,24 +75,8 @@ class Rayleigh:
             return False
         if any(term.operator.components != 1 or _order(term) > 1 for term in conditions):
             return False
-        return self._symmetric(problem, equation) and all(map(self._along_the_flux, conditions))
-
-    def _symmetric(self, problem: Problem, equation: GridTerm) -> bool:
-        """Whether b_i = Σ_j ∂_j a_ij at points of the domain, and λ stands before u alone."""
-        x = problem.domain.sample(PROBES, sampler="sobol", seed=3)
-        size = float((problem.domain.bounds[1] - problem.domain.bounds[0]).max())
-        y = x @ self.space.patches.frame.rotation
-        here = self._coefficients(equation, _free_points(y))
-        divergence = torch.zeros_like(here.b)
-        for j, axis in enumerate(torch.eye(self.space.dimension, dtype=torch.float64)):
-            ahead, behind = (
-                self._coefficients(equation, _free_points(y + sign * STEP * size * axis)).a
-                for sign in (1.0, -1.0)
-            )
-            divergence += (ahead - behind)[..., j] / (2 * STEP * size)
-        scale = float(here.a.abs().max()) / size + float(here.b.abs().max())
-        same = float((here.b - divergence).abs().max()) <= SAME * scale
-        return same and not bool(self._slopes(equation, _free_points(y))[1].any())
+        symmetric = is_symmetric(problem, equation.operator, self.name)
+        return symmetric and all(map(self._along_the_flux, conditions))
 
     def _along_the_flux(self, term: GridTerm) -> bool:
         """Whether the derivatives in a condition are the flux times a number, and λ stands before values."""
@@ -137,7 +118,7 @@ class Rayleigh:
             below += under
         return (above / below).cpu().numpy()
 
-    def _residual(self, a: Coefficients, jets: Tensor) -> Tensor:
+    def _residual(self, a: GridCoefficients, jets: Tensor) -> Tensor:
         """A(σ) u (b, m, k)."""
         total = a.c[..., None] * jets[0]
         for beta, part in zip(self.betas, jets, strict=True):
@@ -224,7 +205,7 @@ class Rayleigh:
             self._slopes(term, points),
         )
 
-    def _coefficients(self, equation: GridTerm, points: Points) -> Coefficients:
+    def _coefficients(self, equation: GridTerm, points: Points) -> GridCoefficients:
         _, dF = self.at.linearise(equation, points, self._zero(equation, points))
         d = self.space.dimension
         a = dF.new_zeros(*dF.shape[:2], d, d)
@@ -236,7 +217,7 @@ class Rayleigh:
                 a[..., i, j] = share * self._part(equation, dF, beta)
                 a[..., j, i] = a[..., i, j]
         c = self._part(equation, dF, self.betas[0])
-        return Coefficients(a, self._gradient(equation, dF), c, self._slopes(equation, points)[0])
+        return GridCoefficients(a, self._gradient(equation, dF), c, self._slopes(equation, points)[0])
 
     def _slopes(self, term: GridTerm, points: Points) -> tuple[Tensor, Tensor]:
         """What λ multiplies in a term: of the value (b, m), and of derivatives (b, m, s)."""
@@ -260,11 +241,6 @@ class Rayleigh:
 def _sides(f: FacePoints) -> tuple[Points, Points]:
     """The points of faces as they lie in the patches on both sides."""
     return Points(f.minus, f.y, f.weight), Points(f.plus, f.y - f.shift[:, None], f.weight)
-
-
-def _free_points(y: Tensor) -> Points:
-    """Points (n, d) as a batch of one; whose cell they belong to is not asked for."""
-    return Points(np.zeros(1, dtype=int), y[None], torch.ones(1, len(y), dtype=y.dtype))
 
 
 def _unit(d: int, axis: int) -> MultiIndex:

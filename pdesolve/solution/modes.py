@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pdesolve.eigen.bounds import eigenvalue_bounds
 from pdesolve.errors import UsageError
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.solution.spectrum import (
@@ -64,8 +65,13 @@ class OfModes:
 
     @property
     def eigenvalue_bounds(self) -> Any:
-        """Proved lower and upper bounds (k, 2) of the eigenvalues; None where none are proved."""
-        return bounds_of(require_spectrum(self.spectrum, "eigenvalue_bounds"))
+        """Lower and upper bounds (k, 2) of as many eigenvalues; None where none are proved. See `eigen.bounds`."""
+        require_spectrum(self.spectrum, "eigenvalue_bounds")
+        # They take as long as a level, and most solutions are never asked for them.
+        if "bounds" not in self.spectrum:
+            found = eigenvalue_bounds(self.problem, self.approximator, self.eigenvalues)
+            self.spectrum["bounds"] = None if found is None else found.tolist()
+        return bounds_of(self.spectrum)
 
     def mode(self, k: int) -> Any:
         """Mode k = 1, 2, … as the solution of the problem in which its eigenvalue is a constant.

@@ -22,6 +22,8 @@ from pdesolve.runs.deadline import check_deadline
 
 # Steps without halving: where the factor lost small singular values, energies fall unevenly
 PATIENCE = 2
+# Of a solution, below which a step that does not lower the error is rounding: then there is no patience
+NEARLY = 1e-12
 # Energy of the error over that before, at most, after a step with the factor of other rows
 USEFUL = 0.05
 
@@ -266,6 +268,8 @@ class NormalEquations:
         direction = torch.zeros_like(x)
         size = x.new_zeros(x.shape[1])
         previous = torch.full_like(size, torch.inf)
+        best = torch.full_like(size, torch.inf)
+        idle = torch.zeros_like(size)
         alive = torch.ones_like(size, dtype=torch.bool)
         for _ in range(max_steps):
             check_deadline()
@@ -276,7 +280,11 @@ class NormalEquations:
             z = self.factor.solve(s)
             # The energy of the error is measured in the norm of the factor, as in `solve`.
             energy = (s * z).sum(0)
-            alive &= (energy > tolerance**2 * size) & (energy < previous)
+            # As in `solve`, energies fall unevenly; near rounding the first that does not fall is the end.
+            idle = torch.where(energy < 0.5 * best, 0.0, idle + 1)
+            best = torch.minimum(best, energy)
+            patience = torch.where(energy <= NEARLY**2 * size, 1.0, float(PATIENCE))
+            alive &= (energy > tolerance**2 * size) & (idle < patience)
             if not bool(alive.any()):
                 break
             direction = torch.where(alive, z + (energy / previous) * direction, 0.0)

@@ -273,6 +273,16 @@ def test_values_and_fluxes_of_sectors_agree_on_their_rays():
     assert laplacian.abs().max() < 1e-9
 
 
+def test_corners_of_an_inclusion_have_functions_whatever_it_conducts():
+    """0.05 is no binary fraction: an isotropic conductivity must be seen as one."""
+    inner = Polygon([(0.3, 0.3), (0.7, 0.35), (0.5, 0.8)])
+    k = Piecewise({inner: 0.05}, otherwise=1.0)
+    conditions = [Dirichlet(0, on=SQUARE.boundary), Interface(k, on=inner.boundary)]
+    found = found_in(Problem(SQUARE, lambda u, x, y: -div(k(x, y) * grad(u)), conditions))
+    assert len(found) == 3
+    assert all(0.5 < min(corner.exponents) < 1 for corner in found)
+
+
 @pytest.mark.slow
 def test_a_checkerboard_is_solved_and_read_again(tmp_path):
     """u ~ r^0.13 in the middle, of which graded patches would need a hundred halvings."""

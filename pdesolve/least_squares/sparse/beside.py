@@ -22,6 +22,7 @@ from pdesolve.least_squares.sparse.row_blocks import RowBlocks, squared_norm
 # ‖P‖ over ‖G‖ of a column below which it is a combination of the sparse ones: rounding leaves 1e-14 to 1e-12 of it,
 # and what is left above that has a direction of some digits.
 DEPENDENT = 1e-10
+ALL_DIGITS = 1e-15  # of the projection: relative step at which it ends
 REFINEMENTS = 2  # solves in all: the second removes what the projection left of A in P
 
 
@@ -37,8 +38,7 @@ class BesideEquations:
         self.equations = equations
         self.rows = rows
         self.columns = [_columns_of(block) for block in rows]
-        count = self.columns[0].shape[2]
-        self.moved = torch.stack([self._nearest(j) for j in range(count)], dim=1)  # W
+        self.moved = equations.solve_many(self.columns, tolerance=ALL_DIGITS)  # W
         self.rest = [g - block.alone().apply(self.moved) for g, block in zip(self.columns, rows, strict=True)]
         size = torch.cat([g.flatten(0, 1) for g in self.columns]).norm(dim=0)
         flat = torch.cat([p.flatten(0, 1) for p in self.rest])
@@ -53,9 +53,6 @@ class BesideEquations:
     def scale(self) -> Tensor:
         """Column scales (p,) of A."""
         return self.equations.scale
-
-    def _nearest(self, j: int) -> Tensor:
-        return self.equations.solve([g[..., j].contiguous() for g in self.columns]).x
 
     def apply(self, c: Tensor) -> list[Tensor]:
         """A x + G a for c = (x, a), one (b, m) per block."""

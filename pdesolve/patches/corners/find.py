@@ -105,7 +105,7 @@ def _between_sectors(
         A = _principal_part(equation, place + INSIDE * size * (frame.rotation @ middle))
         k.append(float(A[0, 0]))
         # Sectors that conduct differently in different directions have exponents of their own.
-        if float((A - A[0, 0] * torch.eye(2)).abs().max()) > JUMP * abs(k[-1]):
+        if float((A - A[0, 0] * torch.eye(2, dtype=torch.float64)).abs().max()) > JUMP * abs(k[-1]):
             return None
     if not (min(k) > 0 or max(k) < 0) or radius == 0:
         return None
@@ -212,9 +212,10 @@ def _is_forced(equation: GridTerm, frame: Frame, begin: _End, end: _End, size: f
         return True  # rare: the functions are of use or not, and harmless
     directions = torch.stack([e.direction @ frame.rotation for e in (begin, end)])
     step = DIFFERENCE * size
-    values = torch.stack([_values_along(e, step) for e in (begin, end)])  # (2, 3)
+    values = torch.stack([_values_along(e, step) for e in (begin, end)])  # (2, 4)
     slopes = (-3 * values[:, 0] + 4 * values[:, 1] - values[:, 2]) / (2 * step)
-    curvature = (values[:, 0] - 2 * values[:, 1] + values[:, 2]) / step**2
+    # One-sided and of second order, as a third derivative must not pass for a second one.
+    curvature = values @ torch.tensor([2.0, -5.0, 4.0, -1.0], dtype=torch.float64) / step**2
     gradient = torch.linalg.solve(directions, slopes)
     inverse = torch.linalg.inv(directions)  # columns dual to the directions
     hessian = inverse @ torch.diag(curvature) @ inverse.mT
@@ -235,9 +236,9 @@ def _fixes_values(end: _End) -> bool:
 
 
 def _values_along(end: _End, step: float) -> Tensor:
-    """Prescribed values (3,) at a corner, one step and two steps along its edge."""
+    """Prescribed values (4,) at a corner, and one to three steps along its edge."""
     found = []
-    for k in range(3):
+    for k in range(4):
         residual, dF = _linear_at(end.term, end.place + k * step * end.direction, end.normal)
         found.append(-residual / dF[0])
     return torch.stack(found)

@@ -109,6 +109,8 @@ def solve(
         monitor.time_limit = time_limit
     if on_record is not None:
         monitor.on_record = on_record
+    # Also where there is none: a monitor may have served another problem before.
+    monitor.true_error = None
     if problem.exact is not None:
         monitor.true_error = partial(largest_error, problem)
     run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, configured, goal)

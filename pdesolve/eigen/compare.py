@@ -20,6 +20,7 @@ FAINT = 1e-3
 # Times the error of an eigenvalue of the rows: a quotient farther from it belongs to another problem, such as one
 # whose boundary has a part without a condition.
 BELIEVED = 3.0
+SMALL = 0.1  # of the residual of another mode: one that leaves so little need not fall with the degree
 LEAST = 4e-15  # of |λ| + |λ - σ|: what rounding leaves of an eigenvalue
 
 
@@ -57,9 +58,12 @@ def compare(coarse: Modes, fine: Modes, tol: float) -> Comparison:
         lost = np.where(share > 1 - TUNING.most_shared**0.5, 1 / share, np.inf)
     width = _width(coarse, tol)
     of_modes = outside(coarse, fine, np.maximum(width, moved)) * lost[:, None]
+    of_modes = _as_of_others(coarse, fine, of_modes)
     least = LEAST * (np.abs(coarse.values) + np.abs(coarse.values - coarse.pencil.shift))
     values = coarse.values
-    errors = np.maximum(moved * lost, least)
+    # A mode that is judged by others is off in its eigenvalue by no more than in itself.
+    judged = np.where(np.isfinite(lost), moved * lost, of_modes.max(1) * np.abs(coarse.values))
+    errors = np.maximum(judged, least)
     # Quotients are integrals over all patches and faces, which modes that fail anyhow are not worth.
     if of_modes.max() <= tol and coarse.quotients is not coarse.values:
         better = _errors_of_quotients(coarse, fine)
@@ -98,6 +102,24 @@ def shared(coarse: Modes, fine: Modes) -> np.ndarray:
     after = after[_partners(coarse, fine)]
     found = np.minimum((after / np.maximum(before, 1e-300)) ** 2, 1.0)
     return np.where(np.maximum(before, after) <= TUNING.met * size, 0.0, found)
+
+
+def _as_of_others(coarse: Modes, fine: Modes, errors: np.ndarray) -> np.ndarray:
+    """Errors (k, u) with those of modes without a verdict as of the one with a verdict whose residual is largest.
+
+    A mode that is smooth beside others that are singular is resolved to rounding before these are to the tolerance,
+    and what rounding leaves of its residual does not fall with the degree. All modes share patches and rows, so what
+    its residual means is what it means of the others, in proportion.
+    """
+    left = np.maximum(_residuals(coarse)[0], _residuals(fine)[0][_partners(coarse, fine)])
+    known = np.isfinite(errors).all(1)
+    if not known.any():
+        return errors
+    best = int(np.argmax(np.where(known, left, 0.0)))
+    faint = ~known & (left <= SMALL * left[best])
+    found = errors.copy()
+    found[faint] = (left[faint] / left[best])[:, None] * errors[best]
+    return found
 
 
 def _errors_of_quotients(coarse: Modes, fine: Modes) -> np.ndarray:

@@ -5,6 +5,7 @@
     python benchmarks/random_problems.py --only 17             # one of them, with what it states and how it ends
     python benchmarks/random_problems.py --kind all --count 60 # of kinds that are hard to trust, in turn
     python benchmarks/random_problems.py --kind jumps          # of one kind
+    python benchmarks/random_problems.py --kind evolutions     # in time: mismatched, switched on, rising, swinging
 
 Domain, equation, conditions, exact solution and tolerance are drawn at random; problem N of a seed is always the same.
 Each is solved by the default method with a limit of time. The exit code is 1 if a run claims a tolerance that it misses
@@ -32,6 +33,7 @@ from torch import Tensor, cos, exp, sin
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.random_evolutions import EVOLUTIONS  # noqa: E402
 from benchmarks.random_kinds import KINDS  # noqa: E402
 from pdesolve import (  # noqa: E402
     Annulus,
@@ -444,8 +446,11 @@ MIXED = "mixed"  # the kind of `random_problem`: smooth ones of many equations a
 
 
 def kind_of(kind: str, number: int) -> str:
-    """The kind of problem `number`: of "all", one after the other."""
-    return list(KINDS)[number % len(KINDS)] if kind == "all" else kind
+    """The kind of problem `number`: of "all" and "evolutions", one after the other."""
+    for name, kinds in (("all", KINDS), ("evolutions", EVOLUTIONS)):
+        if kind == name:
+            return list(kinds)[number % len(kinds)]
+    return kind
 
 
 def numbered(seed: int, number: int, kind: str = MIXED) -> tuple[Problem, float]:
@@ -453,7 +458,7 @@ def numbered(seed: int, number: int, kind: str = MIXED) -> tuple[Problem, float]
     if kind == MIXED:
         return random_problem(Random(f"{seed}-{number}"))
     draw = Random(f"{kind_of(kind, number)}-{seed}-{number}")
-    return KINDS[kind_of(kind, number)](draw), 10 ** draw.uniform(*ROUGH)
+    return (KINDS | EVOLUTIONS)[kind_of(kind, number)](draw), 10 ** draw.uniform(*ROUGH)
 
 
 def measure(number: int, seed: int, limit: float, kind: str = MIXED) -> dict[str, Any]:
@@ -539,7 +544,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--count", type=int, default=200, help="how many problems")
-    parser.add_argument("--kind", default=MIXED, choices=[MIXED, "all", *KINDS])
+    parser.add_argument("--kind", default=MIXED, choices=[MIXED, "all", "evolutions", *KINDS, *EVOLUTIONS])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="one problem by its number")
     parser.add_argument("--time-limit", type=float, default=10.0, help="seconds for each problem")

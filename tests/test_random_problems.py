@@ -97,10 +97,12 @@ def test_a_slab_that_is_solved_again_to_a_tighter_share_is_halved_where_it_lacks
     assert max(len(slab.host) for slab in found.expansion.slabs) < 20
 
 
-@pytest.mark.parametrize("number", range(24))
-def test_problems_of_every_kind_can_be_made_again(number):
-    problem, tol = command.numbered(3, number, "all")
-    again, same = command.numbered(3, number, "all")
+@pytest.mark.parametrize(
+    ("kind", "number"), [("all", i) for i in range(24)] + [("evolutions", i) for i in range(4)]
+)
+def test_problems_of_every_kind_can_be_made_again(kind, number):
+    problem, tol = command.numbered(3, number, kind)
+    again, same = command.numbered(3, number, kind)
     x = problem.domain.sample(50)
     assert (again.name, same) == (problem.name, tol)
     assert torch.equal(problem.values(problem.exact, x), again.values(again.exact, x))

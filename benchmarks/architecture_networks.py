@@ -19,8 +19,8 @@ from pdesolve.nn import (
 
 RANK = 4
 VARIANTS = ("standard", "layer", "head", "block", "activation")
-# Relatives of other papers, in a perceptron only: they were proposed for one.
-RELATIVES = ("gm-layer", "gm-layer-paper", "ugmm")
+# In a perceptron only: ridges, for inputs of many numbers, and relatives of other papers that were proposed for one.
+RELATIVES = ("gm-layer", "gm-layer-paper", "ugmm", "ridge-layer")
 PATCH = 4  # positions in a token
 
 
@@ -41,7 +41,7 @@ class Parts:
     @property
     def units(self) -> int:
         """Units of a standard block."""
-        if self.variant in ("layer", "head"):
+        if self.variant in ("layer", "ridge-layer", "head"):
             return 2 * self.width
         return self.hidden
 
@@ -55,6 +55,8 @@ class Parts:
         """A linear map with its activation."""
         if self.variant == "layer":
             return GMNM(inputs, self.width, self.hidden, min(RANK, inputs))
+        if self.variant == "ridge-layer":
+            return GMNM(inputs, self.width, self.hidden, 1)
         if self.variant == "ugmm":
             return UnivariateMixtureNeurons(inputs, self.width)
         return nn.Sequential(nn.Linear(inputs, self.width), self.activation(self.width))
@@ -239,7 +241,7 @@ def network(
 
     step = 2 if architecture == "attention" else 1  # two heads
     # As many Gaussians as the units that a layer replaces, as many in a block as it had hidden units
-    ratio = 1 if variant == "layer" else 2
+    ratio = 1 if variant in ("layer", "ridge-layer") else 2
     width = 4
     while size(width + step, ratio * (width + step)) <= parameters:
         width += step

@@ -103,6 +103,7 @@ RELATIVE_NAMES = {
     "gm-layer": "GM layer as block of the perceptron",
     "gm-layer-paper": "the same with its paper's start and descent",
     "ugmm": "uGMM neurons as its layer",
+    "ridge-layer": "GMNM of rank 1 as its layer",
 }
 
 

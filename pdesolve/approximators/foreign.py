@@ -172,3 +172,19 @@ def _check(module: torch.nn.Module, name: str, inputs: int, outputs: int, dtype:
     if shape != (3, outputs):
         message = f"{name} maps points (3, {inputs}) to {shape}; expected (3, {outputs})"
         raise UsageError(message)
+    _check_derivatives(module, name, inputs, dtype)
+
+
+def _check_derivatives(module: torch.nn.Module, name: str, inputs: int, dtype: torch.dtype) -> None:
+    """See that it can be differentiated twice, which what torch compiles cannot be."""
+    x = torch.full((3, inputs), 0.5, dtype=dtype, requires_grad=True)
+    try:
+        (slope,) = torch.autograd.grad(module(x).sum(), x, create_graph=True)
+        if slope.requires_grad:
+            torch.autograd.grad(slope.sum(), [x], allow_unused=True)
+    except RuntimeError as error:
+        message = (
+            f"{name} cannot be differentiated twice by its inputs: {error}; a module that torch.compile made is passed "
+            "as it was, or compiled with backend='eager'"
+        )
+        raise UsageError(message) from error

@@ -3,6 +3,7 @@ import torch
 from contract import ApproximatorContract, assert_close
 
 from pdesolve.approximators import ForeignNetwork
+from pdesolve.approximators.foreign import GivenNetwork
 from pdesolve.errors import UsageError
 
 MODULE = """
@@ -71,3 +72,31 @@ def test_scaled_outputs_are_scaled_jets(file):
 def test_a_class_that_does_not_fit_is_refused_in_a_sentence(file, name, sentence):
     with pytest.raises(UsageError, match=sentence):
         ForeignNetwork(name.format(file=file), 2)
+
+
+class OnceOnly(torch.autograd.Function):
+    """Squares, as torch.compile leaves them: with a first derivative and no second."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**2
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, slope):
+        return 2 * ctx.saved_tensors[0] * slope
+
+
+class Compiled(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(1, 1)
+
+    def forward(self, x):
+        return self.linear(OnceOnly.apply(x))
+
+
+def test_a_module_without_second_derivatives_is_refused_in_a_sentence():
+    with pytest.raises(UsageError, match=r"differentiated twice .* backend='eager'"):
+        GivenNetwork(Compiled(), inputs=1)

@@ -216,10 +216,7 @@ def crack():
 
 
 def checkerboard():
-    """Conductivities 100 and 1 in quadrants: u = r^γ μ(θ), tan²(γπ/4) = 1/100 (Kellogg, Applicable Analysis 4, 1975).
-
-    No function of its own is known for such a corner.
-    """
+    """Conductivities 100 and 1 in quadrants: u = r^γ μ(θ), tan²(γπ/4) = 1/100 (Kellogg, Appl. Analysis 4, 1975)."""
     whole = Rectangle((-1, -1), (1, 1))
     good = Rectangle((0, 0), (1, 1)) | Rectangle((-1, -1), (0, 0))
     k = Piecewise({good: 100.0}, otherwise=1.0)

@@ -1,4 +1,4 @@
-"""Random steady problems by kinds that are known to be hard to trust, each with an exact solution.
+"""Random problems by kinds that are known to be hard to trust, steady and in time, each with an exact solution.
 
 Every kind is a function of a random generator that returns a problem; `KINDS` lists them.
 """
@@ -14,6 +14,7 @@ from torch import Tensor, cos, exp, pi, sin, tanh
 from pdesolve import (
     Box,
     Dirichlet,
+    Initial,
     Interface,
     Interval,
     Neumann,
@@ -21,6 +22,7 @@ from pdesolve import (
     Problem,
     Rectangle,
     Sector,
+    TimeInterval,
     div,
     grad,
     laplace,
@@ -218,6 +220,188 @@ def units(draw: Random) -> Problem:
     return _stated("units", domain, lambda u, x: -div(k(x) * grad(u)) + c(x) * u, {"u": exact})
 
 
+# ---------------------------------------------------------------- in time
+
+
+def _evolving(
+    name: str,
+    space: Domain,
+    until: float,
+    operator: Callable[..., Any],
+    exact: dict[str, Function],
+    more: tuple[Any, ...] = (),
+) -> Problem:
+    """L(u) = L(u*) from the values of u* at t = 0, with those of u* on the walls."""
+    domain = space * TimeInterval(0, until)
+    names = domain.coordinates
+    by_name = {unknown: _named(function, names) for unknown, function in exact.items()}
+    conditions: list[Any] = [Dirichlet(f, on=space.boundary, unknown=u) for u, f in by_name.items()]
+    conditions += [Initial(f, unknown=u) for u, f in by_name.items()]
+    equation = manufactured(operator, exact, names)
+    return Problem(domain, equation, [*conditions, *more], exact=by_name, name=f"{name} on {domain}")
+
+
+def _growing(draw: Random, space: Domain, until: float, size: float = 1.0) -> Function:
+    """A wave in space that swells, fades or swings in time."""
+    wave, rate = _wave(draw, space, size), draw.uniform(-2, 2) / until
+    swing = draw.uniform(0, 8) / until
+
+    def function(*x: Tensor) -> Tensor:
+        return wave(*x[:-1]) * exp(rate * x[-1]) * (1.2 + cos(swing * x[-1]))
+
+    return function
+
+
+def evolving(draw: Random) -> Problem:
+    """Reaction, flow and diffusion with a wave for a solution."""
+    space, until, k = _cell(draw), draw.uniform(0.2, 2), draw.uniform(0.05, 1)
+    return _evolving(
+        "evolving", space, until, lambda u: u.t - k * laplace(u) + u, {"u": _growing(draw, space, until)}
+    )
+
+
+def waving(draw: Random) -> Problem:
+    """A wave equation."""
+    space, until, c = _cell(draw, 2), draw.uniform(0.2, 2), draw.uniform(0.3, 2)
+    exact = _growing(draw, space, until)
+    names = (*space.coordinates, "t")
+
+    def rate(*x: Tensor) -> Tensor:
+        t = x[-1].detach().requires_grad_(True)
+        with torch.enable_grad():
+            return torch.autograd.grad(exact(*x[:-1], t).sum(), t)[0]
+
+    start = Initial(_named(rate, names), order=1)
+    return _evolving("waving", space, until, lambda u: u.tt - c**2 * laplace(u), {"u": exact}, (start,))
+
+
+def pulse(draw: Random) -> Problem:
+    """Something that happens within a thousandth to a tenth of the time, beside a wave."""
+    space, until, width = _cell(draw, 2), draw.uniform(0.5, 2), 10 ** draw.uniform(-3, -1)
+    moment, height = draw.uniform(0.1, 0.9) * until, draw.uniform(0.5, 3)
+    slow, shape = _growing(draw, space, until), _wave(draw, space, turns=0.5)
+
+    def exact(*x: Tensor) -> Tensor:
+        return slow(*x) + height * shape(*x[:-1]) * exp(-(((x[-1] - moment) / width) ** 2))
+
+    return _evolving(f"pulse of {width:.1e}", space, until, lambda u: u.t - laplace(u), {"u": exact})
+
+
+def switched(draw: Random) -> Problem:
+    """A source that is switched on, or off again, within the time."""
+    line, k, until = Interval(0, 1), draw.uniform(0.05, 1), draw.uniform(0.5, 2)
+    on, mode = draw.uniform(0.1, 0.8) * until, draw.randint(1, 3)
+    off = on + draw.choice([1e-3, 0.1, 10.0]) * draw.uniform(0.3, 1)
+    decay = k * (mode * math.pi) ** 2
+
+    def answer(t: Tensor, moment: float) -> Tensor:
+        return torch.where(t < moment, 0.0, 1 - exp(-decay * (t - moment).clamp_min(0.0)))
+
+    def exact(x: Tensor, t: Tensor) -> Tensor:
+        driven = (answer(t, on) - answer(t, off)) / decay
+        return sin(mode * pi * x) * (exp(-decay * t) + driven)
+
+    def source(x: Tensor, t: Tensor) -> Tensor:
+        return sin(mode * pi * x) * torch.where((t >= on) & (t < off), 1.0, 0.0)
+
+    return Problem(
+        line * TimeInterval(0, until),
+        lambda u, x, t: u.t - k * u.xx - source(x, t),
+        [Dirichlet(0, on=line.boundary), Initial(lambda x: sin(mode * pi * x))],
+        exact=exact,
+        name=f"switched on at {on:.3g} and off at {off:.3g} of {until:.3g}",
+    )
+
+
+def travelling(draw: Random) -> Problem:
+    """A front or a peak that travels."""
+    space, until, width = _cell(draw, 2), draw.uniform(0.3, 1), 10 ** draw.uniform(-2.3, -0.7)
+    lower, upper = space.bounds.tolist()
+    start = lower[0] + 0.3 * (upper[0] - lower[0])
+    speed = draw.uniform(-0.2, 0.4) / until
+    shape = draw.choice([tanh, lambda z: exp(-(z**2))])
+    k = draw.choice([1.0, 0.1, width])
+    return _evolving(
+        f"travelling, width {width:.1e}",
+        space,
+        until,
+        lambda u: u.t - k * laplace(u) + u * u.x,
+        {"u": lambda *x: shape((x[0] - start - speed * x[-1]) / width)},
+    )
+
+
+def pieces_in_time(draw: Random) -> Problem:
+    """A reaction that is linear in pieces, in time."""
+    space, until, at = _cell(draw, 2), draw.uniform(0.2, 1), draw.uniform(-0.5, 0.5)
+    bend = draw.choice(
+        [
+            lambda u: 3 * abs(u - at),
+            lambda u: 3 * torch.relu(u - at),
+            lambda u: 5 * u.clamp(-abs(at), abs(at)),
+            lambda u: torch.where(u > at, u - at, 4 * (u - at)),
+        ]
+    )
+    return _evolving(
+        "in pieces",
+        space,
+        until,
+        lambda u: u.t - laplace(u) + bend(u),
+        {"u": _growing(draw, space, until)},
+    )
+
+
+def sizes_in_time(draw: Random) -> Problem:
+    """Two unknowns whose sizes differ by up to 13 orders, in time."""
+    space, until, ratio = _cell(draw, 2), draw.uniform(0.2, 1), 10 ** draw.uniform(-13, 3)
+    exact = {"u": _growing(draw, space, until), "v": _growing(draw, space, until, ratio)}
+    return _evolving(
+        "sizes",
+        space,
+        until,
+        lambda u, v: (u.t - laplace(u) + u, v.t - 0.3 * laplace(v) + 2 * v + ratio * u),
+        exact,
+    )
+
+
+def jumps_in_time(draw: Random) -> Problem:
+    """A conductivity that jumps, with its Interface or without, in time."""
+    a, ratio, until = draw.uniform(0.2, 0.8), 10 ** draw.uniform(-2, 2), draw.uniform(0.3, 2)
+    line, left = Interval(0, 1), Interval(0, a)
+    k = Piecewise({left: 1.0}, otherwise=ratio)
+    step = lambda x: torch.where(x < a, 1.0, ratio)  # noqa: E731
+
+    def shape(x: Tensor) -> Tensor:
+        before, at = sin(3 * x) / 3, math.sin(3 * a) / 3
+        return torch.where(x < a, before, at + (before - at) / ratio)
+
+    stated = draw.choice(["interface", "interface", "none"])
+    interfaces = [Interface(k, on=left.right)] if stated == "interface" else []
+
+    def exact(x: Tensor, t: Tensor) -> Tensor:
+        return exp(-t) * shape(x)
+
+    def equation(u: Any, x: Any, t: Any) -> Any:
+        return u.t - (step(x) * u.x).x + exp(-t) * (shape(x) - 3 * sin(3 * x))
+
+    return Problem(
+        line * TimeInterval(0, until),
+        equation,
+        [Dirichlet(exact, on=line.boundary), Initial(shape), *interfaces],
+        exact=exact,
+        name=f"jump by {ratio:.2g} at {a:.2g}, {stated}, in time",
+    )
+
+
+def units_in_time(draw: Random) -> Problem:
+    """SI units, in time."""
+    length, D, amount = 10 ** draw.uniform(-9, 5), 10 ** draw.uniform(-18, 3), 10 ** draw.uniform(-12, 25)
+    space = _cell(draw, 2, length)
+    until = draw.uniform(0.01, 1) * length**2 / D
+    k = lambda x: D * (1 + 0.5 * sin(3 * x / length))  # noqa: E731
+    exact = _growing(draw, space, until, amount)
+    return _evolving("units", space, until, lambda u, x: u.t - div(k(x) * grad(u)), {"u": exact})
+
+
 KINDS: dict[str, Callable[[Random], Problem]] = {
     kind.__name__: kind
     for kind in (
@@ -233,5 +417,14 @@ KINDS: dict[str, Callable[[Random], Problem]] = {
         degenerate,
         thin,
         units,
+        evolving,
+        waving,
+        pulse,
+        switched,
+        travelling,
+        pieces_in_time,
+        sizes_in_time,
+        jumps_in_time,
+        units_in_time,
     )
 }

@@ -116,7 +116,7 @@ def solve(
     run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, configured, goal)
     # Methods draw from generators of their own; this one is for modules and functions of the user.
     torch.manual_seed(seed)
-    require_sound(problem)
+    require_sound(problem, tol)
     if method == "gmnm":
         problem = with_borders(problem)
     with _factored_on(client, monitor):

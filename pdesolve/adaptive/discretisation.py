@@ -19,6 +19,7 @@ from pdesolve.patches.hidden import halve_where_data_hide
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete, carried, gauss_newton
 from pdesolve.patches.partition import Partition
+from pdesolve.patches.planes import planes_of_data
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
 from pdesolve.statement.problem import Problem
@@ -82,7 +83,10 @@ class Discretisation:
         problem = self.problem
         d = problem.domain.dimension
         cells = self.settings.get("cells", self.tuning.first_cells[d - 1])
-        breaks = self.frame.breaks(cells, problem.periodic_axes)
+        planes: list[list[float]] = []
+        if not problem.data:
+            planes = planes_of_data(self.frame, self.statement, self.tol)
+        breaks = self.frame.breaks(cells, problem.periodic_axes, planes)
         periodic = [i in problem.periodic_axes for i in range(d)]
         shift = np.zeros((d, d))
         for seam in problem.seams:

@@ -150,23 +150,39 @@ def left_over(discrete: Discrete, tuning: Tuning = TUNING) -> float:
 
     Of the component that is met worst. Every patch counts by its volume, so what stays at a corner does not count, and
     dividing patches does not make less of what contradicts the conditions. Where next to nothing happens, terms are
-    put at a thousandth of the largest.
+    put at a thousandth of the largest, or of those of an unknown of this size that changes over the whole domain: of
+    Δ(xy) = 0 both terms are zero, and what a faint jump of boundary values leaves is no part of them.
     """
     assembly = discrete.assembly
     term = assembly.statement.terms[0]
     at = assembly.source(TermRows).at
     squares = discrete.coefficients.new_zeros(2, len(assembly.patches), term.operator.components)
     volume = squares.new_zeros(len(assembly.patches))
+    sizes = _sizes_over_the_domain(discrete, term)
+    natural = squares.new_zeros(len(assembly.patches), term.operator.components)
     for points in map(assembly.space.to_device, assembly.interior):
         r, terms, scale = _terms_of(discrete, term, at, points)
+        _, dF = at.linearise(
+            term, points, at.jets(term, points, at.table(term, points), discrete.coefficients)
+        )
         weight = points.weight.square()[..., None]
         cells = torch.from_numpy(points.cells).to(squares.device)
         for row, values in enumerate((r, terms)):
             squares[row, cells] = (weight * (scale * values) ** 2).sum(1) / weight.sum(1)
+        natural[cells] = (dF.abs() * sizes).amax(3).amax(1) * scale[:, 0]
         volume[cells] = assembly.space.volume_weights(points).sum(1)
     left, terms = squares.sqrt()
-    share = left / (terms + tuning.faint * terms.amax(0)).clamp_min(1e-300)
+    faint = tuning.faint * torch.maximum(natural, terms.amax(0))
+    share = left / (terms + faint).clamp_min(1e-300)
     return float(((volume / volume.sum()) @ share).max())
+
+
+def _sizes_over_the_domain(discrete: Discrete, term: GridTerm) -> Tensor:
+    """Sizes (s,) of the derivatives of unknowns of their sizes that change over the whole domain."""
+    assembly = discrete.assembly
+    size = root_mean_squares(discrete)
+    reach = torch.from_numpy(assembly.patches.frame.reach).to(size)
+    return torch.stack([size[u] * reach.pow(-torch.tensor(beta).to(reach)).prod() for u, beta in term.slots])
 
 
 def _terms_of(

@@ -135,7 +135,7 @@ class Tuning:
     # σ of null spaces that polynomials hold exactly ended at 5e-14 … 2e-12, and was settled, too.
     null: float = 5e-11
     # Error times σ: rounding left 1e-16 to 2.4e-15 of the solution over σ, from σ = 1e-5 down to 1e-10.
-    rounded: float = 1e-14
+    rounded: float = 5e-15
     # Variation of the free direction, relative to its size, that is none.
     constant: float = 1e-6
     # At which the free direction is looked at.

@@ -81,19 +81,19 @@ def check_file(path: str | Path, params: Mapping[str, float] | None = None) -> R
         return Report(Path(path).stem, errors=(str(error),))
 
 
-def require_sound(problem: Problem) -> None:
-    """The quick part of the check, before a problem is solved.
+def require_sound(problem: Problem, tol: float) -> None:
+    """The quick part of the check, before a problem is solved to a tolerance.
 
     Raises:
         ProblemError: it cannot be solved as written; the sentences are those of `check`.
     """
     findings = Findings()
-    _examine_statement(_fields_alone(problem), findings)
+    _examine_statement(_fields_alone(problem), findings, tol)
     if findings.errors:
         raise ProblemError("; and ".join(findings.errors))
 
 
-def _examine_statement(problem: Problem, findings: Findings) -> list[Sample]:
+def _examine_statement(problem: Problem, findings: Findings, tol: float | None = None) -> list[Sample]:
     """What `check` and `solve` look at alike; the terms that could be compiled."""
     samples = compile_samples(problem, findings)
     if is_ordinary(problem) and samples:
@@ -112,7 +112,7 @@ def _examine_statement(problem: Problem, findings: Findings) -> list[Sample]:
     # What follows looks under derivatives, at many more points than the rest: only where nothing else was found.
     for sample in _unless_wrong(samples, findings):
         check_lost_derivatives(sample, findings)
-        check_jumps(sample, findings)
+        check_jumps(sample, findings, tol)
         check_interfaces_meet_equation(sample, findings)
     return samples
 

@@ -6,6 +6,7 @@ of another equation. A jump of k in k u_xx, or of a source, is none of this: the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -19,36 +20,51 @@ from pdesolve.checks.terms import Sample, slot_name
 from pdesolve.errors import PdesolveError
 from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.rules.subdivision import part_of
+from pdesolve.statement.breaks import breaks_along, lines_along
 from pdesolve.statement.subdomains import subdomains_of
 
-# Of a flux, left over the smallest distance: it is no rounding.
+# Of a flux that is another at both ends of a period, or on both sides of a value: it is no rounding.
 JUMP = 0.02
-# With the place, where a jump of one per mille is an error as large. Over 1e-12 of the domain √x changes by 1e-6.
-SMALL_JUMP = 1e-4
-# Of the domain, or of a value: what still differs over this distance jumps.
+# With the place, above which a jump is wrong at any tolerance that is asked for.
+LARGE = 1e-4
+# Of the tolerance: a jump of a conductivity by one part moves the solution by up to a third of one.
+MATTERS = 0.1
+# Without a tolerance, the smallest that is looked for: what tolerances of 1e-8 see.
+SMALL = 1e-9
+# Below it, it is rounding of what is computed.
+LEAST = 1e-11
+# Over this distance, relative to the domain, values jump.
 SMALLEST = 1e-12
-# Of a flux, changed within THIN of the domain: a layer that no collocation point meets.
-LAYER = 0.2
-THIN = 1e-5
+# Of the domain, by dimension: a layer as thin as this is met by no collocation point, whatever changes within it. What
+# is wider is seen at the points between: 2^16 on a line, and in the plane those of 180 rows.
+THIN = {1: 2e-5, 2: 2e-4, 3: 1e-3}
 # Lines along each axis, and points on each: 4,000 to 12,000 evaluations of an equation, some milliseconds.
-LINES = {1: (1, 4096), 2: (48, 256), 3: (64, 128)}
-# Pairs of neighbouring points that are bisected: those over which a flux changes most.
-SUSPECTS = 64
+LINES = {1: (1, 4096), 2: (32, 384), 3: (64, 128)}
 # Of values on either side of one, at which fluxes are examined as functions of the unknown.
 DECADES = 6
 # Of the jets at which fluxes are examined as functions of the place: a coefficient may switch with their sign or size.
 SIZES = (1.0, -1e-3)
 
 
-def check_jumps(sample: Sample, findings: Findings) -> None:
-    """Report an expression under a derivative that jumps with the place, at a periodic end, or with the unknown."""
+def check_jumps(sample: Sample, findings: Findings, tol: float | None = None) -> None:
+    """Report an expression under a derivative that jumps with the place, at a periodic end, or with the unknown.
+
+    A jump in place is an error where it matters to the tolerance; where none is given, small ones are warned of.
+    """
     operator = sample.operator
     if sample.term.kind != "equation" or operator.depth == 0:
         return
     fluxes = Fluxes.of(sample)
     names = operator.problem.coordinates
-    if (found := break_in_space(fluxes) or break_at_seam(fluxes)) is not None:
-        findings.error(_sentence(found, sample.term.name, names))
+    least = SMALL
+    if tol is not None:
+        least = min(LARGE, max(MATTERS * tol, LEAST))
+    if (found := break_in_space(fluxes, least) or break_at_seam(fluxes)) is not None:
+        sentence = _sentence(found, sample.term.name, names)
+        if tol is None and found.size < LARGE:
+            findings.warn(f"{sentence}; at tolerances below {found.size / MATTERS:.0e} it is refused")
+        else:
+            findings.error(sentence)
     elif (branch := break_in_jet(fluxes)) is not None:
         unknown = slot_name(operator.problem, fluxes.slots[branch.slot])
         findings.error(
@@ -60,7 +76,8 @@ def check_jumps(sample: Sample, findings: Findings) -> None:
 
 def _sentence(found: Break, name: str, names: tuple[str, ...]) -> str:
     under = f"an expression under ∂/∂{names[found.axis]} in {name}"
-    change = f"from {found.before:.4g} to {found.after:.4g}"
+    digits = max(4, 2 - math.floor(math.log10(found.size)))
+    change = f"from {found.before:.{digits}g} to {found.after:.{digits}g}"
     place = at(names, found.point)
     if found.width:
         return (
@@ -135,6 +152,7 @@ class Break(NamedTuple):
         point: (d,) where.
         before, after: its values on either side.
         width: of the change, relative to the domain; zero for a jump.
+        size: of the change, relative to the flux nearby.
     """
 
     axis: int
@@ -142,10 +160,16 @@ class Break(NamedTuple):
     before: float
     after: float
     width: float
+    size: float
 
 
-def break_in_space(fluxes: Fluxes) -> Break | None:
-    """A flux that jumps, or has a layer that no point sees, within one part of the domain; None if there is none."""
+def break_in_space(fluxes: Fluxes, least: float) -> Break | None:
+    """A flux that jumps, or has a layer that no point sees, within one part of the domain; None if there is none.
+
+    Args:
+        fluxes: the fluxes.
+        least: relative change that matters.
+    """
     problem = fluxes.operator.problem
     if problem.domain.dimension not in LINES:
         return None
@@ -153,7 +177,7 @@ def break_in_space(fluxes: Fluxes) -> Break | None:
     parts = _parts(problem)
     for axis in sorted({flux.axis for flux in fluxes.at(probe, fluxes.jets(len(probe), seed=23))}):
         for size in SIZES:
-            if (found := _break_along(fluxes, axis, size, parts)) is not None:
+            if (found := _break_along(fluxes, axis, size, parts, least)) is not None:
                 return found
     return None
 
@@ -165,54 +189,32 @@ def _parts(problem) -> tuple[Domain, ...]:
         return ()  # an interface that is none is reported elsewhere
 
 
-def _break_along(fluxes: Fluxes, axis: int, size: float, parts: Sequence[Domain]) -> Break | None:
+def _break_along(
+    fluxes: Fluxes, axis: int, size: float, parts: Sequence[Domain], least: float
+) -> Break | None:
+    domain = fluxes.operator.problem.domain
+
     def values(x: Tensor) -> Tensor:
         jets = fluxes.jets(len(x), seed=25, size=size, same=True)
         return torch.stack([flux.values for flux in fluxes.at(x, jets) if flux.axis == axis], dim=1)
 
-    pairs = Pairs.of(values, *_neighbours(fluxes, axis), SUSPECTS)
-    pairs = _within_one_part(fluxes, pairs.some(pairs.gap > SMALL_JUMP), parts)
-    layer = None
-    # Halve until the change is gone, or is left over no distance at all.
-    while len(pairs.a):
-        width = (pairs.b - pairs.a)[:, axis] / fluxes.extents[axis]
-        ended = width <= SMALLEST
-        if bool(ended.any()):
-            return _break(pairs.some(ended), axis, 0.0)
-        thin = (width <= THIN) & (pairs.gap > LAYER)
-        if bool(thin.any()):
-            layer = _break(pairs.some(thin), axis, float(width[thin].max()))
-        pairs = pairs.halved(values, (pairs.a + pairs.b) / 2)
-        pairs = pairs.some(pairs.gap > SMALL_JUMP)
-    return layer
+    def label(x: Tensor) -> Tensor:
+        return torch.where(domain.level(x) < 0, torch.from_numpy(part_of(parts, x)), -1)
 
-
-def _within_one_part(fluxes: Fluxes, pairs: Pairs, parts: Sequence[Domain]) -> Pairs:
-    """The pairs with both ends inside the domain, on the same side of every interface."""
-    if not len(pairs.a):
-        return pairs
-    domain = fluxes.operator.problem.domain
-    inside = (domain.level(pairs.a) < 0) & (domain.level(pairs.b) < 0)
-    together = part_of(parts, pairs.a) == part_of(parts, pairs.b)
-    return pairs.some(inside & torch.from_numpy(together))
-
-
-def _break(pairs: Pairs, axis: int, width: float) -> Break:
-    i = int(pairs.gap.argmax())
-    return Break(axis, pairs.a[i], float(pairs.f[i]), float(pairs.g[i]), width)
-
-
-def _neighbours(fluxes: Fluxes, axis: int) -> tuple[Tensor, Tensor]:
-    """Pairs of neighbouring points (n, d) on lines along an axis, over the whole of the bounding box."""
-    domain = fluxes.operator.problem.domain
     lines, count = LINES[domain.dimension]
-    generator = torch.Generator().manual_seed(24 + axis)
-    place = torch.rand(lines, 1, domain.dimension, generator=generator, dtype=torch.float64)
-    place = place.repeat(1, count, 1)
-    jitter = torch.rand(lines, count, generator=generator, dtype=torch.float64)
-    place[:, :, axis] = (torch.arange(count) + jitter) / count
-    x = domain.bounds[0] + place * fluxes.extents
-    return x[:, :-1].flatten(0, 1), x[:, 1:].flatten(0, 1)
+    points = lines_along(domain.bounds[0], domain.bounds[1], axis, lines, count)
+    found = breaks_along(values, points, axis, label, least, THIN[domain.dimension])
+    for windows in (found.jumps, found.layers):
+        large = windows.some(windows.jump > least)
+        if len(large.width):
+            i = int(large.jump.argmax())
+            width = float(large.width[i] / fluxes.extents[axis])
+            thin = 0.0
+            if windows is found.layers:
+                thin = width
+            before = float(large.before[i])
+            return Break(axis, large.start[i], before, float(large.after[i]), thin, float(large.jump[i]))
+    return None
 
 
 def break_at_seam(fluxes: Fluxes) -> Break | None:
@@ -226,7 +228,8 @@ def break_at_seam(fluxes: Fluxes) -> Break | None:
             bad = (f.values - g.values).abs() > JUMP * larger
             if f.axis == seam.axis and bool(bad.any()):
                 i = int(bad.nonzero()[0])
-                return Break(f.axis, stop[i], float(g.values[i]), float(f.values[i]), 0.0)
+                size = float((f.values - g.values).abs()[i] / larger[i])
+                return Break(f.axis, stop[i], float(g.values[i]), float(f.values[i]), 0.0, size)
     return None
 
 

@@ -12,7 +12,9 @@ from pdesolve.marching.space import Space
 from pdesolve.marching.step import relative_to
 from pdesolve.patches.basis import basis_size
 from pdesolve.patches.cover import Patches
+from pdesolve.patches.frame import once
 from pdesolve.patches.partition import Partition
+from pdesolve.patches.planes import planes_of_data
 
 CELLS = {1: 4, 2: 2, 3: 2}  # root cells along the longest side
 MOST_LEVELS = 12  # of halvings for initial values, which may have jumps
@@ -24,6 +26,8 @@ HIGHEST = {
     2: 16,
     3: 13,
 }  # degrees that are tried, by dimension; beyond, tables and inverses rule the cost
+# Tolerance to which jumps of data are looked for: those of any size cost a patch at most.
+TIGHT = 1e-8
 PROBES = 4096  # points at which initial values are compared with what the patches make of them
 # Truncation between points is seen by the decay already: only what decay cannot see should count here.
 MISFIT = 1e3  # times the tolerance: values there that differ by more were not seen by the patches
@@ -33,7 +37,7 @@ def root_space(evolution: Evolution, q: int, cells: int | None = None) -> Space:
     """The root grid."""
     problem = evolution.problem
     seams = {seam.axis: seam for seam in problem.seams}
-    breaks = evolution.frame.breaks(cells or CELLS[evolution.dimension], tuple(seams))
+    breaks = evolution.frame.breaks(cells or CELLS[evolution.dimension], tuple(seams), _planes(evolution))
     shift = np.zeros((evolution.dimension, evolution.dimension))
     for axis, seam in seams.items():
         shift[axis] = seam.shift[:-1]
@@ -41,6 +45,16 @@ def root_space(evolution: Evolution, q: int, cells: int | None = None) -> Space:
     parts = len(evolution.frame.subdomains)
     partition = Partition.grid(breaks, periodic, parts, shift if shift.any() else None)
     return Space(evolution, Patches.over(evolution.frame, partition)[0], q)
+
+
+def _planes(evolution: Evolution) -> list[list[float]]:
+    """Where data jump or bend at all times, found once."""
+    frame = evolution.frame
+    return once(
+        evolution.memo,
+        ("planes", evolution.statement),
+        lambda: planes_of_data(frame, evolution.statement, TIGHT),
+    )
 
 
 def resolving(evolution: Evolution, q: int, tolerance: float, cells: int | None = None) -> Space:

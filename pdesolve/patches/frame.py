@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -19,6 +19,8 @@ from pdesolve.geometry.rules.subdivision import part_of
 
 T = TypeVar("T")
 
+# Of the extent: on a line, cells of any length are as good as others, and cost no more.
+CLOSE = 1e-6
 ALIGNED = 1e-9  # relative distance at which a boundary plane and a cell face coincide
 
 
@@ -119,8 +121,16 @@ class Frame:
                 return int(axis), float(y[0, int(axis)]), int(column[0].sign())
         return None
 
-    def breaks(self, cells: int, periodic: tuple[int, ...] = ()) -> list[np.ndarray]:
-        """Break points of the root grid: planes of the boundary, and about `cells` cells on the longest side."""
+    def breaks(
+        self, cells: int, periodic: tuple[int, ...] = (), planes: Sequence[Sequence[float]] = ()
+    ) -> list[np.ndarray]:
+        """Break points of the root grid: planes of the boundary, and about `cells` cells on the longest side.
+
+        Args:
+            cells: the number.
+            periodic: axes.
+            planes: more of them for every axis.
+        """
         d = self.domain.dimension
         marks: list[list[float]] = [[self.lower[i], self.upper[i]] for i in range(d)]
         for domain in dict.fromkeys((self.domain, *self.subdomains)):
@@ -134,6 +144,8 @@ class Frame:
         for i in range(d):
             # Planes closer than 2 % would make slivers of root cells; refinement resolves what lies between them.
             values = _merge(np.array(marks[i]), 0.02 * self.extent[i])
+            if planes:
+                values = _added(values, planes[i], (CLOSE if d == 1 else 0.02) * self.extent[i])
             target = width
             if i >= space:
                 target = self.extent[i] / cells
@@ -158,6 +170,14 @@ def once(memo: dict[Any, Any], key: tuple[Any, ...], make: Callable[[], T]) -> T
     if identity not in memo:
         memo[identity] = (make(), key)  # the key is kept, or its identity might be given away
     return memo[identity][0]  # type: ignore[no-any-return]
+
+
+def _added(values: np.ndarray, more: Sequence[float], gap: float) -> np.ndarray:
+    """Sorted values and those of `more` that are further than `gap` from all others."""
+    for value in more:
+        if np.abs(values - value).min() > gap and values[0] < value < values[-1]:
+            values = np.sort(np.append(values, value))
+    return values
 
 
 def _merge(values: np.ndarray, gap: float) -> np.ndarray:

@@ -71,12 +71,11 @@ def halve_where_data_hide(
     return patches, q
 
 
-def data_of(term: GridTerm) -> Data:
-    """The residual (b, m, c) of a term as a function of the place: sources and coefficients at once.
+def at_one_jet(operator: ResidualOperator) -> Callable[[Tensor, Tensor | None], Tensor]:
+    """The residual (n, c) of a term as a function of the place and the normal: sources and coefficients at once.
 
     It is taken at a random jet, the same at all places, of such a size that sources and the other terms are alike.
     """
-    operator = term.operator
     domain = operator.problem.domain
     lengths = domain.bounds[1] - domain.bounds[0]
     units = torch.stack([lengths.pow(-torch.tensor(alpha)).prod() for _, alpha in operator.slots])
@@ -92,6 +91,12 @@ def data_of(term: GridTerm) -> Data:
     # Without a common size, a strong source would hide a coefficient that varies, or the other way round.
     size = float((sources.abs().sum(0) / others.abs().sum(0)).nan_to_num(0.0, 0.0, 0.0).max())
     jet = jet * (size or 1.0)
+    return lambda x, normals: _values(operator, x, jet, normals)
+
+
+def data_of(term: GridTerm) -> Data:
+    """The residual (b, m, c) of a term at one jet, as a function of the points of a space."""
+    values = at_one_jet(term.operator)
 
     def data(space: Space, points: Points) -> Tensor:
         x = torch.split(space.coordinates(points), AT_ONCE)
@@ -100,7 +105,7 @@ def data_of(term: GridTerm) -> Data:
             # One direction for all: the corner of a square under ∂u/∂n = 0 is no jump of the data.
             direction = torch.full_like(points.normals, 1 / math.sqrt(points.normals.shape[-1]))
             normals = torch.split(direction.flatten(0, 1), AT_ONCE)
-        found = [_values(operator, part, jet, normal) for part, normal in zip(x, normals, strict=True)]
+        found = [values(part, normal) for part, normal in zip(x, normals, strict=True)]
         return torch.cat(found).view(*points.weight.shape, -1)
 
     return data
@@ -167,6 +172,7 @@ class Look:
     Attributes:
         seen: (e, c) root mean square misfit at the points of the fit.
         between: (e, c) mean misfit at the others.
+        net: (e, c) misfit of the mean over the others.
         spread: (e, d, c) standard deviation of where the data are large, over the half width of the patch.
         part: (e,) of all of the domain or the boundary.
         size: (c,) mean absolute values.
@@ -175,6 +181,7 @@ class Look:
 
     seen: Tensor
     between: Tensor
+    net: Tensor
     spread: Tensor
     part: Tensor
     size: Tensor
@@ -183,7 +190,7 @@ class Look:
     @classmethod
     def at(cls, space: Space, own: Sequence[Known], others: Sequence[Known]) -> Look:
         """Fit what is known of the data at the points of the solve on every patch, and look at others."""
-        seen, between, size = torch.zeros(3, len(space.patches), space.unknowns, dtype=torch.float64)
+        seen, between, net, size = torch.zeros(4, len(space.patches), space.unknowns, dtype=torch.float64)
         part = torch.zeros(len(space.patches), dtype=torch.float64)
         largest = torch.zeros(space.unknowns, dtype=torch.float64)
         spread = torch.ones(len(space.patches), space.dimension, space.unknowns, dtype=torch.float64)
@@ -197,13 +204,15 @@ class Look:
             part[points.cells] = space.volume_weights(points).sum(1)
         for points, values in others:
             weight = points.weight.square()[..., None]
-            between[points.cells] = (weight * _misfit(space, points, fit, values)).sum(1) / weight.sum(1)
+            missed = _misfit(space, points, fit, values)
+            between[points.cells] = (weight * missed.abs()).sum(1) / weight.sum(1)
+            net[points.cells] = ((weight * missed).sum(1) / weight.sum(1)).abs()
             spread[points.cells] = _spread(space, points, values)
             values = torch.where(weight > 0, values.abs(), 0.0)
             size[points.cells] = (weight * values).sum(1) / weight.sum(1)
             largest = torch.maximum(largest, values.amax((0, 1)))
         part = part / part.sum()
-        return cls(seen, between, spread, part, part @ size, largest)
+        return cls(seen, between, net, spread, part, part @ size, largest)
 
     def hidden(self, tol: float) -> np.ndarray:
         """Axes (e, d) to halve: of patches in which data do more between the points than at them, enough to matter."""
@@ -211,6 +220,9 @@ class Look:
         exact = self.between > ROUNDING * self.largest
         narrow = (self.between > HIDDEN * self.seen) & (share > NOTICED * tol) & exact
         local = (share > NOTICED * max(tol, ROUGHLY)) & exact
+        # A net source that is missing is felt everywhere, however small what it does nearby.
+        missing = self.part[:, None] * self.net / self.size.clamp_min(torch.finfo(self.size.dtype).tiny)
+        local |= (missing > NOTICED * tol) & exact
         small = self.spread < LOCAL  # (e, d, c)
         unclear = narrow & ~small.any(1)
         return np.asarray((small & (narrow | local)[:, None] | unclear[:, None]).any(2))
@@ -235,7 +247,7 @@ def _deviation(t: Tensor, weight: Tensor) -> Tensor:
 
 
 def _misfit(space: Space, points: Points, fit: Tensor, values: Tensor) -> Tensor:
-    """Absolute misfits (b, m, c) of a fit (p,) to values."""
+    """Misfits (b, m, c) of a fit (p,) to values."""
     own = space.coefficients_on(fit, points.cells)
     table = space.value_table(points).expand(len(own), -1, -1)
-    return (torch.einsum("bmk,buk->bmu", table, own) - values).abs()
+    return torch.einsum("bmk,buk->bmu", table, own) - values

@@ -136,7 +136,7 @@ class _Maker:
     def make(self) -> Surrogate:
         """The whole of it."""
         # A wrong statement is told now, before many solves.
-        require_sound(self._at(self.box.centre))
+        require_sound(self._at(self.box.centre), self.tol)
         mixture = self._common(None, [self.box.centre, *self.corners])
         for _ in range(MOST_SPACES):
             try:

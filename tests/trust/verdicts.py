@@ -32,7 +32,10 @@ def require_right(problem: Problem, tol: float, seconds: float = 20.0) -> None:
 
 def require_right_or_refused(problem: Problem, tol: float, seconds: float = 20.0) -> None:
     """Not verified and wrong."""
-    solution = solve(problem, tol=tol, time_limit=seconds)
+    try:
+        solution = solve(problem, tol=tol, time_limit=seconds)
+    except ProblemError:
+        return
     assert not solution.converged or solution.relative_l2_error() <= MISSED * tol
 
 

@@ -187,3 +187,10 @@ def test_a_round_source_of_little_size():
 
     equation = lambda u, x, y: -laplace(u) - 1 - where(x * x + y * y < 0.43**2, 1e-4, 0.0)  # noqa: E731
     require_right(with_values(equation, exact, plate), 1e-6)
+
+
+def test_the_tail_of_a_peak_on_a_wall_is_as_good_as_zero():
+    """Values of 1e-272 were refused as beyond double precision, though the source is of size one."""
+    exact = lambda x: exp(-(((x - 0.5) / 0.02) ** 2))  # noqa: E731
+    equation = lambda u, x: u.xx - (4 * (x - 0.5) ** 2 / 1.6e-7 - 2 / 4e-4) * exact(x)  # noqa: E731
+    require_right(with_values(equation, exact), 1e-5)

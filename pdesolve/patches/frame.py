@@ -121,6 +121,15 @@ class Frame:
                 return int(axis), float(y[0, int(axis)]), int(column[0].sign())
         return None
 
+    def _marks(self) -> list[list[float]]:
+        """For every axis both ends, and the planes of the boundary and of interfaces."""
+        marks: list[list[float]] = [[a, b] for a, b in zip(self.lower, self.upper, strict=True)]
+        for domain in dict.fromkeys((self.domain, *self.subdomains)):
+            for piece in domain.pieces:
+                if (plane := self.plane(piece)) is not None:
+                    marks[plane[0]].append(plane[1])
+        return marks
+
     def breaks(
         self, cells: int, periodic: tuple[int, ...] = (), planes: Sequence[Sequence[float]] = ()
     ) -> list[np.ndarray]:
@@ -132,20 +141,19 @@ class Frame:
             planes: more of them for every axis.
         """
         d = self.domain.dimension
-        marks: list[list[float]] = [[self.lower[i], self.upper[i]] for i in range(d)]
-        for domain in dict.fromkeys((self.domain, *self.subdomains)):
-            for piece in domain.pieces:
-                if (plane := self.plane(piece)) is not None:
-                    marks[plane[0]].append(plane[1])
+        marks = self._marks()
         space = self.domain.space_dimension
         # Time has units of its own, so that its cells are not compared with those in space.
         width = self.extent[:space].max() / cells
+        closest = 0.02
+        if d == 1:
+            closest = CLOSE
         result = []
         for i in range(d):
             # Planes closer than 2 % would make slivers of root cells; refinement resolves what lies between them.
             values = _merge(np.array(marks[i]), 0.02 * self.extent[i])
             if planes:
-                values = _added(values, planes[i], (CLOSE if d == 1 else 0.02) * self.extent[i])
+                values = _added(values, planes[i], closest * self.extent[i])
             target = width
             if i >= space:
                 target = self.extent[i] / cells

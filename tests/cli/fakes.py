@@ -70,6 +70,9 @@ class FakeSolution:
             "device": "cpu",
         }
 
+    def verification_summary(self):
+        return {}
+
     def save(self, directory):
         torch.save({"value": self.value}, Path(directory) / "solution.pt")
 

@@ -463,11 +463,13 @@ def kind_of(kind: str, number: int) -> str:
 
 def numbered(seed: int, number: int, kind: str = MIXED) -> tuple[Problem, float]:
     """Problem `number` of a seed and a kind."""
+    # One name is in both lists.
+    makers = KINDS | EVOLUTIONS if kind == "evolutions" else EVOLUTIONS | KINDS
     kind = kind_of(kind, number)
     if kind == MIXED:
         return random_problem(Random(f"{seed}-{number}"))
     draw = Random(f"{kind}-{seed}-{number}")
-    return (KINDS | EVOLUTIONS)[kind](draw), 10 ** draw.uniform(*ROUGH)
+    return makers[kind](draw), 10 ** draw.uniform(*ROUGH)
 
 
 def measure(number: int, seed: int, limit: float, kind: str = MIXED) -> dict[str, Any]:

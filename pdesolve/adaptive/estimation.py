@@ -228,7 +228,7 @@ def reference(discrete: Discrete, norms: np.ndarray, tuning: Tuning = TUNING) ->
     return np.where(small & (norms <= tuning.vanishing * natural), natural, norms)
 
 
-def relative(error: np.ndarray, size: np.ndarray, least: float = TUNING.vanishing) -> np.ndarray:
+def relative(error: np.ndarray, size: np.ndarray, least: float | np.ndarray = TUNING.vanishing) -> np.ndarray:
     """Errors (u,) over norms; an unknown below `least` of the largest is measured against it, and zero against one.
 
     Where the norms come from `reference`, nothing but zero itself is below: `least` = 0.

@@ -150,6 +150,13 @@ class Evolution:
             return [guess]
         return mine
 
+    @cached_property
+    def begins(self) -> np.ndarray:
+        """Which unknowns (u,) begin with values that are more than rounding of the largest."""
+        values = self.initial(self.problem.domain.space.sample(PROBES, sampler="sobol", seed=0), 0)
+        size = values.square().mean(0).sqrt()
+        return (size > 10 * torch.finfo(size.dtype).eps * size.max()).numpy()
+
     def initial(self, x: Tensor, order: int) -> Tensor:
         """∂^order u/∂t^order (n, u) at the start, at points x (n, d) of space; 0 where nothing is prescribed.
 

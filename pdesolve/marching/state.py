@@ -69,6 +69,10 @@ class Track:
         self.stepper = Stepper(SemiDiscrete(space), self.stepper.method, self.stepper.interrupted)
 
 
+# Of the largest unknown: what is smaller and begins with nothing is zero but for rounding.
+VANISHING = 1e-12
+
+
 @dataclass(eq=False)
 class State:
     """How far a march has come.
@@ -163,8 +167,10 @@ class State:
 
     @property
     def estimates(self) -> np.ndarray:
-        """Relative errors (u,) so far."""
-        return relative(*np.sqrt(self.squares))
+        """Relative errors (u,) so far; what begins with values of its own is measured against itself, however small."""
+        error, size = np.sqrt(self.squares)
+        vanishing = np.where(self.coarse.space.evolution.begins, 0.0, VANISHING)
+        return relative(error, size, vanishing)
 
     @property
     def error(self) -> float:

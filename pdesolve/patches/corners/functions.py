@@ -12,8 +12,11 @@ from torch import Tensor
 from pdesolve.patches.corners.wedge import Power
 from pdesolve.statement.calculus import MultiIndex
 
-# Of the size of the domain: at the corner itself derivatives are infinite, and are those at this distance.
-NEAREST = 1e-30
+# Of the size of the domain: what is nearer is the corner itself, of which only values are known.
+NEAREST = 1e-14
+# Of the size of the domain: derivatives at the corner itself are infinite, and are those at this distance. Nearer, what
+# rounding leaves of the coefficients of a regular solution would be seen in them.
+BESIDE = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +45,17 @@ class CornerFunctions:
         del seen
         away = (y - self.place.to(y)).to(torch.complex128)
         zeta = (away * self.gradient.to(away)).sum(-1, keepdim=True)
-        zeta = torch.where(zeta.abs() < NEAREST, torch.full_like(zeta, NEAREST), zeta)
-        log = zeta.log()
+        corner = zeta.abs() < NEAREST
+        values = torch.where(corner, torch.finfo(y.dtype).tiny, zeta).log()
+        beside = torch.where(corner, BESIDE, zeta).log()
         by_order: dict[int, Tensor] = {}
         found = []
         for index in indices:
             order = sum(index)
             if order not in by_order:
+                log = beside
+                if order == 0:
+                    log = values
                 by_order[order] = self._derivatives(log, order)
             chain = self.gradient[0] ** index[0] * self.gradient[1] ** index[1]
             found.append((by_order[order] * chain.to(zeta)).real)

@@ -85,8 +85,12 @@ def _stated(problem: Problem) -> Jet:
 
 
 def largest_error(problem: Problem, expansion: Any) -> float | None:
-    """Relative L2 error of the worst unknown against `exact`; None where none has a size."""
-    errors = true_errors(problem, expansion, expansion.jet, "l2")
+    """Relative L2 error of the worst unknown against `exact`; None where none has a size, or it cannot be evaluated."""
+    try:
+        errors = true_errors(problem, expansion, expansion.jet, "l2")
+    except (ArithmeticError, ValueError):
+        # It may be no function at these constants, as beyond a fold; a history must not end the solve.
+        return None
     if errors is None or not bool(errors.isfinite().any()):
         return None
     return float(errors[errors.isfinite()].max())

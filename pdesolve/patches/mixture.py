@@ -211,6 +211,13 @@ class PartitionedMixture:
             return ()
         return tuple(self.rotation @ corner.place for corner in self.enrichment.corners)
 
+    @property
+    def has_infinite_energy(self) -> bool:
+        """Whether values jump at a corner, beside which |∇u|² ~ r^-2 has no integral."""
+        if self.enrichment is None:
+            return False
+        return any(min(corner.exponents) <= 0 for corner in self.enrichment.corners)
+
     def quadrature(self, problem: Problem) -> tuple[Tensor, Tensor]:
         """Gauss points (n, d) and weights (n,) on the patches."""
         return self.quadrature_on(problem.domain, problem)

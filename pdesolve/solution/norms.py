@@ -43,7 +43,13 @@ def estimated_errors(
         beside: the finer one, and σ, the part of the error that both share.
         norm: one of `runs.goal.NORMS`.
         absolute: in the units of the unknown: the root mean square, or the largest; not of "h1".
+
+    Returns:
+        The errors; infinite in a norm that is itself, and NaN of an unknown that has no size in it.
     """
+    # Two solutions that share the function of a jump differ by little there.
+    if norm == "h1" and getattr(expansion, "has_infinite_energy", False):
+        return torch.full((len(problem.unknowns),), torch.inf, dtype=torch.float64)
     # The finer one has the smaller patches, whose points resolve both.
     found = _errors(problem, beside.expansion, expansion.jet, beside.expansion.jet, norm, absolute)
     return found / (1 - beside.shared**0.5)

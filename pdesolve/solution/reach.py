@@ -62,7 +62,7 @@ def errors_of(problem: Problem, goal: Goal, answer: Answer) -> tuple[Tensor, Ten
         return torch.full_like(found, math.nan), sized
     if goal.norm != "l2":
         estimates = estimated_errors(problem, answer.expansion, answer.verification, goal.norm)
-        sized = estimates.isfinite()
+        sized = ~estimates.isnan()
         found = torch.where(sized, estimates, found)
     if goal.absolute:
         estimates = estimated_errors(problem, answer.expansion, answer.verification, goal.norm, absolute=True)

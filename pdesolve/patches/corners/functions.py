@@ -40,6 +40,11 @@ class CornerFunctions:
     def __len__(self) -> int:
         return len(self.powers)
 
+    @property
+    def exponents(self) -> tuple[float, ...]:
+        """λ of the functions."""
+        return tuple(power.exponent for power in self.powers)
+
     def table(self, y: Tensor, indices: Sequence[MultiIndex], seen: Tensor | None = None) -> Tensor:
         """Derivatives β (a of them) of all functions at points y (..., 2): (a, ..., n); there is but one sector."""
         del seen
@@ -83,7 +88,7 @@ class CornerFunctions:
         return {
             "place": self.place,
             "gradient": torch.view_as_real(self.gradient),
-            "exponents": [power.exponent for power in self.powers],
+            "exponents": list(self.exponents),
             "factors": [[power.factor.real, power.factor.imag] for power in self.powers],
             "logs": [power.log for power in self.powers],
             "radius": self.radius,

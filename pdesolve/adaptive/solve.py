@@ -112,6 +112,7 @@ class AdaptiveLoop:
         self.rows = 0  # of the history
         self.current: Discrete | None = None
         self.before: Discrete | None = None
+        self.measured: dict[str, float] = {}  # true error of the level, for the history alone
         self.condition: float | None = None  # of the rows of the last verification on the same patches
 
     def run(self) -> Answer:
@@ -164,6 +165,7 @@ class AdaptiveLoop:
         self.before = self.current
         self.current = solution
         level = Level(self.space, solution, self.residual_goal, self.rows + 1)
+        self.measured = self.monitor.measured(partial(self.strategy.expansion, solution))
         self._record(level, None)
         return level
 
@@ -264,5 +266,5 @@ class AdaptiveLoop:
             estimate=estimate,
             residual=level.residual,
             steps=level.current.steps,
-            **self.monitor.measured(partial(self.strategy.expansion, level.current)),
+            **self.measured,
         )

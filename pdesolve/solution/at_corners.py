@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import SolveError
-from pdesolve.solution.growth import BLUR, no_integral, no_value
+from pdesolve.solution.growth import AGREED, BLUR, no_integral, no_value
 from pdesolve.solution.regions import Region
 from pdesolve.solution.values import Values
 
@@ -77,7 +77,10 @@ def _growth(means: Tensor) -> float:
 
 
 def _rings(values: Values, region: Region) -> Iterator[tuple[Tensor, Tensor]]:
-    """Corners (2,) in the closed region, and values (k, n, m) at n places of each of k rings around them."""
+    """Corners (2,) in the closed region, and values (k, n, m) at n places of each of k rings around them.
+
+    Values in which the solutions do not agree are 0.
+    """
     for place in getattr(values.solution.approximator, "singular_places", ()):
         found: list[tuple[Tensor, Tensor | None]] = []
         if region.on is None:
@@ -86,8 +89,9 @@ def _rings(values: Values, region: Region) -> Iterator[tuple[Tensor, Tensor]]:
             found += _along(region, place)
         for points, normals in found:
             if points.shape[1]:
-                flat = values.at(points.flatten(0, 1), normals)[0]
-                yield place, flat.view(*points.shape[:2], -1)
+                flat = values.at(points.flatten(0, 1), normals)
+                agreed = (flat[-1] - flat[0]).abs() <= AGREED * flat[0].abs()
+                yield place, torch.where(agreed, flat[0], 0.0).view(*points.shape[:2], -1)
 
 
 def _size(region: Region) -> float:

@@ -29,7 +29,10 @@ KNOWN = 0.02
 BLUR = 0.1
 # Part of the dimension that the smaller value must have, too: r^-1/2 with its next term r^1/2 has 0.4 and 0.7.
 MOSTLY = 0.75
-# A ring of fewer points has no mean worth the name; a patch of 12 points along an edge has three in a quarter of it.
+# Of a value, by which two solutions may differ where its power is known: a ring lies beside the patch that is not. What
+# a solution that is regular at a corner has there of a power is rounding, and differs by as much as it is.
+AGREED = 0.1
+# A ring of fewer points has no mean worth the name.
 IN_A_RING = 3
 
 
@@ -51,14 +54,15 @@ def require_integrable(
     """
     for one in range(f.shape[2]):
         sizes = f[0, :, one].abs()
-        parts = torch.stack([(f[1, :, one] - f[0, :, one]) * weights, sizes * weights])
+        changes = f[1, :, one] - f[0, :, one]
+        parts = torch.stack([changes * weights, sizes * weights])
         of_patch = parts.new_zeros(2, int(patch.max()) + 1).index_add_(1, patch, parts).abs()
         worst = int(of_patch[0].argmax())
         if of_patch[0, worst] <= KNOWN * of_patch[1, worst]:
             continue
         there = (patch == worst).nonzero()[:, 0]
         place = points[there[sizes[there].argmax()]]
-        power = growth(points, sizes, weights, patch, place)
+        power = growth(points, sizes, changes.abs(), weights, patch, place)
         if power is not None and power[1] >= dimension - BLUR and power[0] >= MOSTLY * dimension:
             raise SolveError(no_integral(name, power[1], place))
 
@@ -78,11 +82,12 @@ def require_bounded(values: Values, region: Region, change: Tensor, place: tuple
     if not bool((change > KNOWN).any()):
         return
     points, normals, weights = next(region.rules())
-    f = values.at(points, normals)[0].abs().nan_to_num(0.0)
+    f, finer = values.at(points, normals).nan_to_num(0.0)
     patch = patch_numbers(values.solution.approximator, points)
     at = torch.tensor(place, dtype=torch.float64)
-    for sizes in f[:, change > KNOWN].unbind(1):
-        power = growth(points, sizes, weights, patch, at)
+    for one in (change > KNOWN).nonzero()[:, 0].tolist():
+        changes = (finer[:, one] - f[:, one]).abs()
+        power = growth(points, f[:, one].abs(), changes, weights, patch, at)
         if power is not None and power[0] > BLUR:
             raise SolveError(no_value(region.name, power[1], at))
 
@@ -108,7 +113,7 @@ def _written(place: Tensor) -> str:
 
 
 def growth(
-    points: Tensor, sizes: Tensor, weights: Tensor, patch: Tensor, place: Tensor
+    points: Tensor, sizes: Tensor, changes: Tensor, weights: Tensor, patch: Tensor, place: Tensor
 ) -> tuple[float, float] | None:
     """Two values of b where |f| ~ r^-b towards a place, the smaller first; None where no power is seen.
 
@@ -118,6 +123,7 @@ def growth(
     Args:
         points: (n, d), those of a rule.
         sizes: |f| there (n,).
+        changes: by how much the two solutions differ in it (n,).
         weights: of the rule (n,).
         patch: numbers (n,) of the patches that the points lie in.
         place: (d,), where |f| is largest.
@@ -129,6 +135,8 @@ def growth(
     if inner * 2**RINGS > float(distance.max()):
         return None
     mean = _means(distance, sizes, weights.abs(), inner)
+    if bool((_means(distance, changes, weights.abs(), inner) > AGREED * mean).any()):
+        return None
     falls = -mean.diff()
     if not bool((mean > 0).all() and (falls > 0).all()):
         return None

@@ -20,6 +20,7 @@ from pdesolve import (
     Mean,
     Minimum,
     Neumann,
+    Polygon,
     Probe,
     Problem,
     ProblemError,
@@ -329,6 +330,15 @@ def test_what_grows_is_seen_where_patches_only_shrink():
         solution.maximum(lambda T: abs(T.y))
 
 
+def test_rounding_at_a_corner_grows_to_nothing():
+    """u = x is regular there: what is left of its singular functions is 1e-10, and no power of r."""
+    bent = Polygon([(0, 0), (1, 0), (1, 1), (-1, 1), (-1, -1), (0, -1)])
+    problem = Problem(bent, lambda u: -laplace(u), [Dirichlet(lambda x: x, on=bent.boundary)])
+    solution = solve(problem, tol=1e-4)
+    assert abs(solution.maximum(lambda u: u.y)) < 1e-4
+    assert abs(solution.integral(lambda u: u.xx**2)) < 1e-8
+
+
 def test_only_what_is_unbounded_is_taken_for_a_power():
     s = torch.rand(20_000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     place = torch.tensor([0.5, 0.5], dtype=torch.float64)
@@ -336,7 +346,10 @@ def test_only_what_is_unbounded_is_taken_for_a_power():
     patch = (r > 0.02).long()
 
     def power(sizes):
-        return growth(s, sizes, torch.ones_like(r), patch, place)
+        return growth(s, sizes, 0.05 * sizes, torch.ones_like(r), patch, place)
 
     assert power((-((r / 0.1) ** 2)).exp()) is None  # a peak that its patch does not resolve
     assert power(1 + 0.1 / r)[1] == pytest.approx(1, abs=0.1)
+    assert (
+        growth(s, 1 / r, 0.5 / r, torch.ones_like(r), patch, place) is None
+    )  # two solutions do not agree on it

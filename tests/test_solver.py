@@ -25,6 +25,7 @@ from pdesolve import (
     laplace,
     solve,
 )
+from pdesolve.adaptive.solve import solve_adaptively
 from pdesolve.benchmarking.variants import VARIANTS
 from pdesolve.errors import ProblemError, SolveError, UsageError
 from pdesolve.methods import METHODS
@@ -391,3 +392,19 @@ def test_without_dask_a_sentence_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UsageError, match=r'pip install "pdesolve\[cluster\]"'):
         solve(load_problem(FOLDER / "poisson_1d.py"), client="tcp://nowhere:1")
+
+
+def test_the_history_tells_the_true_error_of_every_level_and_measures_it_once():
+    problem = load_problem(FOLDER / "helmholtz_2d.py")
+    monitor = Monitor()
+    counted = []
+    solution = solve(problem, tol=1e-5, monitor=monitor, on_record=lambda row: counted.append(row["error"]))
+    assert len(counted) > 2
+    assert counted[0] > counted[-1] == pytest.approx(solution.relative_l2_error(), rel=1e-6)
+    before = monitor.true_error
+    calls = []
+    monitor.true_error = lambda expansion: calls.append(1) or before(expansion)
+    found = solve_adaptively(problem, 1e-5, monitor)
+    assert found.converged
+    # The last level has two rows: as it was reached, and with the estimate that verified it.
+    assert len(calls) == len(counted) // 2 - 1

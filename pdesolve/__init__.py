@@ -4,10 +4,14 @@ Everything public is imported on first use, so that `pdesolve --help` needs no t
 things for type checkers and editors; a test compares the two.
 """
 
+import logging
 import os
 from importlib import import_module
 
 __version__ = "0.1.0"
+
+# INFO: each level, slab or iteration. DEBUG: each decision, such as a refused step. Silent unless a program listens.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 # Threads that wait by spinning starve each other on a busy machine: the same solve was seen to take more than
 # twice as long. Read by OpenMP when torch loads; a value that the user has set stays.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from pdesolve.runs.answer import Answer
 from pdesolve.runs.cluster import connected
 from pdesolve.runs.goal import Goal
 from pdesolve.runs.monitor import Monitor
+from pdesolve.runs.random_numbers import drawing_from
 from pdesolve.runs.ranks import number_of_processes
 from pdesolve.runs.wording import named
 from pdesolve.solution.norms import largest_error
@@ -31,6 +33,7 @@ from pdesolve.statement.evolving import cannot_march
 from pdesolve.statement.initial_values import is_ordinary
 from pdesolve.statement.problem import Problem
 
+LOG = logging.getLogger(__name__)
 # Order of a patch: in the plane one of order 60 has 3,721 unknowns and a dense block of 110 MB.
 HIGHEST_SETTING = 60
 MOST_CELLS = 250_000  # patches asked for: as many as the unknowns that are allowed by default
@@ -114,13 +117,13 @@ def solve(
     if problem.exact is not None:
         monitor.true_error = partial(largest_error, problem)
     run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, configured, goal)
-    # Methods draw from generators of their own; this one is for modules and functions of the user.
-    torch.manual_seed(seed)
-    require_sound(problem, tol)
-    if method == "gmnm":
-        problem = with_borders(problem)
-    with _factored_on(client, monitor):
+    LOG.info("%s: method %s to %g", problem.name, method, tol)
+    with drawing_from(seed, run.device), _factored_on(client, monitor):
+        require_sound(problem, tol)
+        if method == "gmnm":
+            problem = with_borders(problem)
         answer: Answer = chosen.run(problem, run)
+    LOG.info("%s: %s", problem.name, answer.status)
     solution = Solution(
         problem,
         answer.expansion,

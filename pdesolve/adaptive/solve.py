@@ -8,6 +8,7 @@ first, and nothing is returned as converged without it. The exact solution is ne
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 
@@ -51,6 +52,8 @@ from pdesolve.patches.newton import Discrete
 from pdesolve.runs.answer import Answer, SecondSolution
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
+
+LOG = logging.getLogger(__name__)
 
 
 def solve_adaptively(
@@ -130,7 +133,7 @@ class AdaptiveLoop:
     def _loop(self, first: Discrete) -> Answer:
         state: State = self._level(first)
         while True:
-            match state, judge(state):
+            match state, self._judged(state):
                 case Level() as level, Refine(by):
                     state = self._next(self._marked(level, by))
                 case Level() as level, DemandContinuity():
@@ -149,6 +152,11 @@ class AdaptiveLoop:
                 case _, verdict:
                     return self._ended(state, verdict)
 
+    def _judged(self, state: State) -> Verdict:
+        verdict = judge(state)
+        LOG.debug("level %d: a %s makes the verdict %s", self.rows, type(state).__name__, verdict)
+        return verdict
+
     # ---------------------------------------------------------------- SOLVE and ESTIMATE
 
     def _next(self, marked: Marked) -> Level:
@@ -158,6 +166,13 @@ class AdaptiveLoop:
     def _solved(self, marked: Marked) -> Discrete:
         assert self.current is not None
         patches, q = self.space.refined(self.current, marked)
+        LOG.debug(
+            "refining: %d patches become %d, of degrees %d to %d",
+            len(self.current.assembly.patches),
+            len(patches),
+            q.min(),
+            q.max(),
+        )
         return self.strategy.solve(patches, q, self.current)
 
     def _level(self, solution: Discrete) -> Level:

@@ -13,6 +13,9 @@ class By(Enum):
     RESIDUAL = "residual of the rows"
     UNSEEN = "residual between the points of the solve"
 
+    def __repr__(self) -> str:
+        return self.value
+
 
 @dataclass(frozen=True)
 class Refine:

@@ -12,6 +12,7 @@ from pdesolve.approximators.approximator import as_dtype, dtype_name
 from pdesolve.approximators.autodiff_jet import AutodiffJet
 from pdesolve.errors import UsageError
 from pdesolve.runs.own_code import load_own
+from pdesolve.runs.random_numbers import drawing_from
 
 
 class _ScaledNetwork(AutodiffJet):
@@ -65,8 +66,8 @@ class ForeignNetwork(_ScaledNetwork):
             "seed": seed,
         }
         # Modules draw their parameters from torch's own generator.
-        torch.manual_seed(seed)
-        module = _instance(name, _load_class(name), offered).to(dtype)
+        with drawing_from(seed):
+            module = _instance(name, _load_class(name), offered).to(dtype)
         _check(module, name, inputs, outputs, dtype)
         super().__init__(_Scaled(module, outputs, dtype), inputs, outputs)
         self._settings = {"name": name, **offered, "dtype": dtype_name(dtype)}
@@ -111,9 +112,9 @@ class GivenNetwork(_ScaledNetwork):
         if isinstance(given, torch.nn.Module):
             module = copy.deepcopy(given)
         else:
-            torch.manual_seed(seed)
             offered = {"inputs": inputs, "outputs": outputs, "width": width, "lower": lower, "upper": upper}
-            module = _instance(name, given, {**offered, "seed": seed})
+            with drawing_from(seed):
+                module = _instance(name, given, {**offered, "seed": seed})
         if not isinstance(module, torch.nn.Module):
             message = f"{name} made a {type(module).__name__}; expected a torch.nn.Module"
             raise UsageError(message)

@@ -45,6 +45,7 @@ class Request:
     json: bool
     quiet: bool
     debug: bool
+    verbose: bool = False
     quantities: tuple[tuple[str, str], ...] = ()  # kind and what was written, as ("integral", "u@right")
     dask: str | None = None
     given: frozenset[str] = frozenset()

@@ -24,7 +24,7 @@ from pdesolve.cli.products import ProductsSoFar, check_file_names, check_suitabl
 from pdesolve.cli.progress import Show, progress
 from pdesolve.cli.request import Request
 from pdesolve.cli.values import duration, short
-from pdesolve.cli.warn import warnings_as_lines
+from pdesolve.cli.warn import log_as_lines, warnings_as_lines
 from pdesolve.errors import OutOfTimeError, UsageError
 from pdesolve.runs.memory import keep_freed_memory
 from pdesolve.runs.ranks import number_of_processes
@@ -82,7 +82,7 @@ def _of_this_process(request: Request, stack: contextlib.ExitStack) -> Request:
 def _run(request: Request, record: dict[str, Any]) -> int:
     record.update(request.known)
     keep_freed_memory()
-    with warnings_as_lines(request.quiet), sigterm_as_interrupt():
+    with warnings_as_lines(request.quiet), log_as_lines(request.verbose), sigterm_as_interrupt():
         session = _open(request, record)
         try:
             return session.run()

@@ -84,6 +84,9 @@ from pdesolve.errors import UsageError
 @click.option("--force", is_flag=True, help="Replace the results in --out.")
 @click.option("--json", is_flag=True, help="Print one JSON object instead of the table.")
 @click.option("--quiet", "-q", is_flag=True, help="Print the answer only: no progress, warnings or table.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Tell each decision: what a level refines, why a step is refused."
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def solve(context: click.Context, **options: Any) -> int:
@@ -99,6 +102,13 @@ def solve(context: click.Context, **options: Any) -> int:
     return run(Request(**options, quantities=asked, given=frozenset(given)), context.obj)
 
 
+_EXCLUSIVE = (
+    ("times", "steps", "--times names the times and --steps spreads them evenly: give one of them"),
+    ("resume", "force", "--resume continues a run and --force replaces it: give one of them"),
+    ("quiet", "verbose", "--quiet prints the answer only and --verbose every decision: give one of them"),
+)
+
+
 def _check(options: dict[str, Any]) -> None:
     limit = options["time_limit"]
     if limit is not None and not (math.isfinite(limit) and limit > 0):
@@ -107,9 +117,6 @@ def _check(options: dict[str, Any]) -> None:
     if not 0 <= options["seed"] < 2**32:
         message = f"--seed {options['seed']}: expected a whole number from 0 to 4294967295"
         raise UsageError(message)
-    if options["times"] is not None and options["steps"] is not None:
-        message = "--times names the times and --steps spreads them evenly: give one of them"
-        raise UsageError(message)
-    if options["resume"] and options["force"]:
-        message = "--resume continues a run and --force replaces it: give one of them"
-        raise UsageError(message)
+    for first, second, message in _EXCLUSIVE:
+        if options[first] not in (None, False) and options[second] not in (None, False):
+            raise UsageError(message)

@@ -1,8 +1,9 @@
-"""Warnings as calm lines on standard error, each once."""
+"""Warnings as calm lines on standard error, each once; and the log, where it is asked for."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import warnings
 from collections.abc import Iterator
 from typing import Literal
@@ -30,3 +31,29 @@ def warnings_as_lines(quiet: bool) -> Iterator[None]:
             warnings.simplefilter(action, kind)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
+
+
+class _Lines(logging.Handler):
+    """Records as dim lines on standard error; a live bar on a terminal stays below them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one."""
+        click.echo(click.style(f"  {record.getMessage()}", dim=True), err=True)
+
+
+@contextlib.contextmanager
+def log_as_lines(verbose: bool) -> Iterator[None]:
+    """Show what the package logs, every decision of it, while the block runs; nothing unless asked for."""
+    if not verbose:
+        yield
+        return
+    log = logging.getLogger("pdesolve")
+    lines = _Lines()
+    before = log.level
+    log.addHandler(lines)
+    log.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        log.removeHandler(lines)
+        log.setLevel(before)

@@ -9,10 +9,12 @@ dies out like the layer it belongs to lasts for about t. Whether it does is not 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+LOG = logging.getLogger(__name__)
 SHORTEST = 1e-15  # of the interval
 DIVERGED = 0.4  # times its length: a slab on which Newton's iteration did not converge
 COARSE_TRIES = 3  # slabs in a row on which it did not: patches may be too coarse for the iteration
@@ -200,6 +202,22 @@ def judge(numbers: Numbers, tuning: Tuning) -> Verdict:
         if verdict is not None:
             return verdict
     return accepted(numbers, tuning)
+
+
+def tell_refused(time: float, numbers: Numbers, verdict: Retry) -> None:
+    """Log why a slab was not taken, and what is tried next."""
+    LOG.debug(
+        "the slab of length %.3g from t = %g is refused: Newton converged %s, error in time %.2g, "
+        "unresolved patches %d, unseen %.2g; next length %.3g, smaller patches %s",
+        numbers.length,
+        time,
+        numbers.converged,
+        numbers.time_error,
+        numbers.unresolved,
+        numbers.unseen,
+        verdict.length,
+        verdict.refine,
+    )
 
 
 def everywhere(numbers: Numbers) -> bool:

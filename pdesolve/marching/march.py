@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import OutOfTimeError, ProblemError, SolveError
-from pdesolve.marching.control import Accept, Numbers, Retry, Stop, Tuning, judge
+from pdesolve.marching.control import Accept, Numbers, Retry, Stop, Tuning, judge, tell_refused
 from pdesolve.marching.evolution import MOST_ORDER, Evolution, missing_starts, rate_vanishes_at_the_start
 from pdesolve.marching.expansion import CollocatedMixture
 from pdesolve.marching.first_mesh import cheapest, resolving
@@ -82,14 +82,13 @@ class March:
         evolution = Evolution.of(self.problem)
         self.evolution = replace(evolution, breaks=breaks_of(evolution, self.tol))
         self.interval = self.problem.domain.time
-        linear = self.evolution.statement.linear and is_linear(self.evolution)
+        self.linear = self.evolution.statement.linear and is_linear(self.evolution)
         self.q = self.settings.get("degree") or _chosen(DEGREES[self.evolution.dimension], self.tol)
         self.stages = _chosen(STAGES, self.tol)
         slabs = 8
-        if linear:
+        if self.linear:
             self.stages = _chosen(STAGES_OF_LINEAR, self.tol)
             slabs = 1
-        self.linear = linear
         self.first_length = self.interval.length / self.settings.get("slabs", slabs)
         self.lasting = self.interval.length
         self._places: UnseenPlaces | None = None
@@ -147,6 +146,7 @@ class March:
             if isinstance(verdict, Stop):
                 return verdict.why
             if isinstance(verdict, Retry):
+                tell_refused(state.time, trial.numbers, verdict)
                 tries = tries.after(trial.numbers, verdict)
                 why = self._prepare(state, trial, verdict)
                 if why is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from pdesolve.runs.wording import named
 
 Result = TypeVar("Result")
 State = dict[str, Any] | Callable[[], dict[str, Any]]
+
+LOG = logging.getLogger(__name__)
 
 # Seconds, or share of the limit if that is more, by which a first step that has nothing to fall back on may pass the
 # limit: limits are to be kept to within 2 s or 10 %, and what follows takes some of that.
@@ -71,11 +74,14 @@ class Monitor:
         """Append one history row; `seconds` is added."""
         row = {"seconds": self.seconds, **row}
         self.history.append(row)
+        if LOG.isEnabledFor(logging.INFO):
+            LOG.info("%s", in_words(row))
         if self.on_record is not None:
             self.on_record(row)
 
     def note(self, sentence: str) -> None:
         """Tell something beside the history."""
+        LOG.info("%s", sentence)
         if self.on_note is not None:
             self.on_note(sentence)
 
@@ -142,6 +148,16 @@ class Monitor:
         if self.on_checkpoint is not None and (force or due):
             self._last_checkpoint = self.seconds
             self.on_checkpoint({"seconds": self.seconds, "history": self.history, **made(state)})
+
+
+def in_words(row: dict[str, Any]) -> str:
+    """A history row as `level 3, unknowns 1204, predicted 3.2e-05`, for a log."""
+    known = {name: value for name, value in row.items() if value is not None and name != "seconds"}
+    return ", ".join(f"{name} {_short(value)}" for name, value in known.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def made(state: State) -> dict[str, Any]:

@@ -101,3 +101,12 @@ def test_on_a_terminal_one_live_line_comes_and_goes():
     )
     assert "solving my_poisson" not in text
     assert "\x1b" not in done.stdout
+
+
+@pytest.mark.usefixtures("fake")
+def test_verbose_prints_the_log_and_leaves_it_as_it_was(run):
+    assert "iteration 2, loss 4.73" in run("solve", "my_poisson.py", "--verbose", "--set", "iterations=3").err
+    assert "iteration 2, loss 4.73" not in run("solve", "my_poisson.py", "--set", "iterations=3").err
+    refused = run("solve", "my_poisson.py", "--verbose", "--quiet")
+    assert refused.code == 2
+    assert "give one of them" in refused.sentence

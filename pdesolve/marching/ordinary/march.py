@@ -9,6 +9,7 @@ estimate; where it exceeds the tolerance the march is repeated with a smaller to
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
 from pdesolve.statement.problem import Problem
 
+LOG = logging.getLogger(__name__)
 LOCAL = 0.1  # first tolerance of a step over that of the solution: errors of steps add up
 FINEST = 2e-15  # tolerance of a step: a digit above rounding
 LOOSEST = 3e-3  # what is solved more coarsely steps over too much to know its error
@@ -192,6 +194,13 @@ class March:
             if error <= self.local and self._missed(method, trial, t, end - t, start, error):
                 error = math.inf
             if error > self.local:
+                LOG.debug(
+                    "a step of %g from t = %g is refused: error %.2g, allowed %.2g",
+                    end - t,
+                    t,
+                    error,
+                    self.local,
+                )
                 step = (end - t) * min(max(factor, SHRINK), 0.7)
                 if step < SHORTEST_STEP * (last - first):
                     raise SolveError(_stuck(t, trial.met))

@@ -41,7 +41,11 @@ def stated(package):
 def test_every_dependency_has_a_row():
     extras = PROJECT["optional-dependencies"]
     wanted = [named(r) for r in PROJECT["dependencies"]]
-    wanted += [named(r) for extra in ("mesh", "gmsh", "cluster", "architectures") for r in extras[extra]]
+    wanted += [
+        named(r)
+        for extra in ("mesh", "gmsh", "cluster", "architectures", "xdmf", "data", "view")
+        for r in extras[extra]
+    ]
     assert set(wanted) == set(rows())
 
 

@@ -42,7 +42,7 @@ def check_suitable(domain: Any, vtk: str | None) -> None:
     """
     suffix = Path(vtk or "").suffix.lower()
     dimension = len(domain.space_coordinates)
-    if suffix in (".vtu", ".vtk", ".pvd") and dimension > _HIGHEST_SHOWN:
+    if suffix in (".vtu", ".vtk", ".pvd", ".xdmf") and dimension > _HIGHEST_SHOWN:
         message = f"--vtk {vtk}: ParaView cannot show {dimension} space dimensions; choose .npz or .csv"
         raise UsageError(message)
     # A line and its times are a surface, which one file holds.

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from pdesolve.errors import SolveError, UsageError
+from pdesolve.errors import SolveError
 from pdesolve.output.cells import OutputMesh
+from pdesolve.runs.extras import needed
 
 # Gmsh's numbers of triangles and tetrahedra.
 _CELLS = {2: 2, 3: 4}
@@ -31,11 +32,7 @@ def refilled(mesh: OutputMesh) -> OutputMesh:
         UsageError: the extra is not installed.
         SolveError: Gmsh could not fill the boundary.
     """
-    try:
-        import gmsh
-    except (ImportError, OSError) as error:
-        message = f"--mesher gmsh needs the package gmsh: pip install 'pdesolve[gmsh]' ({error})"
-        raise UsageError(message) from None
+    gmsh = needed("gmsh", "gmsh", "--mesher gmsh")
     gmsh.initialize(interruptible=False)
     try:
         gmsh.option.setNumber("General.Terminal", 0)

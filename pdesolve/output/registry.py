@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ class Format:
 
     summary: str
     writer: str
+    needs: str = ""  # a package of the extra of the same name as the ending
 
     def load(self) -> Any:
         """The function (solution, path, points=, steps=, time=, mesher=) -> paths written, the one to open first."""
@@ -33,6 +35,7 @@ WRITERS = {
     ".vtk": Format("legacy VTK, as .vtu for older readers", "vtk:write_vtu"),
     ".npz": Format("numpy: points, cells, times and values, in any dimension", "tables:write_npz"),
     ".csv": Format("a table of coordinates and values, in any dimension", "tables:write_csv"),
+    ".xdmf": Format("many times in one file with HDF5 beside it (extra xdmf)", "xdmf:write_xdmf", "h5py"),
 }
 # A point takes about 200 bytes of coordinates, values, gradient and residual: 2 GB, and as much again while written.
 MOST_POINTS = 10_000_000
@@ -84,11 +87,16 @@ def known_format(path: str | Path) -> Format:
     """The format of a file name.
 
     Raises:
-        UsageError: if the ending is not a known one.
+        UsageError: if the ending is not a known one, or needs a package that is not installed.
     """
     suffix = Path(path).suffix
     if suffix.lower() not in WRITERS:
         received = f"the ending '{suffix}'" if suffix else "no ending"
         msg = f"'{path}' has {received}, expected one of {' '.join(WRITERS)}: the ending chooses the format."
         raise UsageError(msg)
-    return WRITERS[suffix.lower()]
+    found = WRITERS[suffix.lower()]
+    # Before hours are spent on a solution that could not be written.
+    if found.needs and find_spec(found.needs) is None:
+        msg = f"'{path}' needs the package {found.needs}: pip install 'pdesolve[{suffix.lower()[1:]}]'"
+        raise UsageError(msg)
+    return found

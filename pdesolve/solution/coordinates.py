@@ -38,14 +38,19 @@ def at_coordinates(
         raise UsageError(message)
     tensors = _broadcast(coordinates)
     points = torch.stack([c.reshape(-1) for c in tensors], dim=1)
-    extent = domain.bounds[1] - domain.bounds[0]
-    inside = domain.contains(points, CLOSED * float(extent.max()))
+    inside = closed(domain, points)
     values = torch.full((len(points), len(names)), torch.nan, dtype=torch.float64)
     values[inside] = function(points[inside]).to(torch.float64)
     results = [_as_given(column.reshape(tensors[0].shape), coordinates) for column in values.unbind(1)]
     if len(names) == 1:
         return results[0]
     return dict(zip(names, results, strict=True))
+
+
+def closed(domain: Domain, points: Tensor) -> Tensor:
+    """Whether points (n, d) lie in the closed domain, (n,)."""
+    extent = domain.bounds[1] - domain.bounds[0]
+    return domain.contains(points, CLOSED * float(extent.max()))
 
 
 def _as_given(values: Tensor, coordinates: Sequence[Any]) -> Any:

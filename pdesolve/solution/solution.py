@@ -18,6 +18,7 @@ from pdesolve.solution import shown
 from pdesolve.solution.asked import Asked
 from pdesolve.solution.coordinates import at_coordinates
 from pdesolve.solution.files import approximator_from, approximator_state, read_solution, write_solution
+from pdesolve.solution.handed_on import HandedOn
 from pdesolve.solution.in_norms import InNorms
 from pdesolve.solution.measures import error_rule, is_trained, relative_l2
 from pdesolve.solution.modes import OfModes
@@ -36,7 +37,7 @@ RESIDUALS = 200_000
 
 
 @dataclass(eq=False)
-class Solution(OfModes, InNorms):
+class Solution(OfModes, InNorms, HandedOn):
     """An approximate solution with its provenance.
 
     Attributes:

@@ -137,14 +137,15 @@ class TermRows:
         return dF
 
     def sizes(self, dF: Tensor, order: int | None) -> Tensor:
-        """Largest |∂F/∂u_β| H^{-β} over points and slots (b, c), of one time derivative, or of all (None)."""
+        """Largest |∂F/∂u_β| H^{-β} over points and slots (b, u, c), of one time derivative, or of all (None)."""
         b, _, components, _ = dF.shape
-        size = dF.new_zeros(b, components)
+        size = dF.new_zeros(b, self.space.unknowns, components)
         for part, (_, reach) in zip(self.parts, self.tables, strict=True):
             scalar = part.unknown in self.space.evolution.scalars  # of another unit
             if not scalar and (order is None or part.order == order):
                 strength = dF[..., part.slots].abs() * reach[:, None, None, :]
-                size = torch.maximum(size, strength.amax((1, 3)))
+                mine = size[:, part.unknown]
+                size[:, part.unknown] = torch.maximum(mine, strength.amax((1, 3)))
         return size
 
     def matrices(self, dF: Tensor, depth: int) -> list[Tensor | None]:

@@ -12,7 +12,8 @@ count by their physical measure. Weights, with the half widths H of a patch, |H|
     size_e = max |∂F_e/∂u_β| H^{-β} of what has no time derivative,     ρ_e = max over patches of μ₀ʲ |M_j|
     equation e   w² = (quadrature weight) |H| / mean|H| / ρ_e²          (ρ_e: the median of size_e where no ∂_t is)
     f = √(|H| / mean|H|) min(max(1, max_e size_e/ρ_e), 1e3)             of faces the larger of both sides
-    conditions   10 f / (max |∂B/∂u_β| H^{-β})
+        (of an unknown without ∂_t no more than √(|H| / mean|H|) max_e size_e/ρ_e of that unknown)
+    conditions   10 / (max |∂B/∂u_β| H^{-β} / f)
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Linearised:
         system: where the rows are.
         pencil: A₀ᵀ w² M_j + (conditions), (e, n, n) for j = 0 … depth, in the whitened functions of the space.
         tests: of each block of rows, w² A₀ (b, m c, n).
-        face_weights: (f,) f of each face.
+        face_weights: (f, u) f of each face, for each unknown.
     """
 
     system: SemiDiscrete
@@ -65,7 +66,7 @@ class Linearised:
                 result.index_add_(1, rows.points.cells, part)
         faces = self.system.faces
         if len(faces):
-            weighted = jumps * self.face_weights[:, None, None] ** 2
+            weighted = jumps * self.face_weights[..., None] ** 2
             for cells, traces, sign in zip((faces.minus, faces.plus), faces.traces, (1.0, -1.0), strict=True):
                 part = torch.einsum("sfur,furk->sfuk", weighted, traces)
                 result.index_add_(1, cells, part.flatten(2), alpha=sign)
@@ -111,9 +112,8 @@ class SemiDiscrete:
         for rows, dF in zip(self.rows, sensitivities, strict=True):
             cells = rows.points.cells
             if rows.boundary:
-                size = self._boundary_sizes(rows, dF, depth, mu0)
+                size = self._boundary_sizes(rows, dF, depth, mu0, strength.unknowns[cells])
                 scale = torch.where(size > TINY, VALUE_WEIGHT / size.clamp_min(TINY), 0.0)
-                scale = scale * strength.patches[cells][:, None]
             else:
                 # Physical measure: a scale of each patch for itself makes waves unstable on uneven patches.
                 scale = space.share[cells].sqrt()[:, None] / strength.reference
@@ -130,7 +130,7 @@ class SemiDiscrete:
                     pencil[j].index_add_(0, cells, block)
             tests.append(_flat(test) * weight.flatten(1)[..., None])  # type: ignore[arg-type]
         # Continuity counts as much as the equation on the stronger side: unscaled, uneven patches are unstable.
-        faces = torch.maximum(strength.patches[self.faces.minus], strength.patches[self.faces.plus])
+        faces = torch.maximum(strength.unknowns[self.faces.minus], strength.unknowns[self.faces.plus])
         return Linearised(self, pencil, tests, faces)
 
     def _block(self, cells: Tensor, test: Tensor, matrix: Tensor) -> Tensor:
@@ -143,23 +143,33 @@ class SemiDiscrete:
 
     def _strengths(self, sensitivities: Sequence[Tensor], depth: int, mu0: float) -> _Strengths:
         components = self.rows[0].components
-        size = torch.zeros(len(self.space), components, dtype=torch.float64)
+        shape = (len(self.space), self.space.unknowns, components)
+        each = torch.zeros(shape, dtype=torch.float64)
         mass = torch.zeros(components, dtype=torch.float64)
         for rows, dF in zip(self.rows, sensitivities, strict=True):
             if rows.boundary:
                 continue
-            size[rows.points.cells] = rows.sizes(dF, 0)
+            each[rows.points.cells] = rows.sizes(dF, 0)
             for j in range(1, depth + 1):
-                mass = torch.maximum(mass, mu0**j * rows.sizes(dF, j).amax(0))
+                mass = torch.maximum(mass, mu0**j * rows.sizes(dF, j).amax((0, 1)))
+        size = each.amax(1)
         # Algebraic equations have no ∂_t to be measured by: the median of their sizes stands for it.
         reference = torch.where(mass > 0, mass, size.median(0).values).clamp_min(TINY)
         stiffness = (size / reference).amax(1).clamp(1.0, STIFFEST)
-        patches = self.space.share.sqrt() * stiffness
-        return _Strengths(reference, patches)
+        unknowns = stiffness[:, None].repeat(1, self.space.unknowns)
+        # Nothing but its own rows holds an unknown without ∂_t, as a pressure, whose gradient is far smaller than
+        # μ₀ u_t on a short slab: with faces as strong as those of u, its traces cancel to rounding.
+        own = (each / reference).amax(2)
+        own = torch.maximum(own, own.amax(0) / STIFFEST)
+        algebraic = torch.from_numpy(self.space.evolution.time_orders == 0) & (own.amax(0) > 0)
+        unknowns[:, algebraic] = torch.minimum(unknowns, own)[:, algebraic]
+        return _Strengths(reference, self.space.share.sqrt()[:, None] * unknowns)
 
     @staticmethod
-    def _boundary_sizes(rows: TermRows, dF: Tensor, depth: int, mu0: float) -> Tensor:
-        return torch.stack([mu0**j * rows.sizes(dF, j) for j in range(depth + 1)]).amax(0)
+    def _boundary_sizes(rows: TermRows, dF: Tensor, depth: int, mu0: float, strength: Tensor) -> Tensor:
+        """Max |∂B/∂u_β| H^{-β} / f (b, c), with f of the unknown u there (b, u)."""
+        sizes = torch.stack([mu0**j * rows.sizes(dF, j) for j in range(depth + 1)]).amax(0)
+        return (sizes / strength[..., None]).amax(1)
 
 
 def _flat(matrix: Tensor) -> Tensor:
@@ -169,7 +179,7 @@ def _flat(matrix: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Strengths:
-    """ρ_e (c,) of the components of the equation, and f (e,) of the patches."""
+    """ρ_e (c,) of the components of the equation, and f of each unknown in the patches (e, u)."""
 
     reference: Tensor
-    patches: Tensor
+    unknowns: Tensor

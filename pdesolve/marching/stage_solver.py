@@ -48,8 +48,8 @@ class Group:
     unknowns: Tensor
 
     def traces(self, traces: Tensor, weights: Tensor) -> Tensor:
-        """√2 f T of the patches, (b, u, g r, k), of T (2, f, u, r, k) and f (f,)."""
-        mine = traces[self.side, self.faces] * (2**0.5 * weights)[self.faces][..., None, None, None]
+        """√2 f T of the patches, (b, u, g r, k), of T (2, f, u, r, k) and f (f, u)."""
+        mine = traces[self.side, self.faces] * (2**0.5 * weights)[self.faces][..., None, None]
         return mine.transpose(1, 2).flatten(2, 3)
 
 

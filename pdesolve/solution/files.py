@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.checksum import checksum
 from pdesolve.solution.measures import is_trained
 from pdesolve.statement.borders import with_borders
-from pdesolve.statement.loading import load_problem
+from pdesolve.statement.loading import load_problem, write_statement
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.subdomains import subdomains_of
+from pdesolve.statement.written import UnknownSourceError
 from pdesolve.trained.exact_values import ExactValues
 
 FORMAT = "pdesolve solution 1"
@@ -38,11 +40,12 @@ def write_solution(
     """
     directory.mkdir(parents=True, exist_ok=True)
     # Without the problem file and its data, `solution.pt` could not be read again.
-    _copy_files(problem, directory)
+    stated = _copy_files(problem, directory, approximator)
     state = {
         **provenance,
         "format": FORMAT,
         "problem": problem.name,
+        "stated": stated,
         "constants": dict(problem.constants),
         "approximator": approximator_state(approximator),
         "verification": _verification_state(provenance.get("verification")),
@@ -64,9 +67,15 @@ def write_solution(
     return path
 
 
-def _copy_files(problem: Problem, directory: Path) -> None:
+def _copy_files(problem: Problem, directory: Path, approximator: Any) -> bool:
+    """Copy the problem file and all that it reads; whether there is such a file."""
     copies = {file.name: file for file in problem.domain.files}  # meshes, which are found by their name alone
     copies |= problem.files
+    stated = problem.source_path is not None
+    if not stated:
+        read = _state_problem(problem, directory, approximator)
+        stated = read is not None
+        copies |= read or {}
     # A problem file of the name of a result would be lost, were data copied over it.
     copies = {place: file for place, file in copies.items() if place not in (FILE, PROBLEM)}
     if problem.source_path is not None:
@@ -76,6 +85,30 @@ def _copy_files(problem: Problem, directory: Path) -> None:
         if file.resolve() != target.resolve():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
+    return stated
+
+
+def _state_problem(problem: Problem, directory: Path, approximator: Any) -> dict[str, Path] | None:
+    """Write the problem file of a problem that a notebook or a script made; None, and a warning, where none is known.
+
+    Returns:
+        What the file reads, by the paths from it.
+    """
+    path = directory / PROBLEM
+    try:
+        # A file of the user's own must not be lost.
+        if path.exists() and not (directory / FILE).exists():
+            message = f"{path} is there already, and was not saved with a solution"
+            raise UnknownSourceError(message)
+        saved = approximator_state(approximator)
+        return write_statement(problem, path, lambda again: _divided_as(saved, again))
+    except UnknownSourceError as error:
+        warnings.warn(
+            f"no copy of the problem is kept in {directory}: {error}. The solution is saved; pass the problem to "
+            f"load it, Solution.load('{directory}', problem)",
+            stacklevel=5,
+        )
+        return None
 
 
 def read_solution(directory: Path, problem: Problem | None) -> tuple[Problem, Any, dict[str, Any]]:
@@ -92,7 +125,10 @@ def read_solution(directory: Path, problem: Problem | None) -> tuple[Problem, An
     state = _read_state(directory)
     name = state.pop("problem")
     constants = state.pop("constants")
+    stated = state.pop("stated", True)  # solutions saved by earlier versions do not say it
     if problem is None:
+        if not stated:
+            raise UsageError(_no_copy(directory))
         problem = _load_copy(directory, constants)
         problem.name = name
     problem = _divided_as(state["approximator"], problem)
@@ -141,17 +177,20 @@ def _load_copy(directory: Path, constants: Mapping[str, float]) -> Problem:
     """Load the copy of the problem file, which may read data relative to its own folder or to the current one."""
     copy = (directory / PROBLEM).resolve()
     if not copy.is_file():
-        message = (
-            f"{directory} holds no {PROBLEM}, as the problem was defined outside of a file (in a notebook?): pass it, "
-            f"Solution.load('{directory}', problem)"
-        )
-        raise UsageError(message)
+        raise UsageError(_no_copy(directory))
     try:
         # The folder of the copy first: there, the data are those that were solved with.
         with contextlib.chdir(directory):
             return load_problem(copy, constants or None)
     except ProblemError:
         return load_problem(copy, constants or None)
+
+
+def _no_copy(directory: Path) -> str:
+    return (
+        f"{directory} holds no {PROBLEM} of the solution, as the problem was defined outside of a file whose source is "
+        f"known: pass it, Solution.load('{directory}', problem)"
+    )
 
 
 def _verification_state(beside: SecondSolution | None) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from pdesolve.runs.run_directory import problem_sha256
 from pdesolve.runs.wording import named
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.reading import files_beside, files_opened
+from pdesolve.statement.written import UnknownSourceError, difference, statement_of
 
 
 def load_problem(path: str | Path, params: Mapping[str, float] | None = None) -> Problem:
@@ -41,15 +42,50 @@ def load_problem(path: str | Path, params: Mapping[str, float] | None = None) ->
         UsageError: there is no such file, or it is no Python file.
         ProblemError: the file fails, or defines no problem; the sentence names file, line and cause.
     """
-    path = _existing(Path(path))
+    return _loaded(_existing(Path(path)), params)
+
+
+def _loaded(path: Path, params: Mapping[str, float] | None, folder: Path | None = None) -> Problem:
     with files_opened() as opened:
         problem = _find_problem(_run(path), path)
     if params:
         problem = problem.with_constants(_numbers(params))
     problem.name = path.stem
     problem.source_path = path.resolve()
-    problem.files = files_beside(path, opened)
+    problem.files = files_beside(path, opened, folder)
     return problem
+
+
+def write_statement(problem: Problem, path: Path, alike: Callable[[Problem], Problem]) -> dict[str, Path]:
+    """Write a file that states a problem which a notebook or a script made.
+
+    Args:
+        problem: without a file.
+        path: of the file.
+        alike: what becomes of the problem that the file states before it is solved.
+
+    Returns:
+        What the file reads, by the paths from it.
+
+    Raises:
+        UnknownSourceError: Python does not know the source, or what it says is not the problem.
+    """
+    text, folder = statement_of(problem)
+    part = path.with_name(f"{path.stem}_part.py")
+    try:
+        part.write_text(text, "utf-8")
+        again = _loaded(part, problem.constants, folder)
+        differs = difference(problem, alike(again))
+        if differs is not None:
+            message = f"what was run states another problem now ({differs} differs)"
+            raise UnknownSourceError(message)
+        part.replace(path)
+    except PdesolveError as error:
+        message = f"its statements do not run by themselves ({error})"
+        raise UnknownSourceError(message) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return again.files
 
 
 def _reduced(problem: Problem) -> tuple[Callable[..., Any], tuple[Any, ...]]:

@@ -53,13 +53,18 @@ def _hear(event: str, arguments: tuple) -> None:
         paths.append(os.fsdecode(path))
 
 
-def files_beside(problem: Path, opened: Iterable[str]) -> dict[str, Path]:
+def files_beside(problem: Path, opened: Iterable[str], folder: Path | None = None) -> dict[str, Path]:
     """The data files and modules of a problem file, by the path under which a copy of it finds its copies.
 
     A file below the folder of the problem file keeps its place relative to it, one that was given relative to the
     current folder that place. Any other file is found where it is, as long as it is there.
+
+    Args:
+        problem: the problem file.
+        opened: what it reads.
+        folder: the one that it stands for, where that is not its own.
     """
-    folder = problem.resolve().parent
+    folder = folder or problem.resolve().parent
     found: dict[str, Path] = {}
     for given in opened:
         file = Path(given).resolve()

@@ -190,14 +190,25 @@ class Partition:
 
         A point on a face belongs to the cell above it. Where the domain ends at the face there is no such cell: on
         re-entrant edges, and to rounding on any boundary. There, the cells a slack away in all directions are asked.
+        A point on the boundary of a sub-domain is as near to it as to the next one: where that has no cell there, such
+        as on the outer boundary of a block in a square, the cells of all are asked.
         """
+        if part is None:
+            return self._located_closed(points, np.zeros(len(points), dtype=np.int64))
+        found = self._located_closed(points, part)
+        for other in np.unique(self.part):
+            lost = np.flatnonzero(found < 0)
+            found[lost] = self._located_closed(points[lost], np.full(len(lost), other))
+        return found
+
+    def _located_closed(self, points: np.ndarray, part: np.ndarray) -> np.ndarray:
         found = self.locate(points, part)
         slack = np.array([SLACK * (b[-1] - b[0]) for b in self.breaks])
         for direction in itertools.product((0.0, -1.0, 1.0), repeat=self.dimension):
             lost = np.flatnonzero(found < 0)
             if not len(lost):
                 break
-            found[lost] = self.locate(points[lost] + direction * slack, None if part is None else part[lost])
+            found[lost] = self.locate(points[lost] + direction * slack, part[lost])
         return found
 
     def keep(self, cells: np.ndarray) -> Partition:

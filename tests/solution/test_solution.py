@@ -12,14 +12,18 @@ import torch
 from pdesolve import (
     MLP,
     Dirichlet,
+    Interface,
     Interval,
     Neumann,
+    Piecewise,
     Point,
     Polygon,
     Problem,
     Rectangle,
     Sector,
     Solution,
+    div,
+    grad,
     laplace,
     solve,
 )
@@ -112,6 +116,20 @@ def test_the_closed_boundary_has_values_also_on_re_entrant_edges(shape):
     assert len(x) >= 24
     assert np.allclose(solution(x, y), x - y, atol=1e-5)
     assert np.allclose(solution.derivative("x")(x, y), 1.0, atol=1e-3)
+
+
+def test_the_closed_boundary_has_values_where_the_edge_of_a_block_runs_along_it():
+    square, block = Rectangle((0, 0), (1, 1)), Rectangle((0.5, 0), (1, 0.5))
+    k = Piecewise({block: 2.0}, otherwise=2.0)
+    bars = Problem(
+        square,
+        lambda u, x, y: -div(k(x, y) * grad(u)),
+        [Dirichlet(lambda x, y: x - y, on=square.boundary), Interface(k, on=block.boundary)],
+    )
+    solution = solve(bars, tol=1e-6)
+    x, y = (a.ravel() for a in np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9)))
+    assert np.allclose(solution(x, y), x - y, atol=1e-9)
+    assert np.isnan(solution(0.75, -0.01))
 
 
 def test_a_system_gives_a_dict(system):

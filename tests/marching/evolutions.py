@@ -77,7 +77,7 @@ def klein_gordon():
 def space_on(problem, breaks, q):
     evolution = Evolution.of(problem)
     periodic = [i in problem.periodic_axes for i in range(evolution.dimension)]
-    partition = Partition.grid(breaks, periodic)
+    partition = Partition.grid(breaks, periodic, len(evolution.frame.subdomains))
     return Space(evolution, Patches.over(evolution.frame, partition)[0], q)
 
 

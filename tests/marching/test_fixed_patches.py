@@ -11,11 +11,18 @@ from pdesolve import (
     Dirichlet,
     Disk,
     Initial,
+    Integral,
+    Interface,
     Interval,
+    Mean,
     Periodic,
+    Piecewise,
     Problem,
     Rectangle,
+    Scalar,
     TimeInterval,
+    div,
+    grad,
     laplace,
 )
 from pdesolve.marching.radau import radau
@@ -100,18 +107,93 @@ CONSERVING = {
 }
 
 
+def in_two_materials(equation, k1, k2, *more):
+    border = Interval(-1, 0.1)
+    k = Piecewise({border: k1}, otherwise=k2)
+    return fixed(lambda u, x: equation(u) - div(k(x) * grad(u)), *more, Interface(k, on=border.right))
+
+
+def with_scalar(equation, scalar, quantity, *conditions):
+    line = Interval(-1, 1)
+    start = [Initial(0.0), Initial(0.0, unknown="q")]
+    return Problem(
+        line * TimeInterval(0, 1), equation, [*start, *conditions, Scalar("q", scalar, {"m": quantity})]
+    )
+
+
+def loaded_string():
+    """A string with a mass at its end."""
+    line = Interval(-1, 1)
+    return with_scalar(
+        lambda u: u.tt - u.xx,
+        lambda q, m: 3 * q.tt + m,
+        Integral(lambda u: u.x, on=line.right),
+        *[Initial(0.0, unknown=name, order=1) for name in "uq"],
+        Dirichlet(0, on=line.left),
+        Condition(lambda u, q: u - q, on=line.right),
+    )
+
+
+def outflow():
+    """Stokes flow that leaves a square on its right."""
+    square = Rectangle((-1, -1), (1, 1))
+    walls = [square.left, square.bottom, square.top]
+
+    def stokes(u, v, p):
+        return u.t + p.x - 0.01 * laplace(u), v.t + p.y - 0.01 * laplace(v), u.x + v.y
+
+    return Problem(
+        square * TimeInterval(0, 1),
+        stokes,
+        [
+            *[Initial(0.0, unknown=name) for name in "uv"],
+            *[Dirichlet(0, on=wall, unknown=name) for wall in walls for name in "uv"],
+            Condition(lambda u, v, p: (0.01 * u.x - p, v.x), on=square.right),
+        ],
+    )
+
+
+COUPLED = {
+    "heat in two materials": in_two_materials(lambda u: u.t, 1, 1000),
+    "waves in two materials": in_two_materials(lambda u: u.tt, 1, 9, Initial(0.0, order=1)),
+    "string and mass": loaded_string(),
+    "ring and oscillator": with_scalar(
+        lambda u, q, x: u.t + u.x + q * sin(pi * x),
+        lambda q, m: q.t - m,
+        Integral(lambda u, x: u * sin(pi * x)),
+        Periodic("x"),
+    ),
+    "nonlocal reaction": with_scalar(
+        lambda u, q: u.t - u.xx - q,
+        lambda q, m: q - m,
+        Mean("u"),
+        Dirichlet(0, on=Interval(-1, 1).boundary),
+    ),
+    "prescribed integral": Problem(
+        Interval(-1, 1) * TimeInterval(0, 1),
+        lambda u: u.t - u.xx,
+        [Initial(0.0), Condition(lambda u: u.x, on=Interval(-1, 1).left), Integral(0)],
+    ),
+    "flow with an outlet": outflow(),
+}
+
+
 def spectral_radius(problem, breaks, q, stages, length):
     """Of the map from the start of a slab to its end."""
     space = space_on(problem, breaks, q)
     stepper = Stepper(SemiDiscrete(space), radau(stages))
     depth = space.evolution.depth
-    size = depth * len(space) * space.width
+    number = torch.arange(depth * len(space) * space.width).view(depth, len(space), space.unknowns, -1)
+    scalars = list(space.evolution.scalars)
+    fields = list(range(space.unknowns - len(scalars)))
     scale = torch.ones(space.unknowns, dtype=torch.float64)
     columns = []
-    for column in torch.eye(size, dtype=torch.float64):
-        start = column.view(depth, len(space), space.unknowns, -1)
+    free = torch.cat([number[:, :, fields].flatten(), number[:, 0, scalars, 0].flatten()])
+    for column in free:
+        start = (number == column).double()
+        start[:, :, scalars] = start[:, :1, scalars].clone()  # a scalar is the same constant on all patches
         slab, _ = stepper.advance(start, 0.0, length, None, scale, 1e-14)
-        columns.append(slab.following.flatten())
+        columns.append(slab.following.flatten()[free])
     return float(np.abs(np.linalg.eigvals(torch.stack(columns).numpy())).max())
 
 
@@ -126,6 +208,23 @@ LINES = [name for name, problem in CONSERVING.items() if problem.domain.space.di
 def test_no_slab_grows_what_the_equation_conserves(name, breaks):
     """A-stability in time carries over to space only with test functions that are the same for all stages."""
     assert spectral_radius(CONSERVING[name], [breaks], 8, 3, 0.2) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("name", [name for name in COUPLED if "flow" not in name])
+def test_no_slab_grows_where_an_interface_or_a_scalar_couples_patches(name):
+    assert spectral_radius(COUPLED[name], [UNEVEN[[0, 2, 4]]], 6, 3, 0.2) <= 1 + 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COUPLED)
+def test_no_coupled_slab_grows_whatever_its_length_and_the_number_of_stages(name):
+    problem = COUPLED[name]
+    breaks = [UNEVEN[[0, 2, 4]]] * problem.domain.space.dimension
+    settings = [(6, 3, 1.0), (6, 5, 0.02)]
+    if problem.domain.space.dimension > 1:
+        settings = [(4, 3, 2.0), (4, 3, 0.002)]
+    for q, stages, length in settings:
+        assert spectral_radius(problem, breaks, q, stages, length) <= 1 + 1e-6
 
 
 @pytest.mark.slow

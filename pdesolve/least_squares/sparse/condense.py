@@ -69,7 +69,7 @@ class Condensed:
 
 def condense(rows: PatchRows, numbering: Numbering, shift: float) -> Condensed | None:
     """Eliminate the columns of all patches, `shift` added to the diagonals; None if a pivot is not positive."""
-    kind = _kinds(rows, numbering)
+    kind = kinds_of(rows, numbering)
     first, count = np.unique(kind, return_counts=True)
     repeated = np.zeros(len(kind), dtype=bool)
     repeated[first] = count > 1
@@ -103,7 +103,7 @@ def condense(rows: PatchRows, numbering: Numbering, shift: float) -> Condensed |
 # ---------------------------------------------------------------- patches that are alike
 
 
-def _kinds(rows: PatchRows, numbering: Numbering) -> np.ndarray:
+def kinds_of(rows: PatchRows, numbering: Numbering) -> np.ndarray:
     """Per patch (e,) the first one that has the same rows in the same places, and columns of the same scale."""
     sides = rows.sides
     signature = np.zeros((len(rows.layout.sizes), len(sides) + 3), dtype=np.int64)

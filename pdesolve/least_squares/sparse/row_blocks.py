@@ -47,7 +47,8 @@ class RowBlocks:
     """b blocks of m rows: Σ_i matrices[i] (b, m, k_i) applied to the columns of groups[i] (b,).
 
     Where `values` (b, m) are given, they are what the rows should yield; else zero. Where `beside` (b, m, n) is given,
-    it is applied to the last n unknowns, which belong to no group.
+    it is applied to the last n unknowns, which belong to no group. Where `degrees` (m,) are given, the rows are moments
+    of these degrees along a face.
     """
 
     groups: tuple[Tensor, ...]
@@ -56,6 +57,7 @@ class RowBlocks:
     columns: tuple[Tensor, ...]
     values: Tensor | None = None
     beside: Tensor | None = None
+    degrees: Tensor | None = None
 
     @classmethod
     def make(
@@ -65,10 +67,11 @@ class RowBlocks:
         matrices: tuple[Tensor, ...],
         values: Tensor | None = None,
         beside: Tensor | None = None,
+        degrees: Tensor | None = None,
     ) -> RowBlocks:
         """Rows touching `groups` of a column layout."""
         columns = tuple(layout.of(g).to(m.device) for g, m in zip(groups, matrices, strict=True))
-        return cls(groups, matrices, columns, values, beside)
+        return cls(groups, matrices, columns, values, beside, degrees)
 
     def alone(self) -> RowBlocks:
         """The same rows without what stands beside the groups."""
@@ -134,7 +137,8 @@ class RowBlocks:
             values = None
         else:
             values = self.values[chosen.to(self.values.device)]
-        return RowBlocks(tuple(g[chosen] for g in self.groups), matrices, columns, values)
+        groups = tuple(g[chosen] for g in self.groups)
+        return RowBlocks(groups, matrices, columns, values, degrees=self.degrees)
 
     def merged(self) -> list[RowBlocks]:
         """The same rows; those that touch one patch from both sides (a periodic cell) as rows of one patch."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from pdesolve.least_squares.sparse.condense import Batch, condense
 from pdesolve.least_squares.sparse.dissection import Front
-from pdesolve.least_squares.sparse.multifrontal import Eliminated, eliminate
+from pdesolve.least_squares.sparse.multifrontal import eliminate
 from pdesolve.least_squares.sparse.numbering import Numbering, ranges
 from pdesolve.least_squares.sparse.row_blocks import Columns
 from pdesolve.least_squares.sparse.sides import PatchRows
@@ -55,6 +56,20 @@ class Reduced:
     update: Tensor
 
 
+class FaceSolver(Protocol):
+    """Solves for the faces of a subtree, in place, in two parts; z has a last row of zeros."""
+
+    @property
+    def entries(self) -> int:
+        """Stored numbers."""
+
+    def forward(self, z: Tensor) -> None:
+        """Reduce right-hand sides (n + 1,) or (n + 1, j): the border gets what the faces leave it."""
+
+    def backward(self, z: Tensor) -> None:
+        """Substitute from the border down."""
+
+
 @dataclass(frozen=True)
 class SubtreeFactor:
     """The factor of a subtree.
@@ -67,7 +82,7 @@ class SubtreeFactor:
     """
 
     batches: tuple[Batch, ...]
-    fronts: Eliminated
+    fronts: FaceSolver
     inner: int
     unknowns: int
 

@@ -7,12 +7,14 @@ with H the smaller half width on the two sides, and a left factor, see `conserva
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import count
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks
+from pdesolve.patches.basis import basis_size, degrees
 from pdesolve.patches.points.faces import FacePoints, face_points
 from pdesolve.patches.rows.conservation import LeftFactor
 from pdesolve.patches.rows.equal import all_equal
@@ -62,7 +64,8 @@ class ContinuityRows(FixedRows):
             sides.append(self._traces(cells, points, f, orders, half, sign * weight, left))
         groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
         jumps = self._jumps_over_seam(f, orders)
-        return RowBlocks.make(self.space.layout, groups, tuple(sides), jumps, self._singular(f, orders, left))
+        beside = self._singular(f, orders, left)
+        return RowBlocks.make(self.space.layout, groups, tuple(sides), jumps, beside, _degrees(f, orders))
 
     def _singular(
         self, f: FacePoints, orders: np.ndarray, left: tuple[LeftFactor, LeftFactor]
@@ -136,6 +139,16 @@ class ContinuityRows(FixedRows):
                 matrix[:, row, :, u] = traces[power]
                 row += 1
         return matrix.view(b, row * m, -1).expand(len(cells), -1, -1)
+
+
+def _degrees(f: FacePoints, orders: np.ndarray) -> Tensor | None:
+    """Degrees (rows,) along the face, where rows are moments."""
+    if f.modes is None:
+        return None
+    m, across = f.modes.shape[2], f.y.shape[2] - 1
+    # The lowest degree that has so many moments; they are in the order of their degrees.
+    q = next(q for q in count(1) if basis_size(across, q) >= m)
+    return torch.tensor(degrees(across, q)).sum(1)[:m].repeat(int(orders.sum()))
 
 
 @lru_cache

@@ -20,11 +20,20 @@ def difference(coarse: Discrete, fine: Discrete, tuning: Tuning = TUNING) -> np.
 
     It is d = ‖v - u‖/‖v‖, divided by 1 - √σ for the error that v shares with u, σ = (‖r_v‖/‖r_u‖)²: the error of v
     falls like the residual, of which pollution from a singular point is the square. σ is nearly zero where the
-    solution is smooth, 0.6 beside a re-entrant corner. Above 0.75, v is no better than u, and d says nothing.
+    solution is smooth, 0.6 beside a re-entrant corner. Above 0.75, v is no better than u, and d says nothing. What
+    linear solves may have left in either of them is added to d.
     """
     error, size = difference_norms(coarse, fine)
+    error = error + algebraic(coarse) + algebraic(fine)
     found = relative(error, reference(fine, size, tuning), 0.0)
     return beyond(found, shared(coarse, fine, tuning), tuning=tuning)
+
+
+def algebraic(discrete: Discrete) -> np.ndarray:
+    """L2 norms (u,) of what a linear solve that is an iteration may have left; zero of a factorisation."""
+    if discrete.algebraic is None:
+        return np.zeros(discrete.assembly.unknowns)
+    return discrete.algebraic
 
 
 def shared(coarse: Discrete, fine: Discrete, tuning: Tuning = TUNING) -> float:
@@ -89,6 +98,7 @@ def change(before: Discrete, after: Discrete, tuning: Tuning = TUNING) -> np.nda
         squares[0] += (volume * (values - old.nan_to_num(0.0)) ** 2).sum((0, 1))
         squares[1] += (volume * values**2).sum((0, 1))
     error, size = squares.sqrt().cpu().numpy()
+    error = error + algebraic(before) + algebraic(after)
     return relative(error, reference(after, size, tuning), 0.0)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from pdesolve.least_squares.newton import Linearisation, Point, Rows, Step, backtrack, newton, taken
 from pdesolve.least_squares.sparse.beside import BesideEquations
 from pdesolve.least_squares.sparse.border import DenseRows
-from pdesolve.least_squares.sparse.normal_equations import LastFactor, NormalEquations
+from pdesolve.least_squares.sparse.normal_equations import LastFactor, LinearSolve, NormalEquations
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks, squared_norm
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.mixture import PartitionedMixture
@@ -33,6 +33,9 @@ CONTRACTING = 0.1  # a step with the same linearisation that is not this much sh
 # Residuals and what a linear model says of them, over the norm of J c, differ by 1e-15 to 1e-12 by rounding (fourth
 # order, degree 20); what differs by more is no linear problem.
 AS_MODELLED = 1e-10
+# Last step of an iterated linear solve, over that at which Gauss–Newton ends: the estimate counts it as an error,
+# though it is one of the solution before it.
+ALGEBRAIC = 0.1
 # Of the iterations for a condition number, of which the order of magnitude is wanted: eight took a tenth of a solve.
 FEW_STEPS = 3
 
@@ -63,6 +66,8 @@ class Discrete:
     steps: int
     residual_of_patch: np.ndarray  # (e,) norms of the rows that touch each patch
     weakest: Weakest | None = field(default=None, kw_only=True)  # where it was asked for
+    # (u,) L2 norms of the last step of a linear solve that is an iteration: it was off by so much before it
+    algebraic: np.ndarray | None = field(default=None, kw_only=True)
     condition: float | None = field(default=None, kw_only=True)  # of the scaled rows, where it was asked for
 
     @property
@@ -104,7 +109,15 @@ def gauss_newton(
     parts = assembly.residual_of_patch(last.residual)
     size = squared_norm(last.residual) ** 0.5
     return Discrete(
-        assembly, last.c, converged, size, ending.steps, parts, weakest=weakest, condition=condition
+        assembly,
+        last.c,
+        converged,
+        size,
+        ending.steps,
+        parts,
+        weakest=weakest,
+        condition=condition,
+        algebraic=rows.algebraic,
     )
 
 
@@ -114,6 +127,7 @@ class _PatchRows:
     Attributes:
         linear: whether the problem is, as far as is known.
         equations: of the last linearisation.
+        algebraic: (u,) of the last linear solve, see `Discrete`.
     """
 
     equations: NormalEquations | BesideEquations
@@ -125,18 +139,33 @@ class _PatchRows:
         self._at_hand = at_hand
         self._energy = 0.0
         self._scales: list[Any] = []
+        self.algebraic: np.ndarray | None = None
 
     def linearise(self, point: Point[list[Tensor]]) -> Linearisation[list[Tensor]]:
         assembly = self.assembly
         rows, residuals, self._scales = assembly.linearise(point.c)
         self.equations = _equations(assembly, rows, self._at_hand)
         # A correction needs digits beside the whole solution only, so that its energy bounds the refinement.
-        found = self.equations.solve([-r for r in residuals], energy=self._energy)
+        found = self._solved(residuals, point.c)
         self._energy = found.energy
         merit = 0.5 * squared_norm(residuals)
         # Armijo's condition asks for a part of ½‖r‖² itself: of the promised decrease, most of what is left over by
         # coarse patches is no part.
         return Linearisation(Point(point.c, residuals, merit), found.x, -merit)
+
+    def _solved(self, residuals: list[Tensor], c: Tensor) -> LinearSolve:
+        """The correction of coefficients c that leave these residuals."""
+        norms = self.assembly.space.norms
+
+        def enough(x: Tensor, last: Tensor) -> bool:
+            wanted = ALGEBRAIC * self._stop * norms(c + x)
+            return bool((norms(last) <= wanted).all())
+
+        found = self.equations.solve([-r for r in residuals], energy=self._energy, enough=enough)
+        self.algebraic = None
+        if found.last is not None:
+            self.algebraic = norms(found.last).cpu().numpy()
+        return found
 
     def along(self, model: Linearisation[list[Tensor]], t: float) -> Point[list[Tensor]]:
         return self._at(model.point.c + t * model.direction)
@@ -161,7 +190,7 @@ class _PatchRows:
         change = relative_change(step)
         while self._stop < change <= NEAR:
             point = step.after
-            move = self.equations.solve([-r for r in point.residual], energy=self._energy).x
+            move = self._solved(point.residual, point.c).x
             shorter = Step(point, self._at(point.c + move), move, step.slope, 1.0)
             # An old linearisation contracts linearly at best; where it is slower, a new one pays.
             if not relative_change(shorter) <= CONTRACTING * change:

@@ -16,7 +16,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from pdesolve.least_squares.sparse.normal_equations import LinearSolve, NormalEquations
+from pdesolve.least_squares.sparse.normal_equations import Enough, LinearSolve, NormalEquations
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks, squared_norm
 
 # ‖P‖ over ‖G‖ of a column below which it is a combination of the sparse ones: rounding leaves 1e-14 to 1e-12 of it,
@@ -58,8 +58,9 @@ class BesideEquations:
         """A x + G a for c = (x, a), one (b, m) per block."""
         return [block.apply(c) for block in self.rows]
 
-    def solve(self, b: list[Tensor], energy: float = 0.0) -> LinearSolve:
-        """As `NormalEquations.solve`, of (x, a)."""
+    def solve(self, b: list[Tensor], energy: float = 0.0, enough: Enough | None = None) -> LinearSolve:
+        """As `NormalEquations.solve`, of (x, a); down to rounding, whatever would be enough."""
+        del enough
         found = torch.zeros(
             len(self.scale) + len(self.scale_of_rest), dtype=self.scale.dtype, device=self.scale.device
         )
@@ -71,7 +72,7 @@ class BesideEquations:
             found = found + torch.cat([solved.x - self.moved @ a, a])
             energy = max(energy, solved.energy, squared_norm([p @ a for p in self.rest]))
             r = [part - image for part, image in zip(b, self.apply(found), strict=True)]
-        return replace(solved, x=found, energy=energy)
+        return replace(solved, x=found, energy=energy, last=None)
 
     def weakest(self, mass: Callable[[Tensor], Tensor], seed: int = 0) -> tuple[float, Tensor]:
         """As `NormalEquations.weakest`, of x alone; a is zero."""

@@ -49,7 +49,7 @@ class DenseRows:
 
 
 class Factor(Protocol):
-    """Solves with a factored matrix."""
+    """Solves with a factored matrix; one that solves by iteration says so, see `left_by`."""
 
     @property
     def entries(self) -> int:
@@ -57,6 +57,11 @@ class Factor(Protocol):
 
     def solve(self, b: Tensor) -> Tensor:
         """M⁻¹ b, (p,) or (p, j)."""
+
+
+def left_by(factor: Factor) -> float:
+    """Relative error in energy at which a solve ends: `left` of an iteration; zero of a factor, which has none."""
+    return float(getattr(factor, "left", 0.0))
 
 
 class Bordered:
@@ -96,6 +101,11 @@ class Bordered:
     def entries(self) -> int:
         """Stored numbers in the factor."""
         return self.factor.entries + self.W.numel()
+
+    @property
+    def left(self) -> float:
+        """That of the factor."""
+        return left_by(self.factor)
 
     def solve(self, b: Tensor) -> Tensor:
         """Solve for one vector (p,), or for several (p, j)."""

@@ -96,10 +96,12 @@ class FaceIteration:
         numbering = Numbering.of(faces, [Front(every, every[:0], [])], len(layout.sizes))
         patch_rows = PatchRows.of(layout, scale, single, double, numbering)
         _require(patch_rows, numbering)
-        while (made := self._made(patch_rows, numbering, centres, double, shift)) is None:
+        while not self._made(patch_rows, numbering, centres, double, shift):
             shift *= 100
             if shift > LARGEST_SHIFT:
-                message = "the normal equations are not positive definite; the residual may hold non-finite values"
+                message = (
+                    "the normal equations are not positive definite; the residual may hold non-finite values"
+                )
                 raise SolveError(message)
         unknowns = int(faces.sizes.sum())
         # All faces belong to one tree, whose fronts are taken by the iteration.
@@ -112,19 +114,19 @@ class FaceIteration:
         centres: np.ndarray,
         double: list[RowBlocks],
         shift: float,
-    ) -> bool | None:
-        """Condense the patches, and make both levels; None if a pivot is not positive."""
+    ) -> bool:
+        """Condense the patches, and make both levels; whether all pivots are positive."""
         condensed = condense(rows, numbering, shift)
         if condensed is None:
-            return None
+            return False
         self.shift = shift
         self.batches = condensed.batches
         blocks = FaceBlocks.of(condensed, numbering, shift)
         if blocks is None:
-            return None
+            return False
         coarse = Coarse.of(condensed, numbering, centres, [low_rows(block) for block in double], shift)
         if coarse is None:
-            return None
+            return False
         self.blocks = blocks
         self.coarse = coarse
         return True
@@ -375,7 +377,9 @@ def _entries(faces: Faces, fronts: Sequence[Front]) -> float:
     return float((own * (own + border)).sum())
 
 
-def _restricted(condensed: Condensed, numbering: Numbering, few: Numbering, rows: list[np.ndarray]) -> Condensed:
+def _restricted(
+    condensed: Condensed, numbering: Numbering, few: Numbering, rows: list[np.ndarray]
+) -> Condensed:
     """The condensed patches with the chosen rows of their faces only."""
     batches: list[Batch] = []
     place = np.full_like(condensed.place, -1)
@@ -409,7 +413,9 @@ def _restricted(condensed: Condensed, numbering: Numbering, few: Numbering, rows
 # ---------------------------------------------------------------- when
 
 
-def iteration_pays(layout: Columns, centres: np.ndarray, rows: Sequence[RowBlocks], device: torch.device) -> bool:
+def iteration_pays(
+    layout: Columns, centres: np.ndarray, rows: Sequence[RowBlocks], device: torch.device
+) -> bool:
     """Whether a direct factor would not fit, or would take longer than an iteration, by their multiplications.
 
     Only where degrees of moments are known on faces: without them there is no second level.

@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.least_squares.sparse.border import Bordered, DenseRows, Factor
+from pdesolve.least_squares.sparse.border import Bordered, DenseRows, Factor, left_by
 from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
+from pdesolve.least_squares.sparse.face_iteration import FaceIteration, iteration_pays
+from pdesolve.least_squares.sparse.hands import Threads, hands_in_use
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks, squared_norm
 from pdesolve.runs.deadline import check_deadline
 
@@ -30,16 +32,23 @@ USEFUL = 0.05
 Rows = Sequence[RowBlocks | DenseRows]
 # Columns, places of the groups (e, d), rows A and column scales D (p,) ↦ a factor of D AᵀA D or of what is like it.
 Factorise = Callable[[Columns, np.ndarray, Rows, Tensor], Factor]
+# Coefficients x and the last step to them ↦ whether they are good enough.
+Enough = Callable[[Tensor, Tensor], bool]
 
 
 @dataclass(frozen=True)
 class LinearSolve:
-    """What a solve returns: x (p,), refinement steps taken, stored numbers of the factor, ‖A x‖²."""
+    """What a solve returns: x (p,), refinement steps taken, stored numbers of the factor, ‖A x‖².
+
+    Where the factor is inverted by iteration, `last` (p,) is the last step to x: by about so much x was off before it,
+    and is off by less after it. None of a factorisation, which is refined down to rounding.
+    """
 
     x: Tensor
     steps: int
     factor_entries: int
     energy: float
+    last: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -51,11 +60,20 @@ class Preconditioner:
 
 
 def condensed_with_border(layout: Columns, centres: np.ndarray, rows: Rows, scale: Tensor) -> Factor:
-    """A condensed Cholesky factor of the sparse rows, bordered by those that touch all columns."""
+    """A condensed Cholesky factor of the sparse rows, bordered by those that touch all columns.
+
+    Where it would not fit, or would take longer, the condensed faces are iterated on in its place.
+    """
     dense = [block for block in rows if isinstance(block, DenseRows)]
     sparse = [block for block in rows if isinstance(block, RowBlocks)]
     sparse += [block for border in dense for block in border.confined]
-    factor = CondensedCholesky(layout, centres, sparse, scale)
+    factor: Factor
+    # A cluster has the memory of many.
+    alone = isinstance(hands_in_use(layout.total), Threads)
+    if alone and iteration_pays(layout, centres, sparse, scale.device):
+        factor = FaceIteration(layout, centres, sparse, scale)
+    else:
+        factor = CondensedCholesky(layout, centres, sparse, scale)
     if dense:
         return Bordered(factor, dense, scale)
     return factor
@@ -149,7 +167,12 @@ class NormalEquations:
         return out
 
     def solve(
-        self, b: list[Tensor], max_steps: int = 30, tolerance: float = 1e-15, energy: float = 0.0
+        self,
+        b: list[Tensor],
+        max_steps: int = 30,
+        tolerance: float = 1e-15,
+        energy: float = 0.0,
+        enough: Enough | None = None,
     ) -> LinearSolve:
         """CGLS preconditioned by the Cholesky factor, until the gradient stagnates.
 
@@ -162,6 +185,8 @@ class NormalEquations:
             max_steps: bound on the refinement steps.
             tolerance: stop when a step is this small relative to the largest, in the norm of M.
             energy: ‖A x‖² of what x is a correction to, where it is one: it needs no more digits than that.
+            enough: where the factor is inverted by iteration, each step costs as much as the first: the solve ends
+                after a step that is so small.
         """
         x = torch.zeros_like(self.scale)
         r = [part.clone() for part in b]
@@ -171,6 +196,7 @@ class NormalEquations:
         best = float("inf")
         idle = 0
         steps = 0
+        last = None
         while steps < max_steps:
             check_deadline()
             steps += 1
@@ -197,10 +223,14 @@ class NormalEquations:
             alpha = gained / curvature
             x = x + alpha * direction
             r = [part - alpha * q for part, q in zip(r, image, strict=True)]
+            if left_by(self.factor):
+                last = alpha * self.scale * direction
+                if enough is not None and enough(self.scale * x, last):
+                    break
             # The largest energy is that of the solution itself, by which the tolerance is relative.
             size = max(size, gained)
             previous = gained
-        return LinearSolve(self.scale * x, steps, self.factor.entries, size)
+        return LinearSolve(self.scale * x, steps, self.factor.entries, size, last)
 
     def weakest(
         self, mass: Callable[[Tensor], Tensor], steps: int = 2, seed: int = 0

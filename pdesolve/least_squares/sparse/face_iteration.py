@@ -240,6 +240,10 @@ class FaceBlocks:
         for m in np.unique(faces.sizes).tolist():
             mine = np.flatnonzero(faces.sizes == m)
             distinct, kind = np.unique(keys[mine], axis=0, return_inverse=True)
+            if 2 * len(distinct) > len(mine):
+                # Most differ: one of each face, in their order, is multiplied in one batch.
+                distinct = keys[mine]
+                kind = np.arange(len(mine))
             inverses = []
             for part in np.array_split(distinct, -(-len(distinct) * m**2 // AT_ONCE)):
                 inverse = _inverse(condensed, part, m, shift)
@@ -264,7 +268,7 @@ class FaceBlocks:
             if r.ndim == 1:
                 part = part[..., None]
             if len(inverses) == len(kinds):
-                found = torch.bmm(inverses, part)  # each has its own, in their order
+                found = torch.bmm(inverses, part)
             else:
                 found = _of_kinds(inverses, kinds, part)
             out.index_add_(0, rows.flatten(), found.reshape(-1, *r.shape[1:]))

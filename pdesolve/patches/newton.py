@@ -35,7 +35,7 @@ CONTRACTING = 0.1  # a step with the same linearisation that is not this much sh
 AS_MODELLED = 1e-10
 # Last step of an iterated linear solve, over that at which Gauss–Newton ends: the estimate counts it as an error,
 # though it is one of the solution before it.
-ALGEBRAIC = 0.1
+ALGEBRAIC = 1.0
 # Of the iterations for a condition number, of which the order of magnitude is wanted: eight took a tenth of a solve.
 FEW_STEPS = 3
 

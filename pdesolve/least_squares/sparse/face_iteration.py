@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from torch import Tensor
 
 from pdesolve.errors import OutOfMemoryError, SolveError
 from pdesolve.least_squares.sparse.condense import Batch, Condensed, condense, kinds_of
-from pdesolve.least_squares.sparse.condensed_cholesky import FIRST_SHIFT, LARGEST_SHIFT
+from pdesolve.least_squares.sparse.condensed_cholesky import FIRST_SHIFT, LARGEST_SHIFT, CondensedCholesky
 from pdesolve.least_squares.sparse.dissection import Faces, Front, nested_dissection
 from pdesolve.least_squares.sparse.hands import ROOM
 from pdesolve.least_squares.sparse.multifrontal import Eliminated, eliminate
@@ -42,12 +43,16 @@ from pdesolve.runs.wording import named
 
 # Relative error in energy of one solve: two of them leave 1e-10, and to go further each digit costs the same.
 ENOUGH = 1e-5
-# Far beyond what was seen, 40 to 120; what does not converge by then is told by the refinement.
-MOST_STEPS = 500
+# Far beyond what was seen, 20 to 50: what does not converge by then is no matter for this iteration
+MOST_STEPS = 300
+# Times `ENOUGH`, as an error where a solve ends, that is none: beside it rounding may stop it a little early.
+NEARLY = 10.0
 # Steps without halving the best energy, after which it is rounding that is left
 PATIENCE = 40
 # Degrees of moments on the second level, below which; the largest whose factor takes no more than the patches do
 COARSE = (4, 3, 2, 1)
+# Numbers of that factor that are no matter: 240 MB
+CHEAP = 3e7
 # Numbers of face blocks that are inverted at a time: 64 MB
 AT_ONCE = 2**23
 # Unknowns below which a direct factor takes seconds in any case
@@ -69,8 +74,10 @@ class FaceIteration:
         scale: (p,) scaling of the columns.
         shift: as for `CondensedCholesky`.
 
+    Where a solve does not converge, a direct factor takes over; none of its errors is told as one of the iteration.
+
     Attributes:
-        left: relative error of a solve, in energy.
+        direct: that factor, or None.
         steps: of the iteration so far, of all solves.
 
     Raises:
@@ -78,8 +85,6 @@ class FaceIteration:
         OutOfMemoryError: the condensed patches would not fit.
         OutOfTimeError: a deadline passed.
     """
-
-    left = ENOUGH
 
     def __init__(
         self,
@@ -90,6 +95,8 @@ class FaceIteration:
         shift: float = FIRST_SHIFT,
     ):
         self.steps = 0
+        self.direct: CondensedCholesky | None = None
+        self._otherwise = partial(CondensedCholesky, layout, centres, rows, scale)
         single, double = split(rows)
         faces = Faces.of(double)
         every = np.arange(len(faces.sizes))
@@ -105,7 +112,7 @@ class FaceIteration:
                 raise SolveError(message)
         unknowns = int(faces.sizes.sum())
         # All faces belong to one tree, whose fronts are taken by the iteration.
-        self.tree = SubtreeFactor(self.batches, self, unknowns, unknowns)
+        self.tree: SubtreeFactor | None = SubtreeFactor(self.batches, self, unknowns, unknowns)
 
     def _made(
         self,
@@ -134,20 +141,45 @@ class FaceIteration:
     @property
     def entries(self) -> int:
         """Stored numbers."""
+        if self.direct is not None:
+            return self.direct.entries
         local = sum(batch.lower.numel() + batch.side.numel() for batch in self.batches)
         return local + self.blocks.entries + self.coarse.factor.entries
 
+    @property
+    def left(self) -> float:
+        """Relative error in energy at which a solve ends."""
+        if self.direct is not None:
+            return 0.0
+        return ENOUGH
+
     def solve(self, b: Tensor) -> Tensor:
-        """Solve (D AᵀA D + shift) x = b for one vector (p,), or for several (p, j), to a relative error `left`."""
-        reduced = self.tree.reduce(b)
-        return self.tree.substitute(reduced, b.new_zeros(0, *b.shape[1:]))
+        """Solve (D AᵀA D + shift) x = b for one vector (p,), or for several (p, j), to a relative error `left`.
+
+        Raises:
+            OutOfMemoryError: the iteration does not converge, and the direct factor would not fit.
+        """
+        try:
+            if self.tree is not None:
+                reduced = self.tree.reduce(b)
+                return self.tree.substitute(reduced, b.new_zeros(0, *b.shape[1:]))
+        except _NotConverged:
+            # There is room for one only.
+            self.tree = None
+            self.batches = ()
+            del self.blocks, self.coarse
+            self.direct = self._otherwise()
+        assert self.direct is not None
+        return self.direct.solve(b)
 
     # ---------------------------------------------------------------- the faces, as `SubtreeFactor` asks for them
 
     def forward(self, z: Tensor) -> None:
         """Solve S z = z for the face unknowns (n + 1,) or (n + 1, j), in place."""
-        z[:-1], steps = conjugate_gradients(self.apply, self.precondition, z[:-1], ENOUGH)
+        z[:-1], steps, off = conjugate_gradients(self.apply, self.precondition, z[:-1], ENOUGH)
         self.steps += steps
+        if not off <= NEARLY * ENOUGH:
+            raise _NotConverged
 
     def backward(self, z: Tensor) -> None:
         """Nothing is left to do."""
@@ -168,15 +200,19 @@ class FaceIteration:
         return found
 
 
+class _NotConverged(Exception):
+    """The iteration has stopped far from a solution."""
+
+
 def conjugate_gradients(
     apply: Callable[[Tensor], Tensor], precondition: Callable[[Tensor], Tensor], b: Tensor, enough: float
-) -> tuple[Tensor, int]:
+) -> tuple[Tensor, int, float]:
     """S x = b for one vector (n,), or for several (n, j) with conjugate gradients of their own.
 
     Ends where the energy of the error, measured by rᵀB⁻¹r, is below `enough`² times its largest, or stagnates.
 
     Returns:
-        x, and the steps that were taken.
+        x, the steps that were taken, and the relative error in energy, of the worst.
     """
     x = torch.zeros_like(b)
     r = b.clone()
@@ -186,7 +222,8 @@ def conjugate_gradients(
     best = torch.full_like(size, torch.inf)
     idle = torch.zeros_like(size)
     alive = torch.ones_like(size, dtype=torch.bool)
-    for step in range(MOST_STEPS):
+    step = 0
+    while True:
         check_deadline()
         z = precondition(r)
         energy = (r * z).sum(0)
@@ -194,8 +231,10 @@ def conjugate_gradients(
         idle = torch.where(energy < 0.5 * best, 0.0, idle + 1)
         best = torch.minimum(best, energy)
         alive = alive & (energy > enough**2 * size) & (idle < PATIENCE)
-        if not bool(alive.any()):
-            return x, step
+        if step == MOST_STEPS or not bool(alive.any()):
+            off = torch.where(size > 0, energy / size.clamp_min(1e-300), 0.0).clamp_min(0.0).sqrt()
+            return x, step, float(off.max())
+        step += 1
         direction = torch.where(alive, z + (energy / previous) * direction, 0.0)
         image = apply(direction)
         curvature = (direction * image).sum(0)
@@ -203,7 +242,6 @@ def conjugate_gradients(
         x = x + alpha * direction
         r = r - alpha * image
         previous = torch.where(alive, energy, previous)
-    return x, MOST_STEPS
 
 
 # ---------------------------------------------------------------- the first level: every face by itself
@@ -342,7 +380,7 @@ class Coarse:
             rows = [part[part[:, 1] < degree, 0] for part in low]
             faces = _fewer(numbering.faces, rows)
             fronts = nested_dissection(centres, faces)
-            if degree == COARSE[-1] or _entries(faces, fronts) <= max(local, all_alone):
+            if degree == COARSE[-1] or _entries(faces, fronts) <= max(local, all_alone, CHEAP):
                 break
         few = Numbering.of(faces, fronts, len(centres))
         for front in fronts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete, carried, gauss_newton
 from pdesolve.patches.partition import Partition
 from pdesolve.patches.planes import planes_of_data
+from pdesolve.patches.resolution import resolving_grid
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
 from pdesolve.statement.problem import Problem
@@ -75,18 +77,49 @@ class Discretisation:
         return halve_where_data_hide(patches, q, self.statement, self.tol)
 
     def roots(self) -> tuple[Patches, np.ndarray]:
-        """The patches of a uniform grid, and the first degree of each."""
-        patches, _ = Patches.over(self.frame, self._grid())
-        return patches, np.full(len(patches), self.first_order)
+        """The patches of a uniform grid, which resolves the data where it can, and the first degree of each."""
+        cells, degree = self._first()
+        patches, _ = Patches.over(self.frame, self._grid(cells))
+        return patches, np.full(len(patches), degree)
 
-    def _grid(self) -> Partition:
+    def _first(self) -> tuple[int, int]:
+        """Cells on the longest side, and degree, of the first grid."""
+        d = self.problem.domain.dimension
+        cells = self.settings.get("cells", self.tuning.first_cells[d - 1])
+        asked = {"cells", "degree"} & set(self.settings)
+        # On a line levels cost nothing, in space the dense blocks of high degrees are most of the work, and Newton's
+        # method is cheap from grid to grid.
+        if d != 2 or asked or self.problem.data or not self.statement.linear:
+            return cells, self.first_order
+        return resolving_grid(
+            self._spread,
+            self.statement.terms[0],
+            cells,
+            (self.first_order, self.highest_order),
+            self.tuning.safety * self.tol,
+            self.most_unknowns,
+        )
+
+    def _spread(self, cells: int, most: int | None) -> Patches:
+        """Patches of a uniform grid, or so many of them that are spread over it."""
+        grid = self._grid(cells)
+        if most is not None and most < len(grid):
+            # At random, as every third of them may be alike.
+            chosen = np.random.default_rng(0).permutation(len(grid))[:most]
+            grid = grid.keep(np.sort(chosen))
+        return Patches.over(self.frame, grid)[0]
+
+    @cached_property
+    def _planes(self) -> list[list[float]]:
+        """Values along every axis at which data jump or bend."""
+        if self.problem.data:
+            return []
+        return planes_of_data(self.frame, self.statement, self.tol)
+
+    def _grid(self, cells: int) -> Partition:
         problem = self.problem
         d = problem.domain.dimension
-        cells = self.settings.get("cells", self.tuning.first_cells[d - 1])
-        planes: list[list[float]] = []
-        if not problem.data:
-            planes = planes_of_data(self.frame, self.statement, self.tol)
-        breaks = self.frame.breaks(cells, problem.periodic_axes, planes)
+        breaks = self.frame.breaks(cells, problem.periodic_axes, self._planes)
         periodic = [i in problem.periodic_axes for i in range(d)]
         shift = np.zeros((d, d))
         for seam in problem.seams:

@@ -69,6 +69,11 @@ class Patches:
         patches = cls(frame, partition.keep(keep), centre[keep], half[keep], cut[keep])
         return patches, keep
 
+    def some(self, chosen: np.ndarray) -> Patches:
+        """Those of a mask (e,)."""
+        kept = self.partition.keep(chosen)
+        return Patches(self.frame, kept, self.centre[chosen], self.half[chosen], self.cut[chosen])
+
     def __len__(self) -> int:
         return len(self.centre)
 

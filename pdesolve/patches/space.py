@@ -280,4 +280,9 @@ class Space:
         gram = table.mT @ table
         # On cut cells functions may be tiny at all points inside: the shift keeps the matrix positive definite.
         gram.diagonal(dim1=1, dim2=2).add_(1e-12 * float(gram.diagonal(dim1=1, dim2=2).amax()))
-        return torch.cholesky_solve(table.mT @ rhs, torch.linalg.cholesky(gram)).mT
+        lower = torch.linalg.cholesky(gram)
+        if len(table) == len(rhs):
+            return torch.cholesky_solve(table.mT @ rhs, lower).mT
+        # One factor for all patches: their right-hand sides are columns of one matrix.
+        columns = torch.cholesky_solve(table[0].mT @ rhs.transpose(0, 1).flatten(1), lower[0])
+        return columns.view(len(columns), len(rhs), -1).permute(1, 2, 0)

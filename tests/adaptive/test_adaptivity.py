@@ -159,7 +159,7 @@ def test_every_level_is_recorded_and_the_last_has_the_estimate():
 
 
 def test_running_out_of_time_is_said_and_not_certified():
-    result = solve_adaptively(load_problem(PROBLEMS / "helmholtz_2d_10.py"), 1e-9, Monitor(time_limit=0.0))
+    result = solve_adaptively(load_problem(PROBLEMS / "helmholtz_2d_10.py"), 1e-3, Monitor(time_limit=0.0))
     assert not result.converged
     assert "time limit of 0 s passed" in result.status
 

@@ -1,5 +1,6 @@
-"""Types: every Python block of the README is strictly typed as its reader writes it."""
+"""Types: every Python block of the README is strictly typed as its reader writes it, and editors complete names."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -30,3 +31,34 @@ def test_mypy_accepts_every_python_block_of_the_readme(tmp_path):
     environment = {**os.environ, "MYPYPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("function", [pdesolve.solve, pdesolve.Problem, pdesolve.plot, pdesolve.export])
+def test_every_argument_is_named_and_explained(function):
+    """What Python knows of them, editors and `help()` show: no decorator hides the names."""
+    explained = inspect.getdoc(function)
+    for parameter in inspect.signature(function).parameters.values():
+        assert re.search(rf"^ *(.*, )?\**{parameter.name}(, .*)?:", explained, re.M), parameter.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "known"),
+    [
+        ("import pdesolve\npdesolve.", set(pdesolve.__all__)),
+        ("from pdesolve import solve\nsolve(", {"problem=", "method=", "tol=", "time_limit=", "on_record="}),
+        (
+            "from pdesolve import Problem\nProblem(",
+            {"domain=", "equation=", "conditions=", "exact=", "quantities="},
+        ),
+        (
+            "from pdesolve import Problem, solve\n\ndef use(problem: Problem):\n    solve(problem).",
+            {"derivative", "differentiable", "estimated_error", "history", "integral", "save", "to_xarray"},
+        ),
+    ],
+    ids=["pdesolve.", "solve(", "Problem(", "solution."],
+)
+def test_an_editor_completes(code, known):
+    jedi = pytest.importorskip("jedi")
+    names = {found.name for found in jedi.Script(code, project=jedi.Project(ROOT)).complete()}
+    assert known - names == set()

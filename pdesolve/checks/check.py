@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -84,6 +85,8 @@ def check_file(path: str | Path, params: Mapping[str, float] | None = None) -> R
 def require_sound(problem: Problem, tol: float) -> None:
     """The quick part of the check, before a problem is solved to a tolerance.
 
+    What is in single precision is a warning here, too: its error is in the problem, where no estimate sees it.
+
     Raises:
         ProblemError: it cannot be solved as written; the sentences are those of `check`.
     """
@@ -91,6 +94,10 @@ def require_sound(problem: Problem, tol: float) -> None:
     _examine_statement(_fields_alone(problem), findings, tol)
     if findings.errors:
         raise ProblemError("; and ".join(findings.errors))
+    precision = Findings()
+    check_precision(problem, precision)
+    for sentence in precision.warnings:
+        warnings.warn(sentence, stacklevel=3)
 
 
 def _examine_statement(problem: Problem, findings: Findings, tol: float | None = None) -> list[Sample]:

@@ -41,16 +41,28 @@ def functions_of(problem: Problem) -> Iterator[Callable]:
 
 
 def check_precision(problem: Problem, findings: Findings) -> None:
-    """Warn about float32 arrays that the functions of the problem use."""
+    """Warn about float32 numbers that the functions of the problem use."""
+    names = single_precision(problem)
+    if names:
+        findings.warn(
+            f"{', '.join(names)} is of type float32 and good to 7 digits only; make it float64, "
+            "e.g. torch.tensor(…, dtype=torch.float64)"
+        )
+
+
+def single_precision(problem: Problem) -> list[str]:
+    """Names of float32 numbers and arrays that the functions of the problem use."""
     found = {name for function in functions_of(problem) for name in _single_precision(function, DEPTH)}
     for i, observation in enumerate(problem.data):
         if any(_is_single(part) for part in (observation.points, observation.values)):
             found.add(f"data[{i}]")
-    if found:
-        findings.warn(
-            f"{', '.join(sorted(found))} is of type float32 and good to 7 digits only; make it float64, "
-            "e.g. torch.tensor(…, dtype=torch.float64)"
-        )
+    return sorted(found)
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether a single number is what its seven digits say, as 0.5 is and 0.1 is not."""
+    number = float(value)
+    return float(f"{number:.7g}") == number
 
 
 def _is_single(value: Any) -> bool:
@@ -67,7 +79,7 @@ def _single_precision(function: Callable, depth: int) -> Iterator[str]:
     except (TypeError, ValueError):
         return
     for name, value in {**scope.globals, **scope.nonlocals}.items():
-        if _is_single(value) and getattr(value, "ndim", 0) > 0:
+        if _is_single(value) and (getattr(value, "ndim", 0) > 0 or not _is_exact(value)):
             yield name
         elif inspect.isfunction(value):
             yield from _single_precision(value, depth - 1)

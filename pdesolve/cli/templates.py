@@ -6,7 +6,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "examples"
 # From what one meets first to what one meets last.
-ORDER = ("poisson", "heat", "elasticity", "flow", "inverse")
+ORDER = ("poisson", "heat", "elasticity", "flow", "eigenvalue", "inverse")
 
 
 def titles() -> dict[str, str]:

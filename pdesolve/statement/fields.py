@@ -259,7 +259,12 @@ class Field:
 
 
 def _no_derivative(name: str, names: Sequence[str]) -> None:
-    message = f"no derivative '{name}': the coordinates are {', '.join(names)}"
+    hint = ""
+    if "t" in name and set(name) <= {*names, "t"}:
+        hint = "; a domain with time is domain * TimeInterval(0, 1)"
+    elif name.startswith("d") and name[1:] and set(name[1:]) <= set(names):
+        hint = f"; write u.{name[1:]}"
+    message = f"no derivative '{name}': the coordinates are {', '.join(names)}{hint}"
     raise DerivativeError(message)
 
 

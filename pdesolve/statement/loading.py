@@ -218,6 +218,8 @@ def _suggestion(error: BaseException) -> str:
     near = did_you_mean(wrong, [name for name in known if not name.startswith("_")])
     if near:
         return near
+    if expected := _expected_arguments(error):
+        return f"; it is {expected}"
     if wrong and isinstance(error, TypeError):
         return f"; it takes {', '.join(name for name in known if name != 'self')}"
     if re.search(r"'\w+' object is not callable", str(error)):
@@ -256,6 +258,16 @@ def _unknown_argument(error: TypeError) -> tuple[str, Iterable[str]]:
     if found is None or found[1] not in pdesolve.__all__:
         return "", ()
     return found[2], inspect.signature(getattr(pdesolve, found[1])).parameters
+
+
+def _expected_arguments(error: BaseException) -> str:
+    """How something of this package is called, where it received too many arguments, or too few."""
+    found = re.search(r"(\w+)\.__init__\(\) (takes|missing) .*positional argument", str(error))
+    if found is None or found[1] not in pdesolve.__all__:
+        return ""
+    parameters = inspect.signature(getattr(pdesolve, found[1])).parameters.values()
+    shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters]
+    return f"{found[1]}({', '.join(shown)})"
 
 
 def _find_problem(module: ModuleType, path: Path) -> Problem:

@@ -27,6 +27,7 @@ from pdesolve.statement.eigenvalues import Eigenvalues, check_with, scalars_with
 from pdesolve.statement.names import Names
 from pdesolve.statement.output_names import checked_outputs
 from pdesolve.statement.periodic import PeriodicAxis, find_periodic_axes
+from pdesolve.statement.precision import in_double
 from pdesolve.statement.quantities import check_prescribed, checked_quantities
 from pdesolve.statement.scalars import Scalar
 from pdesolve.statement.signatures import has_signature, signature
@@ -65,6 +66,7 @@ class Problem:
         constants: name → number, available by name and overridable from the command line.
         parameters: name → starting value of a scalar to be identified from `data`.
         data: list of observations.
+        name: in answers and pictures; the name of the equation, or of its file, where it is left out.
         outputs: name → function of the unknowns, as an equation is one, that returns a field or a vector.
         quantities: name → `Integral(f, on=part)`, `Mean`, `Maximum`, `Minimum`, `Flux` or `Probe`.
         eigenvalues: which number is sought, where equation and conditions are homogeneous.
@@ -275,9 +277,10 @@ class Problem:
             elif required:
                 message = f"'{name}' is not available here: there is {', '.join(available)}"
                 raise DerivativeError(message)
-        if has_signature(function):
-            return function(**chosen)
-        return function(*chosen.values())
+        with in_double():
+            if has_signature(function):
+                return function(**chosen)
+            return function(*chosen.values())
 
     def value(self, value: Any, frame: Frame, owner: str) -> Tensor:
         """A prescribed value at the points of a frame, (n,); a constant broadcasts."""

@@ -71,6 +71,7 @@ def _location(error: BaseException) -> str:
     return found
 
 
+_DERIVATIVES = "write u.x for the derivative along x, u.xx for the second"
 # Words of Python's and torch's messages → what to write instead.
 _HINTS = {
     ("Python scalar", "ufunc", "must be real number"): "use torch's functions on coordinates and unknowns: "
@@ -85,11 +86,16 @@ _HINTS = {
         "does not require grad",
         "not have been used in the graph",
     ): "an unknown knows its derivatives: write u.x, u.xx or grad(u), not torch.autograd.grad",
-    ("diff()",): "write u.x for the derivative along x, u.xx for the second",
+    ("diff()",): _DERIVATIVES,
+    ("pow(): 'Vector'",): "a vector has no powers: |grad(u)|² is dot(grad(u), grad(u))",
 }
+# Names that other programs have for derivatives.
+_DIFFERENTIATION = frozenset("D Dx Dy Dxx d dx dy dde derivative diff jacobian hessian nabla partial".split())
 
 
 def _hint(error: BaseException) -> str:
+    if isinstance(error, NameError) and error.name in _DIFFERENTIATION:
+        return f"; {_DERIVATIVES}"
     if isinstance(error, NameError) and error.name:
         return did_you_mean(error.name, pdesolve.__all__)
     for words, hint in _HINTS.items():
@@ -106,8 +112,10 @@ def _residual(part: Any, size: int, name: str) -> Tensor:
         raise ProblemError(message)
     if not isinstance(part, Tensor):
         shown = f"a {type(part).__name__}"
-        if isinstance(part, (int, float)) or part is None:
+        if isinstance(part, (int, float)):
             shown += f" ({part})"
+        if part is None:
+            shown = "None (is `return` missing?)"
         message = (
             f"{name} returned {shown}; expected a field of shape ({size},) that depends on the unknown, "
             "made with torch functions (torch.sin, not math.sin or numpy.sin)"

@@ -45,6 +45,8 @@ EQUATIONS = {
     "squared column": "laplace(u) - x[:, None]",
     "float of a field": "laplace(u) - float(u)",
     "complex": "laplace(u) - 1j * u",
+    "diff of u": "diff(u, x)",
+    "square of a gradient": "laplace(u) - grad(u) ** 2",
 }
 PROBLEMS = {
     "pde=": "Problem(domain=square, pde=lambda u: laplace(u), conditions=[zero])",
@@ -71,6 +73,7 @@ PROBLEMS = {
     "unknown not said": "Problem(square, lambda u, v: (laplace(u), laplace(v)), [zero])",
     "constant in text": "Problem(square, lambda u, k: k * laplace(u), [zero], constants={'k': 'two'})",
     "no condition": "Problem(square, lambda u: laplace(u), [])",
+    "four corners": "Problem(Rectangle(0, 0, 1, 1), lambda u: laplace(u), [])",
     "args": "Problem(square, lambda *args: args[0], [zero])",
 }
 

@@ -312,7 +312,11 @@ def test_nesting_counts_derivatives_of_expressions():
     ("names", "ask", "sentence"),
     [
         (("x", "t"), lambda u: u.zz, "no derivative 'zz': the coordinates are x, t"),
-        (("x", "y"), lambda u: u.t, "no derivative 't': the coordinates are x, y"),
+        (
+            ("x", "y"),
+            lambda u: u.t,
+            "no derivative 't': the coordinates are x, y; a domain with time is domain * TimeInterval(0, 1)",
+        ),
         (("x", "y"), lambda u: u.xz, "no derivative 'xz': the coordinates are x, y"),
         (("x", "y"), lambda u: u.derivative("x", "s"), "no derivative 's': the coordinates are x, y"),
         (("x", "y"), lambda u: (u * u).zz, "no derivative 'zz': the coordinates are x, y"),

@@ -1,8 +1,10 @@
 """Polygons without self-intersections, in either orientation, and with holes."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,6 +19,7 @@ from pdesolve.geometry.rules.planar_rule import planar_rule
 from pdesolve.geometry.surfaces import Segment
 from pdesolve.quadrature import Rule
 
+Chain = Sequence[Sequence[float]]  # of corners, as lists, tuples or arrays have them
 # Points at once: the temporaries of one edge after another then stay in the cache of a core.
 CHUNK = 16384
 
@@ -39,6 +42,10 @@ class Polygon(Domain):
 
     vertices: tuple[tuple[float, float], ...]
     holes: tuple[tuple[tuple[float, float], ...], ...] = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(self, vertices: Chain, holes: Sequence[Chain] = ()) -> None: ...
 
     def __post_init__(self):
         object.__setattr__(self, "vertices", _vertices(self.vertices))

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.motion import Motion
 from pdesolve.geometry.paths import EllipticArc
 from pdesolve.geometry.place import Boundary
-from pdesolve.geometry.shapes.polygon import Polygon
+from pdesolve.geometry.shapes.polygon import Chain, Polygon
 from pdesolve.geometry.shapes.region import FULL_TURN, Region
 from pdesolve.geometry.surface import Surface
 from pdesolve.geometry.surfaces import Curve, Segment
@@ -34,6 +35,10 @@ class RoundedPolygon(Region):
 
     vertices: tuple[tuple[float, float], ...]
     radius: float
+
+    if TYPE_CHECKING:
+
+        def __init__(self, vertices: Chain, radius: float) -> None: ...
 
     def __post_init__(self):
         sharp = Polygon(self.vertices)

@@ -78,15 +78,15 @@ def condense(rows: PatchRows, numbering: Numbering, shift: float) -> Condensed |
     for i, mine in enumerate(members):
         place[mine] = np.stack([np.full(len(mine), i), np.arange(len(mine))], axis=1)
     grams = _gram_matrices(rows, members, place)
-    couplings = _couplings(rows, numbering, members, place)
     batches: list[Batch] = []
     for i, mine in enumerate(members):
         check_deadline()
         lower = _factor(grams[i], mine, rows, shift)
         if lower is None:
             return None
-        side = torch.linalg.solve_triangular(lower, couplings[i].mT, upper=False)
-        grams[i] = couplings[i] = rows.scale.new_zeros(0)  # they are as large as the factor
+        # Those of one shape at a time: all of them together are as large as the factor.
+        side = torch.linalg.solve_triangular(lower, _couplings(rows, numbering, mine).mT, upper=False)
+        grams[i] = rows.scale.new_zeros(0)
         for patches, factors in _alike(kind, mine, repeated):
             place[patches, 0] = len(batches)
             # One factor for all, or one for each
@@ -204,33 +204,27 @@ def _some(part: Tensor, here: np.ndarray) -> Tensor:
     return part[torch.from_numpy(here).to(part.device)]
 
 
-def _couplings(
-    rows: PatchRows, numbering: Numbering, members: list[np.ndarray], place: np.ndarray
-) -> list[Tensor]:
-    """Rows of the faces of the patches that have a place: ∓B D (b, m, k) for each shape."""
+def _couplings(rows: PatchRows, numbering: Numbering, patches: np.ndarray) -> Tensor:
+    """Rows of the faces of patches of one shape: ∓B D (b, m, k)."""
     scale = rows.scale
     sizes = rows.layout.sizes
-    couplings = []
-    for mine in members:
-        couplings.append(
-            scale.new_zeros(len(mine), int(numbering.rows_of_patch[mine[0]]), int(sizes[mine[0]]))
-        )
+    found = scale.new_zeros(len(patches), int(numbering.rows_of_patch[patches[0]]), int(sizes[patches[0]]))
+    number = np.full(len(sizes), -1)
+    number[patches] = np.arange(len(patches))
     signed = (-scale, scale)
     for side in rows.sides:
         if not side.joins:
             continue
         m = side.matrix.shape[1]
-        places = place[side.patches]
-        starts = side.starts
-        for i in np.unique(places[:, 0]):
-            if i < 0:
-                continue
-            here = np.flatnonzero(places[:, 0] == i)
-            scaled = side.scaled(torch.from_numpy(here).to(scale.device), signed[side.number])
-            at = torch.from_numpy(places[here, 1]).to(scaled.device)
-            row = torch.from_numpy(starts[here][:, None] + np.arange(m)).to(scaled.device)
-            couplings[i][at[:, None], row] = scaled
-    return couplings
+        mine = number[side.patches]
+        here = np.flatnonzero(mine >= 0)
+        if not len(here):
+            continue
+        scaled = side.scaled(torch.from_numpy(here).to(scale.device), signed[side.number])
+        at = torch.from_numpy(mine[here]).to(scaled.device)
+        row = torch.from_numpy(side.starts[here][:, None] + np.arange(m)).to(scaled.device)
+        found[at[:, None], row] = scaled
+    return found
 
 
 def _factor(gram: Tensor, patches: np.ndarray, rows: PatchRows, shift: float) -> Tensor | None:

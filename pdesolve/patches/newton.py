@@ -105,7 +105,7 @@ def gauss_newton(
     condition = None
     if examine:
         weakest = _weakest(assembly, rows.equations)
-        condition = rows.equations.condition(FEW_STEPS)
+        condition = rows.equations.condition(FEW_STEPS, weakest.direction)
     parts = assembly.residual_of_patch(last.residual)
     size = squared_norm(last.residual) ** 0.5
     return Discrete(

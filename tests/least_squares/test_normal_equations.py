@@ -53,6 +53,8 @@ def test_the_condition_number_is_that_of_the_scaled_rows(condition):
     system = NormalEquations(LAYOUT, grid_centres(GRID), rows)
     assert true / 2 <= system.condition(3) <= true * (1 + 1e-9)
     assert true / 1.2 <= system.condition() <= true * (1 + 1e-9)
+    weak = system.weakest(lambda v: v / system.scale**2)[1]
+    assert true / 2 <= system.condition(3, weak) <= true * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("condition", [1e6, 1e8])

@@ -79,9 +79,11 @@ class BesideEquations:
         sigma, direction = self.equations.weakest(mass, seed=seed)
         return sigma, torch.nn.functional.pad(direction, (0, len(self.scale_of_rest)))
 
-    def condition(self, steps: int = 8) -> float:
+    def condition(self, steps: int = 8, weak: Tensor | None = None) -> float:
         """As `NormalEquations.condition`, of A alone."""
-        return self.equations.condition(steps)
+        if weak is not None:
+            weak = weak[: len(self.scale)]
+        return self.equations.condition(steps, weak)
 
 
 def _columns_of(block: RowBlocks) -> Tensor:

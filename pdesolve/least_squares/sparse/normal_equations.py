@@ -255,7 +255,7 @@ class NormalEquations:
             v = v / (v @ mass(v)).sqrt()
         return float(sum((part * part).sum() for part in self.apply(v)) ** 0.5), v
 
-    def condition(self, steps: int = 8) -> float:
+    def condition(self, steps: int = 8, weak: Tensor | None = None) -> float:
         """Estimated condition number of A D, of columns of length one: its largest over its least singular value.
 
         By power iteration, with the rows and with the factor. Both ends come from within, so that it is too small
@@ -264,16 +264,22 @@ class NormalEquations:
 
         Args:
             steps: of each iteration; three give it within a factor of two, eight within a fifth.
+            weak: a direction (p,) near the least singular value, such as that of `weakest`: then one step is enough.
         """
         generator = torch.Generator().manual_seed(0)
         start = torch.randn(len(self.scale), generator=generator, dtype=self.scale.dtype).to(self.scale)
+        low = start
+        low_steps = steps
+        if weak is not None:
+            low = weak / self.scale
+            low_steps = 1
         ends = []
-        for step in (
-            lambda v: self.scale * self.apply_transposed(self.apply(self.scale * v)),
-            self.factor.solve,
+        for step, v, count in (
+            (lambda v: self.scale * self.apply_transposed(self.apply(self.scale * v)), start, steps),
+            (self.factor.solve, low, low_steps),
         ):
-            v = start / start.norm()
-            for _ in range(steps):
+            v = v / v.norm().clamp_min(1e-300)
+            for _ in range(count):
                 v = step(v)
                 v = v / v.norm().clamp_min(1e-300)
             ends.append(squared_norm(self.apply(self.scale * v)) ** 0.5)

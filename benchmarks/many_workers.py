@@ -329,7 +329,7 @@ def page(kinds: dict[int, list[Measured]], rates: dict[int, float], found: dict[
         "from some workers on they are nearly all of the time: beyond that a cluster gives memory, not speed. To go "
         "further, each of the last fronts would have to be a task, which leads to the critical path above, and the "
         "largest of them several. In three dimensions the largest front alone is beyond the memory of a machine: there "
-        "an iteration on the condensed faces would have to take the place of the last fronts.",
+        "an iteration on the condensed faces takes the place of all fronts, so far on one machine (see The method).",
         "",
     ]
     return "\n".join(lines)

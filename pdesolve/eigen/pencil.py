@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.least_squares.sparse.normal_equations import NormalEquations
+from pdesolve.least_squares.sparse.normal_equations import LastFactor, NormalEquations, for_many_solves
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.compiled import GridTerm, Statement
@@ -68,7 +68,8 @@ class Pencil:
         self.assembly = Assembly(self.space, [terms, *rows_beside_terms(self.space, statement)])
         self.rows, _, scales = self.assembly.linearise(self.space.zero())
         self.slopes = terms.slope(name, scales[0])
-        self.equations = NormalEquations(self.space.layout, patches.centre, self.rows)
+        last = LastFactor(factorise=for_many_solves)
+        self.equations = NormalEquations(self.space.layout, patches.centre, self.rows, last)
 
     @cached_property
     def measured(self) -> list[int]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pdesolve.adaptive.estimation import difference, difference_norms
 from pdesolve.errors import UsageError
-from pdesolve.least_squares.sparse.normal_equations import NormalEquations
+from pdesolve.least_squares.sparse.normal_equations import LastFactor, NormalEquations, for_many_solves
 from pdesolve.least_squares.sparse.row_blocks import squared_norm
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.family import Family
@@ -97,7 +97,8 @@ class Offline:
         """Take the rows at a parameter, linearised at coefficients c, for the reference."""
         assembly = self.at(point)
         rows, _, self.scales = assembly.linearise(c)
-        self.reference = NormalEquations(assembly.layout, assembly.patches.centre, rows)
+        last = LastFactor(factorise=for_many_solves)
+        self.reference = NormalEquations(assembly.layout, assembly.patches.centre, rows, last)
 
     def preconditioned(self, residuals: list[Tensor]) -> Tensor:
         """S r (p,): what the rows of the reference make of residuals."""

@@ -456,9 +456,9 @@ def _restricted(
 
 
 def iteration_pays(
-    layout: Columns, centres: np.ndarray, rows: Sequence[RowBlocks], device: torch.device
+    layout: Columns, centres: np.ndarray, rows: Sequence[RowBlocks], device: torch.device, solves: int = 1
 ) -> bool:
-    """Whether a direct factor would not fit, or would take longer than an iteration, by their multiplications.
+    """Whether a direct factor would not fit, or would take longer than so many solves, by their multiplications.
 
     Only where degrees of moments are known on faces: without them there is no second level.
     """
@@ -476,7 +476,7 @@ def iteration_pays(
     np.add.at(touched, faces.pairs.ravel(), np.repeat(faces.sizes, 2))
     once = 2 * float((layout.sizes.numpy() * touched).sum())
     direct = float((own**3 / 3 + own**2 * border + own * border**2).sum())
-    return direct > CROSS_OVER * STEPS * once
+    return direct > CROSS_OVER * STEPS * solves * once
 
 
 def _require(rows: PatchRows, numbering: Numbering) -> None:

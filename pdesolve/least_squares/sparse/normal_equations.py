@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -59,10 +60,12 @@ class Preconditioner:
     factor: Factor
 
 
-def condensed_with_border(layout: Columns, centres: np.ndarray, rows: Rows, scale: Tensor) -> Factor:
+def condensed_with_border(
+    layout: Columns, centres: np.ndarray, rows: Rows, scale: Tensor, solves: int = 1
+) -> Factor:
     """A condensed Cholesky factor of the sparse rows, bordered by those that touch all columns.
 
-    Where it would not fit, or would take longer, the condensed faces are iterated on in its place.
+    Where it would not fit, or would take longer than so many solves, the condensed faces are iterated on in its place.
     """
     dense = [block for block in rows if isinstance(block, DenseRows)]
     sparse = [block for block in rows if isinstance(block, RowBlocks)]
@@ -70,13 +73,17 @@ def condensed_with_border(layout: Columns, centres: np.ndarray, rows: Rows, scal
     factor: Factor
     # A cluster has the memory of many.
     alone = isinstance(hands_in_use(layout.total), Threads)
-    if alone and iteration_pays(layout, centres, sparse, scale.device):
+    if alone and iteration_pays(layout, centres, sparse, scale.device, solves):
         factor = FaceIteration(layout, centres, sparse, scale)
     else:
         factor = CondensedCholesky(layout, centres, sparse, scale)
     if dense:
         return Bordered(factor, dense, scale)
     return factor
+
+
+# For a hundred right-hand sides or so: those of Arnoldi's method, or of a reference for many parameters
+for_many_solves: Factorise = partial(condensed_with_border, solves=100)
 
 
 @dataclass

@@ -97,8 +97,8 @@ def _partners(coarse: Modes, fine: Modes) -> np.ndarray:
 
 def shared(coarse: Modes, fine: Modes) -> np.ndarray:
     """σ (k,) = (‖r_v‖/‖r_u‖)² of the residuals, the part of the error that both share; 0 at rounding."""
-    before, size = _residuals(coarse)
-    after, _ = _residuals(fine)
+    before, size = residuals_of(coarse)
+    after, _ = residuals_of(fine)
     after = after[_partners(coarse, fine)]
     found = np.minimum((after / np.maximum(before, 1e-300)) ** 2, 1.0)
     return np.where(np.maximum(before, after) <= TUNING.met * size, 0.0, found)
@@ -111,7 +111,7 @@ def _as_of_others(coarse: Modes, fine: Modes, errors: np.ndarray) -> np.ndarray:
     and what rounding leaves of its residual does not fall with the degree. All modes share patches and rows, so what
     its residual means is what it means of the others, in proportion.
     """
-    left = np.maximum(_residuals(coarse)[0], _residuals(fine)[0][_partners(coarse, fine)])
+    left = np.maximum(residuals_of(coarse)[0], residuals_of(fine)[0][_partners(coarse, fine)])
     known = np.isfinite(errors).all(1)
     if not known.any():
         return errors
@@ -146,7 +146,7 @@ def _least(values: np.ndarray) -> np.ndarray:
     return LEAST * np.maximum(size, 0.01 * size.max())
 
 
-def _residuals(modes: Modes) -> tuple[np.ndarray, np.ndarray]:
+def residuals_of(modes: Modes) -> tuple[np.ndarray, np.ndarray]:
     """‖A c - f‖ and ‖f‖, (k,) each."""
     return _norms(modes.residuals), modes.right.norm(dim=0).cpu().numpy()
 

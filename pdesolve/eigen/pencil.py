@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.least_squares.sparse.normal_equations import LastFactor, NormalEquations, for_many_solves
+from pdesolve.least_squares.sparse.normal_equations import LastFactor, for_many_solves
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.compiled import GridTerm, Statement
+from pdesolve.patches.corners.enrichment import Singular
 from pdesolve.patches.discretise import rows_beside_terms
+from pdesolve.patches.newton import equations_of
 from pdesolve.patches.points.interior import Points
 from pdesolve.patches.rows.terms import TermRows
 from pdesolve.patches.space import Space
@@ -53,23 +55,30 @@ class Pencil:
         q: (e,) their degrees.
         shift: σ.
         device: where tables and matrices live.
+        corners: singular functions; see `Space`.
     """
 
     def __init__(
-        self, statement: Statement, patches: Patches, q: np.ndarray, shift: float, device: str = "cpu"
+        self,
+        statement: Statement,
+        patches: Patches,
+        q: np.ndarray,
+        shift: float,
+        device: str = "cpu",
+        corners: tuple[Singular, ...] = (),
     ):
         assert statement.problem.eigenvalues is not None
         name = statement.problem.eigenvalues.name
         self.shift = shift
         self.name = name
         self.statement = statement
-        self.space = Space(patches, q, statement.orders, device)
+        self.space = Space(patches, q, statement.orders, device, corners=corners)
         terms = TermRows(self.space, statement, Shift(name, shift, self.space))
         self.assembly = Assembly(self.space, [terms, *rows_beside_terms(self.space, statement)])
         self.rows, _, scales = self.assembly.linearise(self.space.zero())
         self.slopes = terms.slope(name, scales[0])
         last = LastFactor(factorise=for_many_solves)
-        self.equations = NormalEquations(self.space.layout, patches.centre, self.rows, last)
+        self.equations = equations_of(self.assembly, self.rows, last)
 
     @cached_property
     def measured(self) -> list[int]:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from pdesolve.eigen.coefficients import is_symmetric
 from pdesolve.eigen.pencil import Pencil
+from pdesolve.patches.cells import Patches
 from pdesolve.patches.compiled import GridTerm
 from pdesolve.patches.points.boundary import boundary_points
 from pdesolve.patches.points.faces import FacePoints, face_points
@@ -63,6 +64,14 @@ class Rayleigh:
         d = self.space.dimension
         self.betas = multi_indices(d, 2)
         self._first = tuple(_unit(d, i) for i in range(d))
+        # Where rules of quadrature are: the patches, halved toward corners beside which functions are singular.
+        self.cells = self.space.patches
+        self.q = self.space.q
+        self.host: np.ndarray | None = None
+        if self.space.enrichment is not None:
+            self.cells = Patches.over(self.cells.frame, self.space.enrichment.graded)[0]
+            self.host = self.space.patches.partition.locate(self.cells.partition.centre, self.cells.partition.part)
+            self.q = self.space.q[self.host]
 
     # ---------------------------------------------------------------- whether
 
@@ -102,13 +111,14 @@ class Rayleigh:
         below = c.new_zeros(len(values))
         equation, *conditions = self.pencil.statement.terms
         # One point more than the rows have: at their own, the residual is smaller than elsewhere.
-        for p in interior_points(self.space.patches, self.space.q, lambda q: q + 1, AT_ONCE):
-            points = self.space.to_device(p)
+        for p in interior_points(self.cells, self.q, lambda q: q + 1, AT_ONCE):
+            half = torch.from_numpy(self.cells.half[p.cells].prod(1)).to(self.space.half)
+            points = self.space.to_device(self._hosted(p))
             a = self._coefficients(equation, points)
             jets = self._jets(c, points, self.betas)
             u = jets[0]
             r = self._residual(a, jets) + (lam - self.pencil.shift) * a.w[..., None] * u
-            weight = self.space.volume_weights(points)[..., None]
+            weight = (points.weight.square().to(half) * half[:, None])[..., None]
             above += (weight * r * u).sum((0, 1))
             below -= (weight * a.w[..., None] * u * u).sum((0, 1))
         above += self._over_faces(c)
@@ -135,10 +145,10 @@ class Rayleigh:
         """Σ ∫ {u} [Q·n] - [u] {Q·n} over all faces (k,), for normals from minus to plus."""
         total = c.new_zeros(c.shape[1])
         # A face is a power of the points cheaper than a patch.
-        for f in face_points(self.space.patches, self.space.q, 4 * AT_ONCE):
+        for f in face_points(self.cells, self.q, 4 * AT_ONCE):
             normal = torch.zeros(self.space.dimension, dtype=torch.float64)
             normal[f.axis] = 1.0
-            (u, flux), (v, other) = (self._traces(c, points, normal) for points in _sides(f))
+            (u, flux), (v, other) = (self._traces(c, self._hosted(p), normal) for p in _sides(f))
             weight = (f.weight.square() * f.area[:, None]).to(c)[..., None]
             part = (u + v) * (flux - other) - (u - v) * (flux + other)
             total += (weight * part).sum((0, 1)) / 2
@@ -171,21 +181,31 @@ class Rayleigh:
 
     def _boundary(self, term: GridTerm) -> Iterator[tuple[Points, Tensor]]:
         """Points of a condition and what they weigh on the boundary, (b, m, 1)."""
-        patches = self.space.patches
+        patches = self.cells
         place = term.operator.term.place
         assert place is not None
-        for points in boundary_points(patches, place, self.space.q, 4 * AT_ONCE):
+        for points in boundary_points(patches, place, self.q, 4 * AT_ONCE):
             cells = torch.from_numpy(points.cells)[:, None].expand(points.weight.shape).reshape(-1)
             normals = points.given_normals.reshape(-1, self.space.dimension)
             factor = stretch(patches, cells, normals).view(points.weight.shape)
             weight = (points.weight.square() / factor).to(self.space.half)
-            yield self.space.to_device(points), weight[..., None]
+            yield self.space.to_device(self._hosted(points)), weight[..., None]
+
+    def _hosted(self, points: Points) -> Points:
+        """Points in the cells of a rule as points in the patches that these are parts of."""
+        if self.host is None:
+            return points
+        return Points(self.host[points.cells], points.y, points.weight, False, points.normals)
 
     def _jets(self, c: Tensor, points: Points, betas: tuple[MultiIndex, ...]) -> Tensor:
         """Derivatives of modes (a, b, m, k)."""
         table = self.space.table(points, betas)
         own = c[self.space.columns(points.cells)]
-        return torch.einsum("abmj,bjk->abmk", table.expand(-1, len(own), -1, -1), own)
+        jets = torch.einsum("abmj,bjk->abmk", table.expand(-1, len(own), -1, -1), own)
+        singular = self.space.singular_table(points.cells, points.y, betas)
+        if singular is None:
+            return jets
+        return jets + singular @ c[self.space.layout.total :]
 
     def _flux_of(self, points: Points, normal: Tensor) -> Tensor:
         """Vectors g (b, m, d) with Q·n = g·grad u, for normals (d,) or (b, m, d) along grid axes."""

@@ -93,7 +93,7 @@ def _start(pencil: Pencil, seed: int) -> Tensor:
     space = pencil.space
     generator = torch.Generator().manual_seed(seed)
     width = WIDTH.get(space.dimension, max(WIDTH.values()))
-    c = torch.randn(space.layout.total, width, generator=generator, dtype=torch.float64).to(space.half)
+    c = torch.randn(len(space.zero()), width, generator=generator, dtype=torch.float64).to(space.half)
     for _ in range(2):
         c = pencil.inverse(pencil.right(c))[1]
     return pencil.right(c)

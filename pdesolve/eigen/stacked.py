@@ -26,6 +26,7 @@ def stacked(space: Space, coefficients: Tensor, residual: float, residual_of_pat
     for points in space.interior:
         own = coefficients[space.columns(points.cells)]  # (b, u k, modes)
         c[wide.columns(points.cells)] = own.transpose(1, 2).flatten(1)
+    c[wide.layout.total :] = coefficients[space.layout.total :].T.flatten()
     return Discrete(Assembly(wide, []), c, True, residual, 1, residual_of_patch)
 
 
@@ -38,10 +39,11 @@ def unstacked(space: Space, count: int, c: Tensor) -> Tensor:
         c: coefficients of the function.
     """
     wide = wide_space(space, count)
-    found = c.new_zeros(space.layout.total, count)
+    found = c.new_zeros(len(space.zero()), count)
     for points in space.interior:
         own = c[wide.columns(points.cells)].view(len(points.cells), count, -1)
         found[space.columns(points.cells)] = own.transpose(1, 2)
+    found[space.layout.total :] = c[wide.layout.total :].view(count, -1).T
     return found
 
 
@@ -56,7 +58,7 @@ def carried(space: Space, source: Space, coefficients: Tensor) -> Tensor:
 def wide_space(space: Space, count: int) -> Space:
     """The same space for as many times the unknowns."""
     orders = np.tile(space.orders, (count, 1))
-    return Space(space.patches, space.q, orders, space.device, space.basis)
+    return Space(space.patches, space.q, orders, space.device, space.basis, space.corners)
 
 
 def values(space: Space, coefficients: Tensor) -> Tensor:
@@ -72,5 +74,8 @@ def values(space: Space, coefficients: Tensor) -> Tensor:
         own = own.view(len(points.cells), space.unknowns, -1, coefficients.shape[1])  # (b, u, j, k)
         table = space.value_table(points).expand(len(own), -1, -1)
         v = torch.einsum("bmj,bujk->bmuk", table, own)
+        singular = space.singular_table(points.cells, points.y, ((0,) * space.dimension,))
+        if singular is not None:
+            v = v + (singular[0] @ coefficients[space.layout.total :])[:, :, None]
         found.append((v * space.volume_weights(points).sqrt()[:, :, None, None]).flatten(0, 1))
     return torch.cat(found)

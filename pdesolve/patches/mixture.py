@@ -141,11 +141,11 @@ class PartitionedMixture:
         result: Tensor,
     ) -> None:
         """Add the singular functions to values (n, u, a) at points y (n, d) of patches (n,)."""
-        a = self.coefficients[len(self.coefficients) - enrichment.count :]
+        a = self.coefficients[self.layout.total :].view(self.outputs, -1)
         for part in np.array_split(np.flatnonzero(patch >= 0), 1 + len(y) * enrichment.count // CHUNK):
             index = torch.from_numpy(part).to(y.device)
             table = enrichment.table(patch[part], y[index][:, None], indices)  # (a, b, 1, n)
-            values = (table[:, :, 0] @ a).T[:, None]
+            values = torch.einsum("pbn,un->bup", table[:, :, 0], a)
             if transform is not None:
                 values = values @ transform.to(values).T
             result[index] += values

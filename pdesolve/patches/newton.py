@@ -144,7 +144,7 @@ class _PatchRows:
     def linearise(self, point: Point[list[Tensor]]) -> Linearisation[list[Tensor]]:
         assembly = self.assembly
         rows, residuals, self._scales = assembly.linearise(point.c)
-        self.equations = _equations(assembly, rows, self._at_hand)
+        self.equations = equations_of(assembly, rows, self._at_hand)
         # A correction needs digits beside the whole solution only, so that its energy bounds the refinement.
         found = self._solved(residuals, point.c)
         self._energy = found.energy
@@ -271,11 +271,11 @@ def weakest_of(discrete: Discrete) -> Weakest:
         return discrete.weakest
     assembly = discrete.assembly
     rows, _, _ = assembly.linearise(discrete.coefficients)
-    return _weakest(assembly, _equations(assembly, rows, None))
+    return _weakest(assembly, equations_of(assembly, rows))
 
 
-def _equations(
-    assembly: Assembly, rows: Sequence[RowBlocks | DenseRows], at_hand: LastFactor | None
+def equations_of(
+    assembly: Assembly, rows: Sequence[RowBlocks | DenseRows], at_hand: LastFactor | None = None
 ) -> NormalEquations | BesideEquations:
     """The rows as equations, for the coefficients of the patches and those of singular functions beside them."""
     layout = assembly.layout
@@ -290,7 +290,7 @@ def condition_of(discrete: Discrete) -> float:
     """Estimated condition number of the scaled rows of a discrete solution; they are factored once more."""
     assembly = discrete.assembly
     rows, _, _ = assembly.linearise(discrete.coefficients)
-    return _equations(assembly, rows, None).condition()
+    return equations_of(assembly, rows).condition()
 
 
 def _weakest(assembly: Assembly, equations: NormalEquations | BesideEquations) -> Weakest:

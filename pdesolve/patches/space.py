@@ -61,6 +61,7 @@ class Space:
         self.basis = basis or GaussianLegendre(self.sigma)
         sizes = [self.unknowns * self.basis.size(int(k)) for k in q]
         self.layout = Columns(torch.tensor(sizes, dtype=torch.long))
+        self.corners = corners
         self.enrichment = None
         if corners:
             self.enrichment = Enrichment(patches.partition, corners)
@@ -174,10 +175,10 @@ class Space:
 
     @property
     def beside(self) -> int:
-        """Number of singular functions, whose coefficients come after those of the patches."""
+        """Number of coefficients of singular functions, unknown by unknown, after those of the patches."""
         if self.enrichment is None:
             return 0
-        return self.enrichment.count
+        return self.unknowns * self.enrichment.count
 
     def values(self, c: Tensor, points: Points, own: Tensor | None = None) -> Tensor:
         """Values (b, m, u) of a function with coefficients c (p,) at the points of a batch.
@@ -194,7 +195,11 @@ class Space:
         singular = self.singular_table(points.cells, points.y, ((0,) * self.dimension,))
         if singular is None:
             return values
-        return values + (singular[0] @ c[self.layout.total :])[..., None]
+        return values + singular[0] @ self.coefficients_beside(c).T
+
+    def coefficients_beside(self, c: Tensor) -> Tensor:
+        """Coefficients (u, n) of singular functions."""
+        return c[self.layout.total :].view(self.unknowns, -1)
 
     def columns(self, cells: np.ndarray) -> Tensor:
         """Column numbers (b, u k) of patches that all have the same degree."""
@@ -242,7 +247,7 @@ class Space:
         """Coefficients that stand for a function of another space: exactly on the same patches, else the best fit."""
         # On the same patches nothing is fitted: a fit would add rounding, and estimates compare such pairs.
         if source.patches is not self.patches:
-            return self.fit_mixture(source.mixture(c))
+            return self._fitted(source, c)
         found = self.zero()
         for points in self.interior:
             columns = self.columns(points.cells)
@@ -254,6 +259,23 @@ class Space:
             found[columns] = own.view(b, -1)
         if self.beside == source.beside:
             found[self.layout.total :] = c[source.layout.total :]
+        return found
+
+    def _fitted(self, source: Space, c: Tensor) -> Tensor:
+        """The best local fit to a function of other patches; what is singular in it stays as it is."""
+        if self.corners is not source.corners or self.enrichment is None:
+            return self.fit_mixture(source.mixture(c))
+        mixture = source.mixture(c)
+        zero = ((0,) * self.dimension,)
+        beside = self.zero()
+        beside[self.layout.total :] = c[source.layout.total :]
+        found = beside.clone()
+        for points in self.value_points:
+            y = points.y.to(self.device).reshape(-1, self.dimension)
+            wanted = mixture.jet_on(mixture.patch_of(y), y, zero)[:, :, 0].nan_to_num(0.0)
+            wanted = wanted.view(*points.y.shape[:2], -1) - self.values(beside, points)
+            fit = self.fit_at(points, wanted)
+            found[self.columns(points.cells)] = fit.reshape(len(fit), -1)
         return found
 
     def fit_mixture(self, source: PartitionedMixture) -> Tensor:

@@ -137,8 +137,9 @@ def some_unknowns(mixture: PartitionedMixture, first: int, count: int) -> Partit
     within = torch.arange(mixture.layout.total) - mixture.layout.offsets.repeat_interleave(sizes)
     unknown = within // (sizes // mixture.outputs).repeat_interleave(sizes)
     chosen = (unknown >= first) & (unknown < first + count)
-    kept = mixture.coefficients[chosen.to(mixture.coefficients.device)]
-    return replace(mixture, outputs=count, coefficients=kept)
+    kept = mixture.coefficients[: len(chosen)][chosen.to(mixture.coefficients.device)]
+    beside = mixture.coefficients[len(chosen) :].view(mixture.outputs, -1)[first : first + count]
+    return replace(mixture, outputs=count, coefficients=torch.cat([kept, beside.flatten()]))
 
 
 def _residual(operator: ResidualOperator, name: str, value: float, points: Tensor, jets: Tensor) -> Tensor:

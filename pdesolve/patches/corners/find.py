@@ -24,7 +24,14 @@ from pdesolve.patches.compiled import GridTerm, Statement
 from pdesolve.patches.corners.enrichment import Singular
 from pdesolve.patches.corners.functions import CornerFunctions
 from pdesolve.patches.corners.sectors import SectorFunctions, sector_functions
-from pdesolve.patches.corners.wedge import INTEGER, Edge, Power, powers, source_asks_for_logarithm
+from pdesolve.patches.corners.wedge import (
+    INTEGER,
+    Edge,
+    Power,
+    powers,
+    powers_of_modes,
+    source_asks_for_logarithm,
+)
 from pdesolve.patches.frame import Frame
 from pdesolve.statement.residual import ResidualOperator
 from pdesolve.statement.subdomains import interface_pieces
@@ -73,6 +80,9 @@ def corner_functions(statement: Statement, frame: Frame) -> tuple[Singular, ...]
     for group in _groups([*sides, *rays], size):
         outer = [end for end in group if end in sides]
         if not outer:
+            # What λ adds to them differs from sector to sector.
+            if statement.problem.eigenvalues:
+                continue
             found.append(_between_sectors(statement.terms[0], frame, group, size))
         # Where more than two parts meet, domains touch in a point; where one ends alone, nothing is prescribed beyond.
         elif len(group) == 2 == len(outer):
@@ -118,7 +128,7 @@ def _between_sectors(
 
 def _is_known(statement: Statement) -> bool:
     problem = statement.problem
-    other = problem.integrals or problem.seams or problem.data or problem.eigenvalues
+    other = problem.integrals or problem.seams or problem.data
     plane = problem.domain.dimension == 2 and problem.domain.space_dimension == 2
     term = statement.terms[0]
     one = len(statement.orders) == 1 and not statement.fields and term.operator.components == 1
@@ -175,6 +185,13 @@ def _functions(
     edges = [_edge(term_end, gradient, angle) for term_end, angle in ((begin, -span / 2), (end, span / 2))]
     if edges[0] is None or edges[1] is None:
         return None
+    if statement.problem.eigenvalues:
+        of_modes = tuple(powers_of_modes(edges[0], edges[1], MOST))
+        if not any(_is_rough(power) for power in of_modes):
+            return None
+        return CornerFunctions(
+            begin.place @ frame.rotation, gradient, of_modes, _radius(frame, begin, gradient, size)
+        )
     jumps = _jump(begin, end)
     forced = source_asks_for_logarithm(edges[0], edges[1]) and _is_forced(
         statement.terms[0], frame, begin, end, size
@@ -183,11 +200,16 @@ def _functions(
     found = [power for power in powers(edges[0], edges[1], MOST) if power.exponent > 0 or jumps]
     if not (jumps or forced or any(_is_rough(power) for power in found)):
         return None
+    radius = _radius(frame, begin, gradient, size)
+    return CornerFunctions(begin.place @ frame.rotation, gradient, tuple(found), radius)
+
+
+def _radius(frame: Frame, begin: _End, gradient: Tensor, size: float) -> float:
+    """Up to which distance from a corner the cut of its functions, arg ζ = π, does not meet the domain."""
     cut = -torch.linalg.solve(
         torch.stack([gradient.real, gradient.imag]), torch.tensor([1.0, 0.0], dtype=torch.float64)
     )
-    radius = _free_length(frame, begin.place, frame.rotation @ cut / cut.norm(), size)
-    return CornerFunctions(begin.place @ frame.rotation, gradient, tuple(found), radius)
+    return _free_length(frame, begin.place, frame.rotation @ cut / cut.norm(), size)
 
 
 def _angle(begin: Tensor, end: Tensor) -> float:

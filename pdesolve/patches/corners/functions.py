@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +22,9 @@ BESIDE = 1e-8
 
 @dataclass(frozen=True, eq=False)
 class CornerFunctions:
-    """Re C ζ^λ (log ζ)^l with ζ = g·(y - y₀): all derivatives are those of ζ^λ times powers of g.
+    """Re C ζ^λ |ζ|^2k (log ζ)^l = Re C ζ^(λ+k) ζ̄^k (log ζ)^l with ζ = g·(y - y₀).
 
-    The middle of the wedge lies along arg ζ = 0, so that the cut of the powers, arg ζ = π, lies outside the domain.
+    By the chain rule ∂_i = g_i ∂/∂ζ + ḡ_i ∂/∂ζ̄, derivatives are those of powers of ζ and of ζ̄. The middle of the wedge lies along arg ζ = 0, so that the cut of the powers, arg ζ = π, lies outside the domain.
 
     Attributes:
         place: (2,) the corner y₀ in grid coordinates.
@@ -53,30 +54,37 @@ class CornerFunctions:
         corner = zeta.abs() < NEAREST
         values = torch.where(corner, torch.finfo(y.dtype).tiny, zeta).log()
         beside = torch.where(corner, BESIDE, zeta).log()
-        by_order: dict[int, Tensor] = {}
+        most = max(power.rounds for power in self.powers)
+        by_orders: dict[tuple[int, int], Tensor] = {}
         found = []
         for index in indices:
-            order = sum(index)
-            if order not in by_order:
-                log = beside
-                if order == 0:
-                    log = values
-                by_order[order] = self._derivatives(log, order)
-            chain = self.gradient[0] ** index[0] * self.gradient[1] ** index[1]
-            found.append((by_order[order] * chain.to(zeta)).real)
+            total = torch.zeros_like(zeta)
+            for orders, chain in _chain(complex(self.gradient[0]), complex(self.gradient[1]), index):
+                if orders[1] > most:
+                    continue
+                if orders not in by_orders:
+                    log = beside
+                    if not any(orders):
+                        log = values
+                    by_orders[orders] = self._derivatives(log, *orders)
+                total = total + by_orders[orders] * chain
+            found.append(total.real)
         return torch.stack(found)
 
-    def _derivatives(self, log: Tensor, order: int) -> Tensor:
-        """C dᵏ/dζᵏ of ζ^λ (log ζ)^l for k = order, from log ζ (..., 1): (..., n)."""
+    def _derivatives(self, log: Tensor, a: int, b: int) -> Tensor:
+        """C ∂ᵃ/∂ζᵃ ∂ᵇ/∂ζ̄ᵇ of ζ^(λ+k) ζ̄^k (log ζ)^l, from log ζ (..., 1): (..., n)."""
         parts = []
         for power in self.powers:
-            # ζ^λ ↦ p ζ^{λ-k} and, as log ζ ζ^λ = d/dλ ζ^λ, ζ^λ log ζ ↦ (p log ζ + p') ζ^{λ-k} with p = λ … (λ-k+1).
+            # ζ^μ ↦ p ζ^{μ-a} and, as log ζ ζ^μ = d/dμ ζ^μ, ζ^μ log ζ ↦ (p log ζ + p') ζ^{μ-a} with p = μ … (μ-a+1).
+            exponent = power.exponent + power.rounds
             p = 1.0
             slope = 0.0
-            for i in range(order):
-                slope = slope * (power.exponent - i) + p
-                p = p * (power.exponent - i)
-            scale = torch.exp((power.exponent - order) * log)
+            for i in range(a):
+                slope = slope * (exponent - i) + p
+                p = p * (exponent - i)
+            scale = math.perm(power.rounds, b) * torch.exp((exponent - a) * log)
+            if power.rounds > b:
+                scale = scale * torch.exp((power.rounds - b) * log.conj())
             part = p * scale
             if power.log:
                 part = (p * log + slope) * scale
@@ -91,12 +99,26 @@ class CornerFunctions:
             "exponents": list(self.exponents),
             "factors": [[power.factor.real, power.factor.imag] for power in self.powers],
             "logs": [power.log for power in self.powers],
+            "rounds": [power.rounds for power in self.powers],
             "radius": self.radius,
         }
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> CornerFunctions:
         """Rebuild from `state()`."""
-        columns = zip(state["exponents"], state["factors"], state["logs"], strict=True)
-        powers = tuple(Power(exponent, complex(*factor), log) for exponent, factor, log in columns)
+        rounds = state.get("rounds", [0] * len(state["logs"]))  # files of earlier versions have none
+        columns = zip(state["exponents"], state["factors"], state["logs"], rounds, strict=True)
+        powers = tuple(Power(exponent, complex(*factor), log, k) for exponent, factor, log, k in columns)
         return cls(state["place"], torch.view_as_complex(state["gradient"]), powers, state["radius"])
+
+
+def _chain(g: complex, h: complex, index: MultiIndex) -> Iterator[tuple[tuple[int, int], complex]]:
+    """Orders (a, b) by ζ and ζ̄, and factors, of (g ∂ + ḡ ∂̄)^i (h ∂ + h̄ ∂̄)^j."""
+    i, j = index
+    for b in range(i + j + 1):
+        factor = 0j
+        for m in range(max(0, b - j), min(i, b) + 1):
+            n = b - m
+            ways = math.comb(i, m) * math.comb(j, n)
+            factor += ways * g ** (i - m) * g.conjugate() ** m * h ** (j - n) * h.conjugate() ** n
+        yield (i + j - b, b), factor

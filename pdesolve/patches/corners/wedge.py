@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 INTEGER = 1e-7  # an exponent that near to an integer is one: ends of curves are found to 1e-9
 LEAST_POWER = 1e-3  # a smaller exponent is that of a constant
@@ -40,11 +40,19 @@ class Edge:
 
 @dataclass(frozen=True)
 class Power:
-    """A function Re C ζ^λ, or Re C ζ^λ log ζ."""
+    """A function Re C ζ^λ |ζ|^2k, or the same times log ζ under Re.
+
+    Attributes:
+        exponent: λ.
+        factor: C.
+        log: whether there is a logarithm.
+        rounds: k. What a term without derivatives adds: -Δu = c u is met by J_λ(√c r) sin λθ = Σ_k a_k r^(λ+2k) sin λθ.
+    """
 
     exponent: float
     factor: complex
     log: bool = False
+    rounds: int = 0
 
     @property
     def singular(self) -> bool:
@@ -91,4 +99,18 @@ def powers(begin: Edge, end: Edge, most: float) -> list[Power]:
         if integer:
             exponent = float(round(exponent))
         found.append(Power(exponent, factor, log=integer))
+    return found
+
+
+def powers_of_modes(begin: Edge, end: Edge, most: float) -> list[Power]:
+    """The singular functions of modes, for which right-hand sides are zero and λ is not known: ζ^λ |ζ|^2k.
+
+    Nothing asks for logarithms or for a jump, and of J_λ with integer λ all terms are polynomials.
+    """
+    found = []
+    for power in powers(begin, end, most):
+        if power.log:
+            continue
+        for k in range(1 + int((most - power.exponent) / 2)):
+            found.append(replace(power, rounds=k))
     return found

@@ -41,8 +41,8 @@ ITERATED = 0.01  # of the tolerance, that iteration may leave of a pair
 # Power of the error that residuals go with: at a corner where modes are r^α, what halvings leave of the rows goes as
 # h^(α + 1/2) and the error that it pollutes as h^(2α), whose ratio is 1 for α = 1/2 and 7/8 for α = 2/3.
 CARRIED = 0.9
-# Degree of patches where some are cut. On a part of a patch, functions of degree 20 are so nearly dependent that what
-# solves leave of ten modes of a drum was as much as 1e-5 of them; of degree 16 it is 1e-11.
+# Degree of patches beside singular functions where some are cut. On a part of a patch, functions of degree 20 and these
+# are so nearly dependent that solves left 1e-5 of ten modes of a drum; of degree 16 it is 1e-11.
 MOST_WHERE_CUT = 16
 WITHIN = 10.0  # times its error: eigenvalues that are nearer to each other, or to the real axis, may be alike
 
@@ -135,8 +135,9 @@ class EigenSolver:
         """All wanted modes on the first patches, and a shift that keeps away from their eigenvalues."""
         near = self.wanted.near
         patches, q = self.space.start()
-        if patches.cut.any():
+        if self.space.corners and patches.cut.any():
             self.space.highest_order = min(self.space.highest_order, MOST_WHERE_CUT)
+            self.space.tuning = replace(self.space.tuning, overshoot=0)
         self.shift = first_shift(self._pencil(patches, q, near), near)
         level = self._searched_on_enough(patches, q)
         patches, q = level.patches, level.q

@@ -30,7 +30,7 @@ from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 from pdesolve.patches.corners.find import corner_functions
 from pdesolve.patches.corners.functions import CornerFunctions
 from pdesolve.patches.corners.sectors import exponents_of_sectors, sector_functions
-from pdesolve.patches.corners.wedge import Edge, Power, exponents, powers
+from pdesolve.patches.corners.wedge import Edge, Power, exponents, powers, powers_of_modes
 from pdesolve.runs.monitor import Monitor
 
 L = Polygon([(0, 0), (1, 0), (1, 1), (-1, 1), (-1, -1), (0, -1)])
@@ -81,6 +81,23 @@ def test_functions_of_a_wedge_meet_its_conditions_and_laplace():
     normal = torch.tensor([-math.sin(2.0), math.cos(2.0)], dtype=torch.float64)
     assert (normal @ table[1:3, 1]).abs().max() < 1e-13
     assert (table[3] + table[4]).abs().max() < 1e-12
+
+
+def test_functions_of_modes_are_the_terms_of_a_bessel_function():
+    """Δ r^(ν+2k) sin νθ = 4k (ν + k) r^(ν+2k-2) sin νθ, on which the series of J_ν rests."""
+    edges = Edge(-2.0, 0.0, True), Edge(2.0, 0.0, True)
+    found = tuple(powers_of_modes(*edges, 6))
+    place = torch.tensor([0.3, -0.2], dtype=torch.float64)
+    corner = CornerFunctions(place, torch.tensor([0.5, 0.5j], dtype=torch.complex128), found, math.inf)
+    y = place + torch.tensor([[0.3, 0.1], [0.2, -0.4], [0.0, 0.7]], dtype=torch.float64)
+    table = corner.table(y, ((0, 0), (2, 0), (0, 2)))
+    laplacian = (table[1] + table[2]) / 0.25
+    assert max(power.rounds for power in found) == 2
+    for number, power in enumerate(found):
+        expected = torch.zeros(3, dtype=torch.float64)
+        if power.rounds:
+            expected = 4 * power.rounds * (power.exponent + power.rounds) * table[0, :, number - 1]
+        assert torch.allclose(laplacian[:, number], expected, atol=1e-12)
 
 
 def test_derivatives_are_those_of_the_values():

@@ -24,7 +24,8 @@ BESIDE = 1e-8
 class CornerFunctions:
     """Re C ζ^λ |ζ|^2k (log ζ)^l = Re C ζ^(λ+k) ζ̄^k (log ζ)^l with ζ = g·(y - y₀).
 
-    By the chain rule ∂_i = g_i ∂/∂ζ + ḡ_i ∂/∂ζ̄, derivatives are those of powers of ζ and of ζ̄. The middle of the wedge lies along arg ζ = 0, so that the cut of the powers, arg ζ = π, lies outside the domain.
+    By the chain rule ∂_i = g_i ∂/∂ζ + ḡ_i ∂/∂ζ̄, derivatives are those of powers of ζ and of ζ̄. The middle of the wedge
+    lies along arg ζ = 0, so that the cut of the powers, arg ζ = π, lies outside the domain.
 
     Attributes:
         place: (2,) the corner y₀ in grid coordinates.

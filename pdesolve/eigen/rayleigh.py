@@ -70,7 +70,9 @@ class Rayleigh:
         self.host: np.ndarray | None = None
         if self.space.enrichment is not None:
             self.cells = Patches.over(self.cells.frame, self.space.enrichment.graded)[0]
-            self.host = self.space.patches.partition.locate(self.cells.partition.centre, self.cells.partition.part)
+            self.host = self.space.patches.partition.locate(
+                self.cells.partition.centre, self.cells.partition.part
+            )
             self.q = self.space.q[self.host]
 
     # ---------------------------------------------------------------- whether

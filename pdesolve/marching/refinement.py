@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.marching.space import Space, gauss_table, moved, reference_table
+from pdesolve.marching.space import Space, gauss_table, moved, points_in, reference_table, values_at
 from pdesolve.marching.step import relative_to
 from pdesolve.patches.cover import Patches
 from pdesolve.patches.merging import merge, neighbours
@@ -137,7 +137,7 @@ def coarsened(
 def _merged_along(
     axis: int, space: Space, c: Tensor, scale: Tensor, limit: float
 ) -> tuple[Space, tuple[Tensor, Tensor]] | None:
-    pairs = neighbours(space.patches.partition, axis, ~space.patches.cut)
+    pairs = neighbours(space.patches.partition, axis, np.ones(len(space), dtype=bool))
     for _ in range(2):  # first all pairs, then those that may be merged
         if not len(pairs):
             return None
@@ -173,6 +173,17 @@ def _lost(
     before = sum((c[:, i] ** 2).sum(-1) * space.volume[i][:, None] for i in map(torch.from_numpy, pairs.T))
     after = (projected[:, place] ** 2).sum(-1) * new.volume[place][:, None]
     lost = (before - after).clamp_min(0).sqrt()  # (S, j, u)
+    cut = torch.zeros(len(new), dtype=torch.bool)
+    cut[place] = torch.from_numpy(new.patches.cut)[place]
+    number = torch.zeros(len(new), dtype=torch.long)
+    number[place] = torch.arange(len(place))
+    for points, here in points_in(new, cut):
+        # Beyond the domain a polynomial may be large: only what is lost at points within counts.
+        table = points.tables(new.q, ((0,) * new.d,))[0][here]
+        cells = points.cells[here]
+        off = values_at(space, c, points.x[here]) - torch.einsum("bmk,sbuk->sbmu", table, projected[:, cells])
+        squares = torch.einsum("sbmu,bm->sbu", off**2, points.weight[here] ** 2) * new.volume[cells][:, None]
+        lost[:, number[cells]] = squares.sqrt()
     return relative_to(lost, scale).amax((0, 2))
 
 

@@ -27,6 +27,7 @@ from pdesolve.statement.calculus import MultiIndex
 FITTED = 1e-10  # smallest relative singular value of a fit: of what a few points inside a cut patch determine
 FLATTEST = 1e-8  # relative size of values in a cut patch, below which a function is not made larger
 BATCH = 4096  # cells in one batch of points
+AT_ONCE = 8_000_000  # coefficients that are gathered at once for values at points: 64 MB
 # More rows than functions, as least squares need; in three dimensions ¾ q + 1 on an axis are enough for the
 # q³/6 functions of a total degree.
 RULE = {
@@ -304,6 +305,8 @@ class Space:
 def moved(old: Space, new: Space, pairs: tuple[Tensor, Tensor], c: Tensor) -> Tensor:
     """L2 projection of functions (…, e, u, k) to other patches of the same degree; exact where these lie in one each.
 
+    A patch that is cut and holds several is fitted within the domain: beyond it polynomials have nothing in common.
+
     Args:
         old: the patches before.
         new: the patches after.
@@ -333,4 +336,34 @@ def moved(old: Space, new: Space, pairs: tuple[Tensor, Tensor], c: Tensor) -> Te
         ratio = half[part].prod(1) / new.volume[j]
         matrix = torch.einsum("pmk,pml->pkl", after * (weights[:, None] * ratio[:, None, None]), before)
         result.index_add_(c.dim() - 3, j, torch.einsum("pkl,...pul->...puk", matrix, c[..., i, :, :]))
+    joined = (torch.bincount(target, minlength=len(new)) > 1) & torch.from_numpy(new.patches.cut)
+    for points, place in points_in(new, joined):
+        values = values_at(old, c, points.x[place]) * points.weight[place][..., None]
+        table = points.tables(new.q, zero)[0][place] * points.weight[place][..., None]
+        right = values.movedim(-2, 0).movedim(-2, 0).flatten(2)  # (b, m, … u)
+        fit = torch.linalg.lstsq(table, right, driver="gelsd", rcond=FITTED).solution
+        shape = (len(place), new.functions, *values.shape[:-3], new.unknowns)
+        fit = fit.view(shape).movedim(1, -1).movedim(0, -3)
+        result[..., points.cells[place], :, :] = fit
     return result
+
+
+def points_in(space: Space, marked: Tensor) -> list[tuple[Cells, Tensor]]:
+    """Collocation points of marked patches (e,): batches, and the places of these patches in each."""
+    places = [(points, torch.nonzero(marked[points.cells])[:, 0]) for points in space.interior]
+    return [(points, place) for points, place in places if len(place)]
+
+
+def values_at(space: Space, c: Tensor, x: Tensor) -> Tensor:
+    """Functions (…, e, u, k) at points (b, m, d): (…, b, m, u); those of any patch where there is none."""
+    y = (x @ space.rotation).flatten(0, 1)
+    cells = torch.from_numpy(space.patches.partition.locate_closed(y.numpy(), space.part_of(y))).clamp_min(0)
+    local = (y - space.centre[cells]) / space.half[cells]
+    zero = ((0,) * space.d,)
+    each = c[..., 0, :, :].numel()
+    parts = []
+    for some in torch.split(torch.arange(len(y)), max(1, AT_ONCE // each)):
+        table = reference_table(local[some, None], space.q, zero)[0, :, 0]
+        parts.append(torch.einsum("nk,...nuk->...nu", table, c[..., cells[some], :, :]))
+    values = torch.cat(parts, dim=-2)
+    return values.unflatten(-2, x.shape[:2])

@@ -8,7 +8,7 @@ from pdesolve import Dirichlet, Disk, Initial, Problem, TimeInterval, laplace
 from pdesolve.marching.evolution import Evolution
 from pdesolve.marching.first_mesh import cheapest, elimination_flops, resolving
 from pdesolve.marching.refinement import coarsened, cuts, directions, split, tails, worst
-from pdesolve.marching.space import moved
+from pdesolve.marching.space import moved, values_at
 
 
 def space_of(initial, q=10, domain=square):
@@ -22,6 +22,10 @@ def space_of(initial, q=10, domain=square):
 
 def functions(space):
     return torch.stack([space.project(0)])
+
+
+def quartered(space):
+    return split(space, torch.ones(len(space), dtype=torch.bool), np.ones((len(space), 2), dtype=bool))[0]
 
 
 def layer(x, width):
@@ -48,6 +52,34 @@ def test_cutting_and_merging_changes_no_polynomial():
     again = moved(finer, coarse, pairs, fine)
     torch.testing.assert_close(coarse.norms(again), space.norms(c), rtol=1e-13, atol=0)
     torch.testing.assert_close(again, torch.stack([coarse.project(0)]), rtol=0, atol=1e-12)
+
+
+def test_a_polynomial_is_carried_over_where_patches_that_the_boundary_cuts_are_merged():
+    """Beyond the domain the polynomials of two cut patches have nothing in common."""
+
+    def start(x, y):
+        return 1 + x - 2 * y + x * y**2
+
+    disc = Disk((0, 0), 1)
+    space = quartered(quartered(space_of(start, 6, disc)))
+    c = functions(space)
+    merged, pairs = coarsened(space, c, space.norms(c)[0], 1e-6)
+    assert merged.patches.cut.sum() < space.patches.cut.sum()
+    assert len(merged) < len(space) / 2
+    x = disc.sample(500, sampler="sobol", seed=5)
+    found = values_at(merged, moved(space, merged, pairs, c), x[None])[0, 0, :, 0]
+    torch.testing.assert_close(found, start(*x.T), rtol=0, atol=1e-12)
+
+
+def test_a_kink_between_patches_that_the_boundary_cuts_is_kept():
+    space = space_of(lambda x, y: (x - 0.25).abs() + (y - 0.25).abs(), q=4, domain=Disk((0, 0), 1))
+    fine = quartered(space)
+    c = functions(fine)
+    merged, pairs = coarsened(fine, c, fine.norms(c)[0], 1e-3)
+    assert merged.patches.cut.sum() < fine.patches.cut.sum()
+    x = Disk((0, 0), 1).sample(2000, sampler="sobol", seed=5)
+    off = values_at(merged, moved(fine, merged, pairs, c), x[None]) - values_at(fine, c, x[None])
+    assert float(off.square().mean().sqrt()) < 1e-3
 
 
 def test_patches_that_are_needed_are_not_merged():

@@ -82,6 +82,35 @@ def mismatched(draw: Random) -> Problem:
     return Problem(domain, equation, conditions, exact={"u": exact}, name=f"mismatched on {domain}")
 
 
+def bathed(draw: Random) -> Problem:
+    """A brick at one temperature, one to three pairs of its faces put into a bath of another, the rest insulated."""
+    k, size = 10 ** draw.uniform(-2, 1), 10 ** draw.uniform(-1, 1)
+    inside, outside = draw.uniform(-5, 5), draw.uniform(-5, 5)
+    lasting = draw.uniform(0.03, 0.3) * size**2 / k
+    lower = [draw.uniform(-1, 1) * size for _ in range(3)]
+    edges = [size, draw.uniform(0.6, 1.6) * size, draw.uniform(0.6, 1.6) * size]
+    space = Box(lower, [a + e for a, e in zip(lower, edges, strict=True)])
+    pairs = [(space.left, space.right), (space.front, space.back), (space.bottom, space.top)]
+    cold = draw.sample(range(3), draw.choice([1, 1, 2, 3]))
+
+    def exact(*x: Tensor) -> Tensor:
+        value = torch.ones_like(x[0])
+        for i in cold:
+            value = value * _cooled((x[i] - lower[i]) / edges[i], k * x[-1] / edges[i] ** 2)
+        return outside + (inside - outside) * value
+
+    conditions = [Initial(inside)]
+    for i, pair in enumerate(pairs):
+        kind = Dirichlet if i in cold else Neumann
+        value = outside if i in cold else 0
+        conditions += [kind(value, on=face) for face in pair]
+    domain = space * TimeInterval(0, lasting)
+    equation = lambda u: u.t - k * laplace(u)  # noqa: E731
+    stated = {"u": _named(exact, domain.coordinates)}
+    name = f"bathed along {len(cold)} axes on {domain}"
+    return Problem(domain, equation, conditions, exact=stated, name=name)
+
+
 def switched(draw: Random) -> Problem:
     """A rod at rest, at whose right end a value or a flux is switched on at the start."""
     k, size, strength = 10 ** draw.uniform(-2, 1), 10 ** draw.uniform(-1, 1), 10 ** draw.uniform(-2, 2)
@@ -184,5 +213,5 @@ def swinging(draw: Random) -> Problem:
 
 
 EVOLUTIONS: dict[str, Callable[[Random], Problem]] = {
-    kind.__name__: kind for kind in (mismatched, switched, rising, swinging)
+    kind.__name__: kind for kind in (mismatched, switched, rising, swinging, bathed)
 }

@@ -12,7 +12,10 @@ from pdesolve.patches.compiled import GridTerm, orders_of
 from pdesolve.patches.evaluation import Evaluation
 from pdesolve.patches.newton import Discrete, coefficients_of, volume_weights
 from pdesolve.patches.points.interior import Points
+from pdesolve.patches.rows.conservation import SIZE_POWER
 from pdesolve.patches.rows.terms import TermRows
+
+NARROW = 0.25  # of its second narrowest width: below, a cell was halved twice toward a wall, or more
 
 
 def difference(coarse: Discrete, fine: Discrete, tuning: Tuning = TUNING) -> np.ndarray:
@@ -26,7 +29,8 @@ def difference(coarse: Discrete, fine: Discrete, tuning: Tuning = TUNING) -> np.
     error, size = difference_norms(coarse, fine)
     error = error + algebraic(coarse) + algebraic(fine)
     found = relative(error, reference(fine, size, tuning), 0.0)
-    return beyond(found, shared(coarse, fine, tuning), tuning=tuning)
+    estimates = beyond(found, shared(coarse, fine, tuning), tuning=tuning)
+    return np.maximum(estimates, held_at_walls(coarse, fine, tuning))
 
 
 def algebraic(discrete: Discrete) -> np.ndarray:
@@ -42,6 +46,56 @@ def shared(coarse: Discrete, fine: Discrete, tuning: Tuning = TUNING) -> float:
     if found > tuning.most_shared and at_rounding(coarse, tuning) and at_rounding(fine, tuning):
         return 0.0
     return float(found)
+
+
+def held_at_walls(coarse: Discrete, fine: Discrete, tuning: Tuning = TUNING) -> float:
+    """A relative error that two solutions share in patches at an end or along a wall, and no residual shows; else 0.
+
+    Rows of a patch of size h weigh √h. That is right of a corner, whose errors stay there, and hides what is left at an
+    end or along a wall, over which errors are carried on in full: √x beside 0, with (√x u')' = 0, was verified with an
+    error fifty times as large as said, since all degrees leave as much of it in the last patch. So where patches are
+    narrow along one axis only, what the equation leaves there, in units of the unknowns, must fall with the degree,
+    or it counts as an error itself. It is up to ten times as large as the one that comes of it.
+    """
+    left = _left_at_walls(fine)
+    if left <= tuning.left_at_walls or left**2 <= tuning.most_shared * _left_at_walls(coarse) ** 2:
+        return 0.0
+    return left
+
+
+def _left_at_walls(discrete: Discrete) -> float:
+    """Root sum of squares of what the equation leaves in patches with `_wall_sizes`, in units of the unknowns."""
+    assembly = discrete.assembly
+    weights = torch.from_numpy(_wall_sizes(assembly.patches.partition.half)).to(discrete.coefficients)
+    if not bool(weights.any()):
+        return 0.0
+    term = assembly.statement.terms[0]
+    at = assembly.source(TermRows).at
+    size = root_mean_squares(discrete)
+    total = 0.0
+    for points in map(assembly.space.to_device, assembly.interior):
+        jets = at.jets(term, points, at.table(term, points), discrete.coefficients)
+        r, dF = at.linearise(term, points, jets)
+        scale = at.row_scale(term, points, dF)
+        unit = (size @ unknowns_in(assembly, term, points, dF, scale)).clamp_min(1e-300)  # (b, c)
+        squares = ((r * scale * points.weight[..., None]) ** 2).sum(1) / points.weight.square().sum(1)[
+            :, None
+        ]
+        mine = weights[torch.from_numpy(points.cells).to(weights.device)]
+        total += float((mine**2 @ (squares / unit**2)).amax())
+    return total**0.5
+
+
+def _wall_sizes(half: np.ndarray) -> np.ndarray:
+    """√(h/h_max) (e,) of cells of half widths (e, d) with their second narrowest width, 1 on a line; 0 of all others.
+
+    A cell that is narrow along one axis only lies along a wall, which has a trace; one that is narrow along two lies at
+    a corner or an edge, whose errors fade with the distance.
+    """
+    relative_half = np.sort(half / half.max(axis=0), axis=1)
+    narrow = relative_half[:, 0]
+    second = relative_half[:, 1] if half.shape[1] > 1 else np.ones(len(half))
+    return np.where(narrow < NARROW * second, second**SIZE_POWER, 0.0)
 
 
 def beyond(found: np.ndarray, sigma: float, sharp: bool = False, tuning: Tuning = TUNING) -> np.ndarray:

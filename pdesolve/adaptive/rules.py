@@ -42,14 +42,14 @@ def limit_before_verification(level: Level) -> Verdict | None:
 def truncated(level: Level) -> Verdict | None:
     """Refine as long as the predicted truncation error is above the tolerance."""
     # Where coefficients overflow nothing can be told from their decay.
-    if level.tol < level.predicted < math.inf:
+    if level.tol < level.predicted < math.inf and not level.finest:
         return Refine(By.DECAY)
     return None
 
 
 def residual_too_large(level: Level) -> Verdict | None:
     """Refine as long as the residual is above what a verification asked for."""
-    if level.residual > level.residual_goal and not level.at_rounding:
+    if level.residual > level.residual_goal and not (level.finest or level.at_rounding):
         return Refine(By.RESIDUAL)
     return None
 
@@ -62,10 +62,12 @@ def continuity_overlooked(level: Level) -> Verdict | None:
 
 
 def equation_overlooked(level: Level) -> Verdict | None:
-    """Refine where the equation fails between the points of the solve."""
-    if level.converged and level.missed.any():
-        return Refine(By.UNSEEN)
-    return None
+    """Refine where the equation fails between the points of the solve, or end where patches cannot be smaller."""
+    if not (level.converged and level.missed.any()):
+        return None
+    if level.finest:
+        return Interrupt(level.why_finest)
+    return Refine(By.UNSEEN)
 
 
 # ---------------------------------------------------------------- after a verification

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from pdesolve.adaptive.discretisation import Discretisation
-from pdesolve.adaptive.estimation import beyond, change, shared
+from pdesolve.adaptive.estimation import beyond, change, held_at_walls, shared
 from pdesolve.adaptive.marking import (
     Marked,
     aimed_residual,
@@ -26,7 +26,7 @@ from pdesolve.adaptive.marking import (
     unchanged,
 )
 from pdesolve.adaptive.rules import State, judge
-from pdesolve.adaptive.states import Halving, Level, Verification
+from pdesolve.adaptive.states import Halving, Level, Verification, same_discretisation
 from pdesolve.adaptive.strategy import Forward, Strategy
 from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING, Tuning
 from pdesolve.adaptive.verdicts import (
@@ -135,7 +135,7 @@ class AdaptiveLoop:
         while True:
             match state, self._judged(state):
                 case Level() as level, Refine(by):
-                    state = self._next(self._marked(level, by))
+                    state = self._refined(level, by)
                 case Level() as level, DemandContinuity():
                     self.space.demand_continuity(level.orders)
                     state = self._next(unchanged(level.current))
@@ -158,6 +158,13 @@ class AdaptiveLoop:
         return verdict
 
     # ---------------------------------------------------------------- SOLVE and ESTIMATE
+
+    def _refined(self, level: Level, by: By) -> Level:
+        """The level on patches refined where that is asked for, or the same one where none can be halved any more."""
+        patches, q = self.space.refined(level.current, self._marked(level, by))
+        if same_discretisation(level.current, patches, q):
+            return replace(level, finest=True)
+        return self._level(self.strategy.solve(patches, q, level.current))
 
     def _next(self, marked: Marked) -> Level:
         """The level on refined patches."""
@@ -201,6 +208,7 @@ class AdaptiveLoop:
         moved = change(level.current, sharper, level.tuning)
         sigma = shared(level.current, sharper, level.tuning)
         estimates = beyond(moved, sigma, sharp=True, tuning=level.tuning)
+        estimates = np.maximum(estimates, held_at_walls(level.current, sharper, level.tuning))
         return Verification(level, sharper, estimates, sharp=True)
 
     def _halved(self, tried: Verification) -> Halving:
@@ -257,6 +265,7 @@ class AdaptiveLoop:
             tuning = self.space.tuning
             sigma = shared(self.before, self.current, tuning)
             estimates = beyond(change(self.before, self.current, tuning), sigma, tuning=tuning)
+            estimates = np.maximum(estimates, held_at_walls(self.before, self.current, tuning))
             second = self._second(self.before, sigma)
         return self._result(estimates, False, f"stopped early: {why}", second)
 

@@ -39,6 +39,14 @@ def why_stalled(
     )
 
 
+def why_finest(current: Discrete) -> str:
+    """Where patches are as small as they can be, and what to try."""
+    return (
+        f"patches near {worst_place(current)} are as small as they can be, 1e-8 of the domain, and what is left there "
+        "holds the error back; write the problem in a coordinate that is stretched there, such as s with x = s²"
+    )
+
+
 def worst_place(current: Discrete) -> str:
     """Coordinates of the patch with the largest residual, in words."""
     patches = current.assembly.patches

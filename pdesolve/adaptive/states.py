@@ -13,10 +13,17 @@ import numpy as np
 from pdesolve.adaptive.decay import Decay, predict
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.estimation import at_rounding, left_over, overlooked, shared
-from pdesolve.adaptive.stalled import why_stalled
+from pdesolve.adaptive.stalled import why_finest, why_stalled
 from pdesolve.adaptive.tuning import Tuning
 from pdesolve.adaptive.uniqueness import undetermined, unsettled
+from pdesolve.patches.cells import Patches
 from pdesolve.patches.newton import Discrete
+
+
+def same_discretisation(current: Discrete, patches: Patches, q: np.ndarray) -> bool:
+    """Whether these patches of degrees q (e,) are those of a solution: no patch could be halved, no degree raised."""
+    assembly = current.assembly
+    return len(patches) == len(assembly.patches) and bool((q == assembly.q).all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +35,14 @@ class Level:
         current: the solution.
         residual_goal: norm of the residual that verifications before asked for.
         number: of the level.
+        finest: whether patches that should be halved are as small as they can be.
     """
 
     space: Discretisation
     current: Discrete
     residual_goal: float
     number: int
+    finest: bool = False
 
     @property
     def tol(self) -> float:
@@ -87,6 +96,11 @@ class Level:
     def missed(self) -> np.ndarray:
         """Patches (e,) in which the equation fails between the points of the solve."""
         return self._unseen[0]
+
+    @property
+    def why_finest(self) -> str:
+        """Why refinement ends where patches cannot be halved any more, and where."""
+        return why_finest(self.current)
 
     @property
     def orders(self) -> np.ndarray:
@@ -242,4 +256,7 @@ class Halving:
         level = self.verification.level
         if self.verification.free is not None:
             return self.verification.free
+        assembly = self.halved.assembly
+        if not level.at_rounding and same_discretisation(level.current, assembly.patches, assembly.q):
+            return f"stalled: {why_finest(level.current)}"
         return why_stalled(level.current, self.estimates, level.at_rounding, self.left_before, level.tuning)

@@ -87,6 +87,8 @@ class Tuning:
     doubtful: float = 0.25
     # Part of the terms of the rows that rounding leaves of a residual.
     met: float = 1e-11
+    # Of the unknowns: what the equation leaves of them along a wall that is rounding, also of degree thirty (q⁴ 1e-16).
+    left_at_walls: float = 1e-9
     # Part of its natural size below which an unknown is zero but for rounding.
     vanishing: float = 1e-12
     # Times the residual at a higher degree: it sees what fell between the points of the lower one.

@@ -14,7 +14,7 @@ from pdesolve.geometry.place import Piece
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.frame import once
 from pdesolve.patches.points.grids import gauss_grid
-from pdesolve.patches.points.owners import NUDGE, Part, owners, stretch
+from pdesolve.patches.points.owners import Part, nudge, owners, stretch
 
 EXIT_STEPS = 8  # of order 1.44, from a sixteenth of a curve to rounding
 
@@ -96,7 +96,7 @@ def _exits(patches: Patches, piece: Piece, intervals: Tensor, cells: Tensor, sid
     frame = patches.frame
     lower, upper = (torch.from_numpy(corner)[cells] for corner in patches.partition.bounds)
     ends = intervals.reshape(-1, 1)
-    shift = -NUDGE * float(frame.extent.max()) * side * (piece.normal(ends) @ frame.rotation)
+    shift = -nudge(patches) * float(frame.extent.max()) * side * (piece.normal(ends) @ frame.rotation)
     from_a, from_b = shift.view(len(intervals), 2, -1).unbind(1)
     y_a, y_b = ((piece.map(ends) @ frame.rotation) + shift).view(len(intervals), 2, -1).unbind(1)
     wall = torch.where(y_b > upper, upper, lower)

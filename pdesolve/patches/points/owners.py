@@ -12,12 +12,29 @@ from pdesolve.patches.cells import Patches
 from pdesolve.patches.points.interior import Points
 from pdesolve.runs.wording import named
 
-NUDGE = 1e-8  # relative step inwards that decides which of two cells a boundary point belongs to
-DEPTHS = (NUDGE, 1e-6, 1e-4, 1e-3, 3e-3, 1e-2, 2e-2, 4e-2)
+NUDGE = 1e-8  # of the domain: step inwards that decides which of two cells a boundary point belongs to
+WITHIN = 0.1  # of the narrowest cell: a longer step would pass over the cell that ends at the boundary
+# Of the domain: below it a step is lost in the rounding of the points themselves.
+LEAST_NUDGE = 1e-13
+ROUNDING = 16 * torch.finfo(torch.float64).eps  # of coordinates, in units of the largest of them
+DEPTHS = (1e-6, 1e-4, 1e-3, 3e-3, 1e-2, 2e-2, 4e-2)  # where even that step finds no cell
 REACH = 0.1  # of the domain: how far from all cells a boundary point may lie
 AT_ONCE = 1_000_000  # distances between points and cells
 
 Part = tuple[Tensor, Tensor, Tensor, Tensor]  # points (n, d), normals (n, d), patches (n,), weights (n,)
+
+
+def nudge(patches: Patches) -> float:
+    """The step inwards by which owners of boundary points are found, in units of the widest side of the domain.
+
+    Patches toward an end where a coefficient is singular are narrower than 1e-8: with a fixed step, a value stated
+    there would be one of a patch further inside, and the patches at the end would have none.
+    """
+    frame = patches.frame
+    size = float(frame.extent.max())
+    within = WITHIN * float(patches.partition.half.min()) / size
+    corners = np.abs([frame.lower, frame.upper])
+    return max(min(NUDGE, within), LEAST_NUDGE, ROUNDING * float(corners.max()) / size)
 
 
 def owners(patches: Patches, x: Tensor, normals: Tensor) -> Tensor:
@@ -29,7 +46,7 @@ def owners(patches: Patches, x: Tensor, normals: Tensor) -> Tensor:
     frame = patches.frame
     found = torch.full((len(x),), -1, dtype=torch.long)
     size = float(frame.extent.max())
-    for depth in DEPTHS:
+    for depth in (nudge(patches), *DEPTHS):
         lost = torch.nonzero(found < 0)[:, 0]
         if not len(lost):
             break

@@ -150,8 +150,11 @@ def degrees_help(verification: Verification) -> Verdict | None:
 
 
 def contradicted(halving: Halving) -> Verdict | None:
-    """End where much of the terms of the equation is left over, all over the domain, and halving leaves it."""
-    if halving.left <= halving.tuning.unmet or halving.left <= halving.tuning.helped * halving.left_before:
+    """End where much of the terms of the equation is left over, all over the domain, smooth, and halving leaves it."""
+    tuning = halving.tuning
+    if halving.left <= tuning.unmet or halving.left <= tuning.helped * halving.left_before:
+        return None
+    if halving.rough > tuning.rough:
         return None
     if halving.linear:
         return Stop(halving.why_stalled)

@@ -13,6 +13,7 @@ import numpy as np
 from pdesolve.adaptive.decay import Decay, predict
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.estimation import at_rounding, left_over, overlooked, shared
+from pdesolve.adaptive.roughness import roughness
 from pdesolve.adaptive.stalled import why_finest, why_stalled
 from pdesolve.adaptive.tuning import Tuning
 from pdesolve.adaptive.uniqueness import undetermined, unsettled
@@ -241,6 +242,11 @@ class Halving:
         return left_over(self.halved, self.tuning)
 
     @cached_property
+    def rough(self) -> float:
+        """Part of what is left over on halved patches that is not smooth there, hence not resolved yet."""
+        return roughness(self.halved)
+
+    @cached_property
     def left_before(self) -> float:
         """The same on the level."""
         return left_over(self.verification.level.current, self.tuning)
@@ -259,4 +265,7 @@ class Halving:
         assembly = self.halved.assembly
         if not level.at_rounding and same_discretisation(level.current, assembly.patches, assembly.q):
             return f"stalled: {why_finest(level.current)}"
-        return why_stalled(level.current, self.estimates, level.at_rounding, self.left_before, level.tuning)
+        left = self.left_before
+        if left > level.tuning.unmet and self.rough > level.tuning.rough:
+            left = 0.0
+        return why_stalled(level.current, self.estimates, level.at_rounding, left, level.tuning)

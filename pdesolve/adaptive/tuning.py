@@ -104,6 +104,9 @@ class Tuning:
     sharper: float = 0.5
     # Of the terms of the equation: more of them left over, all over the domain, contradicts the problem.
     unmet: float = 0.1
+    # Of what is left over: more of it that polynomials of half the degree do not hold says that patches are too wide.
+    # Contradictions had 3e-3 at most, what was not resolved 0.2 at least.
+    rough: float = 0.05
     # Of the largest terms of an equation: weaker ones may be left over.
     faint: float = 1e-3
 

@@ -23,6 +23,7 @@ from pdesolve.adaptive.estimation import (
 )
 from pdesolve.adaptive.hp import cheapest
 from pdesolve.adaptive.marking import bulk_of
+from pdesolve.adaptive.roughness import roughness
 from pdesolve.adaptive.solve import run
 from pdesolve.adaptive.strategy import Forward
 from pdesolve.adaptive.tuning import TUNING
@@ -33,6 +34,7 @@ from pdesolve.statement.loading import load_problem
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
 SMOOTH = {"poisson_2d": (3, 8), "annulus_robin": (3, 8), "heat_1d": (3, 8), "poisson_1d": (4, 10)}
+LINE = Interval(0, 1)
 
 
 def decay(rate: float, error: float = 1e-4, patches: int = 1, dimension: int = 2) -> Decay:
@@ -373,3 +375,21 @@ def test_orders_that_suffice_leave_the_error_at_the_target(smooth):
     found = solve_on(problem, patches, np.maximum(sufficient_orders(fine, target), 4))
     assert found.assembly.layout.total < fine.assembly.layout.total
     assert error_of(found) < 30 * target * len(patches) ** 0.5
+
+
+def roughness_on_a_line(equation, conditions):
+    """Of what is left on three patches of degree ten."""
+    space = Discretisation(Problem(LINE, equation, conditions), 1e-3, Monitor(), "cpu", {})
+    return roughness(space.solve(*space.roots(), None))
+
+
+def test_what_a_layer_within_patches_leaves_is_rough():
+    def layered(u, x):
+        return -((2 + torch.tanh((x - 0.4137) / 1e-3)) * u.x).x - 1
+
+    assert roughness_on_a_line(layered, [Dirichlet(0, on=LINE.boundary)]) > 2 * TUNING.rough
+
+
+def test_what_no_flux_balances_leaves_is_smooth():
+    conditions = [Neumann(0, on=LINE.boundary), Integral(0)]
+    assert roughness_on_a_line(lambda u: -u.xx - 1, conditions) < 0.1 * TUNING.rough

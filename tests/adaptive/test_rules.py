@@ -59,6 +59,7 @@ HALVED = {
     "halved_residual": 5e-4,
     "left": 1e-3,
     "left_before": 2e-3,
+    "rough": 0.0,
     "why_stalled": "stalled",
 }
 OPEN = "not determined"
@@ -112,6 +113,7 @@ CASES = [
     (rules.contradicted, {"left": 0.5, "left_before": 0.5}, Stop("stalled")),
     (rules.contradicted, {"left": 0.5, "left_before": 0.5, "linear": False}, NoSolution(5e-4)),
     (rules.contradicted, {"left": 0.5, "left_before": 0.9}, None),
+    (rules.contradicted, {"left": 0.5, "left_before": 0.5, "rough": 0.3}, None),
     (rules.contradicted, {}, None),
     (rules.halving_helps, {}, TakeHalved()),
     (rules.halving_helps, {"halved_residual": 1e-3}, None),

@@ -68,7 +68,7 @@ class Numbers:
         before: length and error in time of the last try from this time, where there is one.
         shortened: whether a longer slab from this time was tried and not taken.
         splittable: whether patches can be smaller.
-        left: time that is left after the slab.
+        rate: of what grows fastest, per time.
     """
 
     length: float
@@ -85,6 +85,7 @@ class Numbers:
     before: tuple[float, float] | None = None
     shortened: bool = False
     splittable: bool = True
+    rate: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,14 @@ def overlooked(numbers: Numbers, tuning: Tuning) -> Verdict | None:
     return Retry(UNSEEN * numbers.length, rough=numbers.rough)
 
 
+def outgrown(numbers: Numbers, tuning: Tuning) -> Verdict | None:
+    """Shorten a slab in which something grows by more than e^s, of which a method of s stages does not know."""
+    del tuning
+    if numbers.rate * numbers.length <= 1.01 * numbers.stages:
+        return None
+    return Retry(numbers.stages / numbers.rate, rough=numbers.rough)
+
+
 def becomes_rough(numbers: Numbers, tuning: Tuning) -> Verdict | None:
     """Recognise a start that does not match: the error hardly falls with the length."""
     if not numbers.first or numbers.rough or numbers.time_error <= tuning.tolerance:
@@ -187,12 +196,14 @@ def accepted(numbers: Numbers, tuning: Tuning) -> Verdict:
         factor = 1.0
     if numbers.shortened and not numbers.rough:  # what was too long a moment ago is so again
         factor = min(factor, 1.0)
+    if numbers.rate > 0:
+        return Accept(min(numbers.length * factor, numbers.stages / numbers.rate))
     return Accept(numbers.length * factor)
 
 
 # Convergence comes early, since without it the other numbers mean nothing; what was passed over comes last, since
 # only a slab that is resolved otherwise tells it from an error of its own.
-RULES: tuple[Rule, ...] = (too_often, diverged, becomes_rough, inaccurate, unresolved, overlooked)
+RULES: tuple[Rule, ...] = (too_often, diverged, becomes_rough, inaccurate, unresolved, overlooked, outgrown)
 
 
 def judge(numbers: Numbers, tuning: Tuning) -> Verdict:

@@ -198,7 +198,7 @@ class March:
             unseen = UnseenTimes(track.space).error(slab, scale, self.interval.length)
             if unseen <= NOISE * state.noise * length:
                 unseen = 0.0
-            numbers = replace(numbers, unseen=unseen, unseen_before=state.unseen)
+            numbers = replace(numbers, unseen=unseen, unseen_before=state.unseen, rate=track.growing(length))
             if isinstance(judge(numbers, target), Accept):
                 marked = marked | self._missed(slab, scale, target.tolerance)
                 numbers = replace(numbers, unresolved=int(marked.sum()))

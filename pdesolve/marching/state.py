@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pdesolve.adaptive.estimation import relative
 from pdesolve.marching.control import Numbers, Retry
+from pdesolve.marching.growth import Growth
 from pdesolve.marching.radau import radau
 from pdesolve.marching.semi_discrete import SemiDiscrete
 from pdesolve.marching.space import Space, moved
@@ -28,11 +29,13 @@ class Track:
         stepper: advances it on the present patches.
         start: what the next slab starts from, (m, e, u, k).
         before: the slab before.
+        growth: what is known of the fastest growth.
     """
 
     stepper: Stepper
     start: Tensor
     before: Slab | None = None
+    growth: Growth = field(default_factory=Growth)
 
     @classmethod
     def beginning(cls, space: Space, stages: int, interrupted: Callable[[], bool]) -> Track:
@@ -50,6 +53,10 @@ class Track:
     ) -> tuple[Slab | None, Iteration]:
         """A slab; nothing changes before it is taken."""
         return self.stepper.advance(self.start, begin, end, self.before, scale, tolerance)
+
+    def growing(self, length: float) -> float:
+        """The rate of what grows fastest, where a slab of this length would be too long for it."""
+        return self.growth.rate(self.stepper, length)
 
     def take(self, slab: Slab) -> None:
         """Go on from the end of a slab."""

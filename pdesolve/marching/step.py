@@ -223,6 +223,21 @@ class Stepper:
         self.frozen = frozen
         self.factored += 1
 
+    @property
+    def alone(self) -> bool:
+        """Whether nothing couples the patches beside their rows, as numbers of the whole domain do."""
+        return self._border is None
+
+    @property
+    def linearised(self) -> Linearised:
+        """The rows at the frozen state."""
+        assert self._linearised is not None
+        return self._linearised
+
+    def factored_at(self, mu: Tensor) -> StageFactors:
+        """Factors of A₀ + μ A₁ for other μ (k,) than those of the method."""
+        return self._solver.factor(self.linearised, mu)
+
     def _iterate(
         self, stages: Tensor, start: Tensor, begin: float, end: float, scale: Tensor, tolerance: float
     ) -> tuple[Tensor | None, Iteration]:

@@ -77,3 +77,9 @@ def test_a_length_grows_again_where_only_patches_were_too_large():
     easy = replace(GOOD, tries=3, time_error=1e-12)
     assert judge(easy, TARGET).length > GOOD.length
     assert judge(replace(easy, shortened=True), TARGET) == Accept(GOOD.length)
+
+
+def test_a_slab_is_no_longer_than_what_grows_fastest_can_be_followed():
+    """Five stages follow e^5 in a slab."""
+    assert judge(replace(GOOD, rate=100.0), TARGET) == Retry(pytest.approx(0.05))
+    assert judge(replace(GOOD, rate=45.0, time_error=1e-20), TARGET) == Accept(pytest.approx(5 / 45))

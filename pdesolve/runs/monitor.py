@@ -20,8 +20,8 @@ State = dict[str, Any] | Callable[[], dict[str, Any]]
 LOG = logging.getLogger(__name__)
 
 # Seconds, or share of the limit if that is more, by which a first step that has nothing to fall back on may pass the
-# limit: limits are to be kept to within 2 s or 10 %, and what follows takes some of that.
-GRACE = 1.5
+# limit: limits are to be kept to within 2 s or 10 %, and one front in a box takes up to 1.6 s of that.
+GRACE = 1.0
 GRACE_SHARE = 0.05
 
 

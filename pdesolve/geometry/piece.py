@@ -1,6 +1,6 @@
 """Pieces of a boundary: the parts of surfaces that bound a domain."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -129,11 +129,20 @@ class Piece:
         return points, self.normal_at(points), weights
 
 
-def assemble(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
-    """Let earlier pieces hide later ones where they overlap, and drop those without any boundary."""
+def assemble(pieces: Iterable[Piece], known: Sequence[Any] = ()) -> tuple[Piece, ...]:
+    """Let earlier pieces hide later ones where they overlap, and drop those without any boundary.
+
+    Args:
+        pieces: of one domain.
+        known: pieces of it that were assembled before; what one of them knows already is not found anew.
+    """
+    plain = {id(p.surface): p for p in known if not p.hidden_by and not p.filters}
     kept: list[Piece] = []
     for piece in pieces:
         rivals = tuple(p for p in kept if p.surface.coincides(piece.surface))
+        if not rivals and not piece.filters and id(piece.surface) in plain:
+            kept.append(plain[id(piece.surface)])
+            continue
         piece = replace(piece, hidden_by=rivals)
         if not piece.is_empty:
             kept.append(piece)

@@ -137,7 +137,7 @@ class Boundary(Place):
             # "The boundary" of a cylinder is the lateral one; its ends are `initial` and `final`.
             owners -= {s.owner for s in self.source.time_ends}
         chosen = [s for s in domain.surfaces if s.owner in owners]
-        return assemble(Piece(s, domain, filters=self._belongs(s, domain)) for s in chosen)
+        return assemble((Piece(s, domain, filters=self._belongs(s, domain)) for s in chosen), domain.pieces)
 
     def _belongs(self, surface: Surface, domain: DomainLike) -> tuple[Callable[[Tensor], Tensor], ...]:
         own = {s.owner: s for s in self.source.surfaces}[surface.owner]

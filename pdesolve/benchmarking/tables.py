@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from pdesolve.benchmarking.records import Record
@@ -87,6 +88,29 @@ def markdown(table: Table) -> str:
     header, lines = table
     marks = ("---", *["---:"] * (len(header) - 1))
     return "\n".join(f"| {' | '.join(line)} |" for line in (header, marks, *lines))
+
+
+# What LaTeX reads as something else, and what its usual fonts lack.
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+_LATEX |= {"^": r"\textasciicircum{}", "∞": r"$\infty$", "×": r"$\times$", "−": "$-$", "±": r"$\pm$"}
+_POWER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?)e(-?\d+)(?![\w.])")
+
+
+def latex(table: Table) -> str:
+    """A table as LaTeX's `tabular`, with the lines of the package booktabs; 2e-3 becomes 2 · 10⁻³."""
+    header, lines = table
+    rows = [" & ".join(map(_latex_cell, line)) + r" \\" for line in (header, *lines)]
+    marks = "l" + "r" * (len(header) - 1)
+    parts = [rf"\begin{{tabular}}{{{marks}}}", r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule"]
+    return "\n".join([*parts, r"\end{tabular}"])
+
+
+def _latex_cell(cell: str) -> str:
+    bold = cell.startswith("**") and cell.endswith("**") and len(cell) > 4
+    text = cell[2:-2] if bold else cell
+    escaped = "".join(_LATEX.get(c, c) for c in text)
+    escaped = _POWER.sub(r"$\1 \\cdot 10^{\2}$", escaped)
+    return rf"\textbf{{{escaped}}}" if bold else escaped
 
 
 def plain(table: Table) -> str:

@@ -168,8 +168,9 @@ def _figures(row: Any) -> dict[str, Any]:
 @click.argument("directory", metavar="DIR", type=click.Path())
 @click.option("--out", metavar="FOLDER", type=click.Path(), help="[DIR/report]")
 @click.option("--table", "only_table", is_flag=True, help="Print the tables only: no files, no pictures.")
+@click.option("--latex", is_flag=True, help="Print the tables only, for LaTeX with booktabs.")
 @_DEBUG
-def report(directory: str, out: str | None, only_table: bool, debug: bool) -> None:  # noqa: ARG001
+def report(directory: str, out: str | None, only_table: bool, latex: bool, debug: bool) -> None:  # noqa: ARG001
     """Write report.md, its PNGs and report.html, one page that needs no other file.
 
     Medians and quartiles over seeds; a failed run counts as infinitely wrong.
@@ -179,6 +180,11 @@ def report(directory: str, out: str | None, only_table: bool, debug: bool) -> No
     from pdesolve.benchmarking.statistics import by_problem
 
     records = read_records(Path(directory))
+    if latex:
+        click.echo(tables.latex(tables.overview(records)))
+        for problem, rows in by_problem(records).items():
+            click.echo(f"\n% {problem}\n{tables.latex(tables.problem_table(rows))}")
+        return
     for problem, rows in by_problem(records).items():
         click.echo(f"\n{click.style(problem, bold=True)}")
         click.echo(tables.plain(tables.problem_table(rows)))

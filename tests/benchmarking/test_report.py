@@ -94,3 +94,26 @@ def test_the_report_command_prints_tables_without_torch_or_files(tmp_path, capsy
     assert main(["report", str(folder), "--table"]) == 0
     assert "2e-3" in capsys.readouterr().out
     assert [p.name for p in Path(folder).iterdir()] == ["records"]
+
+
+def test_the_tables_are_printed_for_latex(tmp_path, capsys):
+    assert main(["report", str(keep(RECORDS, tmp_path)), "--latex"]) == 0
+    text = capsys.readouterr().out
+    assert text.count(r"\begin{tabular}{l") == text.count(r"\end{tabular}") == 2
+    assert r"a & $2 \cdot 10^{-3}$" in text
+    assert r"$\infty$" in text
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("poisson_2d", r"poisson\_2d"),
+        ("**1.5e-7**", r"\textbf{$1.5 \cdot 10^{-7}$}"),
+        ("50% of a & b", r"50\% of a \& b"),
+        ("3e-4 to 2e-3", r"$3 \cdot 10^{-4}$ to $2 \cdot 10^{-3}$"),
+        ("mlp1e2x", "mlp1e2x"),
+    ],
+)
+def test_a_cell_says_the_same_in_latex(cell, written):
+    assert tables.latex((("h",), [(cell,)])).splitlines()[4] == written + r" \\"

@@ -27,7 +27,6 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 8,
     "savefig.dpi": 160,
     "axes.formatter.limits": (-2, 4),
-    "axes.formatter.use_mathtext": True,
 }
 BLUE = "#2f5d9b"
 RED = "#c1432e"
@@ -140,6 +139,7 @@ def surface(
     if bar:
         beside = axes.figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02, aspect=25)
         beside.outline.set_linewidth(0.5)
+        _scaled_numbers(beside.ax.yaxis)
         if logarithmic:
             _powers(beside.ax.yaxis)
     _frame(axes, mesh, to_scale, tight=mesh.cell_type == "quad" and level is None)
@@ -204,6 +204,22 @@ def _powers(axis: Axis) -> None:
     axis.set_major_locator(LogLocator(subs=subs, numticks=_TICKS))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
+
+
+def _scaled_numbers(axis: Axis) -> None:
+    """Plain numbers, and a common power of ten in plain text, too, for the same reason as `_powers`."""
+    from matplotlib.ticker import ScalarFormatter
+
+    class Plain(ScalarFormatter):
+        def get_offset(self) -> str:
+            found = super().get_offset()
+            mantissa, e, exponent = found.replace("−", "-").partition("e")
+            if not e or not exponent.lstrip("-").isdigit():
+                return found
+            power = f"×10{exponent.translate(_SUPERSCRIPTS)}"
+            return power if mantissa == "1" else mantissa + power
+
+    axis.set_major_formatter(Plain(useMathText=False))
 
 
 def power_of_ten(value: float) -> str:
@@ -271,8 +287,10 @@ def _frame(axes: Axes, mesh: OutputMesh, to_scale: bool, tight: bool) -> None:
     fits = max(width, height) <= _LONGEST * min(width, height)
     if to_scale and fits:
         axes.set_aspect("equal")
-    axes.set_xlabel(f"${mesh.names[0]}$")
-    axes.set_ylabel(f"${mesh.names[1]}$", rotation=0, labelpad=8)
+    axes.set_xlabel(mesh.names[0], style="italic")
+    axes.set_ylabel(mesh.names[1], rotation=0, labelpad=8, style="italic")
+    for axis in (axes.xaxis, axes.yaxis):
+        _scaled_numbers(axis)
     axes.locator_params(axis="x", nbins=_numbers_along(width, height, to_scale))
     axes.locator_params(axis="y", nbins=_numbers_along(height, width, to_scale))
     room = 0.03 * (not tight) * (upper - lower)
@@ -290,6 +308,9 @@ def _numbers_along(side: float, other: float, to_scale: bool) -> int:
 
 
 def _open(axes: Axes) -> None:
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "linear":
+            _scaled_numbers(axis)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, color="0.9", linewidth=0.5)
     axes.set_axisbelow(True)

@@ -1,5 +1,7 @@
 """A solution as a notebook shows it, drawn into axes of one's own, its patches, and an animation."""
 
+import matplotlib
+import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -18,6 +20,8 @@ from pdesolve import (
     solve,
 )
 from pdesolve.errors import UsageError
+from pdesolve.output import panels
+from pdesolve.output.cells import grid
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +95,23 @@ def test_a_solution_of_a_problem_without_a_file_is_loaded_with_the_problem(membr
     with pytest.raises(UsageError, match="pass it, Solution"):
         Solution.load(tmp_path)
     assert Solution.load(tmp_path, membrane.problem)(0.3, 0.4) == membrane(0.3, 0.4)
+
+
+def test_panels_of_one_domain_are_numbered_at_the_left_and_the_bottom_only(membrane):
+    first, second = [axes for axes in plot(membrane, points=200).axes if axes.get_aspect() == 1.0]
+    assert (first.get_ylabel(), second.get_ylabel()) == ("y", "")
+    assert first.get_xlabel() == second.get_xlabel() == "x"
+    assert not any(label.get_visible() and label.get_text() for label in second.get_yticklabels())
+
+
+@pytest.mark.parametrize(
+    ("largest", "power"), [(3e-5, "×10⁻⁵"), (3e6, "×10⁶"), (0.5, "")], ids=["small", "large", "usual"]
+)
+def test_a_common_power_of_ten_is_written_beside_the_colours(largest, power):
+    figure = Figure()
+    mesh = grid(np.zeros(2), np.ones(2), (5, 5), ("x", "y"))
+    with matplotlib.rc_context(panels.STYLE):
+        panels.surface(figure.add_subplot(), mesh, np.linspace(0, largest, 25))
+        figure.draw_without_rendering()
+    bar = figure.axes[-1].yaxis
+    assert bar.get_offset_text().get_text() == power

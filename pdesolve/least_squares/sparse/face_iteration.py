@@ -469,11 +469,15 @@ def iteration_pays(
     fronts = nested_dissection(centres, faces)
     own = np.array([faces.sizes[front.own].sum() for front in fronts], dtype=float)
     border = np.array([faces.sizes[front.border].sum() for front in fronts], dtype=float)
-    stored = float((own * (own + border)).sum() + 3 * (own + border).max() ** 2)
-    if 8 * stored > ROOM * available_memory(device):
-        return True
     touched = np.zeros(len(centres))
     np.add.at(touched, faces.pairs.ravel(), np.repeat(faces.sizes, 2))
+    k = layout.sizes.numpy().astype(float)
+    # As `CondensedCholesky` counts them: patches, leaves with their borders, fronts, and the largest of them.
+    leaf = np.array([not front.children for front in fronts], dtype=bool)
+    stored = float((own * (own + border) + leaf * border**2).sum() + 3 * (own + border).max() ** 2)
+    stored += float((2 * k * (k + touched)).sum())
+    if 8 * stored > ROOM * available_memory(device):
+        return True
     once = 2 * float((layout.sizes.numpy() * touched).sum())
     direct = float((own**3 / 3 + own**2 * border + own * border**2).sum())
     return direct > CROSS_OVER * STEPS * solves * once

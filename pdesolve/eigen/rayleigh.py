@@ -204,7 +204,7 @@ class Rayleigh:
         table = self.space.table(points, betas)
         own = c[self.space.columns(points.cells)]
         jets = torch.einsum("abmj,bjk->abmk", table.expand(-1, len(own), -1, -1), own)
-        singular = self.space.singular_table(points.cells, points.y, betas)
+        singular = self.space.singular_table(points.cells, points.y, [(0, beta) for beta in betas])
         if singular is None:
             return jets
         return jets + singular @ c[self.space.layout.total :]

@@ -74,7 +74,7 @@ def values(space: Space, coefficients: Tensor) -> Tensor:
         own = own.view(len(points.cells), space.unknowns, -1, coefficients.shape[1])  # (b, u, j, k)
         table = space.value_table(points).expand(len(own), -1, -1)
         v = torch.einsum("bmj,bujk->bmuk", table, own)
-        singular = space.singular_table(points.cells, points.y, ((0,) * space.dimension,))
+        singular = space.singular_table(points.cells, points.y, [(0, (0,) * space.dimension)])
         if singular is not None:
             v = v + (singular[0] @ coefficients[space.layout.total :])[:, :, None]
         found.append((v * space.volume_weights(points).sqrt()[:, :, None, None]).flatten(0, 1))

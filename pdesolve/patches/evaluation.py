@@ -84,7 +84,7 @@ class Evaluation:
 
     def singular(self, term: GridTerm, points: Points) -> Tensor | None:
         """Derivatives (s, b, m, n) of singular functions that a term asks for; None without any."""
-        return self.space.singular_table(points.cells, points.y, [beta for _, beta in term.slots])
+        return self.space.singular_table(points.cells, points.y, term.slots)
 
     def residual(self, term: GridTerm, points: Points, jets: Tensor) -> Tensor:
         """F (b, m, c) at jets (b, m, s) along grid axes."""

@@ -141,11 +141,14 @@ class PartitionedMixture:
         result: Tensor,
     ) -> None:
         """Add the singular functions to values (n, u, a) at points y (n, d) of patches (n,)."""
-        a = self.coefficients[self.layout.total :].view(self.outputs, -1)
-        for part in np.array_split(np.flatnonzero(patch >= 0), 1 + len(y) * enrichment.count // CHUNK):
+        a = self.coefficients[self.layout.total :].view(-1, enrichment.count).expand(self.outputs, -1)
+        slots = [(u, index) for u in range(self.outputs) for index in indices]
+        for part in np.array_split(
+            np.flatnonzero(patch >= 0), 1 + len(y) * enrichment.count * len(slots) // CHUNK
+        ):
             index = torch.from_numpy(part).to(y.device)
-            table = enrichment.table(patch[part], y[index][:, None], indices)  # (a, b, 1, n)
-            values = torch.einsum("pbn,un->bup", table[:, :, 0], a)
+            table = enrichment.table(patch[part], y[index][:, None], slots)[:, :, 0]  # (u a, b, n)
+            values = torch.einsum("upbn,un->bup", table.unflatten(0, (self.outputs, len(indices))), a)
             if transform is not None:
                 values = values @ transform.to(values).T
             result[index] += values

@@ -190,17 +190,28 @@ class _PatchRows:
 
     def _polished(self, step: Step[list[Tensor]]) -> Step[list[Tensor]]:
         """Steps with the linearisation of a full step, as long as each is much shorter than the one before."""
-        change = relative_change(step)
+        change = self.change(step)
         while self._stop < change <= NEAR:
             point = step.after
             move = self._solved(point.residual, point.c).x
             shorter = Step(point, self._at(point.c + move), move, step.slope, 1.0)
             # An old linearisation contracts linearly at best; where it is slower, a new one pays.
-            if not relative_change(shorter) <= CONTRACTING * change:
+            if not self.change(shorter) <= CONTRACTING * change:
                 break
             step = shorter
-            change = relative_change(step)
+            change = self.change(step)
         return step
+
+    def change(self, step: Step[list[Tensor]]) -> float:
+        """How far a step goes, over how far its end is from zero.
+
+        Functions at corners may be nearly those of the patches: then their coefficients are known to few digits, and
+        only what the rows see of them, to many.
+        """
+        if not self.assembly.space.beside:
+            return relative_change(step)
+        moved = squared_norm(self.equations.apply(step.direction))
+        return float((moved / max(squared_norm(self.equations.apply(step.after.c)), 1e-300)) ** 0.5)
 
     def off_model(self, step: Step[list[Tensor]]) -> bool:
         """Whether a full step leaves another residual than the linear model says."""
@@ -246,7 +257,7 @@ class _Stop:
     def after(self, step: Step[list[Tensor]]) -> bool | None:
         if self.rows.linear:
             return self._after_linear(step)
-        change = relative_change(step)
+        change = self.rows.change(step)
         # Tiny steps that do not shrink any more are rounding.
         stagnant = self.last <= AT_ROUNDING and change > 0.5 * self.last
         self.last = change
@@ -288,7 +299,8 @@ def equations_of(
     if not assembly.space.beside:
         return NormalEquations(layout, centre, rows, at_hand)
     beside = [block for block in rows if isinstance(block, RowBlocks)]
-    return BesideEquations(NormalEquations(layout, centre, [b.alone() for b in beside], at_hand), beside)
+    # Many columns are projected, for which a factor of earlier rows would take many iterations each.
+    return BesideEquations(NormalEquations(layout, centre, [b.alone() for b in beside]), beside)
 
 
 def condition_of(discrete: Discrete) -> float:
@@ -316,6 +328,9 @@ def _mass(assembly: Assembly, scale: Tensor) -> Callable[[Tensor], Tensor]:
     every = np.arange(len(assembly.patches))
     # A median over patches is not moved by the few whose columns hold only rounding.
     size = assembly.space.coefficients_on(scale, every)[..., 0].median(0).values
+    # Errors are means over the domain: what lives on a patch a thousandth as wide, as at a corner, hardly counts.
+    volume = assembly.half.prod(1)
+    share = (volume / volume.median()).clamp_max(1.0)
     tables = {
         i: value_table(assembly, points) * points.weight[..., None]
         for i, points in enumerate(assembly.interior)
@@ -329,7 +344,8 @@ def _mass(assembly: Assembly, scale: Tensor) -> Callable[[Tensor], Tensor]:
             c = v[columns].view(len(points.cells), assembly.unknowns, -1)
             if i in tables:
                 c = (c @ tables[i].mT) @ tables[i]
-            found[columns] = (c / size[:, None] ** 2).reshape(len(columns), -1)
+            part = share[torch.from_numpy(points.cells).to(v.device)][:, None, None]
+            found[columns] = (part * c / size[:, None] ** 2).reshape(len(columns), -1)
         return found
 
     return apply

@@ -24,8 +24,10 @@ from pdesolve.patches.points.grids import sobol_grid
 from pdesolve.patches.points.interior import Points, interior_points
 from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.calculus import MultiIndex
+from pdesolve.statement.residual import Slot
 
 BATCH_NUMBERS = 24_000_000  # matrix entries in one batch of rows: 192 MB
+KEPT = 50_000_000  # numbers of tables of singular functions, which every step of an iteration asks for again: 400 MB
 ROWS_PER_FUNCTION = 1.6  # at least, of collocation points
 ROUNDING = 1e-13  # of the domain: products of d numbers leave 1e-16 times a few
 
@@ -61,6 +63,8 @@ class Space:
         self.basis = basis or GaussianLegendre(self.sigma)
         sizes = [self.unknowns * self.basis.size(int(k)) for k in q]
         self.layout = Columns(torch.tensor(sizes, dtype=torch.long))
+        self._singular: dict[tuple[int, tuple[Slot, ...]], tuple[Tensor, Tensor]] = {}
+        self._kept = 0  # numbers in these tables
         self.corners = corners
         self.enrichment = None
         if corners:
@@ -156,11 +160,19 @@ class Space:
         """Values of the basis at the points of a batch: (b or 1, m, k)."""
         return self.table(points, ((0,) * self.dimension,), q)[0]
 
-    def singular_table(self, cells: np.ndarray, y: Tensor, betas: Sequence[MultiIndex]) -> Tensor | None:
-        """Derivatives β of singular functions at points y (b, m, d) of patches (b,): (a, b, m, n); None without any."""
+    def singular_table(self, cells: np.ndarray, y: Tensor, slots: Sequence[Slot]) -> Tensor | None:
+        """Derivatives of singular functions at points y (b, m, d) of patches (b,): (s, b, m, n); None without any."""
         if self.enrichment is None:
             return None
-        return self.enrichment.table(cells, y.to(self.device), betas)
+        key = (id(y), tuple(slots))
+        if key not in self._singular:
+            found = self.enrichment.table(cells, y.to(self.device), slots)
+            if self._kept + found.numel() > KEPT:
+                return found
+            self._kept += found.numel()
+            # The points are kept as well, so that no others can have their number.
+            self._singular[key] = (y, found)
+        return self._singular[key][1]
 
     def volume_weights(self, points: Points) -> Tensor:
         """Quadrature weights (b, m) of a batch of interior points."""
@@ -178,6 +190,8 @@ class Space:
         """Number of coefficients of singular functions, unknown by unknown, after those of the patches."""
         if self.enrichment is None:
             return 0
+        if self.enrichment.of_systems:
+            return self.enrichment.count
         return self.unknowns * self.enrichment.count
 
     def values(self, c: Tensor, points: Points, own: Tensor | None = None) -> Tensor:
@@ -192,14 +206,16 @@ class Space:
             own = self.coefficients_on(c, points.cells)
         table = self.value_table(points).expand(len(own), -1, -1)
         values = torch.einsum("bmk,buk->bmu", table, own)
-        singular = self.singular_table(points.cells, points.y, ((0,) * self.dimension,))
+        zero = (0,) * self.dimension
+        singular = self.singular_table(points.cells, points.y, [(u, zero) for u in range(self.unknowns)])
         if singular is None:
             return values
-        return values + singular[0] @ self.coefficients_beside(c).T
+        return values + torch.einsum("ubmn,un->bmu", singular, self.coefficients_beside(c))
 
     def coefficients_beside(self, c: Tensor) -> Tensor:
-        """Coefficients (u, n) of singular functions."""
-        return c[self.layout.total :].view(self.unknowns, -1)
+        """Coefficients (u, n) of singular functions, those of systems for all unknowns at once."""
+        assert self.enrichment is not None
+        return c[self.layout.total :].view(-1, self.enrichment.count).expand(self.unknowns, -1)
 
     def columns(self, cells: np.ndarray) -> Tensor:
         """Column numbers (b, u k) of patches that all have the same degree."""

@@ -75,7 +75,7 @@ def test_functions_of_a_wedge_meet_its_conditions_and_laplace():
     )
     directions = [torch.tensor([math.cos(a), math.sin(a)], dtype=torch.float64) for a in (-2.0, 2.0, 0.7)]
     y = torch.stack([corner.place + 0.4 * d for d in directions])
-    table = corner.table(y, ((0, 0), (1, 0), (0, 1), (2, 0), (0, 2)))
+    table = corner.table(y, [(0, beta) for beta in ((0, 0), (1, 0), (0, 1), (2, 0), (0, 2))])
     assert len(corner) > 2
     assert table[0, 0].abs().max() < 1e-14
     normal = torch.tensor([-math.sin(2.0), math.cos(2.0)], dtype=torch.float64)
@@ -90,7 +90,7 @@ def test_functions_of_modes_are_the_terms_of_a_bessel_function():
     place = torch.tensor([0.3, -0.2], dtype=torch.float64)
     corner = CornerFunctions(place, torch.tensor([0.5, 0.5j], dtype=torch.complex128), found, math.inf)
     y = place + torch.tensor([[0.3, 0.1], [0.2, -0.4], [0.0, 0.7]], dtype=torch.float64)
-    table = corner.table(y, ((0, 0), (2, 0), (0, 2)))
+    table = corner.table(y, [(0, (0, 0)), (0, (2, 0)), (0, (0, 2))])
     laplacian = (table[1] + table[2]) / 0.25
     assert max(power.rounds for power in found) == 2
     for number, power in enumerate(found):
@@ -113,8 +113,8 @@ def test_derivatives_are_those_of_the_values():
         for index in ((0, 0), (1, 0), (1, 1), (0, 2)):
             up, down = (y + sign * step * torch.eye(2, dtype=torch.float64)[axis] for sign in (1, -1))
             raised = tuple(k + (i == axis) for i, k in enumerate(index))
-            slope = (corner.table(up, (index,)) - corner.table(down, (index,))) / (2 * step)
-            assert torch.allclose(slope, corner.table(y, (raised,)), rtol=1e-7, atol=1e-8)
+            slope = (corner.table(up, [(0, index)]) - corner.table(down, [(0, index)])) / (2 * step)
+            assert torch.allclose(slope, corner.table(y, [(0, raised)]), rtol=1e-7, atol=1e-8)
 
 
 def test_columns_beside_sparse_ones_give_the_dense_least_squares_solution():
@@ -199,7 +199,7 @@ def test_values_that_jump_are_an_angle_and_something_smooth():
     [
         Problem(SQUARE, lambda u: -laplace(u), [Dirichlet(lambda x, y: x * y, on=SQUARE.boundary)]),
         Problem(Disk((0, 0), 1), lambda u: -laplace(u) - 1, [Dirichlet(0, on=Disk((0, 0), 1).boundary)]),
-        Problem(L, lambda u: -laplace(u) + u**3, [Dirichlet(1, on=L.boundary)]),
+        Problem(L, lambda u: -div((1 + u**2) * grad(u)), [Dirichlet(1, on=L.boundary)]),
         Problem(
             SQUARE,
             lambda u: -laplace(u),
@@ -210,7 +210,7 @@ def test_values_that_jump_are_an_angle_and_something_smooth():
             ],
         ),
     ],
-    ids=["right angles", "no corner", "not linear", "oblique"],
+    ids=["right angles", "no corner", "leading coefficients of the unknown", "oblique"],
 )
 def test_no_functions_where_none_are_known_or_worth_it(problem):
     assert found_in(problem) == ()
@@ -283,10 +283,12 @@ def test_values_and_fluxes_of_sectors_agree_on_their_rays():
         along = torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64)
         across = torch.tensor([-math.sin(angle), math.cos(angle)], dtype=torch.float64)
         y = place + 0.7 * along
-        before, behind = (found.table(y, ((0, 0), (1, 0), (0, 1)), y + s * 1e-6 * across) for s in (-1, 1))
+        before, behind = (
+            found.table(y, [(0, (0, 0)), (0, (1, 0)), (0, (0, 1))], y + s * 1e-6 * across) for s in (-1, 1)
+        )
         assert torch.allclose(before[0], behind[0], atol=1e-8)
         assert torch.allclose(k[j - 1] * across @ before[1:], k[j] * across @ behind[1:], atol=1e-7)
-    laplacian = found.table(place + torch.rand(9, 2, dtype=torch.float64), ((2, 0), (0, 2))).sum(0)
+    laplacian = found.table(place + torch.rand(9, 2, dtype=torch.float64), [(0, (2, 0)), (0, (0, 2))]).sum(0)
     assert laplacian.abs().max() < 1e-9
 
 

@@ -12,15 +12,19 @@ import torch
 from torch import Tensor
 
 from pdesolve.patches.corners.functions import CornerFunctions
+from pdesolve.patches.corners.polar_functions import PolarFunctions
 from pdesolve.patches.corners.sectors import SectorFunctions
 from pdesolve.patches.grading import Target, halve_toward
 from pdesolve.patches.partition import Partition
-from pdesolve.statement.calculus import MultiIndex
+from pdesolve.statement.residual import Slot
 
 HALVINGS = 26  # toward a corner, of cells that carry a rule of quadrature: as often as a partition allows
 
-Singular = CornerFunctions | SectorFunctions
-KINDS: dict[bool, type[Singular]] = {False: CornerFunctions, True: SectorFunctions}  # whether there are rays
+Singular = CornerFunctions | SectorFunctions | PolarFunctions
+KINDS: dict[str, type[Singular]] = {
+    "rays": SectorFunctions,
+    "profiles": PolarFunctions,
+}  # by what only they have
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +44,11 @@ class Enrichment:
         """Number n of functions."""
         return sum(map(len, self.corners))
 
+    @property
+    def of_systems(self) -> bool:
+        """Whether a function has values of all unknowns, and one coefficient for them."""
+        return any(isinstance(corner, PolarFunctions) for corner in self.corners)
+
     @cached_property
     def supports(self) -> np.ndarray:
         """(e, n) whether a function counts on a patch: where all of it is nearer to the corner than the radius."""
@@ -53,10 +62,10 @@ class Enrichment:
         return np.concatenate(columns, axis=1)
 
     def table(
-        self, patches: np.ndarray, y: Tensor, indices: Sequence[MultiIndex], seen: Tensor | None = None
+        self, patches: np.ndarray, y: Tensor, slots: Sequence[Slot], seen: Tensor | None = None
     ) -> Tensor:
-        """Derivatives β (a of them) at points y (b, m, 2) of patches (b,): (a, b, m, n), zero if not counted."""
-        found = torch.cat([corner.table(y, indices, seen) for corner in self.corners], dim=-1)
+        """Derivatives (unknown, β) at points y (b, m, 2) of patches (b,): (s, b, m, n), zero if not counted."""
+        found = torch.cat([corner.table(y, slots, seen) for corner in self.corners], dim=-1)
         counts = torch.from_numpy(self.supports[patches]).to(found)
         return found * counts[:, None]
 
@@ -77,7 +86,10 @@ class Enrichment:
     @classmethod
     def from_state(cls, partition: Partition, state: Sequence[dict[str, Any]]) -> Enrichment:
         """Rebuild from `state()`."""
-        corners = [KINDS["rays" in one].from_state(one) for one in state]
+        corners = []
+        for one in state:
+            kinds = [kind for name, kind in KINDS.items() if name in one]
+            corners.append((kinds or [CornerFunctions])[0].from_state(one))
         return cls(partition, tuple(corners))
 
     def state(self) -> list[dict[str, Any]]:

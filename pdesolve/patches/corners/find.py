@@ -3,25 +3,34 @@
 A corner is where two parts of the boundary end: with an angle between them, or with another condition on either side.
 It is worth functions of its own where an exponent below two is no integer, as at re-entrant and obtuse corners and
 where values meet fluxes, where prescribed values jump, or where a source asks for r² log r. So is a point inside at
-which straight interfaces meet. Elsewhere, and where the equation is no linear one of second order in one unknown in the
-plane, patches that are halved toward the corner do.
+which straight interfaces meet. For a linear equation of second order in one unknown they are known in closed form; for
+other elliptic systems whose leading coefficients do not depend on the unknowns, `find_systems` finds them. Elsewhere
+patches that are halved toward the corner do.
 """
 
 from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.geometry.piece import Piece
 from pdesolve.patches.compiled import GridTerm, Statement
+from pdesolve.patches.corners.ends import (
+    INSIDE,
+    End,
+    angle_between,
+    ends_of,
+    free_length,
+    groups,
+    linear_at,
+    parameters_of,
+)
 from pdesolve.patches.corners.enrichment import Singular
+from pdesolve.patches.corners.find_systems import system_functions
 from pdesolve.patches.corners.functions import CornerFunctions
 from pdesolve.patches.corners.sectors import SectorFunctions, sector_functions
 from pdesolve.patches.corners.wedge import (
@@ -33,73 +42,50 @@ from pdesolve.patches.corners.wedge import (
     source_asks_for_logarithm,
 )
 from pdesolve.patches.frame import Frame
-from pdesolve.statement.residual import ResidualOperator
 from pdesolve.statement.subdomains import interface_pieces
 
 # Up to which exponents functions are taken. What is left, r^5 and more, is as good as smooth for patches.
 MOST = 5.0
 ROUGH = 2.0  # exponents below it, unless integers, make patches be halved many times
-SAME_PLACE = 1e-8  # of the size of the domain, within which ends of boundaries meet
-INSIDE = 1e-6  # of the size of the domain, by which coefficients are asked for beside the corner
-ASIDE = 1e-6  # of a part of a boundary, beside its end
 NARROW = 0.05  # angles, in radians, below which the cut outside a corner would lie on its edges
 OBLIQUE = 1e-6  # cosine of a direction to an edge, above which it is not normal to it
 DIFFERENCE = 1e-3  # of the size of the domain: steps of differences of prescribed values
 # Part of the terms of an equation that differences of prescribed values leave of it: they are right to 1e-3.
 CONTRADICTION = 1e-2
 JUMP = 1e-9  # of prescribed values, relative to them, that is none
-STEP = 0.9  # of the distance to the boundary, by which a ray may go on
 SAMPLES = 256  # of prescribed values, for their size
-MOST_STEPS = 500  # of a ray; one that takes more creeps along a boundary
-
-
-@dataclass(frozen=True, eq=False)
-class _End:
-    """Where a part of a boundary ends: place x (2,), the direction (2,) into the part, and its outward normal (2,).
-
-    The length is that of a straight part, and 0 of others.
-    """
-
-    term: GridTerm
-    place: Tensor
-    direction: Tensor
-    normal: Tensor
-    length: float
 
 
 def corner_functions(statement: Statement, frame: Frame) -> tuple[Singular, ...]:
     """The singular functions of a problem; none where it is of a kind that these are not known for."""
     if not _is_known(statement):
         return ()
+    scalar = _is_scalar(statement)
     size = float(np.linalg.norm(frame.extent))
     sides = [
-        end for term in statement.terms[1:] for end in _ends(term, frame.pieces_on(term.operator.term.place))
+        end
+        for term in statement.terms[1:]
+        for end in ends_of(term, frame.pieces_on(term.operator.term.place))
     ]
-    rays = _ends(statement.terms[0], interface_pieces(statement.problem, frame.subdomains))
+    rays = ends_of(statement.terms[0], interface_pieces(statement.problem, frame.subdomains))
     found: list[Singular | None] = []
-    for group in _groups([*sides, *rays], size):
+    for group in groups([*sides, *rays], size):
         outer = [end for end in group if end in sides]
         if not outer:
             # What λ adds to them differs from sector to sector.
-            if statement.problem.eigenvalues:
+            if not scalar or statement.problem.eigenvalues:
                 continue
             found.append(_between_sectors(statement.terms[0], frame, group, size))
         # Where more than two parts meet, domains touch in a point; where one ends alone, nothing is prescribed beyond.
+        elif not scalar and len(outer) == len(group):
+            found.append(system_functions(statement, frame, outer, size, MOST, ROUGH))
         elif len(group) == 2 == len(outer):
             found.append(_functions(statement, frame, (outer[0], outer[1]), size))
     return tuple(one for one in found if one is not None)
 
 
-def _groups(ends: list[_End], size: float) -> Iterator[list[_End]]:
-    """Ends that lie in one place."""
-    while ends:
-        near = [end for end in ends if float((end.place - ends[0].place).norm()) <= SAME_PLACE * size]
-        yield near
-        ends = [end for end in ends if end not in near]
-
-
 def _between_sectors(
-    equation: GridTerm, frame: Frame, rays: list[_End], size: float
+    equation: GridTerm, frame: Frame, rays: list[End], size: float
 ) -> SectorFunctions | None:
     """The singular functions of a point at which interfaces end; None where it is worth none."""
     place = rays[0].place
@@ -130,41 +116,26 @@ def _is_known(statement: Statement) -> bool:
     problem = statement.problem
     other = problem.integrals or problem.seams or problem.data
     plane = problem.domain.dimension == 2 and problem.domain.space_dimension == 2
-    term = statement.terms[0]
-    one = len(statement.orders) == 1 and not statement.fields and term.operator.components == 1
-    return plane and one and statement.linear and not other and int(statement.orders.max()) == 2
+    # Points where interfaces end, and modes, have functions in one unknown alone.
+    known = _is_scalar(statement) or not (problem.interfaces or problem.eigenvalues)
+    return plane and known and not statement.fields and not other
 
 
-def _ends(term: GridTerm, pieces: Sequence[Piece]) -> list[_End]:
-    """Both ends of every smooth part of pieces on which a condition holds."""
-    found = []
-    for piece in pieces:
-        if len(piece.intervals) == 1 and bool(piece.surface.periodic[0]):
-            continue  # a closed curve has no ends
-        for interval in piece.intervals:
-            for end, other in ((interval[0], interval[1]), (interval[1], interval[0])):
-                t = torch.stack([end, end + ASIDE * (other - end)])[:, None]
-                x = piece.map(t)
-                # At the end itself other pieces may decide which side is out; beside it the normal has turned.
-                normal = piece.surface.normal_at(x[:1])[0]
-                normal = normal * (normal @ piece.normal(t[1:])[0]).sign()
-                direction = torch.stack([-normal[1], normal[0]])
-                direction = direction * (direction @ (x[1] - x[0])).sign()
-                along = piece.map(torch.stack([other, (end + other) / 2])[:, None]) - x[0]
-                straight = bool((along @ normal).abs().max() <= SAME_PLACE * along[0].norm())
-                found.append(_End(term, x[0], direction, normal, float(along[0].norm()) * straight))
-    return found
+def _is_scalar(statement: Statement) -> bool:
+    """Whether it is a linear equation of second order in one unknown, whose functions are known in closed form."""
+    one = len(statement.orders) == 1 and statement.terms[0].operator.components == 1
+    return one and statement.linear and int(statement.orders.max()) == 2
 
 
 def _functions(
-    statement: Statement, frame: Frame, ends: tuple[_End, _End], size: float
+    statement: Statement, frame: Frame, ends: tuple[End, End], size: float
 ) -> CornerFunctions | None:
     """The singular functions between two ends that meet, None where it is worth none."""
     one, other = ends
     # Seen from its begin, the domain is on the left of the boundary: its outward normal is on the right.
     turn = float(one.direction[0] * one.normal[1] - one.direction[1] * one.normal[0])
     begin, end = (one, other) if turn < 0 else (other, one)
-    opening = _angle(begin.direction, end.direction)
+    opening = angle_between(begin.direction, end.direction)
     if not NARROW < opening < 2 * math.pi - NARROW:
         return None
     start = math.atan2(float(begin.direction[1]), float(begin.direction[0]))
@@ -204,18 +175,12 @@ def _functions(
     return CornerFunctions(begin.place @ frame.rotation, gradient, tuple(found), radius)
 
 
-def _radius(frame: Frame, begin: _End, gradient: Tensor, size: float) -> float:
+def _radius(frame: Frame, begin: End, gradient: Tensor, size: float) -> float:
     """Up to which distance from a corner the cut of its functions, arg ζ = π, does not meet the domain."""
     cut = -torch.linalg.solve(
         torch.stack([gradient.real, gradient.imag]), torch.tensor([1.0, 0.0], dtype=torch.float64)
     )
-    return _free_length(frame, begin.place, frame.rotation @ cut / cut.norm(), size)
-
-
-def _angle(begin: Tensor, end: Tensor) -> float:
-    """From one direction to another, counter-clockwise, in [0, 2π)."""
-    cross = float(begin[0] * end[1] - begin[1] * end[0])
-    return math.atan2(cross, float(begin @ end)) % (2 * math.pi)
+    return free_length(frame, begin.place, frame.rotation @ cut / cut.norm(), size)
 
 
 def _is_rough(power: Power) -> bool:
@@ -224,7 +189,7 @@ def _is_rough(power: Power) -> bool:
     return 0 < power.exponent < ROUGH and fraction > INTEGER
 
 
-def _is_forced(equation: GridTerm, frame: Frame, begin: _End, end: _End, size: float) -> bool:
+def _is_forced(equation: GridTerm, frame: Frame, begin: End, end: End, size: float) -> bool:
     """Whether values along two edges contradict an equation at their corner: then no quadratic function meets both.
 
     Values and their derivatives along the edges tell u, ∇u, and the second derivatives along each edge. In a wedge in
@@ -246,51 +211,38 @@ def _is_forced(equation: GridTerm, frame: Frame, begin: _End, end: _End, size: f
         axes = np.repeat([0, 1], beta)
         known = (values[0, 0], gradient, hessian)[len(axes)]
         jets[i] = known[tuple(axes)]
-    residual, dF = _linear_at(equation, begin.place, None)
+    residual, dF = linear_at(equation, begin.place, None)
     # Where next to nothing happens at the corner, what is left is beside what happens elsewhere.
     natural = float(dF.abs().max() * values.abs().max()) / size**2
     terms = float((dF * jets).abs().sum() + _prescribed(equation).abs().max())
     return abs(float(residual + dF @ jets)) > CONTRADICTION * max(terms, natural)
 
 
-def _fixes_values(end: _End) -> bool:
+def _fixes_values(end: End) -> bool:
     return not any(any(beta) for _, beta in end.term.slots)
 
 
-def _values_along(end: _End, step: float) -> Tensor:
+def _values_along(end: End, step: float) -> Tensor:
     """Prescribed values (4,) at a corner, and one to three steps along its edge."""
     found = []
     for k in range(4):
-        residual, dF = _linear_at(end.term, end.place + k * step * end.direction, end.normal)
+        residual, dF = linear_at(end.term, end.place + k * step * end.direction, end.normal)
         found.append(-residual / dF[0])
     return torch.stack(found)
 
 
-def _jump(begin: _End, end: _End) -> bool:
+def _jump(begin: End, end: End) -> bool:
     """Whether prescribed values differ at a corner."""
     if not (_fixes_values(begin) and _fixes_values(end)):
         return False
     prescribed = []
     size = 0.0
     for e in (begin, end):
-        residual, dF = _linear_at(e.term, e.place, e.normal)
+        residual, dF = linear_at(e.term, e.place, e.normal)
         prescribed.append(float(-residual / dF[0]))
         # Beside large values elsewhere, what differs at a corner may be their rounding.
         size = max(size, float(_prescribed(e.term).abs().max() / abs(dF[0])))
     return abs(prescribed[0] - prescribed[1]) > JUMP * size
-
-
-def _linear_at(term: GridTerm, x: Tensor, normal: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Residual at zero, and its sensitivities (s,) along grid axes, of a term in one component at a place x (2,)."""
-    count = len(term.operator.slots)
-    normals = None
-    if normal is not None:
-        normals = normal[None]
-    zero = torch.zeros(1, count, dtype=torch.float64)
-    r, dF = term.operator.linearise(x[None], zero, normals, _parameters(term.operator))
-    if term.transform is not None:
-        dF = dF @ term.transform
-    return r[0, 0], dF[0, 0]
 
 
 def _prescribed(term: GridTerm) -> Tensor:
@@ -302,12 +254,7 @@ def _prescribed(term: GridTerm) -> Tensor:
     if operator.term.place is not None:
         points, normals, *_ = operator.term.place.sample(domain, SAMPLES)
     zero = torch.zeros(len(points), len(operator.slots), dtype=torch.float64)
-    return operator.residual(points, zero, normals, _parameters(operator))[:, 0].detach()
-
-
-def _parameters(operator: ResidualOperator) -> dict[str, Tensor]:
-    found = operator.problem.parameters
-    return {name: torch.tensor(value, dtype=torch.float64) for name, value in found.items()}
+    return operator.residual(points, zero, normals, parameters_of(operator))[:, 0].detach()
 
 
 def _to_laplace(term: GridTerm, x: Tensor) -> Tensor | None:
@@ -323,7 +270,7 @@ def _to_laplace(term: GridTerm, x: Tensor) -> Tensor | None:
 
 def _principal_part(term: GridTerm, x: Tensor) -> Tensor:
     """A (2, 2) of Σ A_ij ∂_i∂_j u along grid axes, at a place."""
-    _, dF = _linear_at(term, x, None)
+    _, dF = linear_at(term, x, None)
     A = torch.zeros(2, 2, dtype=torch.float64)
     for (_, beta), value in zip(term.slots, dF, strict=True):
         if sum(beta) == 2:
@@ -333,12 +280,12 @@ def _principal_part(term: GridTerm, x: Tensor) -> Tensor:
     return A
 
 
-def _edge(end: _End, gradient: Tensor, angle: float) -> Edge | None:
+def _edge(end: End, gradient: Tensor, angle: float) -> Edge | None:
     """What a condition fixes at its end; None of conditions with second derivatives, or of several components."""
     orders = [sum(beta) for _, beta in end.term.slots]
     if end.term.operator.components != 1 or max(orders) > 1:
         return None
-    _, dF = _linear_at(end.term, end.place, end.normal)
+    _, dF = linear_at(end.term, end.place, end.normal)
     slope = torch.zeros(2, dtype=torch.float64)
     for (_, beta), value in zip(end.term.slots, dF, strict=True):
         slope += value * torch.tensor(beta, dtype=torch.float64)
@@ -352,22 +299,3 @@ def _edge(end: _End, gradient: Tensor, angle: float) -> Edge | None:
     if abs(math.cos(across)) > OBLIQUE:
         return None
     return Edge(angle, math.pi / 2, False)
-
-
-def _free_length(frame: Frame, x: Tensor, direction: Tensor, size: float) -> float:
-    """How far a ray from a corner goes outside the domain before it meets the domain again; infinite if it does not.
-
-    The level of a domain is no larger than the distance to it, so that a step of that length stays outside.
-    """
-    reach = INSIDE * size
-    for _ in range(MOST_STEPS):
-        point = x + reach * direction
-        if bool(
-            (point < frame.domain.bounds[0] - size).any() | (point > frame.domain.bounds[1] + size).any()
-        ):
-            return math.inf
-        level = float(frame.domain.level(point[None]))
-        if level <= SAME_PLACE * size:
-            return reach
-        reach += STEP * level
-    return reach

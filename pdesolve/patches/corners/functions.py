@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pdesolve.patches.corners.wedge import Power
 from pdesolve.statement.calculus import MultiIndex
+from pdesolve.statement.residual import Slot
 
 # Of the size of the domain: what is nearer is the corner itself, of which only values are known.
 NEAREST = 1e-14
@@ -47,8 +48,8 @@ class CornerFunctions:
         """λ of the functions."""
         return tuple(power.exponent for power in self.powers)
 
-    def table(self, y: Tensor, indices: Sequence[MultiIndex], seen: Tensor | None = None) -> Tensor:
-        """Derivatives β (a of them) of all functions at points y (..., 2): (a, ..., n); there is but one sector."""
+    def table(self, y: Tensor, slots: Sequence[Slot], seen: Tensor | None = None) -> Tensor:
+        """Derivatives (unknown, β) of all functions at points y (..., 2): (s, ..., n); there is but one sector."""
         del seen
         away = (y - self.place.to(y)).to(torch.complex128)
         zeta = (away * self.gradient.to(away)).sum(-1, keepdim=True)
@@ -58,7 +59,7 @@ class CornerFunctions:
         most = max(power.rounds for power in self.powers)
         by_orders: dict[tuple[int, int], Tensor] = {}
         found = []
-        for index in indices:
+        for _, index in slots:
             total = torch.zeros_like(zeta)
             for orders, chain in _chain(complex(self.gradient[0]), complex(self.gradient[1]), index):
                 if orders[1] > most:

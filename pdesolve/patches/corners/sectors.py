@@ -26,7 +26,7 @@ from torch import Tensor
 
 from pdesolve.patches.corners.functions import NEAREST
 from pdesolve.patches.corners.wedge import INTEGER
-from pdesolve.statement.calculus import MultiIndex
+from pdesolve.statement.residual import Slot
 
 STEP = 1e-3  # of exponents, in which roots are looked for: two that are closer come out as one of the two
 ROOT = (
@@ -106,12 +106,12 @@ class SectorFunctions:
     def __len__(self) -> int:
         return len(self.exponents)
 
-    def table(self, y: Tensor, indices: Sequence[MultiIndex], seen: Tensor | None = None) -> Tensor:
-        """Derivatives β (a of them) of all functions at points y (..., 2): (a, ..., n).
+    def table(self, y: Tensor, slots: Sequence[Slot], seen: Tensor | None = None) -> Tensor:
+        """Derivatives (unknown, β) of all functions at points y (..., 2): (s, ..., n).
 
         Args:
             y: the points.
-            indices: the derivatives.
+            slots: the derivatives.
             seen: points (..., 2) that tell the sector, where those on a ray belong to either of two.
         """
         sector = self._sector(y if seen is None else seen)
@@ -121,7 +121,7 @@ class SectorFunctions:
         zeta = torch.where(zeta.abs() < NEAREST, torch.full_like(zeta, NEAREST), zeta)
         exponents = torch.tensor(self.exponents, dtype=torch.float64)
         found = []
-        for index in indices:
+        for _, index in slots:
             order = sum(index)
             falling = torch.ones_like(exponents)
             for i in range(order):

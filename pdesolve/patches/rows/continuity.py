@@ -76,14 +76,16 @@ class ContinuityRows(FixedRows):
             return None
         betas = _powers(self.space.dimension, f.axis, int(orders.max()))
         ends = enrichment.supports[f.minus].astype(float) - enrichment.supports[f.plus].astype(float)
-        table = torch.cat([corner.table(f.y, betas) for corner in enrichment.corners], dim=-1)
+        slots = [(u, beta) for u, order in enumerate(orders) for beta in betas[: int(order)]]
+        if not ends.any():
+            return f.y.new_zeros(len(f.y), len(slots) * f.y.shape[1], enrichment.count)
+        table = torch.cat([corner.table(f.y, slots) for corner in enrichment.corners], dim=-1)
         table = table * torch.from_numpy(ends)[:, None] * f.weight[..., None]
-        traces = [
-            left[power > 0](part * (FLUX_WEIGHTS[power] * f.half**power)[:, None, None])
-            for power, part in enumerate(table)
-        ]
-        # The singular functions are those of problems in one unknown.
-        return torch.stack(traces[: int(orders[0])], dim=1).flatten(1, 2)
+        traces = []
+        for (_, beta), part in zip(slots, table, strict=True):
+            power = sum(beta)
+            traces.append(left[power > 0](part * (FLUX_WEIGHTS[power] * f.half**power)[:, None, None]))
+        return torch.stack(traces, dim=1).flatten(1, 2)
 
     def _jumps_over_seam(self, f: FacePoints, orders: np.ndarray) -> Tensor | None:
         """What the rows of `_continuity` yield, (b, rows): jumps of values over a seam; None where there are none."""

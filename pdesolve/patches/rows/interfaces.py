@@ -106,7 +106,9 @@ class InterfaceRows(FixedRows):
         assert enrichment is not None
         y = f.y.to(normals)
         step = BESIDE * float(np.max(self.space.patches.frame.extent))
-        table = enrichment.table(cells, y, _first_indices(self.space.dimension), y - sign * step * normals)
+        # The singular functions of interfaces are those of problems in one unknown of second order.
+        slots = [(0, beta) for beta in _first_indices(self.space.dimension)]
+        table = enrichment.table(cells, y, slots, y - sign * step * normals)
         return table[0], torch.einsum("abmk,bma->bmk", table[1:], normals)
 
     def _coefficients(self, f: InterfacePoints, problem: Problem) -> list[list[Tensor]]:

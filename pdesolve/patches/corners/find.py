@@ -60,7 +60,6 @@ def corner_functions(statement: Statement, frame: Frame) -> tuple[Singular, ...]
     """The singular functions of a problem; none where it is of a kind that these are not known for."""
     if not _is_known(statement):
         return ()
-    scalar = _is_scalar(statement)
     size = float(np.linalg.norm(frame.extent))
     sides = [
         end
@@ -68,20 +67,28 @@ def corner_functions(statement: Statement, frame: Frame) -> tuple[Singular, ...]
         for end in ends_of(term, frame.pieces_on(term.operator.term.place))
     ]
     rays = ends_of(statement.terms[0], interface_pieces(statement.problem, frame.subdomains))
-    found: list[Singular | None] = []
-    for group in groups([*sides, *rays], size):
-        outer = [end for end in group if end in sides]
-        if not outer:
-            # What λ adds to them differs from sector to sector.
-            if not scalar or statement.problem.eigenvalues:
-                continue
-            found.append(_between_sectors(statement.terms[0], frame, group, size))
-        # Where more than two parts meet, domains touch in a point; where one ends alone, nothing is prescribed beyond.
-        elif not scalar and len(outer) == len(group):
-            found.append(system_functions(statement, frame, outer, size, MOST, ROUGH))
-        elif len(group) == 2 == len(outer):
-            found.append(_functions(statement, frame, (outer[0], outer[1]), size))
+    found = [_at_place(statement, frame, group, sides, size) for group in groups([*sides, *rays], size)]
     return tuple(one for one in found if one is not None)
+
+
+def _at_place(
+    statement: Statement, frame: Frame, group: list[End], sides: list[End], size: float
+) -> Singular | None:
+    """The singular functions of a place where ends of `sides` of the domain, or of interfaces, meet."""
+    outer = [end for end in group if end in sides]
+    scalar = _is_scalar(statement)
+    # Where parts of the boundary meet interfaces, functions are unknown.
+    if outer and len(outer) < len(group):
+        return None
+    if outer and not scalar:
+        return system_functions(statement, frame, outer, size, MOST, ROUGH)
+    # Where more than two parts meet, domains touch in a point; where one ends alone, nothing is prescribed beyond.
+    if len(outer) == 2:
+        return _functions(statement, frame, (outer[0], outer[1]), size)
+    # What λ adds to functions of modes differs from sector to sector.
+    if outer or statement.problem.eigenvalues:
+        return None
+    return _between_sectors(statement.terms[0], frame, group, size)
 
 
 def _between_sectors(

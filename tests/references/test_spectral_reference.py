@@ -169,3 +169,18 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(monkeypatch, tmp_path):
     u = SpectralReference(Interval(0, 1) * TimeInterval(0, 1), torch.zeros_like, lambda d: d**2)
     x, t = scattered(0, 1, 1)
     assert float(u(x, t).abs().max()) == 0
+
+
+@pytest.mark.parametrize("high", [0.0, 1e-6])
+def test_dispersed_waves_between_stored_times_are_seen_beside_a_smooth_one(high):
+    def wave(t):
+        x = 2 * np.pi * np.arange(64) / 64
+        return np.exp(1j * (x - 3 * t)) + high * np.exp(1j * (20 * x - 400 * t))
+
+    stored = np.stack([wave(t)[None] for t in np.linspace(0, 1, 97)])
+    first, weight = local_weights(np.arange(96) + 0.5, 97, module.STENCIL)
+    found = sum(weight[:, j, None, None] * stored[first + j] for j in range(module.STENCIL))
+    true = np.stack([wave(t)[None] for t in (np.arange(96) + 0.5) / 96])
+    error = np.linalg.norm(found - true) / np.linalg.norm(true)
+    assert error <= 2 * module.between_times(stored) + 1e-14
+    assert module.between_times(stored) < 10 * max(error, 1e-13)

@@ -5,10 +5,10 @@ from both sides, minimised over g. Then a patch meets others through traces alon
 
     Loc = B + 2 Σ f² TᵀT,      S = 2 I - Σ √2f T Loc⁻¹ Tᵀ √2f,      u = Loc⁻¹ (b + √2 f Tᵀ g).
 
-Patches are eliminated by batched inverses, S by nested dissection of the faces; what either loses is won back by the
-iteration on the true residual (`step`). A row of continuity is one of a single unknown: T is kept by unknown, as
-(u, r, k), and never spread over all columns of a patch. Stages whose μ is real are factored in real numbers, at a
-quarter of the work.
+Patches are eliminated by batched inverses, S by nested dissection of the faces, and on a line as a band; what either
+loses is won back by the iteration on the true residual (`step`). A row of continuity is one of a single unknown: T is
+kept by unknown, as (u, r, k), and never spread over all columns of a patch. Stages whose μ is real are factored in real
+numbers, at a quarter of the work.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import SolveError
+from pdesolve.least_squares.sparse.banded_lu import Band, BandedLU
 from pdesolve.least_squares.sparse.frontal_lu import Elimination, FrontalLU
 from pdesolve.marching.semi_discrete import Linearised, SemiDiscrete
 from pdesolve.runs.deadline import check_deadline
@@ -86,6 +87,11 @@ class StageSolver:
         return torch.where(used, used.flatten().long().cumsum(0).view_as(used) - 1, -1)
 
     @cached_property
+    def count(self) -> int:
+        """Number of traces."""
+        return int(self.system.faces.used.sum())
+
+    @cached_property
     def place(self) -> Tensor:
         """(e, 2) group of each patch, and its number there."""
         place = torch.zeros(len(self.system.space), 2, dtype=torch.long)
@@ -103,9 +109,17 @@ class StageSolver:
         sizes = faces.used.sum((1, 2)).numpy()
         return Elimination.of(self.system.space.centre.numpy(), pairs, sizes, rows)
 
+    @cached_property
+    def band(self) -> Band:
+        """The order of the traces on a line."""
+        return Band.of(self.count, [group.unknowns for group in self.groups])
+
     def factor(self, linearised: Linearised, mu: Tensor) -> StageFactors:
         """Factors of B_k for μ (k,)."""
         real = mu.imag.abs() <= REAL * mu.abs()
+        # Patches on a line are so small that a call costs more than its numbers: one part of all stages.
+        if self.system.space.d <= 1:
+            real = torch.zeros_like(real)
         parts = []
         # An odd number of stages has one real μ, which need not pay for complex numbers.
         for kind in (real, ~real):
@@ -139,7 +153,11 @@ class StageSolver:
         if not len(self.system.faces):
             return made
         # LU, since the stage systems are complex and not Hermitian: there is no Cholesky factor.
-        skeleton = self.elimination.factor(2.0, made.blocks, mu)
+        if space.d == 1:
+            couplings = (made.couplings(i, torch.arange(len(g.patches))) for i, g in enumerate(self.groups))
+            skeleton: BandedLU | FrontalLU = self.band.factor(2.0, couplings, mu)
+        else:
+            skeleton = self.elimination.factor(2.0, made.blocks, mu)
         return FactoredStages(self, stages, inverse, traces, skeleton)
 
 
@@ -159,22 +177,26 @@ class FactoredStages:
     stages: Tensor
     inverse: Tensor
     traces: list[Tensor]
-    skeleton: FrontalLU | None
+    skeleton: BandedLU | FrontalLU | None
 
     def blocks(self, patches: Tensor) -> Iterator[Tensor]:
         """√2f T Loc⁻¹ Tᵀ √2f of patches, (k, m, m) for each, m = g u r: face after face, as a front has them."""
-        for patch, (i, j) in zip(patches.tolist(), self.solver.place[patches].tolist(), strict=True):
-            traces = self.traces[i][j]  # (u, g r, n)
-            u, rows, n = traces.shape
-            faces = self.solver.groups[i].faces.shape[1]
-            if not faces:  # alone in its part of the domain
-                yield traces.new_zeros(len(self.stages), 0, 0)
-                continue
-            inverse = self.inverse[:, patch].view(-1, u, n, u * n)
-            left = _real_times(traces, inverse).view(-1, u, faces, rows // faces, u, n)
-            turned = left.permute(0, 4, 5, 2, 1, 3).reshape(-1, u, n, u * rows)
-            both = _real_times(traces, turned).view(-1, u, faces, rows // faces, u * rows)
-            yield both.permute(0, 4, 2, 1, 3).reshape(-1, u * rows, u * rows)
+        for i, j in self.solver.place[patches].tolist():
+            yield self.couplings(i, torch.tensor([j]))[:, 0]
+
+    def couplings(self, number: int, chosen: Tensor) -> Tensor:
+        """√2f T Loc⁻¹ Tᵀ √2f of some patches (b,) of a group, (k, b, m, m), as `blocks` has them."""
+        group = self.solver.groups[number]
+        traces = self.traces[number][chosen]  # (b, u, g r, n)
+        b, u, rows, n = traces.shape
+        faces = group.faces.shape[1]
+        if not faces:  # alone in its part of the domain
+            return traces.new_zeros(len(self.stages), b, 0, 0)
+        inverse = self.inverse[:, group.patches[chosen]].view(-1, b, u, n, u * n)
+        left = _real_times(traces, inverse).view(-1, b, u, faces, rows // faces, u, n)
+        turned = left.permute(0, 1, 5, 6, 3, 2, 4).reshape(-1, b, u, n, u * rows)
+        both = _real_times(traces, turned).view(-1, b, u, faces, rows // faces, u * rows)
+        return both.permute(0, 1, 5, 3, 2, 4).reshape(-1, b, u * rows, u * rows)
 
     def _joined(self) -> Iterator[tuple[Group, Tensor]]:
         """Groups of patches that have faces, with their traces."""
@@ -186,8 +208,10 @@ class FactoredStages:
         """δ (k, e, n) of right-hand sides (k, e, n)."""
         if self.skeleton is None:
             return (self.inverse @ b[..., None])[..., 0]
+        if isinstance(self.skeleton, BandedLU):
+            return self._solve_on_a_line(b, self.skeleton)
         first = (self.inverse @ b[..., None])[..., 0]
-        flux = b.new_zeros(len(b), len(self.skeleton.elimination.position) + 1)  # the last for unused rows
+        flux = b.new_zeros(len(b), self.solver.count + 1)  # the last for unused rows
         for group, traces in self._joined():
             e, u, _, n = traces.shape
             mine = _real_times(traces, first[:, group.patches].view(len(b), e, u, n, 1))
@@ -203,6 +227,34 @@ class FactoredStages:
             back = _real_times(traces.mT, mine.reshape(len(b), e, u, rows, 1))
             whole[:, group.patches] += back.view(len(b), e, -1)
         return (self.inverse @ whole[..., None])[..., 0]
+
+    def _solve_on_a_line(self, b: Tensor, skeleton: BandedLU) -> Tensor:
+        """As `solve`, by few products: patches are small, and a call costs more than its numbers."""
+        found = (self.inverse @ b[..., None])[..., 0]
+        flux = b.new_zeros(len(b), self.solver.count + 1)  # the last for unused rows
+        for group, collect, _ in self._ends:
+            mine = collect @ b[:, group.patches, :, None]
+            flux.index_add_(1, group.unknowns.flatten() % flux.shape[1], mine.reshape(len(b), -1))
+        g = torch.zeros_like(flux)
+        g[:, :-1] = skeleton.solve(flux[:, :-1])
+        for group, _, spread in self._ends:
+            found[:, group.patches] += (spread @ g[:, group.unknowns][..., None])[..., 0]
+        return found
+
+    @cached_property
+    def _ends(self) -> list[tuple[Group, Tensor, Tensor]]:
+        """Of each group √2f T Loc⁻¹ (k, b, m, n) and Loc⁻¹ Tᵀ √2f (k, b, n, m), m = g u r."""
+        found = []
+        for group, traces in self._joined():
+            b, u, rows, n = traces.shape
+            inverse = self.inverse[:, group.patches]
+            both = []
+            for side in (inverse, inverse.mT):
+                mine = _real_times(traces, side.reshape(-1, b, u, n, u * n))
+                mine = mine.view(-1, b, u, group.faces.shape[1], rows // group.faces.shape[1], u * n)
+                both.append(mine.transpose(2, 3).reshape(-1, b, u * rows, u * n))
+            found.append((group, both[0], both[1].mT.contiguous()))
+        return found
 
 
 @dataclass(frozen=True, eq=False)

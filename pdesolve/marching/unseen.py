@@ -21,7 +21,9 @@ from pdesolve.marching.rows import TermRows, interior_rows
 from pdesolve.marching.space import Cells, Space
 from pdesolve.marching.step import Slab
 from pdesolve.patches.compiled import GridTerm
+from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import sample_points
+from pdesolve.statement.signatures import has_signature, signature
 
 TIMES = 2**14  # in the whole interval: three in a pulse of 2e-4 of it
 # More than the stages of any method in use, which are 13 at most.
@@ -51,13 +53,19 @@ class UnseenTimes:
     def rows(self) -> list[tuple[Tensor, TermRows]]:
         """Of every term: the patches (b,) of its points, and its rows there."""
         evolution, found = self.space.evolution, []
-        x = evolution.problem.domain.space.sample(POINTS, sampler="sobol", seed=5)
-        found.append(rows_at(self.space, evolution.statement.terms[0], x, None))
+        if self.data:
+            x = evolution.problem.domain.space.sample(POINTS, sampler="sobol", seed=5)
+            found.append(rows_at(self.space, evolution.statement.terms[0], x, None))
         for number in evolution.places:
             term = evolution.statement.terms[number]
             points, normals = sample_points(evolution.problem, term.operator.term, POINTS)
             found.append(rows_at(self.space, term, points[:, :-1], normals))
         return [(cells, rows) for cells, rows in found if len(cells)]
+
+    @cached_property
+    def data(self) -> bool:
+        """Whether the equation can hold data at all."""
+        return holds_data(self.space.evolution.problem)
 
     def error(self, slab: Slab, scale: Tensor, interval: float) -> float:
         """Largest residual of a term between the stages, in units of the sizes (u,) of the unknowns, over ALLOWED."""
@@ -65,7 +73,8 @@ class UnseenTimes:
         fractions = (np.arange(count) + 0.5) / count
         middle = fractions[count // 2 : count // 2 + 1]
         largest = 0.0
-        for number, (cells, rows) in enumerate(self.rows):
+        for cells, rows in self.rows:
+            inside = not rows.boundary and rows.term is slab.space.evolution.statement.terms[0]
             r = torch.cat(
                 [
                     rows.residual(derivatives_of(slab, cells, part), times_of(slab, part))
@@ -76,9 +85,9 @@ class UnseenTimes:
             if self._as_at_stages(slab, cells, rows, r):
                 continue
             dF = rows.linearise(derivatives_of(slab, cells, middle), times_of(slab, middle))[0]
-            size = sizes_of(rows, dF, scale, slab.length if number == 0 else None, interval)  # (b, c)
+            size = sizes_of(rows, dF, scale, slab.length if inside else None, interval)  # (b, c)
             units = torch.where(size > 0, r[:, :, 0] / size, 0.0)
-            if number == 0:
+            if inside:
                 # A source acts by its integral over the slab, and a boundary value by its size: hence the mean
                 # here, and the root of the mean square below.
                 found = units.abs().mean(0).max()
@@ -114,12 +123,19 @@ class UnseenPlaces:
         return cells, rows
 
     @cached_property
+    def data(self) -> bool:
+        """Whether the equation can hold data at all."""
+        return holds_data(self.space.evolution.problem)
+
+    @cached_property
     def seen_rows(self) -> list[TermRows]:
         """The equation at the points of the patches."""
         return interior_rows(self.space)
 
     def missed(self, slab: Slab, scale: Tensor, tolerance: float) -> Tensor:
         """Patches (e,) whose residual between their points would change an unknown by more than `tolerance`."""
+        if not self.data:
+            return torch.zeros(len(self.space), dtype=torch.bool)
         cells, rows = self.rows
         method = slab.method
         fractions = np.unique(method.nodes[[1 + method.middle, -1]])
@@ -146,6 +162,15 @@ class UnseenPlaces:
             mean = (r.square().mean(0) * weight).sum(1) / weight.sum(1)
             found[rows.points.cells] = mean.sqrt()
         return found
+
+
+def holds_data(problem: Problem) -> bool:
+    """Whether the equation takes a coordinate: without one it holds no source that could be overlooked."""
+    equation = problem.equation
+    if not callable(equation) or not has_signature(equation):
+        return True
+    free = {*problem.unknowns, *problem.names.vectors, *problem.constants, *problem.parameters}
+    return not set(signature(equation, "the equation", problem.coordinates[:1])) <= free
 
 
 def times_of(slab: Slab, fractions: np.ndarray) -> Tensor:

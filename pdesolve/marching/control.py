@@ -34,6 +34,7 @@ FAR_APART = 1.5  # ratio of two lengths whose errors tell rough starts from smoo
 CLOSE = 1.1
 # Not as short as a rough start is told by (1 / FAR_APART): whether it is one is not what is asked here.
 LEAST_CLOSE = 0.7
+SLOW = 0.5  # of the order: a long slab falls by less than all of it, and shortens well with that
 LEAST_POWER = 0.5  # a jump of the data: its error falls no more slowly
 SMOOTH = 2.0  # least power of the length with which the error of a slab from smooth data falls
 ROUGH_FACTOR = 1e-3  # least factor of lengths where the power of the error is known
@@ -264,7 +265,7 @@ def next_factor(numbers: Numbers, tuning: Tuning) -> float:
     if not numbers.rough:
         factor = aim ** (1 / (numbers.stages + 1))
         seen = fall(numbers, CLOSE)
-        if error > tuning.tolerance and seen is not None and seen < numbers.stages + 1:
+        if error > tuning.tolerance and seen is not None and seen < SLOW * (numbers.stages + 1):
             factor = min(factor, max(aim ** (1 / max(seen, LEAST_POWER)), LEAST_CLOSE))
         return float(min(max(factor, LEAST_FACTOR), MOST_FACTOR))
     # At a start that does not match, the weight √(t/T) alone gives the power one half; the rest is what was seen.

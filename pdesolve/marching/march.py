@@ -88,14 +88,8 @@ class March:
         self.interval = self.problem.domain.time
         self.linear = self.evolution.statement.linear and is_linear(self.evolution)
         self.q = self.settings.get("degree") or _chosen(DEGREES[self.evolution.dimension], self.tol)
-        self.stages = _chosen(STAGES, self.tol)
-        self.in_time = 1.0
-        waves = self.evolution.dimension > 1 and self.evolution.depth > 1
-        if waves:
-            self.in_time = IN_TIME_OF_WAVES
+        self.stages = _stages(self.evolution, self.linear, self.tol)
         slabs = 8
-        if self.linear or waves:
-            self.stages = _chosen(STAGES_OF_LINEAR, self.tol)
         if self.linear:
             slabs = 1
         self.first_length = self.interval.length / self.settings.get("slabs", slabs)
@@ -194,7 +188,7 @@ class March:
         scale = torch.maximum(state.size, norms)
         if not state.slabs:
             state.expect(norms)
-        time_error = predicted_in_time(slab, scale) / self.in_time
+        time_error = _in_time(slab, scale)
         weight = state.weight(end, self.lasting)
         tail = tails(track.space, slab.stages, scale)
         # The tails of P patches add up as squares, so that each may have 1/√P of what all have together.
@@ -411,6 +405,25 @@ def _finer(space: Space, trial: Trial) -> tuple[Space, tuple[Tensor, Tensor]] | 
     if along is None:
         along = np.ones((len(space), space.d), dtype=bool)
     return split(space, marked, along, trial.cuts)
+
+
+def _stages(evolution: Evolution, linear: bool, tol: float) -> int:
+    if linear or _waves(evolution):
+        return _chosen(STAGES_OF_LINEAR, tol)
+    return _chosen(STAGES, tol)
+
+
+def _waves(evolution: Evolution) -> bool:
+    """Whether it is of second order in time, in two dimensions or three."""
+    return evolution.dimension > 1 and evolution.depth > 1
+
+
+def _in_time(slab: Slab, scale: Tensor) -> float:
+    """The predicted error in time, in units in which all of the tolerance may be used up."""
+    error = predicted_in_time(slab, scale)
+    if _waves(slab.space.evolution):
+        return error / IN_TIME_OF_WAVES
+    return error
 
 
 def _chosen(table: tuple[tuple[float, int], ...], tol: float) -> int:

@@ -28,14 +28,6 @@ LEAST_FACTOR, MOST_FACTOR = 0.3, 2.0  # of one length to the next
 # The same while the solution still knows a start that does not match: it lives on the scale of the time since then.
 MOST_ROUGH = 4.0
 KEPT = (0.9, 1.3)  # between them the length, and with it the factors, are kept
-FAR_APART = 1.5  # ratio of two lengths whose errors tell rough starts from smooth ones
-# The same where only a better next length is asked for. With the power s + 1 a kink of the data, whose error falls like
-# √Δ, took twenty tries of one slab, each a tenth shorter than the last.
-CLOSE = 1.1
-# Not as short as a rough start is told by (1 / FAR_APART): whether it is one is not what is asked here.
-LEAST_CLOSE = 0.7
-SLOW = 0.5  # of the order: a long slab falls by less than all of it, and shortens well with that
-LEAST_POWER = 0.5  # a jump of the data: its error falls no more slowly
 SMOOTH = 2.0  # least power of the length with which the error of a slab from smooth data falls
 ROUGH_FACTOR = 1e-3  # least factor of lengths where the power of the error is known
 # Halving so often comes below rounding: no more tries can help.
@@ -246,12 +238,9 @@ def everywhere(numbers: Numbers) -> bool:
     return HALF[0] <= numbers.unseen / numbers.unseen_before <= HALF[1]
 
 
-def fall(numbers: Numbers, ratio: float = FAR_APART) -> float | None:
-    """Power of the length with which the error in time fell since the last try; None where it is not known.
-
-    The lengths of both tries must differ by `ratio` at least.
-    """
-    if numbers.before is None or numbers.before[0] < ratio * numbers.length or numbers.time_error <= 0:
+def fall(numbers: Numbers) -> float | None:
+    """Power of the length with which the error in time fell since the last try; None where it is not known."""
+    if numbers.before is None or numbers.before[0] < 1.5 * numbers.length or numbers.time_error <= 0:
         return None
     length, error = numbers.before
     return math.log(max(error, 1e-300) / numbers.time_error) / math.log(length / numbers.length)
@@ -263,11 +252,7 @@ def next_factor(numbers: Numbers, tuning: Tuning) -> float:
     # The local error falls like Δ^{s+1}: hence the root of that order.
     aim = AIM * tuning.tolerance / max(error, 1e-300)
     if not numbers.rough:
-        factor = aim ** (1 / (numbers.stages + 1))
-        seen = fall(numbers, CLOSE)
-        if error > tuning.tolerance and seen is not None and seen < SLOW * (numbers.stages + 1):
-            factor = min(factor, max(aim ** (1 / max(seen, LEAST_POWER)), LEAST_CLOSE))
-        return float(min(max(factor, LEAST_FACTOR), MOST_FACTOR))
+        return float(min(max(aim ** (1 / (numbers.stages + 1)), LEAST_FACTOR), MOST_FACTOR))
     # At a start that does not match, the weight √(t/T) alone gives the power one half; the rest is what was seen.
     power = 0.5 + min(max(fall(numbers) or 0.0, 0.0), numbers.stages + 1.0)
     if aim < 1:

@@ -68,13 +68,6 @@ def test_what_helps_neither_in_time_nor_in_space_stops():
     assert isinstance(judge(replace(GOOD, unresolved=1, splittable=False), TARGET), Stop)
 
 
-def test_an_error_that_falls_slowly_shortens_a_slab_by_the_power_seen_and_tells_no_rough_start():
-    slow = replace(GOOD, tries=2, first=True, time_error=1.5e-6, before=(0.125, 1.8e-6))
-    verdict = judge(slow, TARGET)
-    assert verdict == Retry(pytest.approx(0.07))
-    assert judge(replace(slow, before=(0.125, 1e-4)), TARGET).length > verdict.length
-
-
 @pytest.mark.parametrize("error", [0.0, 1e-300, 1e-12, 1e-3, 1e6])
 def test_lengths_change_by_bounded_factors(error):
     assert 0.3 <= next_factor(replace(GOOD, time_error=error), TARGET) <= 2

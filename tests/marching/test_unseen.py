@@ -8,7 +8,7 @@ import torch
 from torch import cos, erf, exp, pi, sin
 
 from pdesolve import Dirichlet, Initial, Interval, Problem, TimeInterval, solve
-from pdesolve.marching.unseen import holds_data, without_collocation
+from pdesolve.marching.unseen import without_collocation
 
 LINE = Interval(0, 1)
 MISSED = 3.0  # error over tolerance from which on a verdict is wrong
@@ -138,19 +138,6 @@ def test_a_pulse_that_flows_in_is_seen():
     solution = solve(inflow(), tol=1e-1, time_limit=20)
     assert solution.converged
     assert solution.relative_l2_error() <= MISSED * 1e-1
-
-
-def test_only_an_equation_that_takes_a_coordinate_holds_data():
-    domain = Interval(0, 1) * TimeInterval(0, 1)
-
-    def stated(equation):
-        return Problem(
-            domain, equation, [Initial(0), Dirichlet(0, on=Interval(0, 1).boundary)], constants={"k": 2.0}
-        )
-
-    assert not holds_data(stated(lambda u, k: u.t - k * u.xx))
-    assert holds_data(stated(lambda u, t: u.t - u.xx - sin(t)))
-    assert holds_data(stated(lambda u, x: u.t - u.xx - x))
 
 
 def test_smooth_data_cost_no_slabs_for_what_is_not_there():

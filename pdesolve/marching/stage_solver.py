@@ -118,7 +118,7 @@ class StageSolver:
         """Factors of B_k for μ (k,)."""
         real = mu.imag.abs() <= REAL * mu.abs()
         # Patches on a line are so small that a call costs more than its numbers: one part of all stages.
-        if self.system.space.d <= 1:
+        if self.system.space.d <= 1 and not bool(real.all()):
             real = torch.zeros_like(real)
         parts = []
         # An odd number of stages has one real μ, which need not pay for complex numbers.

@@ -136,15 +136,19 @@ class StageSolver:
         space = self.system.space
         shape = (len(mu), len(space), space.unknowns, space.functions, space.unknowns, space.functions)
         local = torch.zeros(len(mu), len(space), space.width, space.width, dtype=mu.dtype)
+        # In three dimensions each of these sums takes a second.
         for j, part in enumerate(linearised.pencil):
+            check_deadline()
             local += (mu**j)[:, None, None, None] * part
         traces = []
         for group in self.groups:
             mine = group.traces(self.system.faces.traces, linearised.face_weights)
             mine = space.whitened(group.patches, mine)
             traces.append(mine)
+            check_deadline()
             gram = mine.mT @ mine
             for u in range(space.unknowns):
+                check_deadline()
                 blocks = local.view(shape)[:, :, u, :, u]
                 blocks[:, group.patches] += gram[:, u]
         check_deadline()

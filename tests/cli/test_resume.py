@@ -21,7 +21,14 @@ SLOWLY = (*SOLVE, "--set", "pause=0.03")
 def start(*arguments, program=(fakes.__file__,)):
     """`pdesolve` with the fake solver as a process of its own."""
     command = [sys.executable, *program, *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+    )
+
+
+def hear_interrupts():
+    """A suite that a shell started in the background ignores Ctrl-C, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition, seconds=60):

@@ -158,6 +158,9 @@ def between_times(values: np.ndarray) -> float:
     would not be seen, which are in modes of their own and gain nothing.
     """
     size = np.linalg.norm(values) / len(values) ** 0.5
+    # Interpolation of zeros is exact; zero over zero would be refined until the time is over.
+    if size == 0:
+        return 0.0
     error = _skipped(values)
     with np.errstate(divide="ignore", invalid="ignore"):
         gain = np.nan_to_num(_skipped(values[::2]) / error, nan=1.0, posinf=GAIN_BETWEEN_TIMES)

@@ -21,8 +21,7 @@ from pdesolve.marching.rows import TermRows, interior_rows
 from pdesolve.marching.space import Cells, Space
 from pdesolve.marching.step import Slab
 from pdesolve.patches.compiled import GridTerm
-from pdesolve.statement.problem import Problem
-from pdesolve.statement.residual import sample_points
+from pdesolve.statement.residual import FEW, ResidualOperator, is_polynomial_in_jets, sample_points
 from pdesolve.statement.signatures import has_signature, signature
 
 TIMES = 2**14  # in the whole interval: three in a pulse of 2e-4 of it
@@ -65,7 +64,7 @@ class UnseenTimes:
     @cached_property
     def data(self) -> bool:
         """Whether the equation can hold data at all."""
-        return holds_data(self.space.evolution.problem)
+        return holds_data(self.space.evolution.statement.terms[0].operator)
 
     def error(self, slab: Slab, scale: Tensor, interval: float) -> float:
         """Largest residual of a term between the stages, in units of the sizes (u,) of the unknowns, over ALLOWED."""
@@ -125,7 +124,7 @@ class UnseenPlaces:
     @cached_property
     def data(self) -> bool:
         """Whether the equation can hold data at all."""
-        return holds_data(self.space.evolution.problem)
+        return holds_data(self.space.evolution.statement.terms[0].operator)
 
     @cached_property
     def seen_rows(self) -> list[TermRows]:
@@ -164,13 +163,22 @@ class UnseenPlaces:
         return found
 
 
-def holds_data(problem: Problem) -> bool:
-    """Whether the equation takes a coordinate: without one it holds no source that could be overlooked."""
+def holds_data(operator: ResidualOperator) -> bool:
+    """Whether an equation can hold data that lie between points or stages.
+
+    One that takes no coordinate holds no source; one that is a polynomial in its unknowns does nothing for a moment
+    that they pass through, as 1/(1 + h e^{-(u/w)²}) does, w narrow.
+    """
+    problem = operator.problem
     equation = problem.equation
     if not callable(equation) or not has_signature(equation):
         return True
     free = {*problem.unknowns, *problem.names.vectors, *problem.constants, *problem.parameters}
-    return not set(signature(equation, "the equation", problem.coordinates[:1])) <= free
+    if not set(signature(equation, "the equation", problem.coordinates[:1])) <= free:
+        return True
+    points = problem.domain.sample(FEW, sampler="sobol", seed=5)
+    values = {name: points.new_tensor(value) for name, value in problem.parameters.items()}
+    return not is_polynomial_in_jets(operator, points, None, values)
 
 
 def times_of(slab: Slab, fractions: np.ndarray) -> Tensor:

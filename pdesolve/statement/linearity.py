@@ -24,6 +24,8 @@ SUMS = frozenset(
 )
 # Linear where one factor depends on the jets.
 PRODUCTS = frozenset("mul mul_ mm bmm mv dot".split())
+# Of unknowns, in a polynomial that is to vary slowly; what is narrow is made by high ones.
+SMALL_POWERS = (0, 1, 2, 3, 4, 5)
 # Linear in these arguments, by position, where the others do not depend on the jets.
 LINEAR_IN = {
     "div": (0,),
@@ -41,13 +43,19 @@ SHAPES = frozenset(
 
 
 class _Follow(TorchDispatchMode):
-    """Follows what depends on some tensors, by the storage it lies in; `affine` until an operation is not."""
+    """Follows what depends on some tensors, by the storage it lies in.
+
+    Attributes:
+        affine: until an operation is not.
+        polynomial: until an operation is none of sums, products and small powers.
+    """
 
     def __init__(self, roots: Sequence[Tensor]):
         super().__init__()
         self.kept: list[Tensor] = []  # alive, so that no storage is given to another tensor
         self.marked: set[int] = set()
         self.affine = True
+        self.polynomial = True
         self._mark(roots)
 
     @classmethod
@@ -63,6 +71,7 @@ class _Follow(TorchDispatchMode):
         name = func.overloadpacket.__name__
         if (any(depends) or by_keyword) and name not in SHAPES:
             self.affine = self.affine and not by_keyword and _is_linear(name, args, depends)
+            self.polynomial = self.polynomial and not by_keyword and _is_polynomial(name, args, depends)
             self._mark(_tensors(result))
         return result
 
@@ -86,6 +95,14 @@ def _is_linear(name: str, args: tuple, depends: Sequence[bool]) -> bool:
     return all(i in allowed for i, one in enumerate(depends) if one)
 
 
+def _is_polynomial(name: str, args: tuple, depends: Sequence[bool]) -> bool:
+    if name in PRODUCTS:
+        return True
+    if name == "pow":
+        return depends == [True, False] and args[1] in SMALL_POWERS
+    return _is_linear(name, args, depends)
+
+
 def _tensors(value: Any) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
@@ -104,7 +121,23 @@ def is_affine(function: Callable[[Sequence[Tensor]], Sequence[Tensor]], variable
     Returns:
         True only where it is affine; False also where an operation is not known to be.
     """
+    return _followed(function, variables).affine
+
+
+def is_polynomial(
+    function: Callable[[Sequence[Tensor]], Sequence[Tensor]], variables: Sequence[Tensor]
+) -> bool:
+    """Whether a function of tensors, as for `is_affine`, is a polynomial in these variables, of few factors.
+
+    True only where it is; False also where an operation is not known to be.
+    """
+    return _followed(function, variables).polynomial
+
+
+def _followed(
+    function: Callable[[Sequence[Tensor]], Sequence[Tensor]], variables: Sequence[Tensor]
+) -> _Follow:
     follow = _Follow(variables)
     with torch.enable_grad(), follow:
         function(variables)
-    return follow.affine
+    return follow

@@ -6,7 +6,7 @@ diagonal per derivative:  J = Σ_s diag(∂F/∂u_s) · ∂u_s/∂θ,  with slot
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pdesolve.errors import ProblemError
 from pdesolve.statement.calculus import Frame, MultiIndex
-from pdesolve.statement.linearity import is_affine
+from pdesolve.statement.linearity import is_affine, is_polynomial
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.term import Term
 
@@ -308,12 +308,44 @@ def is_affine_in(
     """
     if operator.term.kind in PRESCRIBED or not any(chosen):
         return True
+    points, normals, jets = _few(operator, points, normals)
+    evaluate, columns = _evaluation(operator, points, normals, parameters, jets, chosen)
+    # The operations first: they take one evaluation, the values one for each size.
+    return is_affine(evaluate, columns) and _values_are_affine(
+        operator, points, normals, parameters, jets, chosen
+    )
+
+
+def is_polynomial_in_jets(
+    operator: ResidualOperator, points: Tensor, normals: Tensor | None, parameters: Mapping[str, Tensor]
+) -> bool:
+    """Whether a term is a polynomial in its jets, of few factors, by the operations of one evaluation."""
+    points, normals, jets = _few(operator, points, normals)
+    chosen = [True] * len(operator.slots)
+    return is_polynomial(*_evaluation(operator, points, normals, parameters, jets, chosen))
+
+
+def _few(
+    operator: ResidualOperator, points: Tensor, normals: Tensor | None
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Few of the points and normals, and random jets (n, s) there."""
     points = points[:FEW]
     if normals is not None:
         normals = normals[:FEW]
     generator = torch.Generator().manual_seed(11)
     shape = (len(points), len(operator.slots))
-    jets = (torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5).to(points)
+    return points, normals, (torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5).to(points)
+
+
+def _evaluation(
+    operator: ResidualOperator,
+    points: Tensor,
+    normals: Tensor | None,
+    parameters: Mapping[str, Tensor],
+    jets: Tensor,
+    chosen: Sequence[bool],
+) -> tuple[Callable[[Sequence[Tensor]], Sequence[Tensor]], list[Tensor]]:
+    """A term as a function of the chosen slots of its jets, and their values."""
 
     def evaluate(variables: Sequence[Tensor]) -> Sequence[Tensor]:
         own = iter(variables)
@@ -323,10 +355,7 @@ def is_affine_in(
     columns = [
         column.clone().requires_grad_() for mine, column in zip(chosen, jets.unbind(1), strict=True) if mine
     ]
-    # The operations first: they take one evaluation, the values one for each size.
-    return is_affine(evaluate, columns) and _values_are_affine(
-        operator, points, normals, parameters, jets, chosen
-    )
+    return evaluate, columns
 
 
 def _values_are_affine(

@@ -145,3 +145,11 @@ def test_a_direct_factor_takes_over_where_it_does_not_converge(monkeypatch):
     assert isinstance(iterated.factor.direct, CondensedCholesky)
     assert found.last is None
     assert torch.allclose(found.x, direct.solve(b).x, atol=1e-12)
+
+
+def test_what_is_not_finite_has_not_converged():
+    b = torch.tensor([1.0, torch.nan], dtype=torch.float64)
+    _, _, off = face_iteration.conjugate_gradients(lambda v: 2 * v, lambda r: r, b, ENOUGH)
+    assert not off <= 1.0
+    _, _, off = face_iteration.conjugate_gradients(lambda v: 2 * v, lambda r: r, 0 * b.nan_to_num(), ENOUGH)
+    assert off == 0.0

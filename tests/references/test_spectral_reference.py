@@ -171,6 +171,10 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(monkeypatch, tmp_path):
     assert float(u(x, t).abs().max()) == 0
 
 
+def test_interpolation_of_zeros_is_exact():
+    assert module.between_times(np.zeros((65, 1, 8))) == 0.0
+
+
 @pytest.mark.parametrize("high", [0.0, 1e-6])
 def test_dispersed_waves_between_stored_times_are_seen_beside_a_smooth_one(high):
     def wave(t):

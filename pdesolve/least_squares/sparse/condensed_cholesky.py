@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +28,25 @@ from pdesolve.least_squares.sparse.subtrees import Place, Subtree, places
 FIRST_SHIFT = 1e-14
 # Beyond it the factor would be that of another matrix
 LARGEST_SHIFT = 1e-4
+
+
+Made = TypeVar("Made")
+
+
+def at_smallest_shift(make: Callable[[float], Made | None], shift: float) -> tuple[Made, float]:
+    """What a factorisation makes, and the shift, multiplied by 100 until all pivots are positive.
+
+    Raises:
+        SolveError: they are not at the largest shift.
+    """
+    while (made := make(shift)) is None:
+        shift *= 100
+        if shift > LARGEST_SHIFT:
+            message = (
+                "the normal equations are not positive definite; the residual may hold non-finite values"
+            )
+            raise SolveError(message)
+    return made, shift
 
 
 class CondensedCholesky:
@@ -70,12 +89,9 @@ class CondensedCholesky:
         # Made one after the other, since they copy the rows
         trees = [partial(Subtree.of, place, every, numbering, fronts) for place in self.places]
         with threads_for_pieces():
-            while (made := self._factored(trees, last, numbering, fronts, shift)) is None:
-                shift *= 100
-                if shift > LARGEST_SHIFT:
-                    message = "the normal equations are not positive definite; the residual may hold non-finite values"
-                    raise SolveError(message)
-        self.shift = shift
+            made, self.shift = at_smallest_shift(
+                partial(self._factored, trees, last, numbering, fronts), shift
+            )
         self.parts, self.last = made
 
     def _factored(

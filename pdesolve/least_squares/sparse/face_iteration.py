@@ -27,9 +27,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.errors import OutOfMemoryError, SolveError
+from pdesolve.errors import OutOfMemoryError
 from pdesolve.least_squares.sparse.condense import Batch, Condensed, condense, kinds_of
-from pdesolve.least_squares.sparse.condensed_cholesky import FIRST_SHIFT, LARGEST_SHIFT, CondensedCholesky
+from pdesolve.least_squares.sparse.condensed_cholesky import FIRST_SHIFT, CondensedCholesky, at_smallest_shift
 from pdesolve.least_squares.sparse.dissection import Faces, Front, nested_dissection
 from pdesolve.least_squares.sparse.hands import ROOM
 from pdesolve.least_squares.sparse.multifrontal import Eliminated, eliminate
@@ -103,13 +103,10 @@ class FaceIteration:
         numbering = Numbering.of(faces, [Front(every, every[:0], [])], len(layout.sizes))
         patch_rows = PatchRows.of(layout, scale, single, double, numbering)
         _require(patch_rows, numbering)
-        while not self._made(patch_rows, numbering, centres, double, shift):
-            shift *= 100
-            if shift > LARGEST_SHIFT:
-                message = (
-                    "the normal equations are not positive definite; the residual may hold non-finite values"
-                )
-                raise SolveError(message)
+        made, self.shift = at_smallest_shift(
+            partial(self._made, patch_rows, numbering, centres, double), shift
+        )
+        self.batches, self.blocks, self.coarse = made
         unknowns = int(faces.sizes.sum())
         # All faces belong to one tree, whose fronts are taken by the iteration.
         self.tree: SubtreeFactor | None = SubtreeFactor(self.batches, self, unknowns, unknowns)
@@ -121,22 +118,18 @@ class FaceIteration:
         centres: np.ndarray,
         double: list[RowBlocks],
         shift: float,
-    ) -> bool:
-        """Condense the patches, and make both levels; whether all pivots are positive."""
+    ) -> tuple[tuple[Batch, ...], FaceBlocks, Coarse] | None:
+        """Condense the patches, and make both levels; None if a pivot is not positive."""
         condensed = condense(rows, numbering, shift)
         if condensed is None:
-            return False
-        self.shift = shift
-        self.batches = condensed.batches
+            return None
         blocks = FaceBlocks.of(condensed, numbering, shift)
         if blocks is None:
-            return False
+            return None
         coarse = Coarse.of(condensed, numbering, centres, [low_rows(block) for block in double], shift)
         if coarse is None:
-            return False
-        self.blocks = blocks
-        self.coarse = coarse
-        return True
+            return None
+        return condensed.batches, blocks, coarse
 
     @property
     def entries(self) -> int:
@@ -232,7 +225,8 @@ def conjugate_gradients(
         best = torch.minimum(best, energy)
         alive = alive & (energy > enough**2 * size) & (idle < PATIENCE)
         if step == MOST_STEPS or not bool(alive.any()):
-            off = torch.where(size > 0, energy / size.clamp_min(1e-300), 0.0).clamp_min(0.0).sqrt()
+            # Not `size > 0`: what is NaN has not converged, and must not pass for zero.
+            off = torch.where(size == 0, 0.0, energy / size).clamp_min(0.0).sqrt()
             return x, step, float(off.max())
         step += 1
         direction = torch.where(alive, z + (energy / previous) * direction, 0.0)

@@ -9,6 +9,7 @@ event. In the same way a source may lie between the points of the patches.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +22,7 @@ from pdesolve.marching.rows import TermRows, interior_rows
 from pdesolve.marching.space import Cells, Space
 from pdesolve.marching.step import Slab
 from pdesolve.patches.compiled import GridTerm
+from pdesolve.patches.frame import once
 from pdesolve.statement.residual import FEW, ResidualOperator, is_polynomial_in_jets, sample_points
 from pdesolve.statement.signatures import has_signature, signature
 
@@ -52,7 +54,7 @@ class UnseenTimes:
     def rows(self) -> list[tuple[Tensor, TermRows]]:
         """Of every term: the patches (b,) of its points, and its rows there."""
         evolution, found = self.space.evolution, []
-        if self.data:
+        if of_evolution(self.space, holds_data):
             x = evolution.problem.domain.space.sample(POINTS, sampler="sobol", seed=5)
             found.append(rows_at(self.space, evolution.statement.terms[0], x, None))
         for number in evolution.places:
@@ -60,11 +62,6 @@ class UnseenTimes:
             points, normals = sample_points(evolution.problem, term.operator.term, POINTS)
             found.append(rows_at(self.space, term, points[:, :-1], normals))
         return [(cells, rows) for cells, rows in found if len(cells)]
-
-    @cached_property
-    def data(self) -> bool:
-        """Whether the equation can hold data at all."""
-        return holds_data(self.space.evolution.statement.terms[0].operator)
 
     def error(self, slab: Slab, scale: Tensor, interval: float) -> float:
         """Largest residual of a term between the stages, in units of the sizes (u,) of the unknowns, over ALLOWED."""
@@ -88,8 +85,10 @@ class UnseenTimes:
             units = torch.where(size > 0, r[:, :, 0] / size, 0.0)
             if inside:
                 # A source acts by its integral over the slab, and a boundary value by its size: hence the mean
-                # here, and the root of the mean square below.
-                found = units.abs().mean(0).max()
+                # here, and the root of the mean square below. Where an unknown passes through what is narrow in it,
+                # the path that was found tells for how long at most, not at least: it may stay.
+                over_times = torch.mean if of_evolution(self.space, varies_slowly) else torch.amax
+                found = over_times(units.abs(), 0).max()
             else:
                 found = units.square().mean(0).max().sqrt()
             largest = max(largest, float(found))
@@ -122,18 +121,13 @@ class UnseenPlaces:
         return cells, rows
 
     @cached_property
-    def data(self) -> bool:
-        """Whether the equation can hold data at all."""
-        return holds_data(self.space.evolution.statement.terms[0].operator)
-
-    @cached_property
     def seen_rows(self) -> list[TermRows]:
         """The equation at the points of the patches."""
         return interior_rows(self.space)
 
     def missed(self, slab: Slab, scale: Tensor, tolerance: float) -> Tensor:
         """Patches (e,) whose residual between their points would change an unknown by more than `tolerance`."""
-        if not self.data:
+        if not of_evolution(self.space, holds_data):
             return torch.zeros(len(self.space), dtype=torch.bool)
         cells, rows = self.rows
         method = slab.method
@@ -163,22 +157,32 @@ class UnseenPlaces:
         return found
 
 
+def of_evolution(space: Space, question: Callable[[ResidualOperator], bool]) -> bool:
+    """The answer to a question about the equation, found once for all patches."""
+    operator = space.evolution.statement.terms[0].operator
+    return once(space.evolution.memo, (question,), lambda: question(operator))
+
+
 def holds_data(operator: ResidualOperator) -> bool:
     """Whether an equation can hold data that lie between points or stages.
 
-    One that takes no coordinate holds no source; one that is a polynomial in its unknowns does nothing for a moment
-    that they pass through, as 1/(1 + h e^{-(u/w)²}) does, w narrow.
+    One that takes no coordinate holds no source; what varies slowly with the unknowns does nothing for a moment that
+    they pass through.
     """
     problem = operator.problem
     equation = problem.equation
     if not callable(equation) or not has_signature(equation):
         return True
     free = {*problem.unknowns, *problem.names.vectors, *problem.constants, *problem.parameters}
-    if not set(signature(equation, "the equation", problem.coordinates[:1])) <= free:
-        return True
-    points = problem.domain.sample(FEW, sampler="sobol", seed=5)
-    values = {name: points.new_tensor(value) for name, value in problem.parameters.items()}
-    return not is_polynomial_in_jets(operator, points, None, values)
+    takes = set(signature(equation, "the equation", problem.coordinates[:1]))
+    return not takes <= free or not varies_slowly(operator)
+
+
+def varies_slowly(operator: ResidualOperator) -> bool:
+    """Whether a term is a polynomial in its unknowns, and not as 1/(1 + h e^{-(u/w)²}), w narrow."""
+    points = operator.problem.domain.sample(FEW, sampler="sobol", seed=5)
+    values = {name: points.new_tensor(value) for name, value in operator.problem.parameters.items()}
+    return is_polynomial_in_jets(operator, points, None, values)
 
 
 def times_of(slab: Slab, fractions: np.ndarray) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -25,7 +26,8 @@ MOST_STEPS = 500  # of a ray; one that takes more creeps along a boundary
 class End:
     """Where a part of a boundary ends: place x (2,), the direction (2,) into the part, and its outward normal (2,).
 
-    The length is that of a straight part, and 0 of others.
+    The length is that of a straight part, and 0 of others; a step is by how much one goes along the edge to take
+    differences.
     """
 
     term: GridTerm
@@ -33,9 +35,22 @@ class End:
     direction: Tensor
     normal: Tensor
     length: float
+    step: float
+
+    @cached_property
+    def along(self) -> tuple[Tensor, Tensor]:
+        """Residuals (4,) at zero and sensitivities (4, s) of the term here, and one to three steps along the edge."""
+        x = self.place + self.step * torch.arange(4.0, dtype=torch.float64)[:, None] * self.direction
+        return linear_at(self.term, x, self.normal)
+
+    @property
+    def prescribed(self) -> Tensor:
+        """Values (4,) that a condition on the unknown alone prescribes there."""
+        r, dF = self.along
+        return -r / dF[:, 0]
 
 
-def ends_of(term: GridTerm, pieces: Sequence[Piece]) -> list[End]:
+def ends_of(term: GridTerm, pieces: Sequence[Piece], step: float) -> list[End]:
     """Both ends of every smooth part of pieces on which a condition holds."""
     found = []
     for piece in pieces:
@@ -52,7 +67,8 @@ def ends_of(term: GridTerm, pieces: Sequence[Piece]) -> list[End]:
                 direction = direction * (direction @ (x[1] - x[0])).sign()
                 along = piece.map(torch.stack([other, (end + other) / 2])[:, None]) - x[0]
                 straight = bool((along @ normal).abs().max() <= SAME_PLACE * along[0].norm())
-                found.append(End(term, x[0], direction, normal, float(along[0].norm()) * straight))
+                length = float(along[0].norm()) * straight
+                found.append(End(term, x[0], direction, normal, length, step))
     return found
 
 
@@ -71,16 +87,15 @@ def angle_between(begin: Tensor, end: Tensor) -> float:
 
 
 def linear_at(term: GridTerm, x: Tensor, normal: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Residual at zero, and its sensitivities (s,) along grid axes, of a term in one component at a place x (2,)."""
-    count = len(term.operator.slots)
+    """Residuals (n,) at zero, and sensitivities (n, s) along grid axes, of a term in one component at places (n, 2)."""
     normals = None
     if normal is not None:
-        normals = normal[None]
-    zero = torch.zeros(1, count, dtype=torch.float64)
-    r, dF = term.operator.linearise(x[None], zero, normals, parameters_of(term.operator))
+        normals = normal.expand_as(x)
+    zero = torch.zeros(len(x), len(term.operator.slots), dtype=torch.float64)
+    r, dF = term.operator.linearise(x, zero, normals, parameters_of(term.operator))
     if term.transform is not None:
         dF = dF @ term.transform
-    return r[0, 0], dF[0, 0]
+    return r[:, 0], dF[:, 0]
 
 
 def parameters_of(operator: ResidualOperator) -> dict[str, Tensor]:

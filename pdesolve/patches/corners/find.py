@@ -64,9 +64,11 @@ def corner_functions(statement: Statement, frame: Frame) -> tuple[Singular, ...]
     sides = [
         end
         for term in statement.terms[1:]
-        for end in ends_of(term, frame.pieces_on(term.operator.term.place))
+        for end in ends_of(term, frame.pieces_on(term.operator.term.place), DIFFERENCE * size)
     ]
-    rays = ends_of(statement.terms[0], interface_pieces(statement.problem, frame.subdomains))
+    rays = ends_of(
+        statement.terms[0], interface_pieces(statement.problem, frame.subdomains), DIFFERENCE * size
+    )
     found = [_at_place(statement, frame, group, sides, size) for group in groups([*sides, *rays], size)]
     return tuple(one for one in found if one is not None)
 
@@ -205,8 +207,8 @@ def _is_forced(equation: GridTerm, frame: Frame, begin: End, end: End, size: flo
     if not (_fixes_values(begin) and _fixes_values(end)):
         return True  # rare: the functions are of use or not, and harmless
     directions = torch.stack([e.direction @ frame.rotation for e in (begin, end)])
-    step = DIFFERENCE * size
-    values = torch.stack([_values_along(e, step) for e in (begin, end)])  # (2, 4)
+    step = begin.step
+    values = torch.stack([e.prescribed for e in (begin, end)])  # (2, 4)
     slopes = (-3 * values[:, 0] + 4 * values[:, 1] - values[:, 2]) / (2 * step)
     # One-sided and of second order, as a third derivative must not pass for a second one.
     curvature = values @ torch.tensor([2.0, -5.0, 4.0, -1.0], dtype=torch.float64) / step**2
@@ -218,38 +220,30 @@ def _is_forced(equation: GridTerm, frame: Frame, begin: End, end: End, size: flo
         axes = np.repeat([0, 1], beta)
         known = (values[0, 0], gradient, hessian)[len(axes)]
         jets[i] = known[tuple(axes)]
-    residual, dF = linear_at(equation, begin.place, None)
+    r, dF = (found[0] for found in linear_at(equation, begin.place[None], None))
     # Where next to nothing happens at the corner, what is left is beside what happens elsewhere.
     natural = float(dF.abs().max() * values.abs().max()) / size**2
-    terms = float((dF * jets).abs().sum() + _prescribed(equation).abs().max())
-    return abs(float(residual + dF @ jets)) > CONTRADICTION * max(terms, natural)
+    left = abs(float(r + dF @ jets))
+    if left <= CONTRADICTION * max(float((dF * jets).abs().sum()), natural):
+        return False
+    return left > CONTRADICTION * float((dF * jets).abs().sum() + _prescribed(equation).abs().max())
 
 
 def _fixes_values(end: End) -> bool:
     return not any(any(beta) for _, beta in end.term.slots)
 
 
-def _values_along(end: End, step: float) -> Tensor:
-    """Prescribed values (4,) at a corner, and one to three steps along its edge."""
-    found = []
-    for k in range(4):
-        residual, dF = linear_at(end.term, end.place + k * step * end.direction, end.normal)
-        found.append(-residual / dF[0])
-    return torch.stack(found)
-
-
 def _jump(begin: End, end: End) -> bool:
     """Whether prescribed values differ at a corner."""
     if not (_fixes_values(begin) and _fixes_values(end)):
         return False
-    prescribed = []
-    size = 0.0
-    for e in (begin, end):
-        residual, dF = linear_at(e.term, e.place, e.normal)
-        prescribed.append(float(-residual / dF[0]))
-        # Beside large values elsewhere, what differs at a corner may be their rounding.
-        size = max(size, float(_prescribed(e.term).abs().max() / abs(dF[0])))
-    return abs(prescribed[0] - prescribed[1]) > JUMP * size
+    values = [float(e.prescribed[0]) for e in (begin, end)]
+    jump = abs(values[0] - values[1])
+    if jump <= JUMP * max(abs(value) for value in values):
+        return False
+    # Beside large values elsewhere, what differs at a corner may be their rounding.
+    sizes = [float(_prescribed(e.term).abs().max() / abs(e.along[1][0, 0])) for e in (begin, end)]
+    return jump > JUMP * max(sizes)
 
 
 def _prescribed(term: GridTerm) -> Tensor:
@@ -277,7 +271,7 @@ def _to_laplace(term: GridTerm, x: Tensor) -> Tensor | None:
 
 def _principal_part(term: GridTerm, x: Tensor) -> Tensor:
     """A (2, 2) of Σ A_ij ∂_i∂_j u along grid axes, at a place."""
-    _, dF = linear_at(term, x, None)
+    _, (dF,) = linear_at(term, x[None], None)
     A = torch.zeros(2, 2, dtype=torch.float64)
     for (_, beta), value in zip(term.slots, dF, strict=True):
         if sum(beta) == 2:
@@ -292,7 +286,7 @@ def _edge(end: End, gradient: Tensor, angle: float) -> Edge | None:
     orders = [sum(beta) for _, beta in end.term.slots]
     if end.term.operator.components != 1 or max(orders) > 1:
         return None
-    _, dF = linear_at(end.term, end.place, end.normal)
+    dF = end.along[1][0]
     slope = torch.zeros(2, dtype=torch.float64)
     for (_, beta), value in zip(end.term.slots, dF, strict=True):
         slope += value * torch.tensor(beta, dtype=torch.float64)

@@ -22,7 +22,7 @@ _HOMES = {
     "quadrature": "gauss_hermite gauss_legendre",
     "solver": "solve",
     "runs.monitor": "Monitor",
-    "statement.calculus": "Field Vector curl div grad laplace normal_derivative vector",
+    "statement.calculus": "Complex Field Vector curl div grad laplace normal_derivative vector",
     "statement.conditions": "Condition Dirichlet Initial Integral Interface Neumann Observation Periodic Piecewise "
     "Robin",
     "statement.matrices": "Matrix dot identity inner matrix sym tangential trace",

@@ -107,6 +107,9 @@ from pdesolve.runs.monitor import Monitor as Monitor
 from pdesolve.solution.solution import Solution as Solution
 from pdesolve.solver import solve as solve
 from pdesolve.statement.calculus import (
+    Complex as Complex,
+)
+from pdesolve.statement.calculus import (
     Field as Field,
 )
 from pdesolve.statement.calculus import (

@@ -24,7 +24,7 @@ class AnalyticSolution:
             unknowns=tuple(formulas),
             exact=exact or None,
             reference=None,
-            names=SimpleNamespace(vectors={}),
+            names=SimpleNamespace(vectors={}, complex={}),
             outputs={},
             quantities={},
         )
@@ -39,6 +39,10 @@ class AnalyticSolution:
     @property
     def vectors(self):
         return self.problem.names.vectors
+
+    @property
+    def complex_names(self):
+        return self.problem.names.complex
 
     def relative_l2_error(self):
         return 1e-7

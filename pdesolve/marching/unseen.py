@@ -173,7 +173,7 @@ def holds_data(operator: ResidualOperator) -> bool:
     equation = problem.equation
     if not callable(equation) or not has_signature(equation):
         return True
-    free = {*problem.unknowns, *problem.names.vectors, *problem.constants, *problem.parameters}
+    free = {*problem.unknowns, *problem.names.groups, *problem.constants, *problem.parameters}
     takes = set(signature(equation, "the equation", problem.coordinates[:1]))
     return not takes <= free or not varies_slowly(operator)
 

@@ -65,7 +65,8 @@ def point_fields(solution: Solution, points: NDArray[np.float64]) -> Fields:
         u_exact (each (n,)) and `grad_u` (n, 3), in space and padded with zeros; then `residual` (n,). Several
         equations give `residual_1`, `residual_2`, … and `residual`, the root of the sum of their squares. Of a vector
         unknown, `u`, `u_exact` and `u_error` are (n, 3), so that viewers warp and trace by them at once; so are
-        outputs that are vectors. Other outputs are (n,), a matrix one array for each entry.
+        outputs that are vectors. Of a complex unknown, whose parts are `u_re` and `u_im`, there are also `u_abs` and
+        `u_phase` in (-π, π]. Other outputs are (n,), a matrix one array for each entry.
 
     Raises:
         UsageError: if two names lead to the same array.
@@ -86,6 +87,7 @@ def point_fields(solution: Solution, points: NDArray[np.float64]) -> Fields:
             pairs += [(f"{name}_exact", known), (f"{name}_error", jet[:, i, 0] - known)]
         pairs.append((f"grad_{name}", np.pad(jet[:, i, 1:], ((0, 0), (0, max(0, 3 - space))))))
     pairs = _joined(pairs, solution.vectors)
+    pairs += _polar(dict(pairs), solution.complex_names)
     pairs += _outputs(solution, x)
     pairs += _residuals(residual)
     fields = {name: values.copy() for name, values in pairs}
@@ -109,6 +111,17 @@ def _joined(
             if parts:
                 joined.append((f"{name}{ending}", _padded(np.stack(parts, axis=1))))
     return [*joined, *scalars.items()] if joined else pairs
+
+
+def _polar(
+    known: Mapping[str, NDArray[np.float64]], parts: Mapping[str, tuple[str, ...]]
+) -> list[tuple[str, NDArray[np.float64]]]:
+    """Modulus and phase of complex unknowns."""
+    found = []
+    for name, (real, imag) in parts.items():
+        whole = known[real] + 1j * known[imag]
+        found += [(f"{name}_abs", np.abs(whole)), (f"{name}_phase", np.angle(whole))]
+    return found
 
 
 def _padded(columns: NDArray[np.float64]) -> NDArray[np.float64]:

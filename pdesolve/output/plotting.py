@@ -286,11 +286,12 @@ def _surface_rows(solution: Solution, mesh: OutputMesh, to_scale: bool = True) -
         values = partial(panels.surface, mesh=mesh, value=fields[name], to_scale=to_scale)
         errors = partial(panels.surface, mesh=mesh, value=wrong, logarithmic=True, to_scale=to_scale)
         rows.append([_titled(values, _symbol(name)), _titled(errors, title)])
-    for name, title in _shown_outputs(solution, fields):
-        rows.append(
-            [_titled(partial(panels.surface, mesh=mesh, value=fields[name], to_scale=to_scale), title)]
-        )
-    return rows
+    outputs = [
+        _titled(partial(panels.surface, mesh=mesh, value=fields[name], to_scale=to_scale), title)
+        for name, title in _shown_outputs(solution, fields)
+    ]
+    # Two beside each other, as an unknown and its error.
+    return [*rows, *(outputs[i : i + 2] for i in range(0, len(outputs), 2))]
 
 
 def _snapshot_rows(solution: Solution, mesh: OutputMesh) -> list[list[Drawing]]:
@@ -408,11 +409,14 @@ def _drawn(solution: Solution, fields: Fields) -> Fields:
 def _shown_outputs(solution: Solution, fields: Fields) -> list[tuple[str, str]]:
     """Names of the outputs that are one number at a point, and their titles; vectors by their lengths."""
     shapes = {name: one.shape for name, one in solution.output_expressions.items()}
-    return [
+    shown = [
         (name, f"|{_symbol(name)}|" if shapes[name] else _symbol(name))
         for name in shapes
         if name in fields and fields[name].ndim == 1
     ]
+    if getattr(solution, "spectrum", None):
+        return shown
+    return [*((f"{name}_abs", f"|{_symbol(name)}|") for name in solution.complex_names), *shown]
 
 
 def _wrong(solution: Solution, fields: Fields, i: int) -> tuple[str, NDArray[np.float64]]:

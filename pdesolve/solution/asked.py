@@ -21,7 +21,7 @@ from pdesolve.solution.regions import INSIDE, Region
 from pdesolve.solution.values import Values, evaluated
 from pdesolve.statement.conditions import Integral
 from pdesolve.statement.conormal import Conormal
-from pdesolve.statement.outputs import Expression, entry_names, require_part
+from pdesolve.statement.outputs import COMPLEX, Expression, entry_names, require_part
 from pdesolve.statement.quantities import Flux, Maximum, Mean, Minimum, Probe, integrand
 
 
@@ -44,7 +44,7 @@ class Asked:
         Raises:
             UsageError: the problem has no such output.
         """
-        known = [*self.problem.outputs, *self.problem.names.vectors]
+        known = [*self.problem.outputs, *self.problem.names.groups]
         if name not in known:
             hint = did_you_mean(str(name), known)
             message = f"output {name!r}; the outputs of this problem are: {', '.join(known) or 'none'}{hint}"
@@ -59,8 +59,9 @@ class Asked:
         def at(*coordinates: Any) -> Any:
             found = at_coordinates(self.problem.domain, values, coordinates, names)
             if m == 1:
-                return quantities.single((found,), expression.is_vector)
-            return quantities.single(tuple(found.values()), expression.is_vector)
+                return quantities.single((found,), expression)
+            real, *rest = found.values()
+            return real + 1j * rest[0] if expression.is_complex else (real, *rest)
 
         return at
 
@@ -69,12 +70,12 @@ class Asked:
     def integral(self, f: Any, on: Any, over: Any, time: float | None, name: str = "integral") -> Any:
         """∫ f."""
         values, region = self._values(f, on, over, time, name)
-        return quantities.single(quantities.integral(values, region), values.expression.is_vector)
+        return quantities.single(quantities.integral(values, region), values.expression)
 
     def mean(self, f: Any, on: Any, over: Any, time: float | None, name: str = "mean") -> Any:
         """∫ f / ∫ 1."""
         values, region = self._values(f, on, over, time, name)
-        return quantities.single(quantities.mean(values, region), values.expression.is_vector)
+        return quantities.single(quantities.mean(values, region), values.expression)
 
     def extremum(
         self, f: Any, on: Any, over: Any, time: float | None, sign: float, name: str = "extremum"
@@ -104,7 +105,7 @@ class Asked:
         x = self._point(point, time, name)
         values = Values.of(self.solution, self._expression(f, name))
         region = self.region(None, None, time, name)
-        return quantities.single(quantities.probe(values, region, x), values.expression.is_vector)
+        return quantities.single(quantities.probe(values, region, x), values.expression)
 
     def line(
         self, start: Sequence[float], end: Sequence[float], n: int, f: Any, time: float | None
@@ -178,7 +179,7 @@ class Asked:
                 shape: tuple[int, ...] = ()
                 if isinstance(found, tuple):
                     parts = found
-                    shape = (len(found),)
+                    shape = COMPLEX if isinstance(found, quantities.Parts) else (len(found),)
                 names = entry_names(name, shape, axes)
                 for one, q in zip(names, parts, strict=True):
                     columns.setdefault(one, []).append(q)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -45,6 +45,27 @@ def at_coordinates(
     if len(names) == 1:
         return results[0]
     return dict(zip(names, results, strict=True))
+
+
+def with_complex(found: Any, parts: Mapping[str, tuple[str, ...]]) -> Any:
+    """Values by name with complex ones in place of their parts; the only one there is without its name."""
+    if not parts or not isinstance(found, dict):
+        return found
+    owner = {member: name for name, members in parts.items() for member in members}
+    joined: dict[str, Any] = {}
+    for member, value in found.items():
+        name = owner[member] if member in owner else member
+        joined[name] = joined[name] + 1j * value if name in joined else value
+    return next(iter(joined.values())) if len(joined) == 1 else joined
+
+
+def parts_asked(
+    unknown: str | None, parts: Mapping[str, tuple[str, ...]], unknowns: Sequence[str]
+) -> tuple[str | None, ...]:
+    """The unknowns that are meant by a name, or by none: both parts of a complex one."""
+    if unknown is None and list(parts.values()) == [tuple(unknowns)]:
+        unknown = next(iter(parts))
+    return parts.get(unknown or "", (unknown,))
 
 
 def closed(domain: Domain, points: Tensor) -> Tensor:

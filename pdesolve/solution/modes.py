@@ -45,7 +45,14 @@ class OfModes:
     @property
     def vectors(self) -> dict[str, tuple[str, ...]]:
         """Vectors among the unknowns, and the names of their components."""
-        known = self.problem.names.vectors
+        return self._of_all_modes(self.problem.names.vectors)
+
+    @property
+    def complex_names(self) -> dict[str, tuple[str, ...]]:
+        """Complex fields among the unknowns, and the names of their parts."""
+        return self._of_all_modes(self.problem.names.complex)
+
+    def _of_all_modes(self, known: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         if not self.spectrum:
             return dict(known)
         numbers = range(1, len(self.spectrum["values"]) + 1)

@@ -20,6 +20,7 @@ from pdesolve.solution.growth import require_bounded, require_integrable
 from pdesolve.solution.patch_numbers import patch_numbers
 from pdesolve.solution.regions import Region
 from pdesolve.solution.values import ROUNDING, Values
+from pdesolve.statement.outputs import Expression
 
 # κ: without it a difference that vanishes by chance would be the estimate. With 0.2 no estimate of
 # benchmarks/quantities.py is below half of the error; fluxes that are conserved to far more digits than the solution
@@ -129,8 +130,19 @@ def _estimated(
     return tuple(Estimated(float(q), float(e)) for q, e in zip(value, error, strict=True))
 
 
-def single(found: tuple[Any, ...], is_vector: bool) -> Any:
-    """The one there is, or all components of a vector."""
-    if is_vector:
+class Parts(tuple[Any, ...]):
+    """Real and imaginary part of a complex number, each with its estimate."""
+
+    __slots__ = ()
+
+    def __complex__(self) -> complex:
+        return complex(float(self[0]), float(self[1]))
+
+
+def single(found: tuple[Any, ...], expression: Expression) -> Any:
+    """The one there is, or all components of a vector; of a complex number both parts."""
+    if expression.is_complex:
+        return Parts(found)
+    if expression.is_vector:
         return found
     return found[0]

@@ -16,7 +16,7 @@ from pdesolve.errors import UsageError
 from pdesolve.runs.answer import SecondSolution
 from pdesolve.solution import shown
 from pdesolve.solution.asked import Asked
-from pdesolve.solution.coordinates import at_coordinates
+from pdesolve.solution.coordinates import at_coordinates, parts_asked, with_complex
 from pdesolve.solution.files import approximator_from, approximator_state, read_solution, write_solution
 from pdesolve.solution.handed_on import HandedOn
 from pdesolve.solution.in_norms import InNorms
@@ -124,9 +124,10 @@ class Solution(OfModes, InNorms, HandedOn):
         """Values at coordinates of one broadcast shape; what kind comes in goes out; NaN outside the domain.
 
         Returns:
-            An array, tensor or number; for a system a dict of them by name.
+            An array, tensor or number, complex for a complex unknown; for a system a dict of them by name.
         """
-        return at_coordinates(self.problem.domain, self.evaluate, coordinates, self.unknowns)
+        found = at_coordinates(self.problem.domain, self.evaluate, coordinates, self.unknowns)
+        return with_complex(found, self.complex_names)
 
     def at(self, time: float) -> Any:
         """The solution of an evolution at one time, a function of the coordinates of space: `solution.at(0.5)(x, y)`.
@@ -152,12 +153,18 @@ class Solution(OfModes, InNorms, HandedOn):
                 message = f"no derivative '{axis}': the coordinates are {', '.join(names)}"
                 raise UsageError(message)
         index = tuple(axes.count(name) for name in names)
-        place = self.index_of(unknown)
+        parts = parts_asked(unknown, self.complex_names, self.unknowns)
+        places = [self.index_of(part) for part in parts]
 
         def values(points: Tensor) -> Tensor:
-            return self.jet(points, (index,))[:, place]
+            return self.jet(points, (index,))[:, places, 0]
 
-        return lambda *c: at_coordinates(self.problem.domain, values, c, ("derivative",))
+        def at(*coordinates: Any) -> Any:
+            names = [str(part) for part in parts]
+            found = at_coordinates(self.problem.domain, values, coordinates, names)
+            return with_complex(found, self.complex_names)
+
+        return at
 
     def index_of(self, unknown: str | None) -> int:
         """Number of an unknown; that of the only one may be left out."""

@@ -18,11 +18,13 @@ from typing import Any
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
+from pdesolve.statement.complex_fields import Complex
 from pdesolve.statement.fields import DerivativeError, Field, MultiIndex, Vector, sum_of
 from pdesolve.statement.frame import Frame, active_frame, multi_indices
 from pdesolve.statement.matrices import Matrix
 
 __all__ = [
+    "Complex",
     "DerivativeError",
     "Field",
     "Frame",
@@ -40,11 +42,13 @@ __all__ = [
 ]
 
 
-def as_field(value: Any, what: str = "grad") -> Field:
-    """A field from a field, a tensor or a number, in the active frame."""
-    if isinstance(value, Field):
+def as_field(value: Any, what: str = "grad") -> Any:
+    """A field, complex or not, from a field, a tensor or a number, in the active frame."""
+    if isinstance(value, (Field, Complex)):
         return value
     frame = active_frame(what)
+    if isinstance(value, Tensor) and value.is_complex():
+        return Complex(Field(value.real, frame), Field(value.imag, frame))
     if isinstance(value, Tensor):
         return Field(value, frame)
     if isinstance(value, (int, float)):

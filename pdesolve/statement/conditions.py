@@ -81,7 +81,7 @@ def _name_of(place: Any) -> str:
 
 
 def _check_value(value: Any, owner: str) -> None:
-    if callable(value) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+    if callable(value) or (isinstance(value, (int, float, complex)) and not isinstance(value, bool)):
         return
     if isinstance(value, torch.Tensor) and value.ndim == 0:
         return

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError
+from pdesolve.statement.complex_fields import Complex, parts_of
 
 MultiIndex = tuple[int, ...]
 # Σ c D^α u, by (u, α).
@@ -67,18 +68,19 @@ def torch_call(func: Callable, args: tuple, kwargs: dict) -> Any:
         return value
 
     result = func(*unwrap(tuple(args)), **{key: unwrap(value) for key, value in kwargs.items()})
-    frame = fields[0].frame
-    nesting = max(field.nesting for field in fields)
+    return _wrapped(result, fields[0].frame, max(field.nesting for field in fields))
 
-    def wrap(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return Field(value, frame, nesting=nesting)
-        # Exactly these: a named tuple, such as that of `torch.max`, takes its parts one by one.
-        if type(value) in (list, tuple):
-            return type(value)(map(wrap, value))
-        return value
 
-    return wrap(result)
+def _wrapped(value: Any, frame: Evaluation, nesting: int) -> Any:
+    """Fields for the tensors in what a torch function returned."""
+    if isinstance(value, Tensor) and value.is_complex():
+        return Complex(*(Field(part, frame, nesting=nesting) for part in (value.real, value.imag)))
+    if isinstance(value, Tensor):
+        return Field(value, frame, nesting=nesting)
+    # Exactly these: a named tuple, such as that of `torch.max`, takes its parts one by one.
+    if type(value) in (list, tuple):
+        return type(value)(_wrapped(one, frame, nesting) for one in value)
+    return value
 
 
 def _scaled(a: Combination, factor: Any) -> Combination | None:
@@ -112,14 +114,20 @@ _COMBINE: dict[str, Callable[..., Combination | None]] = {
 }
 
 
+# What a field and a complex number give without a tensor: Σ c D^α u stays one.
+_OF_COMPLEX = {f"__{r}{name}__" for r in ("", "r") for name in ("add", "sub", "mul", "truediv")}
+
+
 def _operator(name: str) -> Callable:
     method = getattr(Tensor, name)
     combine = _COMBINE.get(name)
 
     def apply(self: Any, *others: Any) -> Any:
-        # A vector knows how to add or scale itself by a field; a field does not know vectors.
-        if any(isinstance(other, Vector) for other in others):
+        # Vectors and complex fields know how to add or scale themselves by a field; a field does not know them.
+        if any(isinstance(other, (Vector, Complex)) for other in others):
             return NotImplemented
+        if others and isinstance(others[0], complex) and name in _OF_COMPLEX:
+            return getattr(Complex(self, 0.0 * self), name)(others[0])
         # Σ c D^α u stays one as long as factors are numbers: no values are needed, and no graph is built.
         if combine is not None and self.combination is not None:
             combination = combine(self.combination, *others)
@@ -182,6 +190,10 @@ class Field:
             result = self.frame.differentiate(result, axis)
         return result
 
+    def modulus(self, imag: Field) -> Field:
+        """|a + ib| for this field a and another one."""
+        return Modulus(self, imag)
+
     @property
     def t(self) -> Field:
         """∂/∂t (torch's own `t` is the transpose, which has no meaning here)."""
@@ -205,8 +217,9 @@ class Field:
     def __torch_function__(
         cls, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        if any(issubclass(kind, Vector) for kind in types):
-            return Vector.__torch_function__(func, types, args, kwargs)
+        for composite in (Vector, Complex):
+            if any(issubclass(kind, composite) for kind in types):
+                return composite.__torch_function__(func, types, args, kwargs)
         return torch_call(func, args, kwargs or {})
 
     def __getitem__(self, key: Any) -> Any:
@@ -256,6 +269,28 @@ class Field:
     __xor__ = _operator("__xor__")
     __eq__ = _operator("__eq__")  # type: ignore[assignment]  # one truth value for each point, as torch
     __ne__ = _operator("__ne__")  # type: ignore[assignment]
+
+
+class Modulus(Field):
+    """|a + ib|: even powers of it are polynomials in the parts, whose derivatives exist where both vanish."""
+
+    def __init__(self, real: Field, imag: Field):
+        super().__init__(None, real.frame, nesting=max(real.nesting, imag.nesting))
+        self.parts = (real, imag)
+
+    @property
+    def tensor(self) -> Tensor:
+        """The values (n,)."""
+        if self._tensor is None:
+            self._tensor = torch.complex(*(part.tensor for part in self.parts)).abs()
+        return self._tensor
+
+    def __pow__(self, n: Any) -> Any:
+        if isinstance(n, int) and n > 0 and n % 2 == 0:
+            a, b = self.parts
+            square = a**2 + b**2
+            return square if n == 2 else square ** (n // 2)
+        return super().__pow__(n)
 
 
 def _no_derivative(name: str, names: Sequence[str]) -> None:
@@ -343,8 +378,20 @@ class Vector:
     def __rmatmul__(self, other: Any) -> Any:
         return self @ Vector(other, self.names)
 
+    @property
+    def real(self) -> Vector:
+        """The real parts."""
+        return Vector((parts_of(c)[0] for c in self), self.names)
+
+    @property
+    def imag(self) -> Vector:
+        """The imaginary parts of a vector of complex fields."""
+        return Vector((parts_of(c)[1] for c in self), self.names)
+
     def norm(self) -> Any:
         """Euclidean length |v|."""
+        if any(isinstance(c, Complex) for c in self):
+            return sum_of(abs(c) ** 2 for c in self).sqrt()
         return (self @ self).sqrt()
 
     def __neg__(self) -> Vector:

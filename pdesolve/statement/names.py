@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pdesolve.errors import ProblemError
+from pdesolve.statement.grouped import USE_COMPLEX, with_members
+from pdesolve.statement.groups import Group, complex_among, marked_groups, vectors_among
 from pdesolve.statement.signatures import signature
-from pdesolve.statement.vectors import component_names, marked_vectors, with_components
 
 RESERVED = re.compile(r"[xyztn]|x[0-9]+")
 
@@ -22,8 +23,8 @@ class Names:
         coordinates: in order, time last.
         constants: name → number.
         parameters: name → first value of a scalar to be identified.
-        unknowns: the other arguments of the equation; of a vector, its components; and then the scalars.
-        vectors: name → names of the components.
+        unknowns: the other arguments of the equation; of a vector or a complex field, its members; then the scalars.
+        groups: name → the members of a vector or a complex field.
         scalars: unknowns that live in time only.
     """
 
@@ -31,7 +32,7 @@ class Names:
     constants: Mapping[str, float] = field(default_factory=dict)
     parameters: Mapping[str, float] = field(default_factory=dict)
     unknowns: tuple[str, ...] = ()
-    vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
     scalars: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -53,6 +54,16 @@ class Names:
             raise ProblemError(message)
 
     @property
+    def vectors(self) -> dict[str, tuple[str, ...]]:
+        """Name → names of the components, of the vectors."""
+        return vectors_among(self.groups)
+
+    @property
+    def complex(self) -> dict[str, tuple[str, ...]]:
+        """Name → names of the parts, of the complex fields."""
+        return complex_among(self.groups)
+
+    @property
     def of_coordinates(self) -> tuple[str, ...]:
         """Arguments that stand for coordinates: from four space dimensions on, `x` is all of them."""
         if "x1" in self.coordinates:
@@ -67,7 +78,7 @@ class Names:
     @property
     def of_conditions(self) -> set[str]:
         """What the function of a `Condition` may ask for."""
-        return {*self.of_values, *self.unknowns, *self.vectors, *self.parameters, "n"}
+        return {*self.of_values, *self.unknowns, *self.groups, *self.parameters, "n"}
 
     def with_unknowns_of(self, equation: Callable) -> Names:
         """The same with the unknowns: those arguments that an equation requires and that are nothing else.
@@ -92,12 +103,12 @@ class Names:
                 f"({', '.join(self.coordinates)}) and no constant is an unknown, e.g. def poisson(u, x, y)"
             )
             raise ProblemError(message)
-        vectors = {name: component_names(name, self.coordinates) for name in marked_vectors(equation)}
-        components = [c for name in unknowns for c in vectors.get(name, (name,))]
+        groups = marked_groups(equation, self.coordinates)
+        components = [c for name in unknowns for c in (groups[name].members if name in groups else (name,))]
         if len(set(components)) < len(components):
             message = f"the equation has the unknowns {', '.join(components)}, of which two are called the same; rename"
             raise ProblemError(message)
-        return replace(self, unknowns=(*components, *self.scalars), vectors=vectors)
+        return replace(self, unknowns=(*components, *self.scalars), groups=groups)
 
     def check_arguments(self, function: Callable, owner: str, known: set[str]) -> None:
         """Refuse a function that asks for what there is not.
@@ -140,7 +151,7 @@ class Names:
         Raises:
             ProblemError: one is missing (unless `partial`), too many, or neither function nor number.
         """
-        functions = with_components(functions, self.vectors, owner)
+        functions = with_members(functions, self.groups, owner)
         if functions is None:
             return None
         if not isinstance(functions, Mapping):
@@ -162,6 +173,9 @@ class Names:
     def _check_function(self, function: Any, owner: str) -> None:
         if callable(function):
             self.check_arguments(function, owner, self.of_values)
+        elif isinstance(function, complex):
+            message = f"{owner} is the complex number {function!r}, of a real unknown; {USE_COMPLEX.format(name='u')}"
+            raise ProblemError(message)
         elif isinstance(function, bool) or not isinstance(function, (int, float)):
             message = f"{owner} is a {type(function).__name__}; expected a function of the coordinates"
             raise ProblemError(message)

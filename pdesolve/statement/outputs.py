@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from pdesolve.errors import ProblemError, did_you_mean
+from pdesolve.statement.calculus import as_field
+from pdesolve.statement.complex_fields import Complex, is_complex
 from pdesolve.statement.fields import Field, Vector
 from pdesolve.statement.frame import Frame
 from pdesolve.statement.matrices import Matrix
@@ -18,6 +20,9 @@ from pdesolve.statement.residual import Slot, compile_term, sample_points
 from pdesolve.statement.term import Term
 from pdesolve.statement.terms import called
 
+# The shape of a complex value: a row of its two parts, which is neither a vector nor a square matrix.
+COMPLEX = (1, 2)
+PARTS = ("re", "im")
 # Points at which the derivatives that an output asks for are found, as for conditions.
 SAMPLES = 64
 
@@ -46,7 +51,8 @@ class Expression:
     Attributes:
         name: for messages, e.g. "output 'von_mises'".
         operator: what evaluates it.
-        shape: () of a scalar, (k,) of a vector, (k, k) of a matrix with m = k² entries, row by row.
+        shape: () of a scalar, (k,) of a vector, (k, k) of a matrix with m = k² entries, row by row; `COMPLEX` of a
+            complex value with m = 2.
     """
 
     name: str
@@ -57,6 +63,11 @@ class Expression:
     def is_vector(self) -> bool:
         """Whether it has components; else m = 1."""
         return bool(self.shape)
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether the two values are the parts of a complex one."""
+        return self.shape == COMPLEX
 
     @classmethod
     def of(cls, problem: Problem, function: Any, name: str, place: Any = None) -> Expression:
@@ -109,10 +120,8 @@ def require_part(problem: Problem, place: Any, name: str) -> None:
 
 def _stated(problem: Problem, function: Any, name: str, on_boundary: bool) -> Callable[[Frame], Any]:
     """What is asked for, as a function of the frame."""
-    if function is None and len(problem.unknowns) == 1:
-        function = problem.unknowns[0]
-    if function is None and [*problem.names.vectors.values()] == [problem.unknowns]:
-        function = next(iter(problem.names.vectors))
+    if function is None:
+        function = _only_unknown(problem)
     if isinstance(function, str):
         return _by_name(problem, function, name)
     if callable(function):
@@ -129,15 +138,23 @@ def _stated(problem: Problem, function: Any, name: str, on_boundary: bool) -> Ca
     raise ProblemError(message)
 
 
+def _only_unknown(problem: Problem) -> str | None:
+    """The one unknown there is, which may be a vector or complex."""
+    if len(problem.unknowns) == 1:
+        return problem.unknowns[0]
+    wholes = [name for name, group in problem.names.groups.items() if group.members == problem.unknowns]
+    return wholes[0] if wholes else None
+
+
 def _by_name(problem: Problem, word: str, name: str) -> Callable[[Frame], Any]:
     if word in problem.unknowns:
         return lambda frame: frame.unknown(word)
-    if word in problem.names.vectors:
-        parts = problem.names.vectors[word]
-        return lambda frame: Vector(map(frame.unknown, parts), frame.space_names)
+    if word in problem.names.groups:
+        group = problem.names.groups[word]
+        return lambda frame: group.joined(list(map(frame.unknown, group.members)), frame.space_names)
     if word in problem.outputs:
         return called(problem, problem.outputs[word])
-    known = [*problem.unknowns, *problem.names.vectors, *problem.outputs]
+    known = [*problem.unknowns, *problem.names.groups, *problem.outputs]
     message = f"{name} speaks of '{word}'; the unknowns and outputs are {', '.join(known)}{did_you_mean(word, known)}"
     raise ProblemError(message)
 
@@ -145,6 +162,8 @@ def _by_name(problem: Problem, word: str, name: str) -> Callable[[Frame], Any]:
 def _shape(result: Any) -> tuple[int, ...]:
     if isinstance(result, Matrix):
         return (len(result), len(result))
+    if is_complex(result):
+        return COMPLEX
     return (len(result),) if isinstance(result, (Vector, tuple, list)) else ()
 
 
@@ -152,6 +171,9 @@ def _components(result: Any, frame: Frame, name: str) -> tuple[Any, ...]:
     """The components of what an output returned, numbers as constants."""
     if isinstance(result, Matrix):
         return tuple(_component(entry, frame, name) for row in result for entry in row)
+    if is_complex(result):
+        result = as_field(result)
+        return (_component(result.real, frame, name), _component(result.imag, frame, name))
     if not isinstance(result, (Vector, tuple, list)):
         return (_component(result, frame, name),)
     if not len(result):
@@ -171,6 +193,11 @@ def _component(part: Any, frame: Frame, name: str) -> Any:
     if isinstance(part, (int, float)) and not isinstance(part, bool):
         return frame.full(part)
     kind = f"a {type(part).__name__}"
+    if isinstance(part, Complex):
+        message = (
+            f"{name} returned a vector of complex fields; expected real ones: v.real, v.imag, or two outputs"
+        )
+        raise ProblemError(message)
     if isinstance(part, (Vector, tuple, list)):
         kind = "a vector inside a vector"
     message = f"{name} returned {kind}; expected a field of shape ({frame.size},) or a vector of such fields"
@@ -185,10 +212,11 @@ def output_expressions(problem: Problem) -> dict[str, Expression]:
 def entry_names(name: str, shape: tuple[int, ...], coordinates: Sequence[str]) -> list[str]:
     """Names of the entries of an output: flux_x, flux_y; sigma_xx, sigma_xy, …; numbers where there are others."""
     k = len(coordinates)
+    pairs = [f"{a}{b}" for a in coordinates for b in coordinates]
+    # On a line, a vector has as many entries as a matrix: the last one counts.
+    endings = {COMPLEX: PARTS, (k * k,): pairs, (k, k): pairs, (k,): coordinates}
     if not shape:
         return [name]
-    if shape == (k,):
-        return [f"{name}_{c}" for c in coordinates]
-    if shape == (k, k) or shape == (k * k,):
-        return [f"{name}_{a}{b}" for a in coordinates for b in coordinates]
+    if shape in endings:
+        return [f"{name}_{ending}" for ending in endings[shape]]
     return [f"{name}_{i + 1}" for i in range(math.prod(shape))]

@@ -21,9 +21,10 @@ from pdesolve.geometry.spacetime import TimeInterval
 from pdesolve.geometry.time_axis import TimeAxis
 from pdesolve.runs.wording import named
 from pdesolve.statement.arguments import names_explained
-from pdesolve.statement.calculus import DerivativeError, Frame, Vector
+from pdesolve.statement.calculus import DerivativeError, Frame
 from pdesolve.statement.conditions import Condition, Initial, Integral, Interface, Observation, Stated
 from pdesolve.statement.eigenvalues import Eigenvalues, check_with, scalars_with
+from pdesolve.statement.grouped import expanded, flat, observed
 from pdesolve.statement.names import Names
 from pdesolve.statement.output_names import checked_outputs
 from pdesolve.statement.periodic import PeriodicAxis, find_periodic_axes
@@ -34,7 +35,6 @@ from pdesolve.statement.signatures import has_signature, signature
 from pdesolve.statement.term import Term
 from pdesolve.statement.terms import equation_term
 from pdesolve.statement.values import values_of
-from pdesolve.statement.vectors import expanded, flat, observed
 
 _OTHER_WORDS = {
     **dict.fromkeys(("pde", "eq", "equations", "operator", "residual", "system"), "equation"),
@@ -113,7 +113,7 @@ class Problem:
         scalars = tuple(c.name for c in conditions if isinstance(c, Scalar))
         stated = Names(domain.coordinates, self.constants, self.parameters, scalars=scalars)
         self.names = stated.with_unknowns_of(equation)
-        self.conditions = expanded(conditions, self.names.vectors)
+        self.conditions = expanded(conditions, self.names.groups)
         for condition in self.conditions:
             self._check_condition(condition)
         # Before the data and the exact solution, so that a wrong axis is named before what follows from it.
@@ -187,7 +187,7 @@ class Problem:
             message = f"data is a {type(data).__name__}; expected a list: data=[Observation(points, values)]"
             raise ProblemError(message)
         self.data = tuple(
-            one for observation in data or () for one in observed(observation, self.names.vectors)
+            one for observation in data or () for one in observed(observation, self.names.groups)
         )
         for i, observation in enumerate(self.data):
             if not isinstance(observation, Observation):
@@ -270,8 +270,9 @@ class Problem:
             # What is passed by value goes before the unknown of that name.
             if name in self.unknowns and name not in available:
                 chosen[name] = frame.unknown(name)
-            elif name in self.names.vectors:
-                chosen[name] = Vector(map(frame.unknown, self.names.vectors[name]), frame.space_names)
+            elif name in self.names.groups:
+                group = self.names.groups[name]
+                chosen[name] = group.joined(list(map(frame.unknown, group.members)), frame.space_names)
             elif name in available:
                 chosen[name] = available[name]
             elif required:
@@ -330,9 +331,9 @@ class Problem:
         """Everything pointwise that must vanish: the equation first, then the conditions."""
         found = [condition.term(self) for condition in self.conditions]
         equation = equation_term(self, self.equation)
-        if self.names.vectors:  # what must vanish may then be a vector, too
+        if self.names.groups:  # what must vanish may then be a vector or complex, too
             whole = equation.function
-            equation = replace(equation, function=lambda frame: flat(whole(frame)))
+            equation = replace(equation, function=lambda frame: flat(whole(frame), self.names.groups))
         return (equation, *(term for term in found if term is not None))
 
     @cached_property

@@ -12,6 +12,7 @@ from torch import Tensor
 import pdesolve
 from pdesolve.errors import PdesolveError, ProblemError, did_you_mean
 from pdesolve.statement.calculus import Field, Frame, Vector
+from pdesolve.statement.complex_fields import is_complex
 
 PACKAGE = str(Path(__file__).parents[1]) + "/"
 
@@ -110,6 +111,12 @@ def _residual(part: Any, size: int, name: str) -> Tensor:
     if isinstance(part, Vector):
         message = f"{name} returned a vector; return its components as a tuple: return tuple(v)"
         raise ProblemError(message)
+    if is_complex(part):
+        message = (
+            f"{name} returned complex numbers, and its unknowns are real; write a complex unknown as u: Complex, or "
+            "return a tuple of real and imaginary part"
+        )
+        raise ProblemError(message)
     if not isinstance(part, Tensor):
         shown = f"a {type(part).__name__}"
         if isinstance(part, (int, float)):
@@ -124,7 +131,7 @@ def _residual(part: Any, size: int, name: str) -> Tensor:
     if not part.is_floating_point():
         message = (
             f"{name} returned {str(part.dtype).removeprefix('torch.')} numbers; expected real ones that vanish where "
-            "it holds: a - b, not a == b or a > b; of a complex equation the real and the imaginary part"
+            "it holds: a - b, not a == b or a > b"
         )
         raise ProblemError(message)
     if part.shape != (size,):

@@ -24,7 +24,8 @@ def values_of(result: Any, frame: Frame, owner: str) -> Tensor:
     result = _tensor(result, points, owner)
     if result.is_complex():
         message = (
-            f"{owner} returned complex numbers; expected real ones: make real and imaginary part two unknowns"
+            f"{owner} returned complex numbers for a real unknown; for a complex one write the argument of the "
+            "equation as u: Complex"
         )
         raise ProblemError(message)
     # An expression of constants is the same number at all points.

@@ -28,6 +28,7 @@ LEAST_FACTOR, MOST_FACTOR = 0.3, 2.0  # of one length to the next
 # The same while the solution still knows a start that does not match: it lives on the scale of the time since then.
 MOST_ROUGH = 4.0
 KEPT = (0.9, 1.3)  # between them the length, and with it the factors, are kept
+COMPARED = 1.5  # ratio of lengths from which on the errors of two slabs tell a power
 SMOOTH = 2.0  # least power of the length with which the error of a slab from smooth data falls
 ROUGH_FACTOR = 1e-3  # least factor of lengths where the power of the error is known
 # Halving so often comes below rounding: no more tries can help.
@@ -65,7 +66,7 @@ class Numbers:
         unseen_before: the same of the last try, where that was shortened for it.
         rough: whether the slab is weighted as one after a start whose data do not match.
         elapsed: time from that start to the end of the slab.
-        before: length and error in time of the last try from this time, where there is one.
+        before: length and error in time of an earlier try from this time, where there is one.
         shortened: whether a longer slab from this time was tried and not taken.
         splittable: whether patches can be smaller.
         rate: of what grows fastest, per time.
@@ -240,7 +241,7 @@ def everywhere(numbers: Numbers) -> bool:
 
 def fall(numbers: Numbers) -> float | None:
     """Power of the length with which the error in time fell since the last try; None where it is not known."""
-    if numbers.before is None or numbers.before[0] < 1.5 * numbers.length or numbers.time_error <= 0:
+    if numbers.before is None or numbers.before[0] < COMPARED * numbers.length or numbers.time_error <= 0:
         return None
     length, error = numbers.before
     return math.log(max(error, 1e-300) / numbers.time_error) / math.log(length / numbers.length)

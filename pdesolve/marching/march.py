@@ -12,12 +12,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pdesolve.errors import OutOfTimeError, ProblemError, SolveError
+from pdesolve.geometry.spacetime import TimeInterval
 from pdesolve.marching.control import Accept, Numbers, Retry, Stop, Tuning, judge, tell_refused
 from pdesolve.marching.evolution import MOST_ORDER, Evolution, missing_starts, rate_vanishes_at_the_start
 from pdesolve.marching.expansion import CollocatedMixture
@@ -29,11 +31,11 @@ from pdesolve.marching.kept import METHOD, checkpoint_of, resumed
 from pdesolve.marching.refinement import coarsened, cuts, directions, split, tails, worst
 from pdesolve.marching.space import Space
 from pdesolve.marching.state import State, Track, Trial, Tries
-from pdesolve.marching.step import Slab
+from pdesolve.marching.step import ROUGHLY, Slab
 from pdesolve.marching.switches import FINEST, breaks_of, resolution_in_time
 from pdesolve.marching.time_error import predicted_in_time
 from pdesolve.marching.unseen import UnseenPlaces, UnseenTimes
-from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, handed_over, squared_norms
+from pdesolve.marching.verify import MORE_DEGREES, MORE_STAGES, handed_over, squared_norms, stages_near
 from pdesolve.runs.answer import Answer, SecondSolution
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
@@ -181,7 +183,7 @@ class March:
             shortened=tries.shortened,
         )
         tolerance = max(ITERATED * target.tolerance, FINEST_PASS)
-        slab, _ = track.advance(state.time, end, state.size, tolerance)
+        slab, _ = track.advance(state.time, end, state.size, tolerance, track.nearby(length))
         if slab is None:
             return Trial(known, None)
         norms = track.space.norms(slab.stages).amax(0)
@@ -229,6 +231,8 @@ class March:
         state.length = verdict.length
         state.rough = verdict.rough
         state.unseen = trial.numbers.unseen or None
+        if trial.numbers.time_error <= ROUGHLY:
+            state.coarse.tried = trial.slab
         if verdict.refine:
             space = state.coarse.space
             finer = _finer(space, trial)
@@ -247,9 +251,10 @@ class March:
         assert u is not None
         # Only now: a slab with a stage in a pulse, which is not taken, may be far too large.
         state.scale = torch.maximum(state.scale, u.space.norms(u.stages).amax(0))
-        v, _ = state.fine.advance(
-            u.begin, u.end, state.size, max(0.1 * ITERATED * target.tolerance, FINEST_PASS)
-        )
+        fine = state.fine
+        tolerance = max(0.1 * ITERATED * target.tolerance, FINEST_PASS)
+        near = stages_near(u, fine.start[0], fine.stepper.method)
+        v, _ = fine.advance(u.begin, u.end, state.size, tolerance, near)
         if v is None:
             return False
         handed = handed_over(u, v, state.size)
@@ -283,7 +288,7 @@ class March:
         if trial.numbers.unseen > self.tol * state.share:  # it was taken though: noise
             state.noise = max(state.noise, trial.numbers.unseen / slab.length)
         state.unseen = None
-        self._record(state, slab)
+        self.monitor.record(**_told(state, slab, self.interval))
         self._coarsen(state, trial)
         self.monitor.checkpoint(partial(checkpoint_of, state, self.restarts, self.lasting))
 
@@ -346,18 +351,6 @@ class March:
 
     # ---------------------------------------------------------------- what is kept and told
 
-    def _record(self, state: State, slab: Slab) -> None:
-        self.monitor.record(
-            slab=len(state.slabs),
-            time=slab.end,
-            until=self.interval.t1,
-            passed=(slab.end - self.interval.t0) / self.interval.length,
-            patches=len(slab.space),
-            unknowns=len(slab.space) * slab.space.width,
-            estimate=float(state.estimates.max()),
-            length=slab.length,
-        )
-
     def _why_out_of_time(self) -> str:
         limit = self.monitor.time_limit
         if limit is None:
@@ -383,6 +376,20 @@ def _status(state: State, why: str | None, met: bool) -> str:
     if met:
         return f"tolerance met: verified by a finer march, in {how}"
     return f"the estimate {state.error:.1e} stayed above the tolerance, in {how}; raise {named('tol')}"
+
+
+def _told(state: State, slab: Slab, interval: TimeInterval) -> dict[str, Any]:
+    """What is recorded of a slab that was taken."""
+    return {
+        "slab": len(state.slabs),
+        "time": slab.end,
+        "until": interval.t1,
+        "passed": (slab.end - interval.t0) / interval.length,
+        "patches": len(slab.space),
+        "unknowns": len(slab.space) * slab.space.width,
+        "estimate": float(state.estimates.max()),
+        "length": slab.length,
+    }
 
 
 def _share_again(state: State, tol: float, lasted: float) -> float:

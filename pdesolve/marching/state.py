@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.adaptive.estimation import relative
-from pdesolve.marching.control import Numbers, Retry
+from pdesolve.marching.control import COMPARED, Numbers, Retry
 from pdesolve.marching.growth import Growth
 from pdesolve.marching.radau import radau
 from pdesolve.marching.semi_discrete import SemiDiscrete
@@ -29,12 +29,14 @@ class Track:
         stepper: advances it on the present patches.
         start: what the next slab starts from, (m, e, u, k).
         before: the slab before.
+        tried: a slab from the same start that was tried and not taken, where it may serve as a guess.
         growth: what is known of the fastest growth.
     """
 
     stepper: Stepper
     start: Tensor
     before: Slab | None = None
+    tried: Slab | None = None
     growth: Growth = field(default_factory=Growth)
 
     @classmethod
@@ -49,10 +51,18 @@ class Track:
         return self.stepper.system.space
 
     def advance(
-        self, begin: float, end: float, scale: Tensor, tolerance: float
+        self, begin: float, end: float, scale: Tensor, tolerance: float, near: Tensor | None = None
     ) -> tuple[Slab | None, Iteration]:
-        """A slab; nothing changes before it is taken."""
-        return self.stepper.advance(self.start, begin, end, self.before, scale, tolerance)
+        """A slab, from a guess of its stages where there is one; nothing changes before it is taken."""
+        return self.stepper.advance(self.start, begin, end, self.before, scale, tolerance, near)
+
+    def nearby(self, length: float) -> Tensor | None:
+        """The stages (s, e, u, k) that an earlier try lets expect of a slab of this length; None without one."""
+        tried = self.tried
+        if tried is None or length > tried.length * (1 + 1e-12):
+            return None
+        nodes = torch.from_numpy(self.stepper.method.nodes[1:])
+        return tried.at(nodes * (length / tried.length))
 
     def growing(self, length: float) -> float:
         """The rate of what grows fastest, where a slab of this length would be too long for it."""
@@ -60,20 +70,25 @@ class Track:
 
     def take(self, slab: Slab) -> None:
         """Go on from the end of a slab."""
-        self.start, self.before = slab.following, slab
+        self.start, self.before, self.tried = slab.following, slab, None
 
     def change(self, space: Space, pairs: tuple[Tensor, Tensor]) -> None:
         """Go on with other patches."""
         old = self.space
         self.start = moved(old, space, pairs, self.start)
-        if self.before is not None:
-            carried: dict[str, Any] = {
-                name: moved(old, space, pairs, getattr(self.before, name))
-                for name in ("start", "stages", "following")
-            }
-            self.before = replace(self.before, space=space, **carried)
+        self.before = _carried(self.before, old, space, pairs)
+        self.tried = _carried(self.tried, old, space, pairs)
         # The factors belong to the old patches.
         self.stepper = Stepper(SemiDiscrete(space), self.stepper.method, self.stepper.interrupted)
+
+
+def _carried(slab: Slab | None, old: Space, space: Space, pairs: tuple[Tensor, Tensor]) -> Slab | None:
+    """A slab on other patches."""
+    if slab is None:
+        return None
+    names = ("start", "stages", "following")
+    carried: dict[str, Any] = {name: moved(old, space, pairs, getattr(slab, name)) for name in names}
+    return replace(slab, space=space, **carried)
 
 
 # Of the largest unknown: what is smaller and begins with nothing is zero but for rounding.
@@ -193,7 +208,7 @@ class Tries:
 
     Attributes:
         count: how many.
-        before: length and error in time of the last one that converged.
+        before: length and error in time of one that converged, the last that was not nearly as long as the one before.
         shortened: whether one was too long.
     """
 
@@ -204,7 +219,9 @@ class Tries:
     def after(self, numbers: Numbers, verdict: Retry) -> Tries:
         """With one more that was not taken."""
         before = self.before
-        if numbers.converged:
+        # An error that hardly falls shortens the slab a little from try to try: these are compared with one far longer.
+        near = before is not None and before[0] < COMPARED * numbers.length
+        if numbers.converged and not near:
             before = (numbers.length, numbers.time_error)
         return Tries(self.count + 1, before, self.shortened or verdict.length < numbers.length)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,6 +22,9 @@ MOST_PASSES = 16
 FAST = 0.15  # contraction up to which a factor is kept for the next slab
 FAR = 3.0  # a polynomial is not extrapolated further than this times its own length
 NEARLY = 10.0
+ROUGHLY = 1e-3  # relative error of a guess in the middle of which rows are linearised
+# Least contraction that is believed of one pass: a part that contracts slowly may hide behind one that is gone at once.
+BELIEVED = 0.1
 STALLED = 1e-11  # below it a pass that gains less than half ends the iteration: that is rounding
 
 
@@ -133,24 +137,34 @@ class Stepper:
             self._border = Border(self.system)
 
     def advance(
-        self, start: Tensor, begin: float, end: float, before: Slab | None, scale: Tensor, tolerance: float
+        self,
+        start: Tensor,
+        begin: float,
+        end: float,
+        before: Slab | None,
+        scale: Tensor,
+        tolerance: float,
+        near: Tensor | None = None,
     ) -> tuple[Slab | None, Iteration]:
-        """The slab [begin, end] from u₀ (m, e, u, k), its predecessor `before` at hand for a guess.
+        """The slab [begin, end] from u₀ (m, e, u, k).
 
-        Passes end where all unknowns change by less than `tolerance` of their size, or of `scale` (u,).
+        Passes begin at stages that are `near` (s, e, u, k), where they are known, else at what the slab `before`
+        lets expect; they end where less than `tolerance` of all unknowns, or of `scale` (u,), is left to change.
 
         Returns:
             The slab, or None where the iteration did not converge; and how it went.
         """
         length = end - begin
-        guess = self._guess(before, length)
+        guess = self._admissible(near)
+        if guess is None:
+            guess = self._guess(before, length)
         fresh = guess is None and not self.linear
         if guess is None:
             guess = start[:1].expand(self.method.stages, -1, -1, -1).clone()
         if self._stale(length):
             self._factorise(start if fresh else None, guess, start, begin, length)
         if fresh:  # a guess that does not move says little of the middle: first a rough solution
-            rough, iteration = self._iterate(guess, start, begin, end, scale, 1e-3)
+            rough, iteration = self._iterate(guess, start, begin, end, scale, ROUGHLY)
             if rough is None:
                 return None, iteration
             guess = rough
@@ -186,11 +200,14 @@ class Stepper:
         if before is None or length > FAR * before.length:
             return None
         fractions = 1 + torch.from_numpy(self.method.nodes[1:]) * (length / before.length)
-        guess = before.at(fractions)
-        if self._border is not None:
-            guess = self._border.made_constant(guess)
-        if not bool(guess.isfinite().all()):
+        return self._admissible(before.at(fractions))
+
+    def _admissible(self, guess: Tensor | None) -> Tensor | None:
+        """A guess of the stages with unknowns that are numbers constant in space; None unless it is finite."""
+        if guess is None or not bool(guess.isfinite().all()):
             return None
+        if self._border is not None:
+            return self._border.made_constant(guess)
         return guess
 
     def _factorise(
@@ -289,18 +306,16 @@ class Stepper:
         return self.system.linear and (self._border is None or self._border.linear)
 
     def _settled(self, changes: Sequence[float], tolerance: float) -> bool:
-        """Whether the last pass was small enough, at rounding, or the last of all and nearly so."""
+        """Whether what is left is small enough, at rounding, or after the last pass of all nearly so."""
         if changes[-1] <= tolerance:
             return True
-        if len(changes) > 1 and changes[-1] > 0.5 * changes[-2] and changes[-1] < STALLED:
+        if len(changes) == 1:
+            return False
+        if changes[-1] > 0.5 * changes[-2] and changes[-1] < STALLED:
             return True
-        return len(changes) == MOST_PASSES and self._nearly(changes, tolerance)
-
-    @staticmethod
-    def _nearly(changes: Sequence[float], tolerance: float) -> bool:
-        """Whether what is left, change · rate/(1 - rate), is within NEARLY times the tolerance, far below the error."""
-        rate = (changes[-1] / changes[-4]) ** (1 / 3)
-        return rate < 1 and changes[-1] * rate / (1 - rate) <= NEARLY * tolerance
+        if left(changes, 1) <= tolerance:
+            return True
+        return len(changes) == MOST_PASSES and left(changes, 3) <= NEARLY * tolerance
 
     def _change(self, delta: Tensor, stages: Tensor, scale: Tensor) -> float:
         """Largest ‖δ‖/‖U‖ of an unknown; one that vanishes is measured against the largest."""
@@ -308,6 +323,14 @@ class Stepper:
         size = torch.maximum(space.norms(stages).amax(0), scale)
         change = space.norms(delta).amax(0)
         return float(relative_to(change, size).max())
+
+
+def left(changes: Sequence[float], passes: int) -> float:
+    """What further passes will change, δ r/(1 - r), with the mean contraction r of the last few."""
+    rate = max(BELIEVED, (changes[-1] / changes[-1 - passes]) ** (1 / passes))
+    if not rate < 1:
+        return math.inf
+    return changes[-1] * rate / (1 - rate)
 
 
 def relative_to(error: Tensor, size: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.marching.radau import Radau
 from pdesolve.marching.space import RULE, Space, reference_table
 from pdesolve.marching.step import Slab, relative_to
 from pdesolve.quadrature import gauss_legendre
@@ -30,6 +31,19 @@ def handed_over(u: Slab, v: Slab, scale: Tensor) -> float:
     # Algebraic unknowns are not handed over: the next slab finds them anew from its own rows.
     error[torch.from_numpy(u.space.evolution.time_orders == 0)] = 0.0
     return float(error.max())
+
+
+def stages_near(u: Slab, start: Tensor, method: Radau) -> Tensor:
+    """A guess of the stages of the finer march from its start (e, u, k): u, and the difference at the begin.
+
+    Its own last slab would let expect them less exactly, and would not where lengths change much.
+    """
+    guess = torch.zeros(method.stages, *start.shape, dtype=start.dtype)
+    off = start.clone()
+    off[..., : u.space.functions] -= u.start[0]
+    off[:, torch.from_numpy(u.space.evolution.time_orders == 0)] = 0.0  # they have no start
+    guess[..., : u.space.functions] = u.at(torch.from_numpy(method.nodes[1:]))
+    return guess + off
 
 
 def squares(fine: Space, v: Tensor, coarse: Space, u: Tensor) -> Tensor:

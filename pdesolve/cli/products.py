@@ -61,6 +61,15 @@ def write_products(
     Returns:
         Label → path, of what was written.
     """
+    from pdesolve.output.sharing import shared
+
+    with shared():
+        return _write_products(solution, directory, vtk, plot, picture)
+
+
+def _write_products(
+    solution: Any, directory: Path, vtk: str | None, plot: str | None, picture: bool
+) -> dict[str, str]:
     from pdesolve import output
     from pdesolve.output import plotting, quantity_table
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pdesolve.errors import UsageError
 from pdesolve.output.cells import OutputMesh
+from pdesolve.output.sharing import once
 from pdesolve.solution.values import evaluated
 from pdesolve.statement.outputs import entry_names
 
@@ -38,6 +39,12 @@ def mesh_fields(solution: Solution, mesh: OutputMesh, time: float | None = None)
     Returns:
         The fields of `point_fields`.
     """
+    if time is None:
+        return once(lambda: _fields_on(solution, mesh, time), (solution, mesh))
+    return _fields_on(solution, mesh, time)
+
+
+def _fields_on(solution: Solution, mesh: OutputMesh, time: float | None) -> Fields:
     points = with_time(mesh.points, time)
     fields = point_fields(solution, points)
     bad = np.flatnonzero(~_finite(fields))

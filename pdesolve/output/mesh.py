@@ -20,6 +20,7 @@ from pdesolve.geometry.shapes.solid_mesh import SolidMesh
 from pdesolve.geometry.spacetime import Cylinder
 from pdesolve.output.cells import OutputMesh, corners_of, grid
 from pdesolve.output.gmsh_mesh import refilled
+from pdesolve.output.sharing import once
 from pdesolve.output.tetrahedra import tetrahedralise
 from pdesolve.output.triangulation import triangulate
 
@@ -54,7 +55,7 @@ def output_mesh(domain: Domain, points: int | None = None, mesher: str | None = 
     if mesher not in (None, "gmsh"):
         msg = f"received the mesher {mesher!r}, expected gmsh: leave it out for our own."
         raise UsageError(msg)
-    mesh = _own_mesh(domain, points)
+    mesh = once(lambda: _own_mesh(domain, points), (domain,), "mesh", points)
     if mesher is None or mesh.cell_type not in ("triangle", "tetra"):
         return mesh
     return refilled(mesh)
@@ -119,8 +120,15 @@ def spacetime_mesh(domain: Domain, points: int | None = None, until: float | Non
             f"{', '.join(domain.coordinates)}: write a .pvd (one file per time) instead."
         )
         raise UsageError(msg)
+    return once(
+        lambda: _surface(domain, points or DEFAULT_POINTS[2], until), (domain,), "surface", points, until
+    )
+
+
+def _surface(domain: Domain, points: int, until: float | None) -> OutputMesh:
+    space = space_of(domain)
     # Layers in x are twice as fine as those in t, so that n of them have 2 n² points.
-    steps = max(1, round(math.sqrt((points or DEFAULT_POINTS[2]) / 2)))
+    steps = max(1, round(math.sqrt(points / 2)))
     line = _lines(space, 2 * steps + 1)
     t = output_times(domain, steps + 1)
     if until is not None:

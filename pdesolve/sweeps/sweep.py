@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pdesolve.statement.loading import load_problem
 from pdesolve.statement.problem import Problem
 from pdesolve.sweeps.cluster import run_on_cluster
 from pdesolve.sweeps.point import FAILED, Row, Task, row_of, run_point, saved_row
+from pdesolve.sweeps.stated import stated_in
 from pdesolve.sweeps.table import SweepTable
 from pdesolve.sweeps.values import checked_values, label, points_of
 
@@ -62,7 +64,8 @@ def sweep(
         dtype: "float64" or "float32".
         device: "auto", "cpu" or "cuda".
         settings: of the method, by name.
-        out: a directory, which gets a run directory for each point; None writes nothing.
+        out: a directory, which gets a run directory for each point, and `problem.py` where a notebook or a script
+            stated the problem; None writes nothing.
         resume: keep the points that are there, failures included.
         force: solve again what is there.
         jobs: processes at a time.
@@ -91,9 +94,13 @@ def sweep(
     }
     task = Task(_source(problem), options, dict(settings or {}), threads)
     # All that is wrong at every point is told before the first solve.
-    _check(task, chosen, jobs, threads, out)
+    _check(task, chosen, jobs, threads)
     _require_one_of(jobs, client)
     places = _places(out, points)
+    if out is not None:
+        task = _kept_in(Path(out), task, force)
+    if jobs > 1:
+        _require_picklable(task)
     found = _saved(task, points, places, resume, force)
     load: dict[int, Callable[[], Solution]] = {}
     left = [i for i in range(len(points)) if i not in found]
@@ -133,9 +140,15 @@ def _loaded(place: Path | None) -> Solution:
     return Solution.load(place)
 
 
-def _check(
-    task: Task, chosen: Mapping[str, Sequence[float]], jobs: int, threads: int, out: str | Path | None
-) -> None:
+def _kept_in(out: Path, task: Task, force: bool) -> Task:
+    """The task of a problem with a file, of which each run keeps a copy: what a notebook states gets one in `out`."""
+    if isinstance(task.problem, Path) or task.problem.source_path is not None:
+        return task
+    taken = not force and any(out.glob("*/run.json"))
+    return replace(task, problem=stated_in(task.problem, out, taken))
+
+
+def _check(task: Task, chosen: Mapping[str, Sequence[float]], jobs: int, threads: int) -> None:
     """Refuse what would make every point fail, before the first is solved."""
     _require_count("jobs", jobs)
     _require_count("threads", threads)
@@ -147,11 +160,6 @@ def _check(
         load_problem(task.problem).with_constants(first)
         return
     task.problem.with_constants(first)
-    if out is not None and task.problem.source_path is None:
-        message = "out= needs a problem that a file states, of which each run keeps a copy: give the path of the file"
-        raise UsageError(message)
-    if jobs > 1:
-        _require_picklable(task)
 
 
 def _require_count(name: str, number: Any) -> None:
@@ -175,7 +183,7 @@ def _require_picklable(task: Task) -> None:
     except Exception as error:
         message = (
             f"{named('jobs')} above 1 needs a problem that other processes can load ({error}): give the path of its "
-            "file, or take one job"
+            f"file, or {named('out')}, where its statement is kept, or take one job"
         )
         raise UsageError(message) from error
 

@@ -220,3 +220,45 @@ def test_a_cluster_solves_the_same_points(file):
         "k=3,q=2",
     ]
     assert table.solution(1).relative_l2_error() is None
+
+
+def notebook(monkeypatch, folder, *cells):
+    """The names of a notebook after its cells, as IPython keeps them."""
+    monkeypatch.chdir(folder)
+    names = {"__name__": "__main__", "In": [], "get_ipython": None}
+    for cell in cells:
+        names["In"].append(cell)
+        exec(compile(cell, "<ipython-input>", "exec"), names)
+    return names
+
+
+def test_a_problem_of_a_notebook_is_swept_into_directories_and_goes_on_there(tmp_path, monkeypatch):
+    names = notebook(monkeypatch, tmp_path, FILE, "print('not needed')")
+    first = sweep(names["problem"], k=[1, 2], out="out", tol=1e-4)
+    assert first.solution(1)(0.5) == pytest.approx(middle(2, 1), rel=1e-4)
+    assert Solution.load("out/k=2")(0.5) == first.solution(1)(0.5)
+    assert "not needed" not in Path("out/problem.py").read_text()
+    # What other processes load, and another session of the notebook goes on with.
+    assert pickle.loads(pickle.dumps(load_problem("out/problem.py"))).constants == {"k": 1.0, "q": 1.0}
+    written = Path("out/k=2/summary.json").stat().st_mtime_ns
+    names = notebook(monkeypatch, tmp_path, FILE, FILE)
+    again = sweep(names["problem"], k=[1, 2, 3], out="out", tol=1e-4, resume=True)
+    assert list(again["verdict"]) == ["solved"] * 3
+    assert Path("out/k=2/summary.json").stat().st_mtime_ns == written
+    with pytest.raises(UsageError, match=r"states another problem than this one: choose another out"):
+        sweep(names["problem"].with_constants({"q": 2.0}), k=[4], out="out", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("problem.with_constants({'q': 2.0})", "assign the variant to a name"),
+        ("made()", "has no name of its own"),
+    ],
+)
+def test_a_problem_that_no_cell_states_is_not_swept_into_directories(tmp_path, monkeypatch, change, sentence):
+    made = "def made():\n    return Problem(rod, lambda u, k: k * u.xx + 1, problem.conditions, constants={'k': 1.0})"
+    names = notebook(monkeypatch, tmp_path, FILE, made)
+    with pytest.raises(UsageError, match=rf"each run in out keeps a copy of its problem, and .*{sentence}"):
+        sweep(eval(change, names), k=[1, 2], out="out")
+    assert not Path("out/problem.py").exists()

@@ -19,7 +19,7 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 docs: .venv/docs
-	$(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict  # mkdocs-material advertises its successor otherwise
 
 first-hour: .venv/installed
 	$(BIN)/python benchmarks/first_hour.py

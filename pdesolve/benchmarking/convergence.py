@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from pdesolve.checks.exactness import exact_jets
 from pdesolve.errors import UsageError
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete, condition_of
+from pdesolve.runs import html
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solution.measures import error_rule, relative_l2
 from pdesolve.statement.problem import Problem
@@ -115,6 +117,18 @@ class Convergence:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        names = [field.name for field in fields(Step)]
+        rate = "digits per degree" if self.by_degree else "order"
+        lines = [
+            [*(getattr(step, name) for name in names), "" if math.isnan(order) else f"{order:.2f}"]
+            for step, order in zip(self.steps, [math.nan, *self.rates()], strict=True)
+        ]
+        content = io.BytesIO()
+        self.plot().savefig(content, format="png", dpi=90)
+        title = f"{self.name}: errors beside {self.beside}"
+        return html.columns(title, [*names, rate], lines) + html.picture(content.getvalue())
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """A figure of the errors over the cells, or over the degree; written to a file where one is named."""

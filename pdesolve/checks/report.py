@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from pdesolve.runs.html import pairs
+
 
 @dataclass(frozen=True)
 class Report:
@@ -35,12 +37,21 @@ class Report:
 
     def lines(self) -> list[str]:
         """The report as lines of text, errors first."""
+        return [f"{kind}: {sentence}" for kind, sentence in self._found()]
+
+    def _found(self) -> list[tuple[str, str]]:
         kinds = (("error", self.errors), ("warning", self.warnings), ("note", self.notes))
-        return [f"{kind}: {sentence}" for kind, sentences in kinds for sentence in sentences]
+        return [(kind, sentence) for kind, sentences in kinds for sentence in sentences]
 
     def __str__(self) -> str:
-        verdict = "can be solved as written" if self.ok else "cannot be solved as written"
-        return "\n".join([*self.lines(), f"{self.name} {verdict}"])
+        return "\n".join([*self.lines(), self._verdict])
+
+    @property
+    def _verdict(self) -> str:
+        return f"{self.name} {'can' if self.ok else 'cannot'} be solved as written"
+
+    def _repr_html_(self) -> str:
+        return pairs(self._verdict, self._found())
 
 
 @dataclass

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
+from pdesolve.runs.html import pairs, picture
 from pdesolve.solution.spectrum import in_words
 
 # solution ↦ the bytes of a PNG; set by what draws, which knows solutions, as a solution knows nothing of drawing.
@@ -56,12 +55,5 @@ def text(solution: Any) -> str:
 
 def html(solution: Any) -> str:
     """The table in HTML, with the picture where something draws."""
-    pictures = [base64.b64encode(paint(solution)).decode() for paint in painter]
-    images = "".join(f'<img style="max-width:100%" src="data:image/png;base64,{data}">' for data in pictures)
-    return table(f"Solution of {solution.problem.name}", rows(solution)) + images
-
-
-def table(title: str, lines: list[tuple[str, str]]) -> str:
-    """Two columns in HTML under a title."""
-    body = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in lines)
-    return f"<table><caption>{escape(title)}</caption>{body}</table>"
+    images = "".join(picture(paint(solution)) for paint in painter)
+    return pairs(f"Solution of {solution.problem.name}", rows(solution)) + images

@@ -6,7 +6,6 @@ boundaries, the normal `n`. `Problem.terms` is the list of everything that must 
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -19,6 +18,7 @@ from torch import Tensor
 from pdesolve.errors import ProblemError, did_you_mean
 from pdesolve.geometry.spacetime import TimeInterval
 from pdesolve.geometry.time_axis import TimeAxis
+from pdesolve.runs import html
 from pdesolve.runs.wording import named
 from pdesolve.statement.arguments import names_explained
 from pdesolve.statement.calculus import DerivativeError, Frame
@@ -366,9 +366,7 @@ class Problem:
             "identified": ", ".join(self.parameters),
             "conditions": "\n".join(term.name for term in self.terms[1:]),
         }
-        shown = {name: html.escape(text).replace("\n", "<br>") for name, text in rows.items() if text}
-        body = "".join(f"<tr><th>{name}</th><td>{text}</td></tr>" for name, text in shown.items())
-        return f"<table><caption>Problem {html.escape(str(self.name))}</caption>{body}</table>"
+        return html.pairs(f"Problem {self.name}", ((name, text) for name, text in rows.items() if text))
 
     def __repr__(self) -> str:
         unknowns = ", ".join(self.unknowns)

@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 
 from pdesolve.errors import ProblemError, SolveError, UsageError, did_you_mean
 from pdesolve.patches.family import Family
+from pdesolve.runs import html
 from pdesolve.runs.answer import SecondSolution
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solution.solution import Solution
@@ -22,7 +23,7 @@ from pdesolve.solver import solve
 from pdesolve.statement.loading import load_problem
 from pdesolve.statement.problem import Problem
 from pdesolve.sweeps.curve import FINEST, Curve, Place
-from pdesolve.sweeps.table import write_columns
+from pdesolve.sweeps.table import table_lines, write_columns
 
 FIRST_LENGTH = 0.02  # of the first step, of the range of λ
 LONGEST = 0.1  # of a step: the branch is drawn through its points
@@ -150,6 +151,9 @@ class Branch(Mapping[str, NDArray[Any]]):
     def __repr__(self) -> str:
         folds = ", ".join(f"{value:.10g}" for value, _ in self.folds) or "none"
         return f"Branch(over {self.name}: {self.points} points, folds at {folds}; {self.status})"
+
+    def _repr_html_(self) -> str:
+        return html.columns(repr(self), list(self), table_lines(self))
 
 
 def follow_branch(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pdesolve.errors import UsageError
 from pdesolve.output.files import replacing
+from pdesolve.runs import html
 from pdesolve.solution.solution import Solution
 from pdesolve.sweeps.point import FAILED, SOLVED, Row
 
@@ -102,13 +103,22 @@ class SweepTable(Mapping[str, NDArray[Any]]):
         solved = int(self.solved.sum())
         return f"SweepTable(over {', '.join(self.names)}: {points} points, {solved} solved; columns {', '.join(self)})"
 
+    def _repr_html_(self) -> str:
+        solved = f"{int(self.solved.sum())} of {len(self.solved)} points solved"
+        return html.columns(f"Over {', '.join(self.names)}: {solved}", list(self), table_lines(self))
+
+
+def table_lines(table: Mapping[str, NDArray[Any]]) -> Iterator[tuple[Any, ...]]:
+    """The rows of columns of equal length."""
+    return zip(*table.values(), strict=True)
+
 
 def write_columns(table: Mapping[str, NDArray[Any]], path: Path) -> Path:
     """Write columns of equal length as CSV."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table)
-        for row in zip(*table.values(), strict=True):
+        for row in table_lines(table):
             writer.writerow(map(_cell, row))
     return path
 

@@ -15,9 +15,12 @@ from pdesolve import (
     Rectangle,
     Solution,
     TimeInterval,
+    check,
+    convergence,
     laplace,
     plot,
     solve,
+    sweep,
 )
 from pdesolve.errors import UsageError
 from pdesolve.output import panels
@@ -55,6 +58,20 @@ def test_a_notebook_shows_a_table_and_the_picture(membrane):
     assert len(shown) < 300_000
     assert "<th>domain</th>" in membrane.problem._repr_html_()
     assert "&lt;lambda&gt;" in membrane.problem._repr_html_()
+
+
+def test_a_notebook_shows_reports_as_tables(membrane):
+    report = check(membrane.problem)._repr_html_()
+    assert "can be solved as written" in report
+    study = convergence(membrane.problem, cells=[1, 2], degree=4)._repr_html_()
+    assert study.count("<tr>") == 3
+    assert "data:image/png;base64," in study
+    rod = Interval(0, 1)
+    equation = {"equation": lambda u, k: -u.xx - k, "constants": {"k": 1.0}}
+    table = sweep(Problem(rod, conditions=[Dirichlet(0, on=rod.boundary)], **equation), k=[1, 2], tol=1e-2)
+    shown = table._repr_html_()
+    assert "Over k: 2 of 2 points solved" in shown
+    assert "<td>solved</td>" in shown
 
 
 def test_without_a_path_the_figure_comes_back(membrane):

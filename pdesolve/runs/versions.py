@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib import metadata
 from pathlib import Path
 
 from pdesolve import __version__
@@ -15,6 +14,9 @@ _PACKAGES = ("torch", "numpy", "scipy", "matplotlib", "meshio")
 
 def versions() -> dict[str, str]:
     """What the numbers of a run depend on, name → version."""
+    # A fifth of the time in which `--help` answers.
+    from importlib import metadata
+
     found = {"pdesolve": __version__, "python": platform.python_version()}
     for name in _PACKAGES:
         try:

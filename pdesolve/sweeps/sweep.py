@@ -97,10 +97,7 @@ def sweep(
     _check(task, chosen, jobs, threads)
     _require_one_of(jobs, client)
     places = _places(out, points)
-    if out is not None:
-        task = _kept_in(Path(out), task, force)
-    if jobs > 1:
-        _require_picklable(task)
+    task = _stated(task, out, jobs, force)
     found = _saved(task, points, places, resume, force)
     load: dict[int, Callable[[], Solution]] = {}
     left = [i for i in range(len(points)) if i not in found]
@@ -140,12 +137,15 @@ def _loaded(place: Path | None) -> Solution:
     return Solution.load(place)
 
 
-def _kept_in(out: Path, task: Task, force: bool) -> Task:
-    """The task of a problem with a file, of which each run keeps a copy: what a notebook states gets one in `out`."""
-    if isinstance(task.problem, Path) or task.problem.source_path is not None:
-        return task
-    taken = not force and any(out.glob("*/run.json"))
-    return replace(task, problem=stated_in(task.problem, out, taken))
+def _stated(task: Task, out: str | Path | None, jobs: int, force: bool) -> Task:
+    """The task as other processes load it, and runs copy its problem: what a notebook states gets a file in `out`."""
+    problem = task.problem
+    if out is not None and isinstance(problem, Problem) and problem.source_path is None:
+        taken = not force and any(Path(out).glob("*/run.json"))
+        task = replace(task, problem=stated_in(problem, Path(out), taken))
+    if jobs > 1:
+        _require_picklable(task)
+    return task
 
 
 def _check(task: Task, chosen: Mapping[str, Sequence[float]], jobs: int, threads: int) -> None:

@@ -17,6 +17,11 @@ from pdesolve.statement.coefficient_fields import coefficient_fields, is_linear_
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import ResidualOperator, Slot, compile_problem
 
+# Of derivatives of one order: a rotation of the axes leaves 1e-16 where a coefficient is zero.
+ROTATED = 1e-12
+# Of all derivatives, in units of the domain: ε u'' beside u makes layers of √ε, the width of the smallest patches.
+NO_LAYER = 1e-24
+
 
 @dataclass(frozen=True)
 class GridTerm:
@@ -162,10 +167,10 @@ def orders_of(problem: Problem, slots: Sequence[Slot], sensitivity: Tensor, unkn
     units = torch.stack([lengths.pow(-torch.tensor(beta)).prod() for _, beta in slots]).to(sensitivity)
     strength = sensitivity.nan_to_num(0.0, 0.0, 0.0).abs().amax((0, 1)) * units
     orders = np.zeros((unknowns, problem.domain.dimension), dtype=int)
-    for unknown in range(unknowns):
-        mine = [i for i, (u, _) in enumerate(slots) if u == unknown]
-        for i in mine:
-            # Rotations leave 1e-16 where a coefficient is zero; 1e-12 is well above that.
-            if strength[i] > 1e-12 * strength[mine].max():
-                orders[unknown] = np.maximum(orders[unknown], slots[i][1])
+    for i, (unknown, beta) in enumerate(slots):
+        mine = [j for j, (u, _) in enumerate(slots) if u == unknown]
+        alike = [j for j in mine if sum(slots[j][1]) == sum(beta)]
+        rounding = max(ROTATED * strength[alike].max(), NO_LAYER * strength[mine].max())
+        if strength[i] > rounding:
+            orders[unknown] = np.maximum(orders[unknown], beta)
     return orders

@@ -209,6 +209,13 @@ def test_orders_are_found_along_every_axis():
     assert orders_of(mixed) == [[1, 1]]
 
 
+@pytest.mark.parametrize("square", [SQUARE, SQUARE.rotated(0.3)], ids=["straight", "turned"])
+@pytest.mark.parametrize("width", [1e-3, 1e-6, 1e-8])
+def test_a_derivative_that_makes_a_layer_counts_however_small_its_coefficient(square, width):
+    layer = Problem(square, lambda u: -(width**2) * laplace(u) + u - 1, [Dirichlet(0, on=square.boundary)])
+    assert orders_of(layer) == [[2, 2]]
+
+
 def test_orders_are_found_in_the_frame_of_the_domain():
     """Transport along an edge of a rotated square needs no continuity across it."""
     tilted = Polygon([(0, 0), (2, 1), (1, 3), (-1, 2)])

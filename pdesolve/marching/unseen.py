@@ -32,6 +32,10 @@ LEAST_TIMES = 16  # in a slab
 POINTS = 8  # in space
 PLACES = 2**13  # in space, at few times: one at least in a source as wide as 2e-4 of an interval
 OUTSTANDING = 10.0  # times the residual at the points of a patch: more is a source between them
+A_MOMENT = 3.0  # times the mean over a slab: what lasts for a third of it has a stage in it
+# Where an equation is narrow in an unknown, while it moves by its size: one at least in a gap of 1.5e-5 of it.
+TIMES_NARROW = 2**16
+LEAST_NARROW = 2**8  # times in a slab where an equation is narrow in an unknown: one of them stands out
 ALLOWED = (
     1.0  # times the tolerance: what is left without the residual of collocation is an error of the solution
 )
@@ -65,12 +69,13 @@ class UnseenTimes:
 
     def error(self, slab: Slab, scale: Tensor, interval: float) -> float:
         """Largest residual of a term between the stages, in units of the sizes (u,) of the unknowns, over ALLOWED."""
-        count = int(np.clip(TIMES * slab.length / interval, LEAST_TIMES, TIMES))
-        fractions = (np.arange(count) + 0.5) / count
-        middle = fractions[count // 2 : count // 2 + 1]
         largest = 0.0
         for cells, rows in self.rows:
             inside = not rows.boundary and rows.term is slab.space.evolution.statement.terms[0]
+            narrow = inside and not of_evolution(self.space, varies_slowly)
+            count = self._count(slab, cells, scale, interval, narrow)
+            fractions = (np.arange(count) + 0.5) / count
+            middle = fractions[count // 2 : count // 2 + 1]
             r = torch.cat(
                 [
                     rows.residual(derivatives_of(slab, cells, part), times_of(slab, part))
@@ -78,28 +83,52 @@ class UnseenTimes:
                 ]
             )
             r = without_collocation(r, slab.method.nodes[1:], fractions)
-            if self._as_at_stages(slab, cells, rows, r):
+            if self._as_at_stages(slab, cells, rows, r, narrow):
                 continue
             dF = rows.linearise(derivatives_of(slab, cells, middle), times_of(slab, middle))[0]
             size = sizes_of(rows, dF, scale, slab.length if inside else None, interval)  # (b, c)
             units = torch.where(size > 0, r[:, :, 0] / size, 0.0)
-            if inside:
+            if narrow:
+                found = _passed(units.abs(), interval / slab.length)
+            elif inside:
                 # A source acts by its integral over the slab, and a boundary value by its size: hence the mean
-                # here, and the root of the mean square below. Where an unknown passes through what is narrow in it,
-                # the path that was found tells for how long at most, not at least: it may stay.
-                over_times = torch.mean if of_evolution(self.space, varies_slowly) else torch.amax
-                found = over_times(units.abs(), 0).max()
+                # here, and the root of the mean square below.
+                found = units.abs().mean(0)
             else:
-                found = units.square().mean(0).max().sqrt()
-            largest = max(largest, float(found))
+                found = units.square().mean(0).sqrt()
+            largest = max(largest, float(found.max()))
         return largest / ALLOWED
 
-    def _as_at_stages(self, slab: Slab, cells: Tensor, rows: TermRows, r: Tensor) -> bool:
-        """Whether residuals (S, b, 1, c) are no larger than at the stages, where space alone makes them."""
+    def _count(self, slab: Slab, cells: Tensor, scale: Tensor, interval: float, narrow: bool) -> int:
+        """Times in a slab: by its part of the interval and, if `narrow`, by how far unknowns move, over their sizes."""
+        part, least, most = slab.length / interval, LEAST_TIMES, TIMES
+        if narrow:
+            values = slab.nodes[:, cells][..., 0]  # (s + 1, b, u)
+            moved = values.diff(dim=0).abs().sum(0).amax(0) / scale.clamp_min(torch.finfo(scale.dtype).tiny)
+            part, least, most = max(part, float(moved.max())), LEAST_NARROW, TIMES_NARROW
+        return int(np.clip(most * part, least, most))
+
+    def _as_at_stages(self, slab: Slab, cells: Tensor, rows: TermRows, r: Tensor, narrow: bool) -> bool:
+        """Whether residuals (S, b, 1, c) are no larger than at the stages, where space alone makes them.
+
+        If `narrow`, each of them counts: the others tell nothing of one.
+        """
         fractions = slab.method.nodes[1:]
         seen = rows.residual(derivatives_of(slab, cells, fractions), times_of(slab, fractions))
         level = seen.square().mean(0).sqrt()
-        return bool((r.square().mean(0).sqrt() <= OF_SPACE * level).all())
+        found = r.abs().amax(0) if narrow else r.square().mean(0).sqrt()
+        return bool((found <= OF_SPACE * level).all())
+
+
+def _passed(units: Tensor, longer: float) -> Tensor:
+    """What residuals (S, b, c) of a slab, in units of the unknowns, may do where an equation is narrow in an unknown.
+
+    The path that was found tells for how long at most an unknown is where the equation is narrow, not at least: it may
+    stay there. So the largest counts and, where it stands out, for the rest of the interval, `longer` times the slab.
+    What stands out so does not become less with the slab, as noise would.
+    """
+    largest = units.amax(0)
+    return torch.where(largest > A_MOMENT * units.mean(0), longer * largest, largest)
 
 
 @dataclass(eq=False)

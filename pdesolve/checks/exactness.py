@@ -14,7 +14,7 @@ from pdesolve.checks.terms import Sample, slot_name
 from pdesolve.errors import PdesolveError, PostponedError, ProblemError
 from pdesolve.references.cache import postponed
 from pdesolve.statement.calculus import Frame, MultiIndex
-from pdesolve.statement.periodic import PeriodicAxis
+from pdesolve.statement.periodic import PeriodicAxis, among_slots, turned
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import Slot
 
@@ -272,7 +272,11 @@ def _check_periodic(
     inside = problem.domain.contains(start, problem.domain.rounding)
     start = start[inside]
     end = end[inside]
-    difference = exact_jets(problem, start, wanted) - exact_jets(problem, end, wanted)
+    before = exact_jets(problem, start, wanted)
+    rotation = turned(problem.seams, seam, end, len(problem.unknowns))
+    if rotation is not None:
+        before = torch.einsum("nst,nt->ns", among_slots(rotation, wanted), before)
+    difference = before - exact_jets(problem, end, wanted)
     jumps = problem.jumps(seam, end)
     for column, (u, index) in enumerate(wanted):
         if not sum(index):
@@ -285,6 +289,8 @@ def _check_periodic(
         gap = float(difference[:, first].abs().amax())
         stated = any(seam.shift) or any(seam.jumps.values())
         after = " after the shift and jump stated" if stated else ""
+        if seam.phases:
+            after = " after the phase stated"
         findings.error(
             f"exact does not satisfy Periodic('{coordinate}'): {slot_name(problem, wanted[first])} differs by "
             f"{gap:.3g} between {coordinate} = {seam.lower:g} and {seam.upper:g}{after}"

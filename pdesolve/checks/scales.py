@@ -33,7 +33,7 @@ def functions_of(problem: Problem) -> Iterator[Callable]:
     """All functions that the user wrote."""
     yield problem.equation
     for condition in problem.conditions:
-        for name in ("value", "a", "function"):
+        for name in ("value", "a", "jump", "phase", "function"):
             if callable(getattr(condition, name, None)):
                 yield getattr(condition, name)
     for group in (problem.exact, problem.reference, problem.guess):

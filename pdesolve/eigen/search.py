@@ -93,6 +93,8 @@ def _start(pencil: Pencil, seed: int) -> Tensor:
     space = pencil.space
     generator = torch.Generator().manual_seed(seed)
     width = WIDTH.get(space.dimension, max(WIDTH.values()))
+    if pencil.statement.problem.names.complex:  # u and i u are two
+        width *= 2
     c = torch.randn(len(space.zero()), width, generator=generator, dtype=torch.float64).to(space.half)
     for _ in range(2):
         c = pencil.inverse(pencil.right(c))[1]

@@ -17,7 +17,8 @@ from pdesolve.adaptive.decay import Decay, predict
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.marking import by_decay, by_residual
 from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING
-from pdesolve.eigen.compare import Comparison, compare, missed, residuals_of
+from pdesolve.eigen.compare import ALIKE, Comparison, compare, missed, residuals_of
+from pdesolve.eigen.complex_modes import Estimates, Pairs, complex_pairs, counted_once
 from pdesolve.eigen.modes import Modes
 from pdesolve.eigen.pencil import Pencil
 from pdesolve.eigen.search import CONVERGED, TooFewError, all_modes, next_modes
@@ -98,6 +99,7 @@ class EigenSolver:
     Attributes:
         space: patches, degrees, limits and refinement.
         shift: σ, near the wanted number.
+        pairs: numbers of real and imaginary parts, where the problem is one of complex numbers.
         number: of the level.
     """
 
@@ -107,12 +109,16 @@ class EigenSolver:
     seed: int = 0
     residual_goal: float = np.inf
     wanted: Eigenvalues = field(init=False)
+    pairs: Pairs = field(init=False)
 
     def __post_init__(self) -> None:
         self.errors_at_corners = Singularities(self.space.frame.reach)
         self.residuals_at_corners = Singularities(self.space.frame.reach)
         assert self.space.problem.eigenvalues is not None
         self.wanted = self.space.problem.eigenvalues
+        self.pairs = complex_pairs(self.space.statement)
+        if self.pairs:  # the real problem has each twice, or with its conjugate
+            self.wanted = replace(self.wanted, count=2 * self.wanted.count)
 
     def run(self) -> Answer:
         """Solve, refine, verify; within the limits of time and memory."""
@@ -293,20 +299,22 @@ class EigenSolver:
     # ---------------------------------------------------------------- the end
 
     def _answer(self, current: Level, found: Comparison | None, status: str, met: bool = False) -> Answer:
-        modes = current.wanted
+        end = Estimates.unknown(current.wanted)
         if found is not None:
-            modes = replace(modes, values=found.values).untangled(WITHIN * found.eigenvalues)
-        errors = None if found is None else found.eigenvalues.tolist()
-        shape = len(modes.values), modes.pencil.space.unknowns
-        estimates = np.full(shape, np.nan) if found is None else found.modes
+            modes = replace(current.wanted, values=found.values).untangled(WITHIN * found.eigenvalues)
+            end = Estimates(modes, found.eigenvalues, found.modes, found.groups)
+        if self.pairs:
+            width = np.fmax(WITHIN * end.eigenvalues, ALIKE * np.abs(end.modes.values - self.shift))
+            end = counted_once(end, width, self.pairs).first(self.wanted.count // 2)
         spectrum: dict[str, Any] = {
-            "values": [[v.real, v.imag] for v in modes.values.tolist()],
-            "errors": errors,
-            "groups": [] if found is None else [list(group) for group in found.groups],
+            "values": [[v.real, v.imag] for v in end.modes.values.tolist()],
+            "errors": None if found is None else end.eigenvalues.tolist(),
+            "groups": [list(group) for group in end.groups],
         }
-        known = np.where(np.isfinite(estimates), estimates, np.nan)
+        known = np.where(np.isfinite(end.of_modes), end.of_modes, np.nan)
+        space = end.modes.pencil.space
         return Answer(
-            stacked(modes.pencil.space, modes.coefficients, 0.0, current.stacked.residual_of_patch).mixture,
+            stacked(space, end.modes.coefficients, 0.0, current.stacked.residual_of_patch).mixture,
             tuple(known.ravel().tolist()),
             met,
             status,

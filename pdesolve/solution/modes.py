@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.eigen.bounds import eigenvalue_bounds
+from pdesolve.eigen.complex_modes import Pairs, jets_times_i
 from pdesolve.errors import UsageError
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.solution.spectrum import (
@@ -116,6 +117,10 @@ class OfModes:
         if not self.spectrum:
             return operator.residual(points, slots[:, 0], None, parameters).detach()
         values = [complex(value) for value in self.eigenvalues.tolist()]
+        place = {name: i for i, name in enumerate(self.problem.unknowns)}
+        pairs = tuple((place[a], place[b]) for a, b in self.problem.names.complex.values())
+        if pairs and len(place) == 2 * len(pairs):
+            return _complex_residuals(operator, self.problem.eigenvalues.name, values, points, slots, pairs)
         return mode_residuals(operator, self.problem.eigenvalues.name, values, points, slots.unbind(1))
 
 
@@ -134,6 +139,26 @@ def mode_residuals(
             other = jets[k + 1 if value.imag > 0 else k - 1]
             one = _residual(operator, name, value.real + 1, points, other)
             part = part - value.imag * (one - _residual(operator, name, value.real, points, other))
+        found.append(part)
+    return torch.cat(found, dim=1)
+
+
+def _complex_residuals(
+    operator: ResidualOperator,
+    name: str,
+    values: Sequence[complex],
+    points: Tensor,
+    jets: Tensor,
+    pairs: Pairs,
+) -> Tensor:
+    """As `mode_residuals`, of modes that are complex fields: with λ = a + ib, F(u, a) + b F_λ(i u)."""
+    found = []
+    for k, value in enumerate(values):
+        part = _residual(operator, name, value.real, points, jets[:, k])
+        if value.imag:
+            other = jets_times_i(jets[:, k], operator.slots, pairs)
+            one = _residual(operator, name, value.real + 1, points, other)
+            part = part + value.imag * (one - _residual(operator, name, value.real, points, other))
         found.append(part)
     return torch.cat(found, dim=1)
 

@@ -222,13 +222,15 @@ class Initial(Stated):
 class Periodic(Stated):
     """Every unknown (or the one named) and its derivatives continue at the other end of an axis.
 
-    u(x + L e + s) = u(x) + jump with the length L of the axis e; normal derivatives are the same at both.
+    u(x + L e + s) = u(x) + jump with the length L of the axis e; normal derivatives are the same at both. Of a complex
+    unknown with a phase, u(x + L e + s) = exp(i phase) u(x), and so its derivatives (Bloch, Z. Phys. 52 (1929) 555).
 
     Attributes:
         axis: name of a space coordinate.
         unknown: the one that is meant; an axis is periodic for all or for none, but jumps may differ.
         shift: s, other axis → how far the upper end is displaced along it, as of a sheared cell.
         jump: u at the upper end minus u at the lower one, a number or a function of the coordinates there.
+        phase: in radians, a number or a function of the constants: k L for the wave number k along the axis.
     """
 
     speaks_of_one: ClassVar[bool] = False
@@ -237,9 +239,11 @@ class Periodic(Stated):
     unknown: str | None = None
     shift: Mapping[str, float] = field(default_factory=dict)
     jump: Value = 0.0
+    phase: Value = 0.0
 
     def __post_init__(self) -> None:
         _check_value(self.jump, "Periodic (jump)")
+        _check_phase(self)
         numbers = isinstance(self.shift, Mapping) and all(
             isinstance(s, (int, float)) and math.isfinite(s) for s in self.shift.values()
         )
@@ -254,6 +258,18 @@ class Periodic(Stated):
         """The jump has the unit of the unknown."""
         del dimension
         return {"jump": (1, 0, 0)}
+
+
+def _check_phase(condition: Periodic) -> None:
+    phase = condition.phase
+    if not callable(phase) and not (isinstance(phase, (int, float)) and math.isfinite(phase)):
+        message = (
+            f"Periodic received phase={phase!r}; expected an angle in radians, or a function of the constants"
+        )
+        raise ProblemError(message)
+    if phase != 0 and condition.jump != 0:
+        message = "Periodic received phase= and jump=; expected one of them"
+        raise ProblemError(message)
 
 
 @dataclass(frozen=True)

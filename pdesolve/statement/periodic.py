@@ -4,7 +4,8 @@
 
 with the length L of the axis e, a shift s along the other axes and the jump g of the unknown. With s the ends are
 those of a sheared box or of a lattice cell ("shifted periodic boundary conditions", Munters, Meneveau & Meyers 2016,
-Phys. Fluids 28, 025112); g is a mean gradient times L, as of the pressure that drives a periodic channel.
+Phys. Fluids 28, 025112); g is a mean gradient times L, as of the pressure that drives a periodic channel. A
+complex unknown may be multiplied by exp(i θ) instead, with its derivatives, as a Bloch wave in a lattice is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from torch import Tensor
 from pdesolve.errors import ProblemError
 from pdesolve.geometry.domain import Domain
 from pdesolve.statement.conditions import Periodic
+from pdesolve.statement.names import Names
+from pdesolve.statement.signatures import signature
 
 # Points of one end that must have a partner at the other. A misfit of one per cent of the end is hit by four.
 PROBES = 400
@@ -38,6 +41,7 @@ class PeriodicAxis:
         periods: (d,) lengths of the other axes that are periodic, zero for the rest.
         origin: (d,) where these begin.
         jumps: unknown → u at the upper end minus u at the lower one, a number or function of the coordinates there.
+        phases: numbers of the real and the imaginary part of a complex unknown, and the angle that it turns by.
     """
 
     axis: int
@@ -47,6 +51,7 @@ class PeriodicAxis:
     periods: tuple[float, ...]
     origin: tuple[float, ...]
     jumps: dict[str, Any]
+    phases: tuple[tuple[int, int, float], ...] = ()
 
     def ends(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """The points (n, d) moved to the lower end along the axis, and their partners at the upper one."""
@@ -69,14 +74,47 @@ class PeriodicAxis:
         }
 
 
-def find_periodic_axes(
-    conditions: Sequence[Any], domain: Domain, coordinates: Sequence[str], unknowns: Sequence[str]
-) -> tuple[PeriodicAxis, ...]:
+def turned(seams: Sequence[PeriodicAxis], seam: PeriodicAxis, points: Tensor, unknowns: int) -> Tensor | None:
+    """R (n, u, u) with u(x + L e + s) = R u(x) at points (n, d) of the upper end of a seam; None where it is one.
+
+    A shift that goes beyond the end of another axis is turned back by the phase of that one.
+    """
+    if not any(one.phases for one in seams):
+        return None
+    # How often the point comes round each axis: once round this one, and back round those that the shift goes beyond.
+    rounds = {seam.axis: points.new_ones(len(points))}
+    rounds |= {axis: -count for axis, count in seam.wraps(points).items()}
+    turns = [(one.axis, real, imag, theta) for one in seams for real, imag, theta in one.phases]
+    found = torch.eye(unknowns).to(points).repeat(len(points), 1, 1)
+    for real, imag in {(real, imag) for _, real, imag, _ in turns}:
+        mine = [(axis, theta) for axis, first, _, theta in turns if first == real]
+        angle = sum(
+            (rounds[axis] * theta for axis, theta in mine if axis in rounds), points.new_zeros(len(points))
+        )
+        c, s = angle.cos(), angle.sin()
+        found[:, real, real] = found[:, imag, imag] = c
+        found[:, real, imag] = -s
+        found[:, imag, real] = s
+    return found
+
+
+def among_slots(rotation: Tensor, slots: Sequence[tuple[int, tuple[int, ...]]]) -> Tensor:
+    """R (n, s, s) among derivatives (u, α), from that among unknowns (n, u, u)."""
+    found = rotation.new_zeros(len(rotation), len(slots), len(slots))
+    for i, (u, alpha) in enumerate(slots):
+        for j, (v, beta) in enumerate(slots):
+            if alpha == beta:
+                found[:, i, j] = rotation[:, u, v]
+    return found
+
+
+def find_periodic_axes(conditions: Sequence[Any], domain: Domain, names: Names) -> tuple[PeriodicAxis, ...]:
     """The seams that the `Periodic` conditions state, one for each periodic axis.
 
     Raises:
         ProblemError: an axis is none, is periodic for some unknowns only, or has ends that do not fit on each other.
     """
+    coordinates = names.coordinates
     stated: dict[str, list[Periodic]] = {}
     for condition in conditions:
         if isinstance(condition, Periodic):
@@ -86,10 +124,7 @@ def find_periodic_axes(
         if axis not in spatial:
             message = f"Periodic('{axis}'): the space coordinates are {', '.join(spatial)}"
             raise ProblemError(message)
-    found = tuple(
-        _periodic_axis(axis, mine, tuple(stated), domain, coordinates, unknowns)
-        for axis, mine in stated.items()
-    )
+    found = tuple(_periodic_axis(axis, mine, tuple(stated), domain, names) for axis, mine in stated.items())
     _check_shifts(found, coordinates)
     for one in found:
         _check_ends(one, domain, coordinates)
@@ -101,9 +136,9 @@ def _periodic_axis(
     mine: Sequence[Periodic],
     all_axes: Sequence[str],
     domain: Domain,
-    coordinates: Sequence[str],
-    unknowns: Sequence[str],
+    names: Names,
 ) -> PeriodicAxis:
+    coordinates, unknowns = names.coordinates, names.unknowns
     _check_flat(axis, domain, coordinates)
     _check_unknowns(axis, mine, unknowns)
     shift = _shift(axis, mine, coordinates)
@@ -118,6 +153,7 @@ def _periodic_axis(
         tuple(float(wraps) * (b - a) for wraps, a, b in zip(periodic, start, stop, strict=True)),
         tuple(start),
         _jumps(axis, mine, unknowns),
+        _phases(axis, mine, names),
     )
 
 
@@ -166,6 +202,50 @@ def _jumps(axis: str, mine: Sequence[Periodic], unknowns: Sequence[str]) -> dict
     for condition in mine:
         jumps.update(dict.fromkeys([condition.unknown] if condition.unknown else unknowns, condition.jump))
     return jumps
+
+
+def _phases(axis: str, mine: Sequence[Periodic], names: Names) -> tuple[tuple[int, int, float], ...]:
+    """Parts of complex unknowns and the angles that they turn by."""
+    angles: dict[str, float] = {}
+    for condition in mine:
+        angle = _angle(axis, condition.phase, names)
+        named = [condition.unknown] if condition.unknown else names.unknowns
+        angles.update(dict.fromkeys(named, angle))
+    turning = [name for name, angle in angles.items() if angle]
+    _check_turning(axis, turning, names)
+    place = {name: i for i, name in enumerate(names.unknowns)}
+    pairs = [both for both in names.complex.values() if set(both) & set(turning)]
+    return tuple((place[real], place[imag], angles[real]) for real, imag in pairs)
+
+
+def _check_turning(axis: str, turning: Sequence[str], names: Names) -> None:
+    parts = [part for both in names.complex.values() for part in both]
+    real = [name for name in turning if name not in parts]
+    if real:
+        message = (
+            f"Periodic('{axis}') has a phase, and the unknown '{real[0]}' is real; write it as {real[0]}: Complex, an "
+            "argument of the equation, or say which unknown is meant"
+        )
+        raise ProblemError(message)
+    if turning and "t" in names.coordinates:
+        message = (
+            f"Periodic('{axis}') has a phase in an evolution; expected a steady problem or eigenvalues: for "
+            "u = exp(i k x) p with p periodic write the equation of p"
+        )
+        raise ProblemError(message)
+
+
+def _angle(axis: str, phase: Any, names: Names) -> float:
+    if not callable(phase):
+        return float(phase)
+    owner = f"the phase of Periodic('{axis}')"
+    names.check_arguments(phase, owner, set(names.constants))
+    wanted = signature(phase, owner, ())
+    found = phase(**{name: names.constants[name] for name in wanted if name in names.constants})
+    if not isinstance(found, (int, float)) or not math.isfinite(found):
+        message = f"{owner} returned {found!r}; expected a finite angle in radians"
+        raise ProblemError(message)
+    return float(found)
 
 
 def _check_shifts(found: Sequence[PeriodicAxis], coordinates: Sequence[str]) -> None:

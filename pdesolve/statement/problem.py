@@ -117,7 +117,7 @@ class Problem:
         for condition in self.conditions:
             self._check_condition(condition)
         # Before the data and the exact solution, so that a wrong axis is named before what follows from it.
-        self.seams = find_periodic_axes(self.conditions, domain, self.coordinates, self.unknowns)
+        self.seams = find_periodic_axes(self.conditions, domain, self.names)
         self._check_data(data)
         self.exact = self.names.per_unknown(exact, "exact")
         self.reference = self.names.per_unknown(reference, "reference")

@@ -14,6 +14,7 @@ from pdesolve.runs.ranks import Ranks
 from pdesolve.runs.wording import named
 from pdesolve.statement.calculus import Frame
 from pdesolve.statement.conditions import Integral, Observation
+from pdesolve.statement.periodic import among_slots, turned
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import ResidualOperator, Slot, compile_problem
 from pdesolve.trained.exact_values import ExactValues
@@ -260,6 +261,9 @@ def _periodic(problem, operator, sampling, seed, place) -> list[Group]:
         eye = torch.eye(n, dtype=x.dtype, device=x.device)
         name = f"Periodic in {problem.coordinates[seam.axis]}"
         table = torch.eye(len(slots), dtype=x.dtype, device=x.device).expand(2 * n, -1, -1)
+        rotation = turned(problem.seams, seam, stop, len(problem.unknowns))
+        if rotation is not None:
+            table = torch.cat([among_slots(rotation, slots).to(x), table[n:]])
         function = affine_function(table, constant)
         groups.append(Group(name, "periodic", x, slots, function, weights, torch.cat([eye, -eye], dim=1)))
     return groups

@@ -237,7 +237,7 @@ def bands(k, most=20):
     return np.linalg.eigvalsh(kinetic + 5 * (np.eye(len(g), k=1) + np.eye(len(g), k=-1)))
 
 
-LATTICE = np.repeat(np.sort(np.add.outer(bands(1.0), bands(0.5)).ravel())[:4], 2)
+LATTICE = np.sort(np.add.outer(bands(1.0), bands(0.5)).ravel())[:4]
 
 
 def problem_file(name):

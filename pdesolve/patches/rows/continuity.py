@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.errors import ProblemError
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks
 from pdesolve.patches.basis import basis_size, degrees
 from pdesolve.patches.points.faces import FacePoints, face_points
@@ -24,6 +25,7 @@ from pdesolve.patches.rows.weights import FLUX_WEIGHTS
 from pdesolve.patches.space import Space
 from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.calculus import MultiIndex
+from pdesolve.statement.periodic import turned
 from pdesolve.statement.problem import Problem
 
 FACES_AT_ONCE = 8  # times as many faces as patches in a batch: a face has a power of the points less
@@ -62,6 +64,7 @@ class ContinuityRows(FixedRows):
             (f.plus, y - f.shift.to(self.space.device)[:, None], -1.0),
         ):
             sides.append(self._traces(cells, points, f, orders, half, sign * weight, left))
+        sides[1] = self._turned(f, orders, sides[1])
         groups = (torch.from_numpy(f.minus), torch.from_numpy(f.plus))
         jumps = self._jumps_over_seam(f, orders)
         beside = self._singular(f, orders, left)
@@ -107,6 +110,38 @@ class ContinuityRows(FixedRows):
         for u in np.flatnonzero(orders):
             values[:, first[u]] = jumps[..., u]
         return values.view(b, -1).to(self.space.device)
+
+    def _turned(self, f: FacePoints, orders: np.ndarray, traces: Tensor) -> Tensor:
+        """Traces from below a seam (b, rows, u k), those of complex unknowns multiplied by its phase."""
+        problem = self.problem
+        seam = next((s for s in problem.seams if s.axis == f.axis), None)
+        wrapped = torch.nonzero(f.shift[:, f.axis] != 0)[:, 0]
+        if seam is None or not len(wrapped):
+            return traces
+        middle = f.y[wrapped].mean(1) @ self.space.patches.frame.rotation.T
+        whole = turned(problem.seams, seam, middle, len(problem.unknowns))
+        if whole is None:
+            return traces
+        among = list(self.states)
+        rotation = whole[:, among][:, :, among].to(traces)
+        blocks = traces.clone().unflatten(1, (int(orders.sum()), -1)).unflatten(3, (self.space.unknowns, -1))
+        rows = [np.flatnonzero(np.repeat(np.arange(len(orders)), orders) == u) for u in range(len(orders))]
+        own = blocks[wrapped]
+        part = torch.zeros_like(own)
+        for u, mine in enumerate(rows):
+            for v, its in enumerate(rows):
+                if not bool(rotation[:, u, v].any()):
+                    continue
+                if len(mine) != len(its):
+                    message = (
+                        "Periodic with a phase: the equation has derivatives of different orders of the real and the "
+                        "imaginary part; expected the same"
+                    )
+                    raise ProblemError(message)
+                # What row `mine` says of u it says of every v by the trace of v.
+                part[:, mine, :, v] = rotation[:, u, v, None, None, None] * own[:, its, :, v]
+        blocks[wrapped] = part
+        return blocks.flatten(3, 4).flatten(1, 2)
 
     def _traces(
         self,

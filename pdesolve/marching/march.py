@@ -207,8 +207,7 @@ class March:
             if isinstance(judge(numbers, target), Accept):
                 marked = marked | self._missed(slab, scale, target.tolerance)
                 numbers = replace(numbers, unresolved=int(marked.sum()))
-        along = directions(track.space, slab.stages, scale)
-        return Trial(numbers, slab, marked, along, cuts(track.space, slab.stages), tail, limit)
+        return Trial(numbers, slab, marked, scale, tail, limit)
 
     def _foresee(self, state: State, end: float, target: Tuning) -> None:
         """Cut patches that will not resolve what the last slab lets expect of the next one, before it is solved."""
@@ -405,13 +404,12 @@ def _share_again(state: State, tol: float, lasted: float) -> float:
 
 def _finer(space: Space, trial: Trial) -> tuple[Space, tuple[Tensor, Tensor]] | None:
     """Smaller patches where a trial marked them, and everywhere where it marked none; None: they are the smallest."""
-    marked = trial.marked
-    if marked is None:
-        marked = torch.ones(len(space), dtype=torch.bool)
-    along = trial.along
-    if along is None:
-        along = np.ones((len(space), space.d), dtype=bool)
-    return split(space, marked, along, trial.cuts)
+    if trial.slab is None or trial.scale is None:
+        everywhere = torch.ones(len(space), dtype=torch.bool)
+        return split(space, everywhere, np.ones((len(space), space.d), dtype=bool))
+    assert trial.marked is not None
+    stages = trial.slab.stages
+    return split(space, trial.marked, directions(space, stages, trial.scale), cuts(space, stages))
 
 
 def _stages(evolution: Evolution, linear: bool, tol: float) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +18,8 @@ from pdesolve.marching.semi_discrete import SemiDiscrete
 from pdesolve.marching.space import Space, moved
 from pdesolve.marching.step import Iteration, Slab, Stepper
 from pdesolve.marching.verify import MORE_DEGREES
+
+FUNCTIONS = ("start", "stages", "following")  # of a slab
 
 
 @dataclass(eq=False)
@@ -74,21 +75,17 @@ class Track:
 
     def change(self, space: Space, pairs: tuple[Tensor, Tensor]) -> None:
         """Go on with other patches."""
-        old = self.space
-        self.start = moved(old, space, pairs, self.start)
-        self.before = _carried(self.before, old, space, pairs)
-        self.tried = _carried(self.tried, old, space, pairs)
+        slabs = [slab for slab in (self.before, self.tried) if slab is not None]
+        parts = [self.start, *(getattr(slab, name) for slab in slabs for name in FUNCTIONS)]
+        # All functions at once: what a projection costs is the tables of the patches.
+        carried = iter(moved(self.space, space, pairs, torch.cat(parts)).split([len(part) for part in parts]))
+        self.start = next(carried)
+        self.before, self.tried = (
+            slab and replace(slab, space=space, **{name: next(carried) for name in FUNCTIONS})
+            for slab in (self.before, self.tried)
+        )
         # The factors belong to the old patches.
         self.stepper = Stepper(SemiDiscrete(space), self.stepper.method, self.stepper.interrupted)
-
-
-def _carried(slab: Slab | None, old: Space, space: Space, pairs: tuple[Tensor, Tensor]) -> Slab | None:
-    """A slab on other patches."""
-    if slab is None:
-        return None
-    names = ("start", "stages", "following")
-    carried: dict[str, Any] = {name: moved(old, space, pairs, getattr(slab, name)) for name in names}
-    return replace(slab, space=space, **carried)
 
 
 # Of the largest unknown: what is smaller and begins with nothing is zero but for rounding.
@@ -233,7 +230,6 @@ class Trial:
     numbers: Numbers
     slab: Slab | None
     marked: Tensor | None = None
-    along: np.ndarray | None = None
-    cuts: np.ndarray | None = None
+    scale: Tensor | None = None
     tail: Tensor | None = None
     limit: float = 0.0

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pdesolve.errors import UsageError
+from pdesolve.runs.deadline import check_deadline
 
 # Roots are looked for between samples along a line, changes between the lines of a slice: what is thinner than a
 # 64th of a line is found by a local minimum of its level, what is narrower than a 48th of a slice is not.
@@ -147,6 +148,7 @@ def bisect(predicate: Callable[[Tensor], Tensor], a: Tensor, b: Tensor, steps: i
         return a
     at_a = predicate(a)
     for _ in range(steps):
+        check_deadline()  # a predicate may itself bisect, in each of many cells
         middle = (a + b) / 2
         same = predicate(middle) == at_a
         a = torch.where(same, middle, a)

@@ -19,6 +19,7 @@ from pdesolve.least_squares.sparse.hands import factored_by
 from pdesolve.methods import METHODS, Method
 from pdesolve.runs.answer import Answer
 from pdesolve.runs.cluster import connected
+from pdesolve.runs.deadline import check_deadline
 from pdesolve.runs.goal import Goal
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.random_numbers import drawing_from
@@ -119,7 +120,11 @@ def solve(
     run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, configured, goal)
     LOG.info("%s: method %s to %g", problem.name, method, tol)
     with drawing_from(seed, run.device), _factored_on(client, monitor):
-        require_sound(problem, tol)
+        with monitor.enforce(ready=lambda: False):
+            try:
+                require_sound(problem, tol)
+            finally:
+                check_deadline()  # checks take every error for one of the problem
         if method == "gmnm":
             problem = with_borders(problem)
         answer: Answer = chosen.run(problem, run)

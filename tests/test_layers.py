@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "pdesolve"
 # From the ground up. A room imports from those before it; rooms of one line do not know each other.
 ROOMS = [
     "errors",
-    "runs quadrature nn",
+    "runs nn",
+    "quadrature",
     "geometry approximators least_squares training references",
     "statement",
     "patches checks mechanics",

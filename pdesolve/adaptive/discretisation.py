@@ -60,8 +60,9 @@ class Discretisation:
         rotation = None
         if self.problem.seams:
             rotation = torch.eye(d, dtype=torch.float64)
-        self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem), rotation)
-        self.statement = Statement.of(self.problem, self.frame.rotation)
+        with self.monitor.enforce(ready=lambda: False):
+            self.frame = Frame.of(self.problem.domain, subdomains_of(self.problem), rotation)
+            self.statement = Statement.of(self.problem, self.frame.rotation)
         self.first_order = self.settings.get("degree", self.tuning.first_degree[d - 1])
         highest = self.settings.get("max_degree", self.tuning.highest_degree[d - 1])
         self.highest_order = max(self.first_order, highest)

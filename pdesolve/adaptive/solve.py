@@ -84,7 +84,8 @@ def solve_adaptively(
     goal = min(max(tol, FINEST_TOLERANCE), tuning.loosest_tolerance)
     space = Discretisation(problem, goal, monitor or Monitor(), device, settings, near=near, tuning=tuning)
     if corners:
-        space.corners = corner_functions(space.statement, space.frame)
+        with space.monitor.enforce(ready=lambda: False):
+            space.corners = corner_functions(space.statement, space.frame)
     return run(Forward(space))
 
 

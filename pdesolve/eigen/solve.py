@@ -67,7 +67,8 @@ def solve_eigenvalues(
     tol = min(max(tol, FINEST_TOLERANCE), TUNING.loosest_tolerance)
     try:
         space = Discretisation(problem, tol, monitor or Monitor(), device, settings)
-        space.corners = corner_functions(space.statement, space.frame)
+        with space.monitor.enforce(ready=lambda: False):
+            space.corners = corner_functions(space.statement, space.frame)
         return EigenSolver(space).run()
     finally:
         torch.set_num_threads(threads)

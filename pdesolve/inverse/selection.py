@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pdesolve.inverse.observations import Observations
 from pdesolve.inverse.unknown_parameters import UnknownParameters
+from pdesolve.runs.deadline import check_deadline
 
 PRUDENCE = 1.4  # of degrees of freedom in generalised cross-validation
 WEIGHTS = 10.0 ** np.arange(-10, 4.1, 0.25)  # of roughness, relative to the data
@@ -80,6 +81,7 @@ def _cross_validated(
     unit = [float(normal.trace() / rows.square().sum().clamp_min(1e-300)) for rows, _ in parts]
 
     def score(trial: Tensor) -> float:
+        check_deadline()
         H = normal.clone()
         g = rhs.clone()
         for a, (rows, values) in zip(trial, parts, strict=True):

@@ -20,6 +20,7 @@ from pdesolve.patches.partition import MAX_LEVEL
 from pdesolve.patches.points.boundary import boundary_points
 from pdesolve.patches.points.interior import Points
 from pdesolve.patches.space import ROWS_PER_FUNCTION, Space
+from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.residual import ResidualOperator
 
 # Points by dimension: a bell curve of width 1e-5 of an interval is above 1e-3 of its height on 5e-5 of it, which is
@@ -61,6 +62,7 @@ def halve_where_data_hide(
     for level in range(MAX_LEVEL):
         axes = np.zeros((len(patches), patches.dimension), dtype=bool)
         for term, data in terms:
+            check_deadline()
             space = Space(patches, q, np.zeros((term.operator.components, patches.dimension), dtype=int))
             axes |= _hidden(space, term, data, level, tol)
         if not axes.any():

@@ -1,11 +1,12 @@
 """Limits of time are heard in the middle of a step, and what was reached before is kept."""
 
 import time
+from itertools import count
 
 import pytest
 import torch
 
-from pdesolve import Dirichlet, Initial, Interval, Problem, Rectangle, TimeInterval, laplace, solve
+from pdesolve import Ball, Box, Dirichlet, Initial, Interval, Problem, Rectangle, TimeInterval, laplace, solve
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.cli.interrupt import StoppableMonitor
 from pdesolve.errors import OutOfTimeError, SolveError
@@ -13,6 +14,7 @@ from pdesolve.least_squares.sparse.condensed_cholesky import CondensedCholesky
 from pdesolve.least_squares.sparse.row_blocks import Columns, RowBlocks
 from pdesolve.marching.march import march
 from pdesolve.patches.space import Space
+from pdesolve.quadrature import bisect
 from pdesolve.runs.deadline import check_deadline, enforced
 from pdesolve.runs.monitor import Monitor
 
@@ -102,3 +104,17 @@ def test_who_asks_to_stop_gets_no_grace():
         pytest.raises(OutOfTimeError, match=r"limit of .* passed"),
     ):
         check_deadline()
+
+
+def test_a_root_in_a_cut_cell_is_looked_for_until_the_time_is_over():
+    with enforced(lambda: "time is up"), pytest.raises(OutOfTimeError):
+        bisect(lambda x: x > 0.3, torch.zeros(1), torch.ones(1))
+
+
+def test_time_that_ends_within_the_checks_is_no_mistake_of_the_problem():
+    """The rule of a cut face asks for the time; checks take errors for those of the problem, but not this one."""
+    cube = Box((-1, -1, -1), (1, 1, 1)) - Ball((1, 1, 1), 0.6)
+    problem = Problem(cube, lambda u: -laplace(u) - 1, [Dirichlet(0, on=cube.boundary)])
+    seconds = count(0, 10)
+    with pytest.raises(OutOfTimeError):
+        solve(problem, tol=1e-3, monitor=Monitor(1.0, clock=lambda: float(next(seconds))))

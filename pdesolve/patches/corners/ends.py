@@ -13,6 +13,7 @@ from torch import Tensor
 from pdesolve.geometry.piece import Piece
 from pdesolve.patches.compiled import GridTerm
 from pdesolve.patches.frame import Frame
+from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.residual import ResidualOperator
 
 SAME_PLACE = 1e-8  # of the size of the domain, within which ends of boundaries meet
@@ -54,6 +55,7 @@ def ends_of(term: GridTerm, pieces: Sequence[Piece], step: float) -> list[End]:
     """Both ends of every smooth part of pieces on which a condition holds."""
     found = []
     for piece in pieces:
+        check_deadline()
         if len(piece.intervals) == 1 and bool(piece.surface.periodic[0]):
             continue  # a closed curve has no ends
         for interval in piece.intervals:

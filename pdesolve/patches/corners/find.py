@@ -42,6 +42,7 @@ from pdesolve.patches.corners.wedge import (
     source_asks_for_logarithm,
 )
 from pdesolve.patches.frame import Frame
+from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.subdomains import interface_pieces
 
 # Up to which exponents functions are taken. What is left, r^5 and more, is as good as smooth for patches.
@@ -77,6 +78,7 @@ def _at_place(
     statement: Statement, frame: Frame, group: list[End], sides: list[End], size: float
 ) -> Singular | None:
     """The singular functions of a place where ends of `sides` of the domain, or of interfaces, meet."""
+    check_deadline()
     outer = [end for end in group if end in sides]
     scalar = _is_scalar(statement)
     # Where parts of the boundary meet interfaces, functions are unknown.

@@ -11,6 +11,7 @@ from pdesolve.patches.points.curves import on_curve
 from pdesolve.patches.points.interior import Points
 from pdesolve.patches.points.owners import batched, ends_of, owners
 from pdesolve.patches.points.surfaces import between_grid_planes, on_plane, on_surface
+from pdesolve.runs.deadline import check_deadline
 
 __all__ = ["boundary_points", "owners"]
 INWARDS = (
@@ -35,6 +36,7 @@ def boundary_points(patches: Patches, place: Place, q: np.ndarray, batch: int) -
         return _point_batches(patches, place, q)
     parts = []
     for piece in pieces:
+        check_deadline()
         plane = frame.plane(piece)
         if domain.dimension == 1:
             parts.append(ends_of(patches, piece))

@@ -10,6 +10,7 @@ from pdesolve.errors import SolveError
 from pdesolve.geometry.place import Piece
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.points.interior import Points
+from pdesolve.runs.deadline import check_deadline
 from pdesolve.runs.wording import named
 
 NUDGE = 1e-8  # of the domain: step inwards that decides which of two cells a boundary point belongs to
@@ -50,6 +51,7 @@ def owners(patches: Patches, x: Tensor, normals: Tensor) -> Tensor:
         lost = torch.nonzero(found < 0)[:, 0]
         if not len(lost):
             break
+        check_deadline()
         y = (x[lost] - depth * size * normals[lost]) @ frame.rotation
         y = y.clamp(torch.from_numpy(frame.lower), torch.from_numpy(frame.upper))
         found[lost] = torch.from_numpy(patches.partition.locate(y.numpy(), frame.part_of(y)))

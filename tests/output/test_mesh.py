@@ -162,7 +162,7 @@ def test_corners_and_trim_points_are_vertices():
 @pytest.mark.parametrize("name", SOLID)
 def test_tetrahedra_are_conforming_and_oriented_with_all_outer_vertices_on_the_boundary(name):
     domain = SOLID[name]
-    mesh = output_mesh(domain, 2000)
+    mesh = output_mesh(domain, 700)
     _, count = facets(mesh)
     assert (mesh.measures > 0).all()
     assert count.max() == 2
@@ -173,7 +173,7 @@ def test_tetrahedra_are_conforming_and_oriented_with_all_outer_vertices_on_the_b
 @pytest.mark.parametrize("name", SOLID)
 def test_the_volume_of_a_solid_mesh_is_right_to_second_order(name):
     domain = SOLID[name]
-    wrong = [abs(output_mesh(domain, n).measures.sum() - domain.measure) for n in (1000, 8000)]
+    wrong = [abs(output_mesh(domain, n).measures.sum() - domain.measure) for n in (500, 4000)]
     assert wrong[1] <= wrong[0] / 3 + 1e-4 * domain.measure  # 8 times the points: half the step
 
 

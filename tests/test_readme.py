@@ -48,6 +48,7 @@ def rows(text: str, first: str) -> list[list[str]]:
 
 RULES = blocks(PAGES["notation"], "python")
 RECIPES = blocks(PAGES["how-to"], "python")
+OTHERS = ["eigenvalues", "layers", "surrogates", "sweeps"]
 SHELL = [
     (name, [line for line in "\n".join(blocks(text, "sh")).splitlines() if line.strip()])
     for name, text in [("README", TEXT.partition("\n## ")[2]), *PAGES.items()]
@@ -106,6 +107,22 @@ def test_every_recipe_runs_and_what_it_states_is_right(number):
     exec(compile(RECIPES[number], "how-to.md", "exec"), names)
     if "problem" in names:
         assert check(names["problem"]).ok
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("page", OTHERS)
+def test_every_block_of_the_other_pages_runs(page):
+    names = {}
+    for block in blocks(PAGES[page], "python"):
+        exec(compile(block, f"{page}.md", "exec"), names)
+    problems = [value for value in names.values() if isinstance(value, Problem)]
+    assert all(check(problem).ok for problem in problems)
+
+
+def test_every_page_with_python_is_run():
+    apart = {"notation", "how-to", "index", "python", "comparing"}  # each with a test of its own
+    assert apart | set(OTHERS) == {name for name, text in PAGES.items() if blocks(text, "python")}
 
 
 @pytest.mark.slow
@@ -192,6 +209,7 @@ def test_a_comparison_in_python_leaves_its_report():
 @pytest.mark.parametrize("lines", [lines for _, lines in SHELL], ids=[name for name, _ in SHELL])
 def test_every_command_ends_as_it_should(capsys, lines):
     Path("my_module.py").write_text(blocks(PAGES["comparing"], "python")[0])
+    drawn = False
     for line in lines:
         line = re.sub(r"--budget \d+s", "--budget 1s", line)
         quick = re.sub(r"iterations=\d+", "iterations=3", re.sub(r"--time-limit \d+", "--time-limit 2", line))
@@ -202,6 +220,9 @@ def test_every_command_ends_as_it_should(capsys, lines):
             assert named[1] in EXTRAS or (ROOT / named[2]).is_file(), line
             continue
         assert command == "pdesolve"
+        if arguments[0] == "solve" and drawn:  # one picture of a page is enough
+            arguments.append("--no-picture")
+        drawn |= arguments[0] == "solve"
         code = main(arguments)
         captured = capsys.readouterr()
         assert code == (NOT_VERIFIED if "pinn" in arguments else 0), line + captured.err

@@ -23,6 +23,9 @@ RECORD = ROOT / "benchmarks" / "records" / "gallery.json"
 SHEET = ROOT / "docs" / "gallery.png"
 TOLERANCES = {2: 1e-6, 3: 1e-4}
 HEADER = ("problem", "dimension", "tolerance", "relative L2 error", "estimate", "unknowns", "seconds", "met")
+POINTS = {2: 4000, 3: 12_000}  # of the mesh that is drawn
+# Per inch; each dot is the mean of FINENESS² finer ones.
+DOTS, FINENESS, COLOURS = 110, 2, 128
 Row = Mapping[str, Any]
 
 
@@ -75,9 +78,8 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def draw_sheet(files: Iterable[Path], target: Path) -> None:
-    """One picture of all domains, each coloured by its solution."""
+    """One picture of all domains, each coloured by its solution; solids are shaded."""
     import matplotlib.pyplot as plt
-    import numpy as np
     from PIL import Image
 
     from pdesolve import load_problem
@@ -85,56 +87,51 @@ def draw_sheet(files: Iterable[Path], target: Path) -> None:
 
     files = list(files)
     columns = 6
-    figure = plt.figure(figsize=(2 * columns, 2.1 * -(-len(files) // columns)), layout="constrained")
+    rows = -(-len(files) // columns)
+    figure = plt.figure(figsize=(2 * columns, 2.1 * rows), layout="constrained")
     for k, path in enumerate(files, start=1):
         problem = load_problem(path)
-        mesh = output_mesh(problem.domain, 4000)
+        mesh = output_mesh(problem.domain, POINTS[problem.domain.dimension])
         values = problem.values(problem.exact, _tensor(mesh.points))[:, 0].numpy()
-        cells, points = _triangles(mesh)
-        solid = points.shape[1] == 3
         axes = figure.add_subplot(
-            -(-len(files) // columns), columns, k, **({"projection": "3d"} if solid else {})
+            rows, columns, k, **({"projection": "3d"} if mesh.points.shape[1] == 3 else {})
         )
-        colour = values[cells].mean(axis=1)
-        if solid:
-            drawn = axes.plot_trisurf(
-                *points.T, triangles=cells, linewidth=0, cmap="viridis", antialiased=False
-            )
-            drawn.set_array(np.asarray(colour))
-            drawn.autoscale()
-            axes.set_box_aspect(np.ptp(points, axis=0), zoom=1.15)
-            axes.view_init(elev=35, azim=-50)
-        else:
-            axes.tripcolor(*points.T, cells, values, shading="gouraud", cmap="viridis")
-            axes.set_aspect("equal")
+        _draw(axes, mesh, values)
         axes.set_axis_off()
         axes.set_title(path.stem.replace("_", " "), fontsize=8)
     target.parent.mkdir(exist_ok=True)
-    figure.savefig(target, dpi=80)
+    figure.savefig(target, dpi=FINENESS * DOTS)
     plt.close(figure)
-    with Image.open(target) as picture:  # few colours: a small file
-        small = picture.convert("RGB").quantize(64)
-    small.save(target, optimize=True)
+    with Image.open(
+        target
+    ) as picture:  # edges are smooth as they are means of finer ones; few colours: a small file
+        size = tuple(side // FINENESS for side in picture.size)
+        small = picture.convert("RGB").resize(size, Image.Resampling.BOX)
+    small.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
+
+
+def _draw(axes: Any, mesh: Any, values: Any) -> None:
+    """A domain in the colours of values (n,) at the points of its mesh."""
+    import numpy as np
+
+    from pdesolve.output.views import draw_skin
+
+    if mesh.points.shape[1] == 2:
+        cells = mesh.cells
+        if mesh.cell_type == "quad":
+            cells = np.concatenate([cells[:, [0, 1, 2]], cells[:, [0, 2, 3]]])
+        axes.tripcolor(*mesh.points.T, cells, values, shading="gouraud", cmap="viridis")
+        axes.set_aspect("equal")
+        return
+    draw_skin(axes, mesh, mesh.points, values)
+    axes.set_box_aspect(np.ptp(mesh.points, axis=0), zoom=1.15)
+    axes.view_init(elev=35, azim=-50)
 
 
 def _tensor(points):
     import torch
 
     return torch.as_tensor(points)
-
-
-def _triangles(mesh):
-    """Triangles of a plane mesh, or of the surface of a solid one."""
-    import numpy as np
-
-    cells = mesh.cells
-    if mesh.cell_type == "quad":
-        cells = np.concatenate([cells[:, [0, 1, 2]], cells[:, [0, 2, 3]]])
-    if mesh.cell_type == "tetra":
-        every = cells[:, [[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]]].reshape(-1, 3)
-        _, first, count = np.unique(np.sort(every, axis=1), axis=0, return_index=True, return_counts=True)
-        cells = every[first[count == 1]]
-    return cells, mesh.points
 
 
 def main() -> int:

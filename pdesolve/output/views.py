@@ -166,16 +166,30 @@ def _require_solid(solution: Solution) -> None:
 
 
 def _surface(axes: Any, mesh: OutputMesh, points: Values, values: Values) -> None:
-    """The skin of a solid mesh at given points, coloured by values (n,)."""
-    import matplotlib
+    """The skin of a solid mesh at given points, coloured by values (n,), with its axes and colours."""
     from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    draw_skin(axes, mesh, points, values)
+    # Labels of axes lie outside the box, so that it must leave room for them.
+    axes.set_box_aspect(np.ptp(points, axis=0), zoom=0.82)
+    for name, axis in zip(mesh.names, (axes.xaxis, axes.yaxis, axes.zaxis), strict=True):
+        axis.set_label_text(f"${name}$")
+    axes.locator_params(nbins=3)
+    axes.tick_params(pad=1, labelsize=8)
+    norm = Normalize(*panels.value_limits(values))
+    axes.figure.colorbar(ScalarMappable(norm, "viridis"), ax=axes, fraction=0.03, pad=0.14, shrink=0.7)
+
+
+def draw_skin(axes: Any, mesh: OutputMesh, points: Values, values: Values) -> None:
+    """The shaded skin of a solid mesh at given points, coloured by values (n,), alone."""
+    import matplotlib
     from matplotlib.colors import Normalize
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
     faces = skin(mesh)
     corners = points[faces]
-    low, high = panels.value_limits(values)
-    norm = Normalize(low, high)
+    norm = Normalize(*panels.value_limits(values))
     colours = np.array(matplotlib.colormaps["viridis"](norm(np.nanmean(values[faces], axis=1))))
     colours[:, :3] *= _shades(corners)[:, None]
     # Edges in the colour of the face: white hairlines would show between faces otherwise.
@@ -186,13 +200,7 @@ def _surface(axes: Any, mesh: OutputMesh, points: Values, values: Values) -> Non
     axes.set_xlim(lower[0], upper[0])
     axes.set_ylim(lower[1], upper[1])
     axes.set_zlim(lower[2], upper[2])
-    # Labels of axes lie outside the box, so that it must leave room for them.
-    axes.set_box_aspect(upper - lower, zoom=0.82)
-    for name, axis in zip(mesh.names, (axes.xaxis, axes.yaxis, axes.zaxis), strict=True):
-        axis.set_label_text(f"${name}$")
-    axes.locator_params(nbins=3)
-    axes.tick_params(pad=1, labelsize=8)
-    axes.figure.colorbar(ScalarMappable(norm, "viridis"), ax=axes, fraction=0.03, pad=0.14, shrink=0.7)
+    axes.set_box_aspect(upper - lower)
 
 
 def _shades(corners: Values) -> Values:

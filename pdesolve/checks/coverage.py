@@ -118,7 +118,7 @@ def _check_each_unknown(
     for unknown in problem.unknowns:
         if is_mentioned(problem, unknown):
             _cover(problem, unknown, samples, pieces, orders, findings)
-        elif orders[unknown] != (0, 0):
+        elif orders[unknown] != (0, 0) and not _held_by_others(problem, samples, orders, unknown):
             findings.warn(
                 f"{unknown} has no condition, though the equation contains its derivatives; "
                 f"add one, if only at a point: Dirichlet(0, on=Point(…), unknown='{unknown}')"
@@ -163,12 +163,7 @@ def _count_on_a_line(
     """On a line without time, conditions may stand at either end: whether there are enough, or it was said."""
     if "t" in problem.coordinates or problem.periodic_axes:
         return False
-    # A condition holds at one end, or at both.
-    given = len(problem.integrals) + sum(
-        s.operator.components * min(len(s.points), 2) for s in samples if s.term.kind != "equation"
-    )
-    regular = sum(_is_regular(problem, samples[0], piece) for piece in problem.domain.pieces)
-    needed = sum(order for order, _ in orders.values()) - regular
+    given, needed = _counts_on_a_line(problem, samples, orders)
     if given >= needed:
         return len(orders) == 1
     if certain:
@@ -177,6 +172,28 @@ def _count_on_a_line(
             "on a line has many solutions with fewer than as many; add one at an end, e.g. Neumann(0, on=…)"
         )
     return certain
+
+
+def _counts_on_a_line(problem: Problem, samples: Sequence[Sample], orders: Orders) -> tuple[int, int]:
+    """How many conditions there are at the ends of a line, and how many there must be."""
+    # A condition holds at one end, or at both.
+    given = len(problem.integrals) + sum(
+        s.operator.components * min(len(s.points), 2) for s in samples if s.term.kind != "equation"
+    )
+    regular = sum(_is_regular(problem, samples[0], piece) for piece in problem.domain.pieces)
+    return given, sum(order for order, _ in orders.values()) - regular
+
+
+def _held_by_others(problem: Problem, samples: Sequence[Sample], orders: Orders, unknown: str) -> bool:
+    """Whether on a line the conditions on others make up for those of an unknown, as for a multiplier."""
+    if problem.domain.space_dimension != 1 or "t" in problem.coordinates or problem.periodic_axes:
+        return False
+    given, needed = _counts_on_a_line(problem, samples, orders)
+    equation = samples[0]
+    enters = (_sensitivities(equation, equation.points) != 0).any(0)  # (m, s)
+    mine = torch.tensor([problem.unknowns[u] == unknown for u, _ in equation.operator.slots])
+    shared = enters[:, mine].any(1) & enters[:, ~mine].any(1)
+    return given == needed and bool(shared.any())
 
 
 def _all_of_second_order(problem: Problem, equation: Sample, orders: Orders) -> bool:

@@ -34,6 +34,11 @@ ROUGHLY = 1e-3  # of the tolerance, to which Newton solves
 WITHIN = 1e-9  # of a step, within which a fold, or an end of the range, is found
 HIGHEST_ORDER = {1: 22, 2: 20, 3: 16}  # degrees beyond which patches are halved instead
 MOST_REFINEMENTS = 8  # of one point: each lowers the residual to a half at least, or is the last
+# Of the largest so far, by which a smaller one is measured: a solution that goes through zero, as where a buckled state
+# meets the straight one, would be approached in ever smaller steps.
+LEAST_SIZE = 0.1
+# Of the size that the branch is measured by: an unknown that is smaller vanishes, and has no relative error.
+VANISHING = 1e-6
 MOST_SHARED = 0.75  # part of the error that two solutions share, above which their difference says nothing
 # The difference of one number, unlike that of a norm, may be small by chance: of the fold of Bratu's problem on a
 # square, asked for to 1e-4, it was a quarter of the error.
@@ -249,11 +254,13 @@ class _Walk:
         """Walk until the end; say which it was."""
         curve, place = self._keep(curve, place)
         length = FIRST_LENGTH
+        largest = 0.0
         while len(self.found) < points:
             if monitor.out_of_time():
                 return str(monitor.why_over())
             # Measured anew at each point, since the solution may grow by orders along the branch.
-            curve, place = curve.sized(place)
+            largest = max(largest, curve.norm(place.c))
+            curve, place = curve.sized(place, LEAST_SIZE * largest)
             after, length = _next(curve, place, length)
             if after is None:
                 return (
@@ -366,8 +373,8 @@ def _errors(finer: Curve, sigma: float, start: Place, better: Place) -> tuple[tu
     factor = 1 / (1 - sigma**0.5)
     difference = space.norms(better.c - start.c)
     size = space.norms(better.c)
-    # An unknown that vanishes is measured by the largest one.
-    size = torch.where(size > 0, size, size.max().clamp_min(1e-300))
+    # An unknown that vanishes is measured by the largest one, and all by the branch where all do.
+    size = torch.where(size > 0, size, size.max()).clamp_min(VANISHING * finer.size)
     value_error = OF_ONE_NUMBER * factor * abs(better.value - start.value)
     return tuple((factor * difference / size).tolist()), value_error
 

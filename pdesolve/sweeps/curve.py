@@ -61,9 +61,9 @@ class Curve:
     size: float = 1.0
     goal: float = FINEST
 
-    def sized(self, place: Place) -> tuple[Curve, Place]:
+    def sized(self, place: Place, least: float = 0.0) -> tuple[Curve, Place]:
         """The curve measured by the size of a place of it, and the place with its tangent of length one there."""
-        curve = replace(self, size=self.norm(place.c) or 1.0)
+        curve = replace(self, size=max(self.norm(place.c), least) or 1.0)
         length = curve._length(place.direction, place.speed)
         return curve, replace(place, direction=place.direction / length, speed=place.speed / length)
 

@@ -103,6 +103,8 @@ def _check_place(place: Any, owner: str) -> None:
         f"{owner} received on={place!r}; expected a place: square.boundary, square.left, "
         "square.boundary.where(lambda x, y: x < 0) or Point((0, 0))"
     )
+    if hasattr(place, "boundary"):
+        message += ". This is a domain; the sides of square - disk are square.left, …, and disk.boundary"
     raise ProblemError(message)
 
 
@@ -136,7 +138,10 @@ class Dirichlet(Prescribed):
 
 @dataclass(frozen=True)
 class Neumann(Prescribed):
-    """∂u/∂n = value on a place (n: outward unit normal)."""
+    """∂u/∂n = value on a place (n: outward unit normal).
+
+    What flows in through the wall of -div(k * grad(u)) is k ∂u/∂n: of a flux q the value is q / k.
+    """
 
     value: Value
     on: Any
@@ -159,7 +164,10 @@ class Neumann(Prescribed):
 
 @dataclass(frozen=True)
 class Robin(Prescribed):
-    """∂u/∂n + a u = value on a place."""
+    """∂u/∂n + a u = value on a place.
+
+    A wall of conductivity k in air of temperature T, k ∂u/∂n = h (T - u), has a = h / k and the value h / k * T.
+    """
 
     a: Value
     value: Value

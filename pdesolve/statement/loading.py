@@ -221,7 +221,7 @@ def _suggestion(error: BaseException) -> str:
     if expected := _expected_arguments(error):
         return f"; it is {expected}"
     if wrong and isinstance(error, TypeError):
-        return f"; it takes {', '.join(name for name in known if name != 'self')}"
+        return f"; it takes {', '.join(name for name in known if name != 'self')}{_meaning(error)}"
     if re.search(r"'\w+' object is not callable", str(error)):
         return "; it is no function: leave out the parentheses after it"
     if isinstance(error, ModuleNotFoundError):
@@ -258,6 +258,14 @@ def _unknown_argument(error: TypeError) -> tuple[str, Iterable[str]]:
     if found is None or found[1] not in pdesolve.__all__:
         return "", ()
     return found[2], inspect.signature(getattr(pdesolve, found[1])).parameters
+
+
+def _meaning(error: TypeError) -> str:
+    """What something of this package states, where it was given an argument that it does not have."""
+    found = re.search(r"(\w+)\.__init__\(\)", str(error))
+    if found is None:
+        return ""
+    return f": {inspect.getdoc(getattr(pdesolve, found[1])).splitlines()[0].rstrip('.')}"  # type: ignore[union-attr]
 
 
 def _expected_arguments(error: BaseException) -> str:

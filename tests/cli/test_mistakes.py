@@ -59,6 +59,8 @@ PROBLEMS = {
     "boundary called": "Problem(square, lambda u: laplace(u), [Dirichlet(0, on=square.boundary())])",
     "no place": "Problem(square, lambda u: laplace(u), [Dirichlet(0)])",
     "where=": "Problem(square, lambda u: laplace(u), [Dirichlet(0, where=square.boundary)])",
+    "side of a difference": "Problem(part, lambda u: laplace(u), [Dirichlet(0, on=part.left)])",
+    "conductivity of a wall": "Problem(square, lambda u: laplace(u), [Neumann(1, on=square.left, k=2.0)])",
     "condition alone": "Problem(square, lambda u: laplace(u), zero)",
     "value by if": "Problem(square, lambda u: laplace(u), [Dirichlet(lambda x: max(x, 0.5), on=square.boundary)])",
     "value of a stranger": "Problem(square, lambda u: laplace(u), [Dirichlet(lambda s: s, on=square.boundary)])",

@@ -68,7 +68,7 @@ kuramoto_sivashinsky_1d 1e-8 180
 sine_gordon_1d 1e-9 30
 fisher_kpp_1d 1e-9 30
 schroedinger_soliton_1d 1e-9 30
-schroedinger_1d 1e-9 30
+schroedinger_1d 1e-8 30
 heat_2d 1e-9 20
 klein_gordon_2d 1e-7 60
 flow_mixing_2d 1e-6 120

@@ -18,6 +18,7 @@ from pdesolve.marching.saved import (
     stepper_state,
     tensor_of,
 )
+from pdesolve.marching.shared import Shared
 from pdesolve.marching.state import State, Track
 from pdesolve.marching.verify import MORE_DEGREES
 
@@ -50,6 +51,7 @@ def checkpoint_of(state: State, restarts: int, lasting: float) -> dict[str, Any]
         "scale": state.scale,
         "expected": state.expected,
         "squares": tensor_of(state.squares),
+        "shared": (state.shared.square, state.shared.integral),
         **tracks,
         **{name: getattr(state, name) for name in NUMBERS},
     }
@@ -71,6 +73,7 @@ def resumed(saved: Mapping[str, Any], evolution: Evolution, interrupted: Callabl
         scale=saved["scale"],
         expected=saved.get("expected"),
         squares=saved["squares"].numpy().copy(),
+        shared=Shared(*saved.get("shared", ())),
         slabs=slabs_from(saved["solved"], evolution),
         verifying=slabs_from(saved["verifying"], evolution),
         **{name: saved[name] for name in NUMBERS},

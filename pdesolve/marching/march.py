@@ -29,6 +29,7 @@ from pdesolve.marching.functionals import is_linear
 from pdesolve.marching.interfaces import change_in_time
 from pdesolve.marching.kept import METHOD, checkpoint_of, resumed
 from pdesolve.marching.refinement import coarsened, cuts, directions, split, tails, worst
+from pdesolve.marching.shared import ratio_of
 from pdesolve.marching.space import Space
 from pdesolve.marching.state import State, Track, Trial, Tries
 from pdesolve.marching.step import ROUGHLY, Slab
@@ -90,7 +91,6 @@ class March:
         self.interval = self.problem.domain.time
         self.linear = self.evolution.statement.linear and is_linear(self.evolution)
         self.q = self.settings.get("degree") or _chosen(DEGREES[self.evolution.dimension], self.tol)
-        self.stages = _stages(self.evolution, self.linear, self.tol)
         slabs = 8
         if self.linear:
             slabs = 1
@@ -103,13 +103,15 @@ class March:
         state = self._resumed() or self._beginning(FIRST_SHARE)
         while True:
             why = self._until_late(state)
-            error = state.error
-            met = why is None and error <= self.tol
-            if met or why is not None or self.restarts == RESTARTS or not math.isfinite(error):
+            ended = state.time >= self.interval.t1
+            met = why is None and ended and state.error <= self.tol
+            if met or why is not None or self.restarts == RESTARTS or not math.isfinite(state.error):
                 return self._result(state, why, met)
             self.restarts += 1
-            lasted = state.lasting(self.interval.length)
-            share = _share_again(state, self.tol, lasted / self.lasting)
+            error, lasted = state.error, state.lasting(self.interval.length)
+            if not ended:
+                error, lasted = state.foretold(self.interval), self.lasting
+            share = _share_again(state, error, self.tol, lasted / self.lasting)
             self.lasting = lasted
             state = self._beginning(share, state.scale)
 
@@ -134,20 +136,20 @@ class March:
     # ---------------------------------------------------------------- the loop
 
     def _march(self, state: State) -> str | None:
-        """Slab after slab; returns why it stopped before the end."""
+        """Slab after slab; returns why it stopped before the end, where it is not to begin again."""
         tries = Tries()
         target = self._tuning(state)
-        while state.time < self.interval.t1:
+        while self._goes_on(state):
             trial = self._attempt(state, tries, target)
             if self.monitor.out_of_time():
-                return self._why_out_of_time()
+                return _why_out_of_time(self.monitor)
             verdict = judge(trial.numbers, target)
             if isinstance(verdict, Accept) and not self._verified(state, trial, target):
                 verdict = Retry(0.5 * trial.numbers.length, rough=state.rough)
                 # For the slab at hand only: after it the tolerance is the share again.
                 target = replace(target, tolerance=TIGHTENED * target.tolerance)
             if self.monitor.out_of_time():
-                return self._why_out_of_time()
+                return _why_out_of_time(self.monitor)
             if isinstance(verdict, Stop):
                 return verdict.why
             if isinstance(verdict, Retry):
@@ -162,6 +164,11 @@ class March:
             target = self._tuning(state)
         return None
 
+    def _goes_on(self, state: State) -> bool:
+        """Whether the end is not reached, and there is no reason to begin again before."""
+        again = self.restarts < RESTARTS and state.doomed(self.interval, self.tol)
+        return state.time < self.interval.t1 and not again
+
     def _attempt(self, state: State, tries: Tries, target: Tuning) -> Trial:
         """Try a slab; what is known of it afterwards are numbers."""
         end = self._end(state)
@@ -173,7 +180,7 @@ class March:
         track = state.coarse
         known = Numbers(
             length,
-            self.stages,
+            state.coarse.stepper.method.stages,
             1 + tries.count,
             state.first,
             converged=False,
@@ -267,6 +274,7 @@ class March:
         if again and not starting and u.length > 1e-6 * self.interval.length:
             return False
         state.squares = state.squares + squared_norms(u, v)
+        state.shared = state.shared.after(u.length, state.handed, handed, ratio_of(u, v, state.size))
         state.handed = handed
         state.fine.take(v)
         return True
@@ -340,8 +348,10 @@ class March:
             start = resolving
         space = start(self.evolution, self.q, IN_SPACE * self.tol * share, self.settings.get("cells"))
         interrupted = self.monitor.out_of_time
-        coarse = Track.beginning(space, self.stages, interrupted)
-        fine = Track.beginning(space.raised(MORE_DEGREES), self.stages + MORE_STAGES, interrupted)
+        # A march begun again for errors that add up over thousands of slabs needs slabs that are far better.
+        stages = _stages(self.evolution, self.linear, self.tol * min(1.0, share / FIRST_SHARE))
+        coarse = Track.beginning(space, stages, interrupted)
+        fine = Track.beginning(space.raised(MORE_DEGREES), stages + MORE_STAGES, interrupted)
         # Errors are relative to the largest norm so far: a solution that dies out need not keep its digits.
         scale = space.norms(coarse.start[:1])[0]
         squares = np.zeros((2, space.unknowns))
@@ -350,20 +360,20 @@ class March:
 
     # ---------------------------------------------------------------- what is kept and told
 
-    def _why_out_of_time(self) -> str:
-        limit = self.monitor.time_limit
-        if limit is None:
-            return "interrupted"
-        return f"the time limit of {limit:g} s passed"
-
     def _result(self, state: State, why: str | None, met: bool) -> Answer:
         if not state.slabs:
             message = f"stopped at t = {state.time:.6g}: {why}; no slab could be solved"
             raise SolveError(message)
-        beside = SecondSolution(CollocatedMixture.of(state.verifying))
+        beside = SecondSolution(CollocatedMixture.of(state.verifying), state.shared_part)
         mixture = CollocatedMixture.of(state.slabs)
         estimates = tuple(state.estimates.tolist())
         return Answer(mixture, estimates, met, _status(state, why, met), verification=beside)
+
+
+def _why_out_of_time(monitor: Monitor) -> str:
+    if monitor.time_limit is None:
+        return "interrupted"
+    return f"the time limit of {monitor.time_limit:g} s passed"
 
 
 def _status(state: State, why: str | None, met: bool) -> str:
@@ -391,15 +401,18 @@ def _told(state: State, slab: Slab, interval: TimeInterval) -> dict[str, Any]:
     }
 
 
-def _share_again(state: State, tol: float, lasted: float) -> float:
-    """Of local errors in a march begun again, of which the solution lasts for `lasted` of the time supposed before."""
+def _share_again(state: State, error: float, tol: float, lasted: float) -> float:
+    """Of local errors in a march begun again after this error.
+
+    The solution lasts for `lasted` of the time supposed before.
+    """
     # Weights by the time that the solution really lasts lower the error by themselves.
     lowered = 1.0
     if state.weighted:
         lowered = math.sqrt(lasted)
     # So does the size that the solution really has, where a larger one was expected.
     lowered /= state.overrated
-    return state.share * min(1.0, AGAIN * tol / (state.error * lowered))
+    return state.share * min(1.0, AGAIN * tol / (error * lowered))
 
 
 def _finer(space: Space, trial: Trial) -> tuple[Space, tuple[Tensor, Tensor]] | None:

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from pdesolve.adaptive.estimation import relative
+from pdesolve.geometry import TimeInterval
 from pdesolve.marching.control import COMPARED, Numbers, Retry
 from pdesolve.marching.growth import Growth
 from pdesolve.marching.radau import radau
 from pdesolve.marching.semi_discrete import SemiDiscrete
+from pdesolve.marching.shared import Shared
 from pdesolve.marching.space import Space, moved
 from pdesolve.marching.step import Iteration, Slab, Stepper
 from pdesolve.marching.verify import MORE_DEGREES
@@ -90,6 +92,10 @@ class Track:
 
 # Of the largest unknown: what is smaller and begins with nothing is zero but for rounding.
 VANISHING = 1e-12
+# Times the tolerance: an error in sight of which a march begins again. Less may still be what a start left that does
+# not match, of which a march begun again would have as much.
+DOOMED = 2.0
+FASTEST = 9.0  # 2p + 1 of the fastest growth that is foretold, e ~ t⁴
 
 
 @dataclass(eq=False)
@@ -107,6 +113,7 @@ class State:
         verifying: the same slabs of the finer march.
         squares: (2, u) squared norms of the difference and of the finer solution so far.
         handed: relative difference of the two marches at the last slab end.
+        shared: what neither of them resolves.
         rough: whether slabs are weighted as following a start from data that do not match.
         since: the time of that start.
         weighted: whether there was such a start at all.
@@ -127,6 +134,7 @@ class State:
     verifying: list[Slab] = field(default_factory=list)
     squares: np.ndarray = field(default_factory=lambda: np.zeros((2, 1)))
     handed: float = 0.0
+    shared: Shared = field(default_factory=Shared)
     rough: bool = False
     since: float = 0.0
     weighted: bool = False
@@ -187,9 +195,25 @@ class State:
     @property
     def estimates(self) -> np.ndarray:
         """Relative errors (u,) so far; what begins with values of its own is measured against itself, however small."""
-        error, size = np.sqrt(self.squares)
+        return self._relative(self._errors)
+
+    def _relative(self, squares: np.ndarray) -> np.ndarray:
         vanishing = np.where(self.coarse.space.evolution.begins, 0.0, VANISHING)
-        return relative(error, size, vanishing)
+        return relative(np.sqrt(squares), np.sqrt(self.squares[1]), vanishing)
+
+    @property
+    def _errors(self) -> np.ndarray:
+        """Squared errors (u,), with what both marches share."""
+        return self.squares[0] + self.shared.integral * self.size.numpy() ** 2
+
+    @property
+    def shared_part(self) -> float:
+        """σ of `SecondSolution`, by which the difference of the two makes the estimate: 1/(1 - √σ) of it."""
+        difference, estimate = self._relative(self.squares[0]), self.estimates
+        worst = int(estimate.argmax())
+        if not estimate[worst] > 0:
+            return 0.0
+        return float(1 - difference[worst] / estimate[worst]) ** 2
 
     @property
     def error(self) -> float:
@@ -197,6 +221,32 @@ class State:
         if not self.slabs:
             return math.inf
         return float(self.estimates.max())
+
+    def doomed(self, interval: TimeInterval, tol: float) -> bool:
+        """Whether the squared error is already more than the tolerance allows in the whole interval.
+
+        It is where no unknown becomes larger than it has been. One that does costs a march begun again for nothing.
+        """
+        left = interval.t1 - self.time
+        if left <= 0:
+            return False
+        error, size = self._errors, self.squares[1]
+        most = size + left * self.size.numpy() ** 2
+        used = self.scale.numpy() > VANISHING * float(self.scale.max())
+        return bool((error > (DOOMED * tol) ** 2 * most)[used].any())
+
+    def foretold(self, interval: TimeInterval) -> float:
+        """The relative error at the end, where the difference e of the marches goes on as a power of the time.
+
+        Of e = c tᵖ, e² t / ∫ e² = 2p + 1.
+        """
+        passed, left = self.time - interval.t0, interval.t1 - self.time
+        worst = int(self.estimates.argmax())
+        error, size = self._errors[worst], self.squares[1, worst]
+        scale = float(self.size[worst])
+        power = min(max((self.handed * scale) ** 2 * passed / max(error, 1e-300), 1.0), FASTEST)
+        most = size + left * scale**2
+        return math.sqrt(error / most * (interval.length / passed) ** power)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,14 @@ def predicted_in_time(slab: Slab, scale: Tensor) -> float:
         slab: with its stages.
         scale: (u,) sizes of the unknowns.
     """
+    sizes = sizes_in_time(slab)
+    # The last coefficient times its decay predicts the first one that the polynomial lacks.
+    ratio = (sizes[-1] / sizes[-2].clamp_min(1e-300)).clamp(1e-3, 1.0)
+    return float(relative_to(sizes[-1] * ratio, scale).max())
+
+
+def sizes_in_time(slab: Slab) -> Tensor:
+    """Norms (degree, u) of the Legendre coefficients in time, lowest first."""
     transform = torch.from_numpy(legendre_transform(slab.method.stages))
     sizes = slab.space.norms(torch.tensordot(transform, slab.nodes, 1))  # (degree, u)
     algebraic = torch.from_numpy(slab.space.evolution.time_orders == 0)
@@ -25,6 +33,4 @@ def predicted_in_time(slab: Slab, scale: Tensor) -> float:
         c = slab.method.nodes[1:]
         alone = torch.from_numpy(np.linalg.inv(np.polynomial.legendre.legvander(2 * c - 1, len(c) - 1)))
         sizes[1:, algebraic] = slab.space.norms(torch.tensordot(alone, slab.stages, 1))[:, algebraic]
-    # The last coefficient times its decay predicts the first one that the polynomial lacks.
-    ratio = (sizes[-1] / sizes[-2].clamp_min(1e-300)).clamp(1e-3, 1.0)
-    return float(relative_to(sizes[-1] * ratio, scale).max())
+    return sizes

@@ -23,6 +23,8 @@ LOG = logging.getLogger(__name__)
 # limit: limits are to be kept to within 2 s or 10 %, and one front in a box takes up to 1.6 s of that.
 GRACE = 1.0
 GRACE_SHARE = 0.05
+# Of the time of a run. A march saves all slabs so far: of 2,000, every five seconds, that would be half of the time.
+SAVING = 0.05
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Monitor:
         clock: what counts the seconds; `time.process_time` where other work on the machine should not count.
         on_record: called with every history row (live bar, `history.jsonl`).
         on_note: called with a sentence about what will be done, such as the memory that it takes.
-        on_checkpoint: called with a state dict at most every `checkpoint_every` seconds.
+        on_checkpoint: called with a state dict at most every `checkpoint_every` seconds; 0: at every step.
         resume_state: the state of an interrupted run of the same settings, or None.
         history: one dict per recorded step, each with `seconds` since the start.
         evaluations: calls of a trained method's residual, gradient or Jacobian at all its points.
@@ -60,6 +62,7 @@ class Monitor:
     values_at: Callable[[Any, Any], Any] | None = None
     true_error: Callable[[Any], float | None] | None = None
     _last_checkpoint: float = -math.inf
+    _saving: float = 0.0  # seconds that the last checkpoint took
 
     def __post_init__(self) -> None:
         """Start the clock."""
@@ -143,11 +146,21 @@ class Monitor:
         return f"the time limit of {limit:g} s passed before the first solution was there; raise {named('time_limit')}"
 
     def checkpoint(self, state: State, force: bool = False) -> None:
-        """Hand over a resumable state, or what makes one, at most every `checkpoint_every` seconds unless forced."""
-        due = self.seconds - self._last_checkpoint >= self.checkpoint_every
-        if self.on_checkpoint is not None and (force or due):
-            self._last_checkpoint = self.seconds
-            self.on_checkpoint({"seconds": self.seconds, "history": self.history, **made(state)})
+        """Hand over a resumable state, or what makes one, at most every `checkpoint_every` seconds unless forced.
+
+        A state grows with the run: saving that takes long is done so seldom that it costs no more than SAVING.
+        """
+        if self.on_checkpoint is None:
+            return
+        begin = self.seconds
+        pause = self.checkpoint_every
+        if pause > 0:
+            pause = max(pause, self._saving / SAVING)
+        if not force and begin - self._last_checkpoint < pause:
+            return
+        self.on_checkpoint({"seconds": begin, "history": self.history, **made(state)})
+        self._last_checkpoint = self.seconds
+        self._saving = self._last_checkpoint - begin
 
 
 def in_words(row: dict[str, Any]) -> str:

@@ -69,7 +69,7 @@ class Numbers:
         before: length and error in time of an earlier try from this time, where there is one.
         shortened: whether a longer slab from this time was tried and not taken.
         splittable: whether patches can be smaller.
-        rate: of what grows fastest, per time.
+        longest: a slab that is longer does not follow what grows fastest.
     """
 
     length: float
@@ -86,7 +86,7 @@ class Numbers:
     before: tuple[float, float] | None = None
     shortened: bool = False
     splittable: bool = True
-    rate: float = 0.0
+    longest: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -152,11 +152,11 @@ def overlooked(numbers: Numbers, tuning: Tuning) -> Verdict | None:
 
 
 def outgrown(numbers: Numbers, tuning: Tuning) -> Verdict | None:
-    """Shorten a slab in which something grows by more than e^s, of which a method of s stages does not know."""
+    """Shorten a slab in which something grows faster than the method follows."""
     del tuning
-    if numbers.rate * numbers.length <= 1.01 * numbers.stages:
+    if numbers.length <= 1.01 * numbers.longest:
         return None
-    return Retry(numbers.stages / numbers.rate, rough=numbers.rough)
+    return Retry(numbers.longest, rough=numbers.rough)
 
 
 def becomes_rough(numbers: Numbers, tuning: Tuning) -> Verdict | None:
@@ -197,9 +197,7 @@ def accepted(numbers: Numbers, tuning: Tuning) -> Verdict:
         factor = 1.0
     if numbers.shortened and not numbers.rough:  # what was too long a moment ago is so again
         factor = min(factor, 1.0)
-    if numbers.rate > 0:
-        return Accept(min(numbers.length * factor, numbers.stages / numbers.rate))
-    return Accept(numbers.length * factor)
+    return Accept(min(numbers.length * factor, numbers.longest))
 
 
 # Convergence comes early, since without it the other numbers mean nothing; what was passed over comes last, since

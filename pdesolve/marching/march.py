@@ -210,7 +210,12 @@ class March:
             unseen = UnseenTimes(track.space).error(slab, scale, self.interval.length)
             if unseen <= NOISE * state.noise * length:
                 unseen = 0.0
-            numbers = replace(numbers, unseen=unseen, unseen_before=state.unseen, rate=track.growing(length))
+            numbers = replace(
+                numbers,
+                unseen=unseen,
+                unseen_before=state.unseen,
+                longest=track.longest(length, target.tolerance),
+            )
             if isinstance(judge(numbers, target), Accept):
                 marked = marked | self._missed(slab, scale, target.tolerance)
                 numbers = replace(numbers, unresolved=int(marked.sum()))

@@ -67,9 +67,9 @@ class Track:
         nodes = torch.from_numpy(self.stepper.method.nodes[1:])
         return tried.at(nodes * (length / tried.length))
 
-    def growing(self, length: float) -> float:
-        """The rate of what grows fastest, where a slab of this length would be too long for it."""
-        return self.growth.rate(self.stepper, length)
+    def longest(self, length: float, tolerance: float) -> float:
+        """The longest slab that follows what grows fastest, where one of this length would be too long."""
+        return self.growth.longest(self.stepper, length, tolerance)
 
     def take(self, slab: Slab) -> None:
         """Go on from the end of a slab."""

@@ -81,5 +81,5 @@ def test_a_length_grows_again_where_only_patches_were_too_large():
 
 def test_a_slab_is_no_longer_than_what_grows_fastest_can_be_followed():
     """Five stages follow e^5 in a slab."""
-    assert judge(replace(GOOD, rate=100.0), TARGET) == Retry(pytest.approx(0.05))
-    assert judge(replace(GOOD, rate=45.0, time_error=1e-20), TARGET) == Accept(pytest.approx(5 / 45))
+    assert judge(replace(GOOD, longest=0.05), TARGET) == Retry(pytest.approx(0.05))
+    assert judge(replace(GOOD, longest=5 / 45, time_error=1e-20), TARGET) == Accept(pytest.approx(5 / 45))

@@ -114,7 +114,7 @@ def _residual(part: Any, size: int, name: str) -> Tensor:
     if is_complex(part):
         message = (
             f"{name} returned complex numbers, and its unknowns are real; write a complex unknown as u: Complex, or "
-            "return a tuple of real and imaginary part"
+            "return a tuple of the real and the imaginary part"
         )
         raise ProblemError(message)
     if not isinstance(part, Tensor):

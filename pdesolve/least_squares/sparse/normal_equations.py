@@ -230,14 +230,23 @@ class NormalEquations:
             alpha = gained / curvature
             x = x + alpha * direction
             r = [part - alpha * q for part, q in zip(r, image, strict=True)]
-            if left_by(self.factor):
-                last = alpha * self.scale * direction
-                if enough is not None and enough(self.scale * x, last):
-                    break
+            last = self._last_step(alpha * direction)
+            if last is not None and enough is not None and enough(self.scale * x, last):
+                break
             # The largest energy is that of the solution itself, by which the tolerance is relative.
             size = max(size, gained)
             previous = gained
         return LinearSolve(self.scale * x, steps, self.factor.entries, size, last)
+
+    def _last_step(self, step: Tensor) -> Tensor | None:
+        """A scaled step as one of x (p,), where the factor is inverted by iteration; None where it is a factorisation.
+
+        An iteration that does not converge gives way to a factor in the middle of a solve, which is then refined down
+        to rounding: what the iteration did before says nothing of what is left.
+        """
+        if not left_by(self.factor):
+            return None
+        return self.scale * step
 
     def weakest(
         self, mass: Callable[[Tensor], Tensor], steps: int = 2, seed: int = 0

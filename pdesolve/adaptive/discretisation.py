@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -26,6 +27,8 @@ from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.wording import named
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.subdomains import subdomains_of
+
+MOST_CELLS = 8  # on the longest side of a slender solid: those of a thin plate are as many on two sides
 
 
 @dataclass
@@ -88,6 +91,11 @@ class Discretisation:
         d = self.problem.domain.dimension
         cells = self.settings.get("cells", self.tuning.first_cells[d - 1])
         asked = {"cells", "degree"} & set(self.settings)
+        if d == 3 and self.corners and not asked:
+            # Forces and torques balance on every patch, and what is left over within long ones bends a beam: of one of
+            # five cubes two patches of degree 14 miss four per cent of the deflection, five of degree 8 three in 1,000.
+            slender = math.ceil(float(self.frame.extent.max() / self.frame.extent.min()) * (1 - 1e-9))
+            return max(cells, min(slender, MOST_CELLS)), self.first_order
         # On a line levels cost nothing, in space the dense blocks of high degrees are most of the work, and Newton's
         # method is cheap from grid to grid.
         if d != 2 or asked or self.problem.data or not self.statement.linear:

@@ -140,7 +140,7 @@ def gauss_newton_is_on_its_way(verification: Verification) -> Verdict | None:
 
 def degrees_help(verification: Verification) -> Verdict | None:
     """Go on from the finer solution where raising the degrees has lowered the residual."""
-    helped = verification.finer_residual < verification.tuning.degrees_helped * verification.residual
+    helped = verification.finer_residual < verification.degrees_helped * verification.residual
     if helped and not verification.exhausted:
         return TakeFiner()
     return None

@@ -203,6 +203,11 @@ class Verification:
         return self.finer.residual
 
     @property
+    def degrees_helped(self) -> float:
+        """Part of the residual, of which raising degrees must leave less to go on by itself."""
+        return self.tuning.degrees_helped[self.level.current.assembly.dimension - 1]
+
+    @property
     def exhausted(self) -> bool:
         """Whether degrees are beyond what patches should have."""
         most = self.level.space.highest_order + self.tuning.overshoot

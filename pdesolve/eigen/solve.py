@@ -263,7 +263,8 @@ class EigenSolver:
         tuning = self.space.tuning
         exhausted = (finer.q > self.space.highest_order + tuning.overshoot).any()
         before = current.stacked.residual
-        if len(found.missed) or (finer.stacked.residual < tuning.degrees_helped * before and not exhausted):
+        enough = tuning.degrees_helped[self.space.problem.domain.dimension - 1] * before
+        if len(found.missed) or (finer.stacked.residual < enough and not exhausted):
             return finer
         self.residual_goal = self._aimed(before, worst)
         halved = self._by_residual(current)

@@ -104,6 +104,11 @@ class Frame:
         """(axis, value, sign of the outward normal) of a piece in a grid-aligned plane."""
         return once(self.memo, ("plane", piece), lambda: self._plane(piece))
 
+    def box_of(self, piece: Piece) -> tuple[Tensor, Tensor]:
+        """Lower and upper corners (d,) of the box around a flat piece, whole, in grid coordinates."""
+        y = piece.map(_unit_grid(self.domain.dimension - 1, 3)) @ self.rotation
+        return y.amin(0), y.amax(0)
+
     def _plane(self, piece: Piece) -> tuple[int, float, int] | None:
         parameters = _unit_grid(self.domain.dimension - 1, 3)
         y = piece.map(parameters) @ self.rotation
@@ -121,7 +126,7 @@ class Frame:
                 return int(axis), float(y[0, int(axis)]), int(column[0].sign())
         return None
 
-    def _marks(self) -> list[list[float]]:
+    def marks(self) -> list[list[float]]:
         """For every axis both ends, and the planes of the boundary and of interfaces."""
         marks: list[list[float]] = [[a, b] for a, b in zip(self.lower, self.upper, strict=True)]
         for domain in dict.fromkeys((self.domain, *self.subdomains)):
@@ -141,7 +146,7 @@ class Frame:
             planes: more of them for every axis.
         """
         d = self.domain.dimension
-        marks = self._marks()
+        marks = self.marks()
         space = self.domain.space_dimension
         # Time has units of its own, so that its cells are not compared with those in space.
         width = self.extent[:space].max() / cells

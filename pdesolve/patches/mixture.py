@@ -23,6 +23,7 @@ from pdesolve.geometry.domain import Domain
 from pdesolve.geometry.rules.subdivision import part_of
 from pdesolve.least_squares.sparse.row_blocks import Columns
 from pdesolve.patches.basis import Basis, GaussianLegendre, basis_size
+from pdesolve.patches.corners.edges import EdgeFunctions
 from pdesolve.patches.corners.enrichment import Enrichment
 from pdesolve.patches.partition import Partition
 from pdesolve.patches.quadrature import closed_points, cover_on, patch_rule
@@ -212,7 +213,17 @@ class PartitionedMixture:
         """The corners (d,) that have singular functions."""
         if self.enrichment is None:
             return ()
-        return tuple(self.rotation @ corner.place for corner in self.enrichment.corners)
+        corners = self.enrichment.corners
+        return tuple(self.rotation @ c.place for c in corners if not isinstance(c, EdgeFunctions))
+
+    @property
+    def singular_edges(self) -> tuple[tuple[Tensor, Tensor, Tensor], ...]:
+        """Both ends (3,) of the edges that have singular functions, and two directions (2, 3) across each."""
+        if self.enrichment is None:
+            return ()
+        edges = [edge for edge in self.enrichment.corners if isinstance(edge, EdgeFunctions)]
+        axes = self.rotation.T
+        return tuple((*(edge.places @ axes), axes[edge.others]) for edge in edges)
 
     @property
     def has_infinite_energy(self) -> bool:

@@ -13,7 +13,12 @@ from torch import Tensor
 from pdesolve.least_squares.newton import Linearisation, Point, Rows, Step, backtrack, newton, taken
 from pdesolve.least_squares.sparse.beside import BesideEquations
 from pdesolve.least_squares.sparse.border import DenseRows
-from pdesolve.least_squares.sparse.normal_equations import LastFactor, LinearSolve, NormalEquations
+from pdesolve.least_squares.sparse.normal_equations import (
+    LastFactor,
+    LinearSolve,
+    NormalEquations,
+    for_many_solves,
+)
 from pdesolve.least_squares.sparse.row_blocks import RowBlocks, squared_norm
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.mixture import PartitionedMixture
@@ -300,7 +305,8 @@ def equations_of(
         return NormalEquations(layout, centre, rows, at_hand)
     beside = [block for block in rows if isinstance(block, RowBlocks)]
     # Many columns are projected, for which a factor of earlier rows would take many iterations each.
-    return BesideEquations(NormalEquations(layout, centre, [b.alone() for b in beside]), beside)
+    many = LastFactor(factorise=for_many_solves)
+    return BesideEquations(NormalEquations(layout, centre, [b.alone() for b in beside], many), beside)
 
 
 def condition_of(discrete: Discrete) -> float:

@@ -8,7 +8,8 @@ which each has half the radius of the one before.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ RINGS = range(14, 22)
 LAST = 3  # rings in which the exponent must be the same
 ANGLES = 48  # places on a ring; the widest wedge outside the domain that is not enriched for has 3 degrees
 THERE = 1e-6  # of the size of the domain, within which a part of a boundary ends at a corner
+ALONG = (0.21, 0.5, 0.83)  # of an edge: places at which it is looked at
 AT = 1e-9  # of the size of the domain, within which a point is a corner
 SPREAD = 0.1  # of slopes from ring to ring that are those of one power
 
@@ -37,6 +39,11 @@ def require_integrable_at_corners(values: Values, region: Region) -> None:
     for place, sizes in _rings(values, region):
         power = _growth(sizes.abs().mean(1))
         if power >= region.dimension - BLUR:
+            raise SolveError(no_integral(region.name, power, place))
+    for place, sizes in _rings_across_edges(values, region):
+        power = _growth(sizes.abs().mean(1))
+        # What lies around an edge has one dimension less.
+        if power >= region.dimension - 1 - BLUR:
             raise SolveError(no_integral(region.name, power, place))
 
 
@@ -55,9 +62,12 @@ def require_bounded_at_corners(
         SolveError: it does.
     """
     size = _size(region)
-    for place, sizes in _rings(values, region):
-        if only is not None and float((place - only).norm()) > AT * size:
-            continue
+    at_corners = (
+        (place, sizes)
+        for place, sizes in _rings(values, region)
+        if only is None or float((place - only).norm()) <= AT * size
+    )
+    for place, sizes in chain(at_corners, _rings_across_edges(values, region, only)):
         heights = sizes.abs()
         if sign:
             heights = sign * sizes
@@ -87,21 +97,60 @@ def _rings(values: Values, region: Region) -> Iterator[tuple[Tensor, Tensor]]:
             found.append((_around(region, place), None))
         else:
             found += _along(region, place)
-        for points, normals in found:
-            if points.shape[1]:
-                flat = values.at(points.flatten(0, 1), normals)
-                agreed = (flat[-1] - flat[0]).abs() <= AGREED * flat[0].abs()
-                yield place, torch.where(agreed, flat[0], 0.0).view(*points.shape[:2], -1)
+        yield from ((place, sizes) for sizes in _agreed(values, found))
+
+
+def _agreed(values: Values, found: Sequence[tuple[Tensor, Tensor | None]]) -> Iterator[Tensor]:
+    """Values (k, n, m) at points (k, n, d), with normals, where both solutions agree; 0 where they do not."""
+    for points, normals in found:
+        if points.shape[1]:
+            flat = values.at(points.flatten(0, 1), normals)
+            agreed = (flat[-1] - flat[0]).abs() <= AGREED * flat[0].abs()
+            yield torch.where(agreed, flat[0], 0.0).view(*points.shape[:2], -1)
+
+
+def _rings_across_edges(
+    values: Values, region: Region, only: Tensor | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """As `_rings`, around places (3,) on edges, in the planes across them; of one place only if it is asked for."""
+    for begin, end, across in getattr(values.solution.approximator, "singular_edges", ()):
+        places = [begin + share * (end - begin) for share in ALONG]
+        if only is not None:
+            share = float((only - begin) @ (end - begin) / (end - begin).square().sum())
+            nearest = begin + min(max(share, 0.0), 1.0) * (end - begin)
+            places = [only] if float((nearest - only).norm()) <= AT * _size(region) else []
+        for place in places:
+            if region.on is None:
+                found: list[tuple[Tensor, Tensor | None]] = [(_around(region, place, across), None)]
+            else:
+                found = list(_on_faces(region, place, across))
+            yield from ((place, sizes) for sizes in _agreed(values, found))
+
+
+def _on_faces(region: Region, place: Tensor, across: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Points (k, 1, 3) on each flat part of a boundary beside an edge, and normals (k, 3)."""
+    size = _size(region)
+    radii = size * 2.0 ** -torch.tensor(list(RINGS), dtype=torch.float64)
+    corners = torch.cartesian_prod(*[torch.linspace(0, 1, 3, dtype=torch.float64)] * 2)
+    for piece in region.pieces():
+        box = piece.map(corners)
+        low, high = box.amin(0) - AT * size, box.amax(0) + AT * size
+        for direction in torch.cat([across, -across]):
+            points = place + radii[:, None] * direction
+            if bool(((points >= low) & (points <= high)).all()) and bool(piece.active(points).all()):
+                yield points[:, None], piece.normal_at(points)
 
 
 def _size(region: Region) -> float:
     return float((region.domain.bounds[1] - region.domain.bounds[0]).norm())
 
 
-def _around(region: Region, place: Tensor) -> Tensor:
-    """Points (k, n, 2) inside a region around a corner."""
+def _around(region: Region, place: Tensor, plane: Tensor | None = None) -> Tensor:
+    """Points (k, n, d) inside a region around a corner, or around an edge, in the plane (2, d) across it."""
     angle = 2 * math.pi * (torch.arange(ANGLES, dtype=torch.float64) + 0.5) / ANGLES
     directions = torch.stack([angle.cos(), angle.sin()], dim=1)
+    if plane is not None:
+        directions = directions @ plane
     radii = _size(region) * 2.0 ** -torch.tensor(list(RINGS), dtype=torch.float64)
     points = place + radii[:, None, None] * directions
     flat = points.flatten(0, 1)

@@ -51,6 +51,7 @@ VERIFIED = {
     "free": None,
     "free_or_coarse": False,
     "exhausted": False,
+    "degrees_helped": 0.5,
 }
 HALVED = {
     "tuning": Tuning(),

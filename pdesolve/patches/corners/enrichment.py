@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.patches.corners.edges import EdgeFunctions
 from pdesolve.patches.corners.functions import CornerFunctions
 from pdesolve.patches.corners.polar_functions import PolarFunctions
 from pdesolve.patches.corners.sectors import SectorFunctions
@@ -18,10 +19,13 @@ from pdesolve.patches.grading import Target, halve_toward
 from pdesolve.patches.partition import Partition
 from pdesolve.statement.residual import Slot
 
+# Toward an edge, across it, of the same: r^λ leaves 2^-4(2 + λ) of an integral, beside what the rule leaves in a cell.
+ACROSS = 4
 HALVINGS = 26  # toward a corner, of cells that carry a rule of quadrature: as often as a partition allows
 
-Singular = CornerFunctions | SectorFunctions | PolarFunctions
+Singular = CornerFunctions | SectorFunctions | PolarFunctions | EdgeFunctions
 KINDS: dict[str, type[Singular]] = {
+    "across": EdgeFunctions,
     "rays": SectorFunctions,
     "profiles": PolarFunctions,
 }  # by what only they have
@@ -47,17 +51,15 @@ class Enrichment:
     @property
     def of_systems(self) -> bool:
         """Whether a function has values of all unknowns, and one coefficient for them."""
-        return any(isinstance(corner, PolarFunctions) for corner in self.corners)
+        return any(getattr(corner, "of_systems", False) for corner in self.corners)
 
     @cached_property
     def supports(self) -> np.ndarray:
-        """(e, n) whether a function counts on a patch: where all of it is nearer to the corner than the radius."""
+        """(e, n) whether a function counts on a patch."""
         lower, upper = self.partition.bounds
         columns = []
         for corner in self.corners:
-            place = corner.place.numpy()
-            farthest = np.maximum(np.abs(lower - place), np.abs(upper - place))
-            within = np.linalg.norm(farthest, axis=1) <= corner.radius
+            within = corner.counts_on(lower, upper)
             columns.append(np.repeat(within[:, None], len(corner), axis=1))
         return np.concatenate(columns, axis=1)
 
@@ -77,11 +79,21 @@ class Enrichment:
         targets = []
         marked = np.zeros(lower.shape, dtype=bool)
         for corner in self.corners:
+            if isinstance(corner, EdgeFunctions):
+                continue
             place = corner.place.numpy()
             touching = np.all((lower - slack <= place) & (place <= upper + slack), axis=1)
             marked[touching] = True
             targets.append(Target(place, np.flatnonzero(touching), HALVINGS))
-        return halve_toward(self.partition, marked, targets)[0]
+        found = halve_toward(self.partition, marked, targets)[0]
+        edges = [corner for corner in self.corners if isinstance(corner, EdgeFunctions)]
+        for _ in range(ACROSS if edges else 0):
+            lower, upper = found.bounds
+            axes = np.zeros(lower.shape, dtype=bool)
+            for edge in edges:
+                axes[edge.touched_by(lower, upper)[:, None], edge.others] = True
+            found = found.split(axes)[0]
+        return found
 
     @classmethod
     def from_state(cls, partition: Partition, state: Sequence[dict[str, Any]]) -> Enrichment:

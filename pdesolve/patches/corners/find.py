@@ -30,6 +30,7 @@ from pdesolve.patches.corners.ends import (
     parameters_of,
 )
 from pdesolve.patches.corners.enrichment import Singular
+from pdesolve.patches.corners.find_edges import edge_functions
 from pdesolve.patches.corners.find_systems import system_functions
 from pdesolve.patches.corners.functions import CornerFunctions
 from pdesolve.patches.corners.sectors import SectorFunctions, sector_functions
@@ -59,6 +60,8 @@ SAMPLES = 256  # of prescribed values, for their size
 
 def corner_functions(statement: Statement, frame: Frame) -> tuple[Singular, ...]:
     """The singular functions of a problem; none where it is of a kind that these are not known for."""
+    if statement.problem.domain.dimension == 3:
+        return edge_functions(statement, frame)
     if not _is_known(statement):
         return ()
     size = float(np.linalg.norm(frame.extent))

@@ -42,7 +42,7 @@ BALANCED = 10  # rounds that give all unknowns units in which they enter alike; 
 
 
 @dataclass(frozen=True, eq=False)
-class _AtPlace:
+class AtPlace:
     """What a term says at a corner.
 
     Attributes:
@@ -96,7 +96,7 @@ class _Corner:
 
 
 @dataclass(frozen=True, eq=False)
-class _Parts:
+class Parts:
     """Principal parts of the equations and of the conditions on two sides, and what these prescribe.
 
     Attributes:
@@ -112,17 +112,23 @@ class _Parts:
     prescribed: np.ndarray
 
     @classmethod
-    def of(cls, statement: Statement, corner: _Corner, size: float) -> _Parts | None:
+    def of(cls, statement: Statement, corner: _Corner, size: float) -> Parts | None:
         """Those at a corner; None where they are not those of an elliptic problem, or depend on the unknowns."""
         inside = corner.place + INSIDE * size * corner.middle
-        equation = _coefficients(statement.terms[0], inside, None, size)
+        equation = coefficients_at(statement.terms[0], inside, None, size)
         if equation is None or not equation.entries:
             return None
-        terms = [equation]
+        sides = []
         for side in corner.sides:
-            found = [_coefficients(e.term, e.place, e.normal, size) for e in side]
-            terms.append(_together([one for one in found if one is not None]))
-        weights = _weights(equation.entries, len(statement.orders))
+            found = [coefficients_at(e.term, e.place, e.normal, size) for e in side]
+            sides.append(together([one for one in found if one is not None]))
+        return cls.among(equation, sides, len(statement.orders))
+
+    @classmethod
+    def among(cls, equation: AtPlace, sides: Sequence[AtPlace], unknowns: int) -> Parts | None:
+        """Those of equations and of the conditions on two sides, at one place of a plane; None as in `of`."""
+        terms = [equation, *sides]
+        weights = _weights(equation.entries, unknowns)
         units = _units(equation.entries, len(weights))
         parts = tuple(one for one in (term.principal(weights, units) for term in terms) if one is not None)
         if len(parts) < len(terms):
@@ -149,7 +155,7 @@ def system_functions(
     corner = _Corner.of(group)
     if corner is None:
         return None
-    parts = _Parts.of(statement, corner, size)
+    parts = Parts.of(statement, corner, size)
     if parts is None:
         return None
     turned = corner.middle @ frame.rotation
@@ -167,20 +173,53 @@ def system_functions(
     if not known:
         return None
     radius = free_length(frame, corner.place, -corner.middle, size)
+    return PolarFunctions.of(place, angle, size, radius, wide.tau, _in_units(known, parts, wide, size))
+
+
+def functions_across(
+    parts: Parts, place: Tensor, angle: float, opening: float, radius: float, size: float, most: float
+) -> PolarFunctions | None:
+    """The functions with Re λ < most of a wedge that are no polynomials, and that of a jump; None if there are none.
+
+    Args:
+        parts: what equations and conditions say there.
+        place: (2,) its tip.
+        angle: direction of its middle.
+        opening: ω.
+        radius: up to which distance from its tip the direction opposite to the middle does not meet the domain.
+        size: of the domain.
+        most: Re λ below which functions are taken.
+    """
+    wide = Pencil(parts.parts, parts.weights, angle, opening, math.pi, polynomials_for(math.pi, most))
+    known = [one for one in _found(parts, wide, most, most, False) if _is_rough(one.exponent, most)]
+    jump = of_jump(wide, parts.prescribed)
+    if jump is not None:
+        known.insert(0, jump)
+    if not known:
+        return None
+    return PolarFunctions.of(place, angle, size, radius, wide.tau, _in_units(known, parts, wide, size))
+
+
+def _in_units(known: Sequence[Profile], parts: Parts, wide: Pencil, size: float) -> list[Profile]:
+    """Profiles of the unknowns themselves, for distances in units of a size."""
     # In units of the size, a derivative more is one power of it: an unknown of one order less has it in its values.
     units = (parts.units * float(size) ** np.array(wide.tau))[:, None]
-    known = [replace(one, plain=one.plain * units, log=one.log * units) for one in known]
-    return PolarFunctions.of(place, angle, size, radius, wide.tau, known)
+    return [replace(one, plain=one.plain * units, log=one.log * units) for one in known]
 
 
-def _found(parts: _Parts, wide: Pencil, most: float, rough: float, wanted: bool) -> list[Profile]:
+def _is_rough(exponent: complex, rough: float) -> bool:
+    """Whether patches that hold a function without its like would be halved many times."""
+    integer = exponent.imag == 0 and abs(exponent.real - round(exponent.real)) <= INTEGER
+    return exponent.real < rough and not integer
+
+
+def _found(parts: Parts, wide: Pencil, most: float, rough: float, wanted: bool) -> list[Profile]:
     """The profiles of a wedge; none if none is rough, unless they are wanted all the same."""
     narrow = wide.opening / 2
     count = polynomials_for(narrow, most)
     pencil = Pencil(parts.parts, parts.weights, wide.middle, wide.opening, narrow, count)
     roots = clusters(pencil.roots(most))
-    is_rough = [x.real < rough and (x.imag != 0 or abs(x.real - round(x.real)) > INTEGER) for x, _ in roots]
-    if not wanted and not any(is_rough):
+    if not wanted and not any(_is_rough(x, rough) for x, _ in roots):
         return []
     return [one for root, multiplicity in roots for one in profiles(wide, root, multiplicity)]
 
@@ -226,7 +265,7 @@ def _linearised(term: GridTerm, x: Tensor, normal: Tensor | None) -> tuple[Tenso
     return r, dF
 
 
-def _coefficients(term: GridTerm, x: Tensor, normal: Tensor | None, size: float) -> _AtPlace | None:
+def coefficients_at(term: GridTerm, x: Tensor, normal: Tensor | None, size: float) -> AtPlace | None:
     """What a term says at a place; None where that is not finite."""
     residuals, every = _linearised(term, x, normal)
     if not bool(torch.isfinite(residuals[0]).all() and torch.isfinite(every).all()):
@@ -244,10 +283,10 @@ def _coefficients(term: GridTerm, x: Tensor, normal: Tensor | None, size: float)
                 moving.append((c, i, beta, 1.0))
             elif present[c, s]:
                 entries.append((c, i, beta, float(every[0, c, s])))
-    return _AtPlace(entries, moving, -residuals[0].numpy())
+    return AtPlace(entries, moving, -residuals[0].numpy())
 
 
-def _together(terms: Sequence[_AtPlace]) -> _AtPlace:
+def together(terms: Sequence[AtPlace]) -> AtPlace:
     """Several conditions on one side as one."""
     entries: list[Entry] = []
     moving: list[Entry] = []
@@ -256,7 +295,7 @@ def _together(terms: Sequence[_AtPlace]) -> _AtPlace:
         entries += [(c + len(values), i, beta, a) for c, i, beta, a in own.entries]
         moving += [(c + len(values), i, beta, a) for c, i, beta, a in own.moving]
         values += own.values.tolist()
-    return _AtPlace(entries, moving, np.array(values))
+    return AtPlace(entries, moving, np.array(values))
 
 
 def _weights(entries: Sequence[Entry], unknowns: int) -> tuple[int, ...]:
@@ -267,7 +306,7 @@ def _weights(entries: Sequence[Entry], unknowns: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _values_on(sides: Sequence[_AtPlace], parts: Sequence[Principal], highest: int) -> np.ndarray:
+def _values_on(sides: Sequence[AtPlace], parts: Sequence[Principal], highest: int) -> np.ndarray:
     """Values (2 m,) prescribed on both sides; zero in rows that have no degree of zero where λ is zero."""
     prescribed = np.array([value for side in sides for value in side.prescribed()])
     are_values = np.array([shift == -highest for part in parts for shift in part.shifts])

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -93,6 +94,10 @@ class CornerFunctions:
             parts.append(power.factor * part)
         return torch.cat(parts, dim=-1)
 
+    def counts_on(self, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+        """Whether (e,) they count on cells: where all of a cell is nearer to the corner than the radius."""
+        return within_radius(self.place, self.radius, lower, upper)
+
     def state(self) -> dict[str, Any]:
         """Everything needed to rebuild it, as tensors and numbers."""
         return {
@@ -112,6 +117,12 @@ class CornerFunctions:
         columns = zip(state["exponents"], state["factors"], state["logs"], rounds, strict=True)
         powers = tuple(Power(exponent, complex(*factor), log, k) for exponent, factor, log, k in columns)
         return cls(state["place"], torch.view_as_complex(state["gradient"]), powers, state["radius"])
+
+
+def within_radius(place: Tensor, radius: float, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Whether (e,) all of the cells with these corners (e, 2) is nearer to a place (2,) than a radius."""
+    farthest = np.maximum(np.abs(lower - place.numpy()), np.abs(upper - place.numpy()))
+    return np.asarray(np.linalg.norm(farthest, axis=1) <= radius)
 
 
 def _chain(g: complex, h: complex, index: MultiIndex) -> Iterator[tuple[tuple[int, int], complex]]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.patches.corners.functions import BESIDE, NEAREST
+from pdesolve.patches.corners.functions import BESIDE, NEAREST, within_radius
 from pdesolve.patches.corners.polar import polar_derivative, tables
 from pdesolve.patches.corners.systems import Profile
 from pdesolve.statement.residual import Slot
@@ -60,6 +60,11 @@ class PolarFunctions:
 
     def __len__(self) -> int:
         return len(self.powers)
+
+    @property
+    def of_systems(self) -> bool:
+        """Whether a function has values of all unknowns, and one coefficient for them."""
+        return True
 
     @property
     def exponents(self) -> tuple[float, ...]:
@@ -119,6 +124,10 @@ class PolarFunctions:
             inverse = np.linalg.inv(tables(theta, math.pi, count, 0)[0])
             self.memo[slot] = torch.from_numpy(np.array([inverse @ plain, inverse @ log]))
         return self.memo[slot]
+
+    def counts_on(self, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+        """Whether (e,) they count on cells: where all of a cell is nearer to the corner than the radius."""
+        return within_radius(self.place, self.radius, lower, upper)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to rebuild it, as tensors and numbers."""

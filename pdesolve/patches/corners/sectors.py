@@ -24,7 +24,7 @@ import torch
 from scipy.optimize import brentq, minimize_scalar
 from torch import Tensor
 
-from pdesolve.patches.corners.functions import NEAREST
+from pdesolve.patches.corners.functions import NEAREST, within_radius
 from pdesolve.patches.corners.wedge import INTEGER
 from pdesolve.statement.residual import Slot
 
@@ -137,6 +137,10 @@ class SectorFunctions:
         angle = torch.atan2(away[..., 1], away[..., 0])
         since = torch.remainder(angle - self.rays[0], 2 * math.pi)
         return torch.searchsorted(self.rays[1:-1] - self.rays[0], since.contiguous(), right=True)
+
+    def counts_on(self, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+        """Whether (e,) they count on cells: where all of a cell is nearer to the corner than the radius."""
+        return within_radius(self.place, self.radius, lower, upper)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to rebuild it, as tensors and numbers."""

@@ -81,9 +81,12 @@ class ContinuityRows(FixedRows):
         ends = enrichment.supports[f.minus].astype(float) - enrichment.supports[f.plus].astype(float)
         slots = [(u, beta) for u, order in enumerate(orders) for beta in betas[: int(order)]]
         if not ends.any():
-            return f.y.new_zeros(len(f.y), len(slots) * f.y.shape[1], enrichment.count)
+            rows = f.y.shape[1] if f.modes is None else f.modes.shape[2]
+            return f.y.new_zeros(len(f.y), len(slots) * rows, enrichment.count)
         table = torch.cat([corner.table(f.y, slots) for corner in enrichment.corners], dim=-1)
         table = table * torch.from_numpy(ends)[:, None] * f.weight[..., None]
+        if f.modes is not None:
+            table = f.modes.to(table).mT @ table
         traces = []
         for (_, beta), part in zip(slots, table, strict=True):
             power = sum(beta)

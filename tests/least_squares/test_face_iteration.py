@@ -147,6 +147,24 @@ def test_a_direct_factor_takes_over_where_it_does_not_converge(monkeypatch):
     assert torch.allclose(found.x, direct.solve(b).x, atol=1e-12)
 
 
+def test_what_an_iteration_did_before_a_factor_took_over_is_no_error(monkeypatch):
+    assembly = assembled(hanging=False)
+    direct, b = equations(assembly, CondensedCholesky)
+    iterated, _ = equations(assembly, FaceIteration)
+    converging = iterated.factor.forward
+
+    def forward(z):
+        converging(z)
+        # The next solve of the refinement, for what rounding and the end of this one left, does not converge.
+        monkeypatch.setattr(face_iteration, "MOST_STEPS", 3)
+
+    monkeypatch.setattr(iterated.factor, "forward", forward)
+    found = iterated.solve(b)
+    assert isinstance(iterated.factor.direct, CondensedCholesky)
+    assert found.last is None
+    assert torch.allclose(found.x, direct.solve(b).x, atol=1e-12)
+
+
 def test_what_is_not_finite_has_not_converged():
     b = torch.tensor([1.0, torch.nan], dtype=torch.float64)
     _, _, off = face_iteration.conjugate_gradients(lambda v: 2 * v, lambda r: r, b, ENOUGH)

@@ -82,7 +82,7 @@ def test_every_equation_compiles_to_as_many_residuals_as_unknowns(path):
     fields = coefficient_fields(problem, [equation])
     assert len(problem.unknowns) - len(fields) <= equation.components <= len(problem.unknowns)
     # One for each component of a vector; none where a function is fitted.
-    most = max(map(len, problem.names.vectors.values()), default=1)
+    most = max(map(len, (group.members for group in problem.names.groups.values())), default=1)
     assert {operator.components for operator in conditions} <= {1, most}
     assert conditions or problem.seams or path.parent.name == "fitting"
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from pdesolve.adaptive.discretisation import Discretisation
-from pdesolve.adaptive.estimation import beyond, change, held_at_walls, shared
+from pdesolve.adaptive.estimation import beyond, change, held_at_walls, hidden_by_contrast, shared
 from pdesolve.adaptive.marking import (
     Marked,
     aimed_residual,
@@ -208,7 +208,7 @@ class AdaptiveLoop:
         sharper = self.strategy.solve(patches, q + 2, tried.finer)
         moved = change(level.current, sharper, level.tuning)
         sigma = shared(level.current, sharper, level.tuning)
-        estimates = beyond(moved, sigma, sharp=True, tuning=level.tuning)
+        estimates = beyond(moved, sigma, sharp=True, tuning=level.tuning) * hidden_by_contrast(level.current)
         estimates = np.maximum(estimates, held_at_walls(level.current, sharper, level.tuning))
         return Verification(level, sharper, estimates, sharp=True)
 
@@ -266,6 +266,7 @@ class AdaptiveLoop:
             tuning = self.space.tuning
             sigma = shared(self.before, self.current, tuning)
             estimates = beyond(change(self.before, self.current, tuning), sigma, tuning=tuning)
+            estimates = estimates * hidden_by_contrast(self.current)
             estimates = np.maximum(estimates, held_at_walls(self.before, self.current, tuning))
             second = self._second(self.before, sigma)
         return self._result(estimates, False, f"stopped early: {why}", second)

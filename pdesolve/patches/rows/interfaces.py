@@ -54,6 +54,16 @@ class InterfaceRows(FixedRows):
         """A block of rows for every batch of pairs of patches that meet at an interface."""
         return [self._jump(f) for f in self.points]
 
+    def contrasts(self) -> np.ndarray:
+        """The largest ratio (u,) of the coefficients of each unknown on the two sides of an interface, at least one."""
+        found = np.ones(self.space.unknowns)
+        for f in self.points:
+            minus, plus = self._coefficients(f, self.problem)
+            for u in range(len(found)):
+                ratio = float((minus[u] / plus[u]).abs().log().abs().max().exp())
+                found[u] = max(found[u], ratio)
+        return found
+
     def _jump(self, f: InterfacePoints) -> RowBlocks:
         """[u] = 0 and [k ∂u/∂n] = 0 between sub-domains, k = 1 for unknowns without an interface of their own."""
         space = self.space

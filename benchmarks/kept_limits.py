@@ -6,8 +6,8 @@
 
 Each problem of the folder `problems` is asked for more digits than its limit allows. Printed are the seconds of the
 processor beyond the limit, from the loaded problem to the solution; the exit code is 1 if a limit is overrun by more
-than two seconds. With a limit of memory each is solved in a process of its own by the command, and its exit code, the
-largest memory that it held, and its last line are printed; a process that is killed fails.
+than two seconds. With a limit of memory (of data) each is solved in a process of its own by the command, and its exit
+code, the largest memory that it held, and its last line are printed; a process that is killed fails.
 """
 
 from __future__ import annotations
@@ -85,11 +85,16 @@ def beyond(name: str, tol: float, seconds: float) -> tuple[float, str]:
 def with_memory(name: str, tol: float, gigabytes: float) -> tuple[int, str]:
     """Exit code of the command with a limit of memory, and its last line."""
     file = ROOT / "problems" / f"{name}.py"
+    # The command is run by a process that limits itself first, as those of a bench do.
+    script = (
+        "import sys; from pdesolve.benchmarking.worker import limit_memory; from pdesolve.__main__ import main; "
+        f"limit_memory({int(1024 * gigabytes)}); sys.exit(main(sys.argv[1:]))"
+    )
     with tempfile.TemporaryDirectory() as folder:
-        options = ["--tol", f"{tol}", "--memory-limit", f"{gigabytes}", "--time-limit", f"{LONGEST}"]
-        command = [sys.executable, "-m", "pdesolve", "solve", f"{file}", "--out", f"{folder}/run", *options]
+        options = ["--tol", f"{tol}", "--time-limit", f"{LONGEST}"]
+        command = [sys.executable, "-c", script, "solve", f"{file}", "--out", f"{folder}/run", *options]
         found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    lines = (found.stdout + found.stderr).strip().splitlines()
+    lines = (found.stdout.strip() or found.stderr.strip()).splitlines()
     return found.returncode, lines[-1] if lines else ""
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from pdesolve.references.cache import Arrays, cache_name, cached
 from pdesolve.references.spectral import local_weights
 
-VERSION = 1  # of the algorithm: a change forgets what is cached
+VERSION = 2  # of the algorithm: a change forgets what is cached
 # Intervals along an axis, and of time.
 FEWEST = 32
 MOST = 243
@@ -127,7 +127,7 @@ class LinesReference:
         rate: F, a function of w and Δw.
         value: g; w itself where left out.
         accuracy: relative L2 error wanted of u.
-        seconds: after which refinement stops; `accuracy()` tells what was reached.
+        seconds: of the processor, after which refinement stops; `accuracy()` tells what was reached.
     """
 
     def __init__(
@@ -161,15 +161,15 @@ class LinesReference:
         lower, upper = self.lines.bounds
         places *= [*(upper - lower), self.lines.duration]
         places[:, :2] += lower
-        deadline = clock.monotonic() + self.seconds
+        deadline = clock.process_time() + self.seconds
         n = FEWEST
         before = None
         change = float("inf")
         while True:
-            start = clock.monotonic()
+            start = clock.process_time()
             values = self.lines.march(n)
             u = self.value(torch.from_numpy(self.lines.evaluate(values, places))).numpy()
-            now = clock.monotonic()
+            now = clock.process_time()
             late = False
             if before is not None:  # without two levels there is no accuracy to tell, however late it is
                 change = float(np.linalg.norm(u - before) / np.linalg.norm(u))

@@ -48,6 +48,11 @@ def test_a_cube_has_no_singular_edge():
     assert found(poisson(CUBE, held, rest)) == ()
 
 
+def test_values_that_jump_along_edges_have_no_functions():
+    hot = Dirichlet(1, on=CUBE.boundary.where(lambda z: z > 1 - 1e-9))
+    assert found(poisson(CUBE, hot, Dirichlet(0, on=CUBE.boundary.where(lambda z: z < 1 - 1e-9)))) == ()
+
+
 def test_re_entrant_edges_of_the_fichera_corner():
     _, edges = fichera()
     assert [edge.axis for edge in edges] == [0, 1, 2]

@@ -179,7 +179,9 @@ def system_functions(
 def functions_across(
     parts: Parts, place: Tensor, angle: float, opening: float, radius: float, size: float, most: float
 ) -> PolarFunctions | None:
-    """The functions with Re λ < most of a wedge that are no polynomials, and that of a jump; None if there are none.
+    """The functions with Re λ < most of a wedge that are no polynomials; None if there are none.
+
+    That of values that jump is none of them: where edges meet, it jumps itself, and no halving lowers what that leaves.
 
     Args:
         parts: what equations and conditions say there.
@@ -192,9 +194,6 @@ def functions_across(
     """
     wide = Pencil(parts.parts, parts.weights, angle, opening, math.pi, polynomials_for(math.pi, most))
     known = [one for one in _found(parts, wide, most, most, False) if _is_rough(one.exponent, most)]
-    jump = of_jump(wide, parts.prescribed)
-    if jump is not None:
-        known.insert(0, jump)
     if not known:
         return None
     return PolarFunctions.of(place, angle, size, radius, wide.tau, _in_units(known, parts, wide, size))

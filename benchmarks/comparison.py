@@ -247,12 +247,9 @@ def write(suites: Mapping[str, Sequence[Record]]) -> None:
     replace_part(SUMMARY, "comparison", summary_part(suites))
     for name, text in page_parts(suites):
         replace_part(PAGE, name, text)
-    for records in suites.values():
-        for problem, group in by_problem(records).items():
-            if problem in DRAWN:
-                picture = figures.convergence(group)
-            else:
-                picture = None
+    for name in filter(suites.__contains__, SUITES):
+        for problem, group in by_problem(suites[name]).items():
+            picture = figures.convergence(group) if problem in DRAWN else None
             if picture is not None:
                 (ROOT / "docs" / DRAWN[problem]).write_bytes(picture)
 

@@ -84,11 +84,15 @@ def _factor(values: Sequence[float]) -> str:
 
 
 def not_run(records: Sequence[Record], suite: Mapping[str, Any]) -> list[str]:
-    """A line for each problem and method of a suite, saying which of its seeds have no record."""
+    """A line for each problem without a record, and for each method of the others which of its seeds have none."""
     there = {(r["problem"], r["method"], r["seed"]) for r in records}
     asked = seeds(suite.get("seeds", 0))
     lines = []
+    begun = {r["problem"] for r in records}
     for problem in (Path(str(problem)).stem for problem in suite.get("problems", ())):
+        if problem not in begun:
+            lines.append(problem)
+            continue
         for label in map(_label, suite.get("methods", ())):
             absent = [str(seed) for seed in asked if (problem, label, seed) not in there]
             if absent:

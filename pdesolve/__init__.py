@@ -6,6 +6,7 @@ things for type checkers and editors; a test compares the two.
 
 import logging
 import os
+import sys
 from importlib import import_module
 
 __version__ = "0.1.0"
@@ -55,7 +56,8 @@ def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         message = f"module 'pdesolve' has no attribute '{name}'"
         raise AttributeError(message)
-    if name in ("solve", "Solution"):  # in a notebook, a solution shows what this module draws
+    # In a notebook, a problem and a solution show what this module draws.
+    if name in ("solve", "Solution") or (name == "Problem" and "IPython" in sys.modules):
         import_module("pdesolve.output.plotting")
     return getattr(import_module(f"pdesolve.{_HOME_OF[name]}"), name)
 

@@ -34,7 +34,7 @@ def export(run_directory: str, file: str, debug: bool, **options: Any) -> None: 
     click.echo(f"wrote {file}")
 
 
-@click.command(short_help="Draw the solution of a run.")
+@click.command(short_help="Draw the solution of a run, or a problem.")
 @_RUN
 @click.argument("file", type=click.Path())
 @click.option("--mesh", is_flag=True, help="Draw the patches, coloured by degree.")
@@ -46,12 +46,13 @@ def export(run_directory: str, file: str, debug: bool, **options: Any) -> None: 
 def plot(run_directory: str, file: str, mesh: bool, debug: bool, **view: Any) -> None:  # noqa: ARG001
     """Draw solution, error and history of the run in RUN_DIR to FILE, say solution.png.
 
-    The ending .gif or .mp4 makes an animation of a problem with time.
+    The ending .gif or .mp4 makes an animation of a problem with time. With a problem file in place of RUN_DIR, its
+    domain is drawn, coloured by the conditions on its boundary.
     """
     from pdesolve.output import plotting
 
     with warnings_as_lines(quiet=False):
-        plotting.plot(_load(run_directory), file, mesh=mesh, **view)
+        plotting.plot(_load_either(run_directory), file, mesh=mesh, **view)
     click.echo(f"wrote {file}")
 
 
@@ -59,3 +60,12 @@ def _load(directory: str) -> Any:
     from pdesolve.solution.solution import Solution
 
     return Solution.load(directory)
+
+
+def _load_either(path: str) -> Any:
+    """The problem of a file, or the solution of a run."""
+    if not path.endswith(".py"):
+        return _load(path)
+    from pdesolve.statement.loading import load_problem
+
+    return load_problem(path)

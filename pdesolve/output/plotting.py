@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 import torch
@@ -22,9 +22,11 @@ from pdesolve.output.fields import Fields, mesh_fields, point_fields, with_compo
 from pdesolve.output.files import replacing
 from pdesolve.output.mesh import is_cylinder, output_mesh, space_of, spacetime_mesh
 from pdesolve.output.patch_picture import draw_patches
+from pdesolve.output.statement_picture import statement_drawing
 from pdesolve.output.views import chosen_view
 from pdesolve.output.vtk import moments_of
-from pdesolve.solution import shown
+from pdesolve.runs import html
+from pdesolve.statement.problem import Problem
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,11 +56,16 @@ _DIAGONAL = 400
 
 @overload
 def plot(
-    solution: Solution, path: str | Path, points: int | None = None, *, mesh: bool = False, **view: Any
+    solution: Solution | Problem,
+    path: str | Path,
+    points: int | None = None,
+    *,
+    mesh: bool = False,
+    **view: Any,
 ) -> Path: ...
 @overload
 def plot(
-    solution: Solution,
+    solution: Solution | Problem,
     path: None = None,
     points: int | None = None,
     *,
@@ -67,7 +74,7 @@ def plot(
     **view: Any,
 ) -> Figure: ...
 def plot(
-    solution: Solution,
+    solution: Solution | Problem,
     path: str | Path | None = None,
     points: int | None = None,
     *,
@@ -80,9 +87,10 @@ def plot(
     One space dimension is drawn as a curve, or with time over x and t; two as colours, with time at four
     times; three as slices through the middle, with time at the last; more along the diagonal of the domain.
     A system has a row, or two, for each unknown. matplotlib is imported when something is drawn.
+    A problem that is not solved yet is drawn as it is stated: its boundary, coloured by conditions.
 
     Args:
-        solution: what `solve` returned.
+        solution: what `solve` returned, or a problem.
         path: the picture: `.png`, `.pdf` or `.svg`, or an animation `.gif` or `.mp4` of a problem with time; None
             draws without writing.
         points: how many points the fields are drawn with, about.
@@ -97,18 +105,13 @@ def plot(
     Raises:
         UsageError: if the ending is not that of a picture, or the solution has nothing of what is asked for.
     """
-    if path is not None and ax is not None:
-        msg = f"plot received path={str(path)!r} and ax=; expected one of them: save the figure of the axes yourself."
-        raise UsageError(msg)
-    if path is not None:
-        _check_ending(path, animated=True)
+    _check_target(solution, path, ax)
     if path is not None and Path(path).suffix.lower() in ANIMATIONS:
-        return animate(solution, path, points)
-    single = chosen_view(solution, **view)
-    if mesh:
-        single = partial(draw_patches, solution=solution)
+        return animate(cast("Solution", solution), path, points)
+    single, headline = _one_drawing(solution, mesh, view)
     if single is not None:
-        return _alone(single, path, ax, _headline(solution))
+        return _alone(single, path, ax, headline)
+    solution = cast("Solution", solution)
     rows = _rows(solution, points)
     if ax is not None:
         return _drawn_on(ax, rows[0][0])
@@ -116,7 +119,33 @@ def plot(
     draw_history: list[Drawing] = []
     if panels.has_history(solution.history):
         draw_history.append(partial(_draw_history, rows=solution.history, tolerance=tolerance))
-    return _finish(path, rows, draw_history, _headline(solution))
+    return _finish(path, rows, draw_history, headline)
+
+
+def _check_target(solution: Solution | Problem, path: str | Path | None, ax: Axes | None) -> None:
+    """Refuse a path beside axes, and an ending that is not that of a picture."""
+    if path is None:
+        return
+    if ax is not None:
+        msg = f"plot received path={str(path)!r} and ax=; expected one of them: save the figure of the axes yourself."
+        raise UsageError(msg)
+    _check_ending(path, animated=not isinstance(solution, Problem))
+
+
+def _one_drawing(
+    solution: Solution | Problem, mesh: bool, view: Mapping[str, Any]
+) -> tuple[Drawing | None, str]:
+    """What is drawn alone, instead of all fields; None where nothing of the kind is asked for. And the headline."""
+    if isinstance(solution, Problem):
+        asked = [name for name, value in {**view, "mesh": mesh}.items() if value]
+        if asked:
+            msg = f"plot received a problem and {', '.join(asked)}=; expected a solution: solve it first."
+            raise UsageError(msg)
+        return statement_drawing(solution), ""
+    single = chosen_view(solution, **view)
+    if mesh:
+        single = partial(draw_patches, solution=solution)
+    return single, _headline(solution)
 
 
 def _alone(draw: Drawing, path: str | Path | None, ax: Axes | None, headline: str) -> Path | Figure:
@@ -142,14 +171,14 @@ def _finish(
     return _save(path, rows, history, headline)
 
 
-def picture_bytes(solution: Solution) -> bytes:
-    """The picture of a solution as PNG, small enough for a notebook."""
+def picture_bytes(solution: Solution | Problem) -> bytes:
+    """The picture of a solution or a problem as PNG, small enough for a notebook."""
     content = io.BytesIO()
     plot(solution, points=_NOTEBOOK_POINTS).savefig(content, format="png", dpi=90)
     return content.getvalue()
 
 
-shown.painter[:] = [picture_bytes]
+html.painters[:] = [picture_bytes]
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], path: str | Path) -> Path:

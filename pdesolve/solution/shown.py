@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from pdesolve.runs.html import pairs, picture
+from pdesolve.runs.html import pairs, pictures
 from pdesolve.solution.spectrum import in_words
-
-# solution ↦ the bytes of a PNG; set by what draws, which knows solutions, as a solution knows nothing of drawing.
-painter: list[Callable[[Any], bytes]] = []
 
 
 def rows(solution: Any) -> list[tuple[str, str]]:
@@ -55,5 +51,4 @@ def text(solution: Any) -> str:
 
 def html(solution: Any) -> str:
     """The table in HTML, with the picture where something draws."""
-    images = "".join(picture(paint(solution)) for paint in painter)
-    return pairs(f"Solution of {solution.problem.name}", rows(solution)) + images
+    return pairs(f"Solution of {solution.problem.name}", rows(solution)) + pictures(solution)

@@ -366,7 +366,8 @@ class Problem:
             "identified": ", ".join(self.parameters),
             "conditions": "\n".join(term.name for term in self.terms[1:]),
         }
-        return html.pairs(f"Problem {self.name}", ((name, text) for name, text in rows.items() if text))
+        table = html.pairs(f"Problem {self.name}", ((name, text) for name, text in rows.items() if text))
+        return table + html.pictures(self)
 
     def __repr__(self) -> str:
         unknowns = ", ".join(self.unknowns)

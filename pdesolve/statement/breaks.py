@@ -27,6 +27,9 @@ SUSPECTS = 256
 SMALLEST = 1e-12
 # Of the distance of two numbers next to each other: a window has sixteen intervals, and places are rounded, too.
 ROUNDINGS = 64 * np.finfo(float).eps
+# Of the largest value that is seen of a function: a fourth difference has weights of 16 together, and values that have
+# gone through a difference of numbers four times as large, as those of 1 - tanh² where it vanishes, are steps of this.
+ROUNDED = 64 * np.finfo(float).eps
 # Of the difference three zooms before: what stays is a jump, over which it is the same on every scale.
 STAYS = 0.8
 MEMORY = 3
@@ -83,6 +86,24 @@ class Windows:
         return (self.sizes[:, -1] > BENDS**zooms * self.sizes[:, 0]) & (self.spread < SHARP)
 
 
+class _Watched:
+    """Functions of the place, and the largest value (c,) that each has shown."""
+
+    def __init__(self, values: Function) -> None:
+        self.values = values
+        self.largest = torch.zeros(1)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        f = self.values(x)
+        self.largest = torch.maximum(self.largest.to(f), f.abs().nan_to_num(0.0, 0.0, 0.0).amax(0))
+        return f
+
+    def above_rounding(self, windows: Windows) -> Windows:
+        """Those whose change is no step of rounding of what is far larger elsewhere."""
+        change = windows.sizes[:, 0] * windows.scale
+        return windows.some(change > ROUNDED * self.largest[windows.which])
+
+
 @dataclass(frozen=True)
 class Found:
     """What zooming ended with.
@@ -112,6 +133,7 @@ def breaks_along(
         thin: width of a layer that counts, in units of the length of a line.
     """
     length = float((points[:, -1, axis] - points[:, 0, axis]).abs().max())
+    values = _Watched(values)
     windows = _suspects(values, points, axis, label, least)
     smallest = max(SMALLEST * length, ROUNDINGS * float(points[..., axis].abs().max()))
     jumps, layers, bends = [], [], []
@@ -128,7 +150,7 @@ def breaks_along(
             bends.append(zoomed.some(short & zoomed.bends))
         windows = zoomed.some(~ended & ~short)
     nothing = windows.some(torch.zeros(0, dtype=torch.long))
-    return Found(*(_joined(part, nothing) for part in (jumps, layers, bends)))
+    return Found(*(values.above_rounding(_joined(part, nothing)) for part in (jumps, layers, bends)))
 
 
 def _joined(parts: list[Windows], nothing: Windows) -> Windows:

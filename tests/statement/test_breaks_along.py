@@ -52,6 +52,8 @@ SMOOTH = {
     "nearly degenerate": lambda x: 1e-6 + (x - 0.5) ** 2,
     "noise": lambda x: 2 + sin(3 * x) + 1e-9 * sin(1e12 * x),
     "a wide layer": lambda x: 1 + sigmoid((x - PLACE) / 1e-3),
+    "tails that are steps of rounding": lambda x: (1 - torch.tanh((x - PLACE) / 0.02) ** 2) / 0.02,
+    "tails of what is hardly met": lambda x: (1 - torch.tanh((x - PLACE) / 1e-4) ** 2) / 1e-4,
 }
 
 
@@ -66,3 +68,9 @@ def test_nothing_is_looked_for_across_two_parts_of_a_domain():
     parts = lambda x: (x[:, 0] > PLACE).long()  # noqa: E731
     step = lambda x: torch.where(x[:, :1] > PLACE, 2.0, 1.0).double()  # noqa: E731
     assert not len(breaks_along(step, POINTS, 0, parts, 1e-10).jumps.width)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-9])
+def test_a_jump_of_what_is_small_here_and_large_elsewhere_is_found(size):
+    jumps = found(lambda x: 1 / torch.cosh(50 * x) + size * (x > PLACE)).jumps
+    assert float((jumps.start[:, 0] - PLACE).abs().min()) < 1e-11

@@ -14,10 +14,12 @@ from pdesolve.patches.corners.edges import EdgeFunctions
 from pdesolve.patches.corners.enrichment import Enrichment
 from pdesolve.patches.corners.find_edges import edge_functions
 from pdesolve.patches.cover import Patches
+from pdesolve.patches.frame import Frame
 from pdesolve.runs.monitor import Monitor
 
 CUBE = Box((0, 0, 0), (1, 1, 1))
 FICHERA = Box((-1, -1, -1), (1, 1, 1)) - CUBE
+HOLLOW = CUBE - Box((0.25, 0.25, 0.25), (0.75, 0.75, 0.75))
 PRISM = Box((-1, -1, 0), (1, 1, 1)) - Box((0, -1, 0), (1, 0, 1))
 
 
@@ -75,6 +77,18 @@ def test_edges_of_a_clamped_face():
     for edge in edges:
         exponent = min(edge.exponents)
         assert math.sin(exponent * math.pi / 2) ** 2 == pytest.approx(9 / 8 - exponent**2 / 2, abs=1e-9)
+
+
+def test_only_lines_that_are_edges_are_looked_at_closely(monkeypatch):
+    """Of the 144 parts of grid lines of a cube with a box hole 48 are edges, 12 of them re-entrant."""
+    space = of(poisson(HOLLOW, Dirichlet(0, on=HOLLOW.boundary)))
+    asked = []
+    inside = Frame.inside
+    monkeypatch.setattr(Frame, "inside", lambda *given: asked.append(given) or inside(*given))
+    edges = edge_functions(space.statement, space.frame)
+    assert len(edges) == 12
+    # Once for all lines along an axis, then for every part of an edge, and for the ray behind each of 24 edges.
+    assert len(asked) <= 3 + 48 + 24
 
 
 def test_functions_of_an_edge_are_harmonic_but_for_their_polynomial():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -19,11 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.geometry.place import Piece
 from pdesolve.patches.compiled import GridTerm, Statement
 from pdesolve.patches.corners.edges import EdgeFunctions
 from pdesolve.patches.corners.ends import INSIDE
 from pdesolve.patches.corners.find_systems import AtPlace, Parts, coefficients_at, functions_across, together
 from pdesolve.patches.frame import ALIGNED, Frame
+from pdesolve.runs.deadline import check_deadline
 
 MOST = (
     2.0  # Re λ of the last function; what is left goes with r² and is as good as smooth at an error of 1e-6
@@ -80,9 +82,26 @@ class _Wedge:
 
     def direction(self, angle: float) -> np.ndarray:
         """A direction (3,) across the edge, in grid coordinates."""
-        found = np.zeros(3)
-        found[self.others] = math.cos(angle), math.sin(angle)
-        return found
+        return _direction(self.axis, angle)
+
+
+@dataclass(frozen=True, eq=False)
+class _Face:
+    """A flat piece of the boundary across an axis of the grid, on which a term holds.
+
+    Attributes:
+        number: of the term.
+        piece: the piece.
+        axis, value: its plane.
+        low, high: (3,) corners of the box around it, in grid coordinates.
+    """
+
+    number: int
+    piece: Piece
+    axis: int
+    value: float
+    low: Tensor
+    high: Tensor
 
 
 def edge_functions(statement: Statement, frame: Frame) -> tuple[EdgeFunctions, ...]:
@@ -90,13 +109,14 @@ def edge_functions(statement: Statement, frame: Frame) -> tuple[EdgeFunctions, .
     if not _is_known(statement):
         return ()
     size = float(np.linalg.norm(frame.extent))
-    found = []
+    found: list[EdgeFunctions] = []
     for wedge in _joined(_wedges(statement, frame, size)):
+        check_deadline()
         functions = _functions(statement, frame, wedge, size)
         if functions is not None:
             found.append(functions)
-    if sum(map(len, found)) > MOST_COLUMNS:
-        return ()
+        if sum(map(len, found)) > MOST_COLUMNS:
+            return ()
     return tuple(found)
 
 
@@ -110,41 +130,99 @@ def _is_known(statement: Statement) -> bool:
 
 def _wedges(statement: Statement, frame: Frame, size: float) -> Iterator[_Wedge]:
     """The wedges across all lines in which planes of the boundary meet, part by part."""
-    marks = [np.unique(np.round(values, 12)) for values in frame.marks()]
+    faces = _faces(statement, frame)
     for axis in range(3):
-        others = [i for i in range(3) if i != axis]
-        for across in itertools.product(*(marks[i] for i in others)):
-            for ends in pairwise(marks[axis]):
-                wedge = _wedge(statement, frame, axis, across, ends, size)
-                if wedge is not None:
-                    yield wedge
+        # Most lines of the grid run through the domain, beside it, or in a plane: their middle tells.
+        lines = _lines(frame, axis)
+        middle = _quadrants(frame, _places_on(lines, axis, (0.5,)), axis, size)[:, 0]
+        for line, inside in zip(lines, middle, strict=True):
+            check_deadline()
+            begin = _begin(inside)
+            if begin is None or (inside.sum() == 2 and not _changes(faces, line, axis, begin, size)):
+                continue
+            wedge = _wedge(faces, frame, axis, line, inside, size)
+            if wedge is not None:
+                yield wedge
+
+
+def _faces(statement: Statement, frame: Frame) -> list[_Face]:
+    """The flat pieces of the boundary that terms hold on, term by term."""
+    found = []
+    for number, term in enumerate(statement.terms[1:], start=1):
+        place = term.operator.term.place
+        for piece in frame.pieces_on(place) if place is not None else ():
+            plane = frame.plane(piece)
+            if plane is not None:
+                found.append(_Face(number, piece, plane[0], plane[1], *frame.box_of(piece)))
+    return found
+
+
+def _lines(frame: Frame, axis: int) -> np.ndarray:
+    """Parts of lines along an axis in which planes of the boundary meet: (l, 2, 3), their two ends."""
+    marks = [np.unique(np.round(values, 12)) for values in frame.marks()]
+    first, second = (marks[i] for i in range(3) if i != axis)
+    found = []
+    for across in itertools.product(first, second):
+        for ends in pairwise(marks[axis]):
+            found.append([np.insert(across, axis, end) for end in ends])
+    return np.array(found)
+
+
+def _places_on(lines: np.ndarray, axis: int, parts: Sequence[float]) -> np.ndarray:
+    """Places (l, k, 3) on lines (l, 2, 3) along an axis, at parts (k,) of their lengths."""
+    places = np.repeat(lines[:, :1], len(parts), axis=1)
+    places[..., axis] += (lines[:, 1, axis] - lines[:, 0, axis])[:, None] * np.array(parts)
+    return places
+
+
+def _quadrants(frame: Frame, places: np.ndarray, axis: int, size: float) -> np.ndarray:
+    """Which quadrants (..., 4) about a line along an axis lie in the domain, at places (..., 3) on it."""
+    others = [i for i in range(3) if i != axis]
+    quarter = np.zeros((4, 3))
+    quarter[:, others] = [[1, 1], [-1, 1], [-1, -1], [1, -1]]
+    return frame.inside(places[..., None, :] + BESIDE * size * quarter)
+
+
+def _begin(inside: np.ndarray) -> int | None:
+    """The first of the quadrants (4,) inside, counted on from one outside; None where there is no edge.
+
+    Of none and of four quadrants there is no edge; two that lie opposite meet in a line.
+    """
+    begins = [k for k in range(4) if inside[k] and not inside[k - 1]]
+    return begins[0] if len(begins) == 1 else None
+
+
+def _direction(axis: int, angle: float) -> np.ndarray:
+    """A direction (3,) across an axis, in grid coordinates."""
+    found = np.zeros(3)
+    found[[i for i in range(3) if i != axis]] = math.cos(angle), math.sin(angle)
+    return found
+
+
+def _changes(faces: Sequence[_Face], line: np.ndarray, axis: int, begin: int, size: float) -> bool:
+    """Whether the condition may change in the plane whose half lies inside, from this quadrant on."""
+    return len({face.number for face in _faces_in(faces, axis, begin, line[0], size)}) > 1
+
+
+def _faces_in(faces: Sequence[_Face], axis: int, quarter: int, place: np.ndarray, size: float) -> list[_Face]:
+    """The faces in the plane through a place that an axis and a direction across it span, in quarters of a turn."""
+    direction = _direction(axis, quarter * QUADRANT).round()
+    normal = next(i for i in range(3) if i != axis and direction[i] == 0)
+    return [f for f in faces if f.axis == normal and abs(f.value - place[normal]) <= ALIGNED * size]
 
 
 def _wedge(
-    statement: Statement,
-    frame: Frame,
-    axis: int,
-    across: tuple[float, ...],
-    ends: tuple[float, float],
-    size: float,
+    faces: Sequence[_Face], frame: Frame, axis: int, line: np.ndarray, inside: np.ndarray, size: float
 ) -> _Wedge | None:
-    """The wedge across a part of a line; None where there is no edge, or not the same along all of it."""
-    others = [i for i in range(3) if i != axis]
-    places = np.zeros((len(PLACES), 3))
-    places[:, others] = across
-    places[:, axis] = ends[0] + (ends[1] - ends[0]) * np.array(PLACES)
-    quarter = np.zeros((4, 3))
-    quarter[:, others] = [[1, 1], [-1, 1], [-1, -1], [1, -1]]
-    inside = frame.inside(places[:, None] + BESIDE * size * quarter)
-    if (inside != inside[0]).any():
+    """The wedge across a part of a line (2, 3), with quadrants (4,) inside; None where it is not the same all along."""
+    places = _places_on(line[None], axis, PLACES)[0]
+    if (_quadrants(frame, places, axis, size) != inside).any():
         return None
-    count = int(inside[0].sum())
-    begins = [k for k in range(4) if inside[0, k] and not inside[0, k - 1]]
-    # Of none and of four quadrants there is no edge; two that lie opposite meet in a line.
-    if len(begins) != 1:
-        return None
-    blank = _Wedge(axis, places[2], ends, begins[0], count, ((), ()))
-    sides = [_terms_on(statement, frame, blank, k, places, size) for k in (begins[0], begins[0] + count)]
+    begin = _begin(inside)
+    assert begin is not None, "a line without an edge has no wedge"
+    count = int(inside.sum())
+    blank = _Wedge(axis, places[2], (float(line[0, axis]), float(line[1, axis])), begin, count, ((), ()))
+    sides = [_terms_on(faces, frame, blank, k, places, size) for k in (begin, begin + count)]
     if sides[0] is None or sides[1] is None:
         return None
     # Two quadrants make a plane, which is no edge where one condition holds on all of it.
@@ -152,37 +230,22 @@ def _wedge(
 
 
 def _terms_on(
-    statement: Statement, frame: Frame, wedge: _Wedge, quarter: int, places: np.ndarray, size: float
+    faces: Sequence[_Face], frame: Frame, wedge: _Wedge, quarter: int, places: np.ndarray, size: float
 ) -> tuple[int, ...] | None:
     """Numbers of the terms that hold on the side in this direction; None where that differs along it, or none does."""
-    direction = wedge.direction(quarter * QUADRANT).round()
-    axis = next(i for i in wedge.others if direction[i] == 0)
-    y = torch.from_numpy(places + BESIDE * size * direction)
-    found = []
-    for number, term in enumerate(statement.terms[1:], start=1):
-        active = _active(term, frame, axis, y, size)
-        if bool(active.any()) and not bool(active.all()):
-            return None
-        if bool(active.all()):
-            found.append(number)
-    return tuple(found) or None
+    y = torch.from_numpy(places + BESIDE * size * _direction(wedge.axis, quarter * QUADRANT).round())
+    active: dict[int, Tensor] = {}
+    for face in _faces_in(faces, wedge.axis, quarter, wedge.place, size):
+        within = ((y >= face.low - ALIGNED * size) & (y <= face.high + ALIGNED * size)).all(dim=1)
+        if bool(within.any()):
+            within &= face.piece.active(y @ frame.rotation.T)
+        active[face.number] = active.get(face.number, torch.zeros_like(within)) | within
+    if any(bool(mask.any()) and not bool(mask.all()) for mask in active.values()):
+        return None
+    return tuple(number for number, mask in active.items() if bool(mask.all())) or None
 
 
-def _active(term: GridTerm, frame: Frame, axis: int, y: Tensor, size: float) -> Tensor:
-    """Whether (n,) a term holds at points y (n, 3) of a plane across an axis."""
-    place = term.operator.term.place
-    active = torch.zeros(len(y), dtype=torch.bool)
-    for piece in frame.pieces_on(place) if place is not None else ():
-        plane = frame.plane(piece)
-        if plane is None or plane[0] != axis or abs(plane[1] - float(y[0, axis])) > ALIGNED * size:
-            continue
-        low, high = frame.box_of(piece)
-        within = ((y >= low - ALIGNED * size) & (y <= high + ALIGNED * size)).all(dim=1)
-        active |= within & piece.active(y @ frame.rotation.T)
-    return active
-
-
-def _joined(wedges: Iterator[_Wedge]) -> list[_Wedge]:
+def _joined(wedges: Iterable[_Wedge]) -> list[_Wedge]:
     """Wedges of one kind that follow each other on a line as one."""
     found: list[_Wedge] = []
     for wedge in wedges:

@@ -298,7 +298,10 @@ def _close_pairs(level, value: Tensor, s: Tensor) -> tuple[Tensor, ...]:
     """
     size = value.abs()
     reach = 1.5 * (value[:, 1:] - value[:, :-1]).abs().amax(dim=1, keepdim=True)
-    dips = (size[:, 1:-1] <= size[:, :-2]) & (size[:, 1:-1] <= size[:, 2:]) & (size[:, 1:-1] <= reach)
+    before = size[:, :-2] - size[:, 1:-1]
+    behind = size[:, 2:] - size[:, 1:-1]
+    # What is the same at all three samples, as zero where a surface lies in the plane of a face, has no minimum.
+    dips = (before >= 0) & (behind >= 0) & (before + behind > 0) & (size[:, 1:-1] <= reach)
     positive = value > 0
     dips &= (positive[:, 1:-1] == positive[:, :-2]) & (positive[:, 1:-1] == positive[:, 2:])
     i, j, leaf = dips.nonzero(as_tuple=True)

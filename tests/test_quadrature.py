@@ -53,6 +53,24 @@ def test_clustered_gauss_integrates_a_half_circle_spectrally():
     assert float((w * (1 - x**2).clamp(min=0).sqrt()).sum()) == pytest.approx(math.pi / 2, abs=1e-13)
 
 
+def test_a_level_that_is_zero_all_along_costs_no_search():
+    """As of a surface in the plane of a face: the rule is that of the other level, with as many questions."""
+    box = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    found = []
+    for zeros in (0, 1):
+        asked = []
+
+        def levels(x, zeros=zeros, asked=asked):
+            asked.append(len(x))
+            slope = (x[:, 0] + 0.3 * x[:, 1] - 0.6)[:, None]
+            return torch.cat([slope, torch.zeros(len(x), zeros, dtype=x.dtype)], dim=1)
+
+        rule = cut_rule(levels, lambda x: x[:, 0] + 0.3 * x[:, 1] < 0.6, box, 4)
+        found.append((len(asked), float(rule.weights.sum())))
+    assert found[0] == found[1]
+    assert found[0][1] == pytest.approx(0.45, rel=1e-4)
+
+
 def test_tensor_rule_multiplies_integrals():
     rule = tensor_rule(gauss_legendre(3, 0, 1), gauss_legendre(4, 0, 2), gauss_legendre(2, 0, 3))
     x, y, z = rule.points.T

@@ -124,9 +124,16 @@ class Piece:
         return boundary_rule.is_empty(self)
 
     def rule(self, order: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return points (n, d), outward normals (n, d) and weights (n,)."""
-        points, weights = boundary_rule.piece_rule(self, order)
-        return points, self.normal_at(points), weights
+        """Return points (n, d), outward normals (n, d) and weights (n,), the same ones on every call."""
+        if order not in self._rules:
+            points, weights = boundary_rule.piece_rule(self, order)
+            self._rules[order] = points, self.normal_at(points), weights
+        return self._rules[order]
+
+    @cached_property
+    def _rules(self) -> dict[int, tuple[Tensor, Tensor, Tensor]]:
+        """Rules by order: roots on trimmed faces of a solid take a second, and checks and solvers ask alike."""
+        return {}
 
 
 def assemble(pieces: Iterable[Piece], known: Sequence[Any] = ()) -> tuple[Piece, ...]:

@@ -46,7 +46,6 @@ def mutated(base: str, seed: int) -> str:
             return changed
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.filterwarnings("ignore")  # of Python about the file itself
 @pytest.mark.parametrize("base", BASES)
 def test_no_exchange_of_words_leads_to_anything_but_a_sentence(base, tmp_path):

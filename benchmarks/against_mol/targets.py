@@ -123,7 +123,8 @@ def by_pdesolve(problem: Any, error: Error, tol: float, limit: float, repeats: i
     entry.unknowns, entry.met = done.unknowns, done.met
     entry.error = error(done) if done.solution.complete else float("nan")
     solution = done.solution
-    again(entry, repeats)
+    if done.met:  # a second run of one that its limit ended might end without a solution
+        again(entry, repeats)
     return {**entry.row(), "estimate": solution.estimated_error, "status": solution.status}
 
 

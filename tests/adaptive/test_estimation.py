@@ -104,7 +104,6 @@ TOO_LITTLE = [
 ]
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize(("name", "orders"), TOO_LITTLE)
 def test_continuity_that_is_missing_is_demanded_before_an_error_is_certified(name, orders):
     problem = load_problem(PROBLEMS / f"{name}.py")

@@ -34,7 +34,7 @@ class Raising(Sound):
 
 class Asleep(Sound):
     def forward(self, x):
-        time.sleep(0.25)
+        time.sleep(0.3)
         return super().forward(x)
 
 

@@ -53,7 +53,7 @@ def test_what_is_in_no_file_is_compared_and_a_failure_is_a_row():
         "broken": {"approximator": net, "optimiser": broken},
         "mixture": "gmnm-ridge+lm",
     }
-    records = run_here({"rod": PROBLEM}, methods, seeds=(0, 1), budget=0.2, parameters=40)
+    records = run_here({"rod": PROBLEM}, methods, seeds=(0, 1), iterations=20, parameters=40)
     assert [r["outcome"] for r in records] == ["finished", "refused", "finished"] * 2
     assert "None" in records[1]["status"]
     assert records[2]["relative_l2_error"] < records[0]["relative_l2_error"]
@@ -103,7 +103,7 @@ def test_an_optimiser_that_is_not_there_is_refused_before_anything_runs(method, 
 
 @pytest.mark.slow
 def test_all_three_enter_from_the_command_line(folder):
-    arguments = ["--methods", "own.py:Line+own.py:descent", "--budget", "1s", "--set", "parameters=20"]
+    arguments = ["--methods", "own.py:Line+own.py:descent", "--set", "iterations=5", "--set", "parameters=20"]
     assert main(["bench", "rod.py", *arguments, "--quiet"]) == 0
     (path,) = (folder / "bench" / "records").iterdir()
     record = json.loads(path.read_text())

@@ -11,6 +11,7 @@ import pytest
 
 from pdesolve.benchmarking import runner
 from pdesolve.benchmarking.case import Case, method_spec
+from pdesolve.benchmarking.nursery import Nursery
 from pdesolve.benchmarking.records import read_record, read_records
 from pdesolve.benchmarking.runner import run_all, run_case
 from pdesolve.benchmarking.statistics import rows
@@ -20,6 +21,23 @@ from pdesolve.errors import UsageError
 ROOT = Path(__file__).parents[2]
 PROBLEM = str(ROOT / "problems" / "poisson_1d.py")
 BROKEN = Path(__file__).with_name("broken_networks.py")
+
+
+LONG = """
+from torch import pi, sin
+from pdesolve import Initial, Interval, Periodic, Problem, TimeInterval
+
+ring = Interval(0, 2 * pi) * TimeInterval(0, 1000)
+conditions = [Initial(lambda x: sin(x)), Periodic("x")]
+problem = Problem(ring, lambda u: u.t + 5 * u.x, conditions, exact=lambda x, t: sin(x - 5 * t))
+"""
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    """What all runs are forked from: it has imported everything."""
+    with Nursery() as found:
+        yield found
 
 
 def case(network="Sound", seed=0, **limits):
@@ -36,12 +54,12 @@ def case(network="Sound", seed=0, **limits):
         ("NotFinite", {}, "not finite", "not finite"),
         ("Killed", {}, "crashed", "SIGKILL"),
         ("Raising", {}, "crashed", "RuntimeError: not today"),
-        ("Endless", {"budget": 1.0, "grace": 5.0}, "timed out", "killed after 6 s"),
+        ("Endless", {"budget": 0.5, "grace": 1.0}, "timed out", "0.5 s of budget and 1 s of grace"),
         ("Greedy", {"memory": 2048}, "out of memory", ""),
     ],
 )
-def test_a_provoked_failure_is_a_record_that_says_so(network, limits, outcome, sentence):
-    record = run_case(case(network, **limits))
+def test_a_provoked_failure_is_a_record_that_says_so(network, limits, outcome, sentence, nursery):
+    record = run_case(case(network, **limits), nursery=nursery)
     assert record["outcome"] == outcome
     assert sentence in record["status"]
     (row,) = rows([record])
@@ -53,6 +71,7 @@ def test_a_provoked_failure_is_a_record_that_says_so(network, limits, outcome, s
 def test_no_budget_pays_for_an_import():
     code = """
 import sys, torch
+from time import process_time
 from pdesolve.benchmarking.nursery import import_all
 import_all()
 from pdesolve.trained.networks import NETWORKS
@@ -63,26 +82,29 @@ problem, before = load_problem("problems/poisson_1d.py"), set(sys.modules)
 for name in NETWORKS:
     for optimiser in ("lm", "lbfgs"):
         settings = {"approximator": name, "optimiser": optimiser, "parameters": 30, "iterations": 2}
-        solve_trained(problem, "network", settings | {"adam_iterations": 2}, Monitor(time_limit=5))
+        solve_trained(problem, "network", settings | {"adam_iterations": 2}, Monitor(time_limit=5, clock=process_time))
 print(len(set(sys.modules) - before), sorted(set(sys.modules) - before)[:5])
 """
     found = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=600
     )
     assert int(found.stdout.split()[0]) <= 5, found.stdout
 
 
 @pytest.mark.slow
-def test_a_budget_of_cpu_seconds_is_spent_by_work_alone():
-    record = run_case(case("Asleep", clock="cpu", budget=0.5))
+def test_a_budget_of_cpu_seconds_is_spent_by_work_alone(nursery):
+    record = run_case(case("Asleep", clock="cpu", budget=1.5), nursery=nursery)
     assert record["outcome"] == "finished", record["status"]
     assert record["iterations"] == 5
-    assert record["wall_seconds"] > 1 > record["cpu_seconds"] > 0.9 * record["seconds"]
+    assert record["wall_seconds"] > 1.5 > record["cpu_seconds"] > 0.9 * record["seconds"]
 
 
 @pytest.mark.slow
-def test_a_march_that_ends_before_the_last_time_is_incomplete_not_unknown():
-    record = run_case(Case(str(ROOT / "problems" / "burgers_1d.py"), method_spec("gmnm"), budget=1.0))
+def test_a_march_that_ends_before_the_last_time_is_incomplete_not_unknown(nursery, tmp_path):
+    """A slab takes some hundredths of a second, all of them a minute."""
+    path = tmp_path / "long.py"
+    path.write_text(LONG)
+    record = run_case(Case(str(path), method_spec("gmnm"), budget=1.0, clock="cpu"), nursery=nursery)
     assert record["outcome"] == "incomplete", record["status"]
     (row,) = rows([record])
     assert row.error == float("inf")
@@ -139,7 +161,7 @@ def test_an_interrupted_bench_keeps_its_records_and_leaves_no_process(tmp_path):
     process = subprocess.Popen([*command, "--out", str(tmp_path)], stderr=subprocess.PIPE, text=True)
     record, end = (
         tmp_path / "records" / "poisson_1d--broken_networks.py-Missing--s0.json",
-        time.monotonic() + 60,
+        time.monotonic() + 600,
     )
     while read_record(record) is None:
         assert time.monotonic() < end
@@ -147,7 +169,7 @@ def test_an_interrupted_bench_keeps_its_records_and_leaves_no_process(tmp_path):
     while len(offspring := offspring_of(process.pid)) < 2:  # what starts runs, and the run
         assert time.monotonic() < end
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "1 records are in" in errors
     assert "--skip-existing goes on" in errors

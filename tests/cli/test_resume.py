@@ -11,18 +11,26 @@ from pathlib import Path
 import fakes
 import pytest
 import torch
+from clocks import looks
+
+from pdesolve.runs import monitor
 
 pytestmark = pytest.mark.usefixtures("fake")
 
 SOLVE = ("solve", "my_poisson.py", "--out", "out", "--seed", "5", "--tol", "1e-5", "--set", "iterations=40")
-SLOWLY = (*SOLVE, "--set", "pause=0.03")
+HELD = 5  # steps after which a process of its own waits to be stopped
 
 
 def start(*arguments, program=(fakes.__file__,)):
     """`pdesolve` with the fake solver as a process of its own."""
     command = [sys.executable, *program, *arguments]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
+        env={**os.environ, fakes.HOLD: str(HELD)},
     )
 
 
@@ -31,7 +39,7 @@ def hear_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=600):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -49,15 +57,15 @@ def final(out="out"):
 @pytest.fixture
 def whole(fake, run):  # noqa: ARG001
     """The result of the run that nobody stopped."""
-    run(*SLOWLY, "--out", "whole")
+    run(*SOLVE, "--out", "whole")
     return final("whole")
 
 
 @pytest.fixture
 def killed(fake):  # noqa: ARG001
     """A run killed in the middle."""
-    process = start(*SLOWLY)
-    wait_for_rows(5)
+    process = start(*SOLVE)
+    wait_for_rows(HELD)
     process.kill()
     process.communicate()
     assert not Path("out/summary.json").exists()
@@ -70,7 +78,7 @@ def iterations():
 @pytest.mark.slow
 @pytest.mark.usefixtures("killed")
 def test_a_killed_run_resumes_to_the_same_numbers(whole, run):
-    result = run(*SLOWLY, "--resume")
+    result = run(*SOLVE, "--resume")
     assert result.code == 3
     assert torch.equal(final(), whole)
     assert iterations() == list(range(1, 41))
@@ -89,29 +97,29 @@ def test_options_left_out_are_those_of_the_run(whole, run):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_is_saved_and_resumes_to_the_same_numbers(number, whole, run):
-    process = start(*SLOWLY)
-    wait_for_rows(5)
+    process = start(*SOLVE)
+    wait_for_rows(HELD)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     answer = out.rstrip("\n").split("\n")[-1]
     assert answer.startswith("interrupted: relative L2 error")
     assert answer.endswith("results in out; --resume continues")
     assert len(final()) == 3
-    run(*SLOWLY, "--resume")
+    run(*SOLVE, "--resume")
     assert torch.equal(final(), whole)
     assert iterations() == list(range(1, 41))
 
 
 @pytest.mark.slow
 def test_a_second_signal_stops_at_once_and_keeps_the_checkpoint():
-    process = start(*SLOWLY, "--set", "fail=deaf", "--json")
+    process = start(*SOLVE, "--set", "fail=deaf", "--json")
     wait_for_rows(2)
     for _ in range(2):
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "--resume --out out continues" in json.loads(out)["error"]
@@ -126,17 +134,20 @@ def test_an_interrupt_before_the_run_began_leaves_nothing(number):
     process = start("solve", "sleepy.py", "--out", "out", program=("-m", "pdesolve.cli.main"))
     wait_for(Path("loading").exists)
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert err == "interrupted; nothing was saved\n"
     assert not Path("out").exists()
 
 
 @pytest.mark.slow
-def test_a_run_stopped_by_time_resumes_to_the_same_numbers(whole, run):
-    assert run(*SLOWLY, "--time-limit", "0.5").code == 3
-    assert iterations()[-1] < 40
-    run(*SLOWLY, "--resume")
+def test_a_run_stopped_by_time_resumes_to_the_same_numbers(whole, run, monkeypatch):
+    """Each look at the clock passes for a second of work."""
+    with monkeypatch.context() as patch:
+        patch.setattr(monitor, "CLOCK", looks())
+        assert run(*SOLVE, "--time-limit", "60").code == 3
+    assert 0 < iterations()[-1] < 40
+    run(*SOLVE, "--resume")
     assert torch.equal(final(), whole)
 
 

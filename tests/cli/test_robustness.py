@@ -30,7 +30,7 @@ def _empty_folder(monkeypatch, tmp_path):
 def limited(size, *arguments):
     """Run pdesolve in a process of its own with files of at most so many bytes."""
     command = [sys.executable, "-c", LIMITED, str(size), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
 def leftovers(directory):
@@ -72,7 +72,6 @@ def test_a_device_that_is_full_is_said_in_a_sentence(run):
     assert [p.name for p in Path("out").iterdir()] == ["summary.json"]  # the rest of the disk is not full
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "arguments", [("info",), ("solve", POISSON, "--tol", "1e-2", "--out", "out", "--json")]
 )
@@ -87,7 +86,6 @@ def test_a_standard_output_that_is_full_is_said_in_a_sentence(arguments):
     assert "the disk is full while output was written" in done.stderr
 
 
-@pytest.mark.timeout(60)
 def test_a_closed_standard_output_is_no_fault(tmp_path):
     command = [sys.executable, "-m", "pdesolve.cli.main", "solve", str(POISSON), "--tol", "1e-2", "--quiet"]
     shell = " ".join([*command, "--out", str(tmp_path / "out"), ">&-"])
@@ -95,7 +93,6 @@ def test_a_closed_standard_output_is_no_fault(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.timeout(60)
 def test_an_exact_solution_of_another_problem_is_noticed(run):
     """It decides nothing, but the user should know."""
     other = PROBLEMS.parent / "tests" / "broken" / "rejected" / "exact_misses_the_equation.py"
@@ -170,11 +167,11 @@ def test_an_interrupted_solve_leaves_a_valid_partial_result(number):
         [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     history = Path("out/history.jsonl")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and not (history.exists() and history.read_text()):
         time.sleep(0.05)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
     record = json.loads(out)
     assert record["converged"] is False

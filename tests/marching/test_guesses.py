@@ -47,11 +47,14 @@ def test_the_finer_march_begins_at_what_the_coarser_one_found():
     missed = (v.space.norms(v.at(torch.tensor([1.0])))[0] - u.space.norms(u.at(torch.tensor([1.0])))[0]).abs()
     assert off < 1e-2 * v.space.norms(v.stages - v.start[0]).max()
     assert off > 0.1 * missed.max()
+    bump = torch.zeros_like(v.start[0])
+    bump[..., 0] = 0.3
+    assert torch.allclose(stages_near(u, v.start[0] + bump, v.method), guess + bump)
 
 
 @pytest.mark.parametrize("shorter", [1.0, 0.5])
 def test_a_slab_tried_again_begins_at_what_was_found_before(shorter):
-    """One pass less at least than from nothing, and the same solution."""
+    """The first pass corrects a tenth at most of what one from nothing does, and ends at the same solution."""
     problem = burning()
     (tried,) = advanced(problem, even(problem, 2), 8, 4, 1)
     track = Track.beginning(tried.space, 4, lambda: False)
@@ -60,8 +63,7 @@ def test_a_slab_tried_again_begins_at_what_was_found_before(shorter):
     assert track.nearby(2 * tried.length) is None
     again, near = track.advance(0.0, shorter, scale, 1e-10, track.nearby(shorter))
     fresh, iteration = track.advance(0.0, shorter, scale, 1e-10)
-    assert len(near.changes) < len(iteration.changes) + 1
-    assert near.changes[0] < 1e-2
+    assert near.changes[0] < 0.1 * iteration.changes[0]
     assert torch.allclose(again.stages, fresh.stages, atol=1e-9)
 
 

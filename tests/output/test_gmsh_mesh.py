@@ -26,7 +26,6 @@ def worst_shape(mesh):
     return (mesh.measures / longest ** mesh.points.shape[1]).min()
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", DOMAINS)
 def test_the_boundary_stays_and_no_cell_is_worse_than_the_worst_before(name):
     pytest.importorskip("gmsh", reason="needs the extra gmsh")

@@ -70,7 +70,7 @@ def test_writing_waits_where_it_has_taken_its_share(ring, marched, tmp_path):
     series = GrowingSeries(ring, tmp_path / "solution.pvd", spent=1.0)
     series.extend(ends, slabs, elapsed=0.9 / LARGEST_SHARE)
     assert not series.path.exists()
-    series.extend(ends, slabs, elapsed=1.1 / LARGEST_SHARE)
+    series.extend(ends, slabs, elapsed=1e3 / LARGEST_SHARE)
     assert 0 < len(listed(series.path)) <= STEPS
 
 

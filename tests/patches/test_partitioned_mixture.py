@@ -261,11 +261,7 @@ def test_a_million_points_take_seconds_and_not_minutes():
     )
     x = torch.rand(1_000_000, 2, generator=generator, dtype=torch.float64)
     mixture(x[:1000])
-    cpu, wall = time.process_time(), time.perf_counter()
+    begin = time.process_time()
     values = mixture(x)
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    print(f"1,000,000 points: {wall:.2f} s wall, {cpu:.2f} s CPU")
     assert bool(values.isfinite().all())
-    assert (
-        min(cpu, wall) < 20.0
-    )  # wall-clock time means little on a shared machine, CPU time little with threads
+    assert time.process_time() - begin < 20.0  # of the processor, a second; point by point it would be hours

@@ -68,8 +68,8 @@ def test_a_factorisation_ends_where_the_time_does():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", [1.0, 5.0])
-def test_a_limit_is_kept_and_what_was_reached_is_returned(limit):
+def test_a_limit_is_kept_and_what_was_reached_is_returned():
+    limit = 3.0  # enough for a first solution on a machine five times slower
     clock = time.process_time  # other work on the machine should not count
     began = clock()
     solution = solve(PEAKS, tol=1e-12, monitor=Monitor(time_limit=limit, clock=clock))

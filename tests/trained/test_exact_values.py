@@ -92,7 +92,6 @@ def test_values_inside_the_domain_are_never_seen(name):
     assert torch.equal(other.extension(x), extent.extension(x))
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("method", ["gmnm-trained", "pinn", "network"])
 def test_a_solution_meets_its_values_to_the_bit_and_is_read_again(method, tmp_path):
     square = load_problem("problems/poisson_2d.py")
@@ -107,7 +106,6 @@ def test_a_solution_meets_its_values_to_the_bit_and_is_read_again(method, tmp_pa
     assert torch.equal(Solution.load(tmp_path).evaluate(x), solution.evaluate(x))
 
 
-@pytest.mark.timeout(60)
 def test_a_linear_problem_needs_fewer_rows_and_ends_nearer():
     heat = load_problem("problems/heat_1d.py")
     solution = solve(heat, method="gmnm-trained", lifting="distance", tol=1e-6, time_limit=40)

@@ -32,6 +32,7 @@ from pdesolve.statement.precision import in_double
 from pdesolve.statement.quantities import check_prescribed, checked_quantities
 from pdesolve.statement.scalars import Scalar
 from pdesolve.statement.signatures import has_signature, signature
+from pdesolve.statement.starts import with_starts
 from pdesolve.statement.term import Term
 from pdesolve.statement.terms import equation_term
 from pdesolve.statement.values import values_of
@@ -124,6 +125,8 @@ class Problem:
         self.guess = self.names.per_unknown(guess, "guess", partial=True)
         self.outputs = checked_outputs(outputs, self.names)
         self.quantities = checked_quantities(quantities)
+        self.stated = self.conditions
+        self.conditions = with_starts(self, self.stated)
 
     # ---------------------------------------------------------------- names
 
@@ -247,9 +250,10 @@ class Problem:
 
     def _with(self, **changes: Any) -> Problem:
         names = (
-            "domain equation conditions exact reference guess constants data name outputs quantities eigenvalues"
+            "domain equation exact reference guess constants data name outputs quantities eigenvalues"
         ).split()
         kept = {name: getattr(self, name) for name in names}
+        kept["conditions"] = self.stated
         if self.eigenvalues is None:
             kept["parameters"] = self.parameters
         problem = Problem(**{**kept, **changes})

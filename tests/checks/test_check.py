@@ -427,3 +427,10 @@ def test_a_condition_written_twice_as_a_function_is_noticed():
     only(twice.warnings, "say the same on one part")
     other = Condition(lambda u, n: n @ grad(u), on=SQUARE.left)
     assert not any("say the same" in w for w in steady(Condition(hot, on=SQUARE.boundary), other).warnings)
+
+
+def test_the_tail_of_a_peak_on_the_wall_is_no_jump():
+    rod = Interval(0, 1)
+    peak = Initial(lambda x: torch.exp(-100 * (x - 0.5) ** 2))  # 1.4e-11 at the ends
+    problem = Problem(rod * TimeInterval(0, 1), lambda u: u.t - u.xx, [peak, Dirichlet(0, on=rod.boundary)])
+    assert not check(problem).warnings

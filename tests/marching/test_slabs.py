@@ -5,6 +5,7 @@ from evolutions import heat, ring, rod, second, wave
 from torch import cos, exp, pi, sin
 
 from pdesolve import (
+    Condition,
     Dirichlet,
     Initial,
     Interval,
@@ -44,9 +45,11 @@ def late_insulation():
 
 def test_only_evolutions_from_initial_values_march():
     assert can_march(heat())
-    assert not can_march(
-        heat(conditions=[Dirichlet(0, on=rod.boundary), Dirichlet(0, on=(rod * second).initial)], exact=None)
-    )
+    domain = rod * second
+    walls = Dirichlet(0, on=rod.boundary)
+    assert can_march(heat(conditions=[walls, Dirichlet(0, on=domain.initial)], exact=None))
+    assert not can_march(heat(conditions=[walls, Dirichlet(0, on=domain.final)], exact=None))
+    assert not can_march(heat(conditions=[walls, Condition(lambda u: u**2, on=domain.initial)], exact=None))
     square = Rectangle((0, 0), (1, 1))
     assert not can_march(Problem(square, lambda u: laplace(u) - 1, [Dirichlet(0, on=square.boundary)]))
     assert not can_march(late_insulation())

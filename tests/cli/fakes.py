@@ -1,15 +1,12 @@
-"""A solver that takes its time, instead of the real ones: so that stopping and resuming can be tested.
-
-Run as a script, it is `pdesolve` with this solver in it.
-"""
+"""A solver that takes its time, instead of the real ones: so that stopping and resuming can be tested."""
 
 import os
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from processes import pdesolve as pdesolve_command
 
 import pdesolve
 from pdesolve.errors import SolveError
@@ -152,8 +149,7 @@ def install(replace=setattr):
     replace(plotting, "plot", write)
 
 
-if __name__ == "__main__":
-    from pdesolve.cli.main import main
-
+def command(*arguments):
+    """`pdesolve` with this solver in it, in a process of its own."""
     install()
-    sys.exit(main())
+    return pdesolve_command(*arguments)

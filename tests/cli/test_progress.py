@@ -1,10 +1,9 @@
 import os
 import pty
-import subprocess
-import sys
 
 import fakes
 import pytest
+from processes import ended
 
 from pdesolve.cli.progress import Gauge, describe, progress, remaining
 from pdesolve.runs.monitor import Monitor
@@ -73,18 +72,9 @@ def test_plain_lines_come_at_a_calm_rate(capsys):
 @pytest.mark.usefixtures("fake")
 def test_on_a_terminal_one_live_line_comes_and_goes():
     leader, follower = pty.openpty()
-    command = [
-        sys.executable,
-        fakes.__file__,
-        "solve",
-        "my_poisson.py",
-        "--set",
-        "iterations=20",
-        "--set",
-        "pause=0.05",
-    ]
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=follower, text=True, env=environment)
+    arguments = ["solve", "my_poisson.py", "--set", "iterations=20", "--set", "pause=0.05"]
+    environment = {"TERM": "xterm", "COLUMNS": "100"}
+    code, out, _ = ended(fakes.command, *arguments, environment=environment, err=os.ttyname(follower))
     os.close(follower)
     seen = b""
     try:
@@ -93,14 +83,14 @@ def test_on_a_terminal_one_live_line_comes_and_goes():
     except OSError:  # the end, on Linux
         pass
     text = seen.decode()
-    assert done.returncode == 3
+    assert code == 3
     assert "my_poisson" in text
     assert "iteration" in text
     assert text.rstrip().endswith("\x1b[?25h") or "\x1b[2K" in text, (
         "the line is wiped, the cursor shown again"
     )
     assert "solving my_poisson" not in text
-    assert "\x1b" not in done.stdout
+    assert "\x1b" not in out
 
 
 @pytest.mark.usefixtures("fake")

@@ -9,35 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import ended
+from processes import killed as killed_after
 
 pytestmark = pytest.mark.slow
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
-KILLED = """
-import os, signal, sys
-from pdesolve.cli import main, session
-
-class Killed(session.StoppableMonitor):
-    def record(self, **row):
-        super().record(**row)
-        if len(self.history) == int(sys.argv[1]):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-session.StoppableMonitor = lambda: Killed(checkpoint_every=0.0)
-sys.exit(main.main(sys.argv[2:]))
-"""
 
 
 @pytest.fixture(autouse=True)
 def _empty_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-def killed_after(rows, *arguments):
-    """`pdesolve` with a checkpoint at every step, killed when its history has so many rows."""
-    done = subprocess.run([sys.executable, "-c", KILLED, str(rows), *arguments])
-    assert done.returncode == -signal.SIGKILL
 
 
 def test_the_newcomers_command_gives_files_an_error_and_an_answer():
@@ -112,7 +95,7 @@ def test_a_training_run_killed_in_the_middle_resumes_to_the_same_numbers(method,
     for setting in (f"iterations={iterations}", "points=64", "parameters=60"):
         arguments += ["--set", setting]
     assert run(*arguments, "--out", "whole").code == 3
-    killed_after(rows, *arguments, "--out", "killed")
+    assert ended(killed_after, rows, *arguments, "--out", "killed")[0] == -signal.SIGKILL
     before = torch.load("killed/checkpoint.pt", weights_only=True)["state"]
     assert len(before["history"]) >= rows - 1
     result = run(*arguments, "--out", "killed", "--resume")
@@ -129,7 +112,7 @@ def test_a_march_killed_after_half_of_its_slabs_resumes_to_the_same_numbers(run)
     assert run(*arguments, "--out", "whole").code == 0
     half = Path("whole/history.jsonl").read_text().count("\n") // 2
     assert half >= 4
-    killed_after(half, *arguments, "--out", "killed")
+    assert ended(killed_after, half, *arguments, "--out", "killed")[0] == -signal.SIGKILL
     assert not Path("killed/summary.json").exists()
     steps = re.findall(r'file="(.*?)"', Path("killed/solution.pvd").read_text())
     assert 0 < len(steps) < 41

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import fakes
 import pytest
 import torch
 from clocks import looks
+from processes import Process, pdesolve
 
 from pdesolve.runs import monitor
 
@@ -21,22 +20,9 @@ SOLVE = ("solve", "my_poisson.py", "--out", "out", "--seed", "5", "--tol", "1e-5
 HELD = 5  # steps after which a process of its own waits to be stopped
 
 
-def start(*arguments, program=(fakes.__file__,)):
+def start(*arguments, program=fakes.command):
     """`pdesolve` with the fake solver as a process of its own."""
-    command = [sys.executable, *program, *arguments]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=hear_interrupts,
-        env={**os.environ, fakes.HOLD: str(HELD)},
-    )
-
-
-def hear_interrupts():
-    """A suite that a shell started in the background ignores Ctrl-C, and so would what it starts."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return Process(program, *arguments, environment={fakes.HOLD: str(HELD)})
 
 
 def wait_for(condition, seconds=600):
@@ -66,7 +52,7 @@ def killed(fake):  # noqa: ARG001
     """A run killed in the middle."""
     process = start(*SOLVE)
     wait_for_rows(HELD)
-    process.kill()
+    process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not Path("out/summary.json").exists()
 
@@ -100,7 +86,7 @@ def test_an_interrupted_run_is_saved_and_resumes_to_the_same_numbers(number, who
     process = start(*SOLVE)
     wait_for_rows(HELD)
     process.send_signal(number)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate()
     assert process.returncode == 130, err
     assert "Traceback" not in err
     answer = out.rstrip("\n").split("\n")[-1]
@@ -119,7 +105,7 @@ def test_a_second_signal_stops_at_once_and_keeps_the_checkpoint():
     for _ in range(2):
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "--resume --out out continues" in json.loads(out)["error"]
@@ -131,10 +117,10 @@ def test_a_second_signal_stops_at_once_and_keeps_the_checkpoint():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_before_the_run_began_leaves_nothing(number):
     Path("sleepy.py").write_text("import time\nopen('loading', 'w').close()\ntime.sleep(60)\n")
-    process = start("solve", "sleepy.py", "--out", "out", program=("-m", "pdesolve.cli.main"))
+    process = start("solve", "sleepy.py", "--out", "out", program=pdesolve)
     wait_for(Path("loading").exists)
     process.send_signal(number)
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate()
     assert process.returncode == 130
     assert err == "interrupted; nothing was saved\n"
     assert not Path("out").exists()

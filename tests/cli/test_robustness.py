@@ -9,28 +9,18 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import Process, ended, pdesolve, with_short_files
 
 from pdesolve import Solution
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
 POISSON = PROBLEMS / "poisson_2d.py"
-# pdesolve where no file can be longer than the first argument says: as on a disk that is full
-LIMITED = (
-    "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2); "
-    "from pdesolve.cli.main import main; sys.exit(main())"
-)
 
 
 @pytest.fixture(autouse=True)
 def _empty_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-def limited(size, *arguments):
-    """Run pdesolve in a process of its own with files of at most so many bytes."""
-    command = [sys.executable, "-c", LIMITED, str(size), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
 def leftovers(directory):
@@ -43,12 +33,12 @@ def leftovers(directory):
     ("size", "file"), [(200, "run.json"), (4000, "solution.pt"), (20_000, "solution.vtu")]
 )
 def test_a_full_disk_is_said_in_a_sentence_and_leaves_whole_files(size, file):
-    done = limited(size, "solve", POISSON, "--tol", "1e-4", "--out", "out", "--quiet")
-    assert done.returncode == 1
-    sentence = done.stderr.rstrip("\n").split("\n")[-1]
+    code, _, err = ended(with_short_files, size, "solve", POISSON, "--tol", "1e-4", "--out", "out", "--quiet")
+    assert code == 1
+    sentence = err.rstrip("\n").split("\n")[-1]
     assert sentence.startswith("error: the disk is full while")
     assert file in sentence
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in err
     assert leftovers("out") == []
     for name in ("run.json", "summary.json"):
         if Path("out", name).exists():
@@ -161,17 +151,14 @@ def test_a_solution_with_code_in_it_is_refused_unread(run, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
 def test_an_interrupted_solve_leaves_a_valid_partial_result(number):
     """A problem that takes long at this tolerance, stopped after its first step."""
-    command = [sys.executable, "-m", "pdesolve.cli.main", "solve", str(PROBLEMS / "poisson_lshape_f1.py")]
-    options = ["--tol", "1e-12", "--out", "out", "--json", "--time-limit", "100"]
-    process = subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    options = ["--tol", "1e-12", "--out", "out", "--json"]
+    process = Process(pdesolve, "solve", PROBLEMS / "poisson_lshape_f1.py", *options)
     history = Path("out/history.jsonl")
     deadline = time.monotonic() + 600
     while time.monotonic() < deadline and not (history.exists() and history.read_text()):
         time.sleep(0.05)
     process.send_signal(number)
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate()
     assert process.returncode == 130, err
     record = json.loads(out)
     assert record["converged"] is False

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from processes import Process, pdesolve
 
 from pdesolve import Dirichlet, Integral, Interval, Problem, solve
 from pdesolve.errors import UsageError
@@ -91,33 +93,51 @@ def test_what_processes_do_not_share_is_refused(monkeypatch):
         solve(bounded())
 
 
-def run(command, tmp_path, processes):
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    out = tmp_path / str(processes)
-    words = [sys.executable, *launcher, "-m", "pdesolve", "solve", str(PROBLEM), *command, "--out", str(out)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*words, "--json", "--no-picture"], env=environment, capture_output=True, text=True, check=False
-    )
-    # The launcher has an exit code of its own for one that is not zero.
-    answer = json.loads(done.stdout)
-    assert answer["error"] is None, done.stderr
+def found(out, printed, err):
+    """What rank 0 printed, and the losses of its history."""
+    answer = json.loads(printed)
+    assert answer["error"] is None, err
     rows = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
     return answer, np.array([row["loss"] for row in rows])
 
 
+def forked(words, size):
+    """Printed by rank 0, and errors, of so many processes with what torchrun tells each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    group = {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": str(size), **place}
+    ranks = [Process(pdesolve, *words, environment={**group, "RANK": str(k)}) for k in range(size)]
+    printed, *_ = [rank.communicate() for rank in ranks]
+    return printed
+
+
+def launched(words, size):
+    """As `forked`, by torchrun itself."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(size)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # The launcher has an exit code of its own for one that is not zero.
+    done = subprocess.run(
+        [sys.executable, *launcher, "-m", "pdesolve", *words], env=environment, capture_output=True, text=True
+    )
+    return done.stdout, done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "command",
+    ("begin", "settings"),
     [
-        ["--method=network", "--set=parameters=200", "--set=adam_iterations=40", "--set=iterations=20"],
-        ["--method=network", "--set=optimiser=lm", "--set=parameters=150", "--set=iterations=6"],
+        (forked, ["parameters=200", "adam_iterations=40", "iterations=20"]),
+        (launched, ["optimiser=lm", "parameters=150", "iterations=6"]),
     ],
     ids=["ssbroyden", "lm"],
 )
-def test_two_processes_have_the_history_of_one(command, tmp_path):
-    one, first = run(command, tmp_path, 1)
-    two, second = run(command, tmp_path, 2)
+def test_two_processes_have_the_history_of_one(begin, settings, tmp_path):
+    command = ["solve", str(PROBLEM), "--method=network", "--json", "--no-picture"]
+    command += [f"--set={setting}" for setting in settings]
+    outs = [tmp_path / str(size) for size in (1, 2)]
+    one, first = found(outs[0], *forked([*command, f"--out={outs[0]}"], 1))
+    two, second = found(outs[1], *begin([*command, f"--out={outs[1]}"], 2))
     assert len(first) >= 3
     assert second == pytest.approx(first, rel=1e-10)
     assert two["relative_l2_error"] == pytest.approx(one["relative_l2_error"], rel=1e-7)

@@ -32,7 +32,28 @@ def difference(coarse: Discrete, fine: Discrete, tuning: Tuning = TUNING) -> np.
     error, size = difference_norms(coarse, fine)
     error = error + algebraic(coarse) + algebraic(fine)
     found = relative(error, reference(fine, size, tuning), 0.0)
-    estimates = beyond(found, shared(coarse, fine, tuning), tuning=tuning) * hidden_by_contrast(fine)
+    return estimates_of(found, shared(coarse, fine, tuning), coarse, fine, tuning=tuning)
+
+
+def estimates_of(
+    found: np.ndarray,
+    sigma: float,
+    coarse: Discrete,
+    fine: Discrete,
+    sharp: bool = False,
+    tuning: Tuning = TUNING,
+) -> np.ndarray:
+    """Estimated errors (u,) of a solution from what tells it from a finer one: all estimates are made here.
+
+    Args:
+        found: (u,) relative differences of the two.
+        sigma: what they share, see `shared`.
+        coarse: the solution.
+        fine: the finer one.
+        sharp: whether that is finer where the coarse one is singular, too.
+        tuning: numbers that decide.
+    """
+    estimates = beyond(found, sigma, sharp, tuning) * hidden_by_contrast(fine)
     return np.maximum(estimates, held_at_walls(coarse, fine, tuning))
 
 

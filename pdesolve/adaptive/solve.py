@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from pdesolve.adaptive.discretisation import Discretisation
-from pdesolve.adaptive.estimation import beyond, change, held_at_walls, hidden_by_contrast, shared
+from pdesolve.adaptive.estimation import change, estimates_of, shared
 from pdesolve.adaptive.marking import (
     Marked,
     aimed_residual,
@@ -208,8 +208,7 @@ class AdaptiveLoop:
         sharper = self.strategy.solve(patches, q + 2, tried.finer)
         moved = change(level.current, sharper, level.tuning)
         sigma = shared(level.current, sharper, level.tuning)
-        estimates = beyond(moved, sigma, sharp=True, tuning=level.tuning) * hidden_by_contrast(level.current)
-        estimates = np.maximum(estimates, held_at_walls(level.current, sharper, level.tuning))
+        estimates = estimates_of(moved, sigma, level.current, sharper, sharp=True, tuning=level.tuning)
         return Verification(level, sharper, estimates, sharp=True)
 
     def _halved(self, tried: Verification) -> Halving:
@@ -265,9 +264,8 @@ class AdaptiveLoop:
         if self.before is not None:
             tuning = self.space.tuning
             sigma = shared(self.before, self.current, tuning)
-            estimates = beyond(change(self.before, self.current, tuning), sigma, tuning=tuning)
-            estimates = estimates * hidden_by_contrast(self.current)
-            estimates = np.maximum(estimates, held_at_walls(self.before, self.current, tuning))
+            moved = change(self.before, self.current, tuning)
+            estimates = estimates_of(moved, sigma, self.before, self.current, tuning=tuning)
             second = self._second(self.before, sigma)
         return self._result(estimates, False, f"stopped early: {why}", second)
 

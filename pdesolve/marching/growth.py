@@ -62,7 +62,10 @@ class Growth:
             return math.inf
         if frozen is not self._of:
             self._of = frozen
-            self._bound = max(_bound(stepper, frozen), _of_waves(stepper, frozen))
+            linearised = _linearised(stepper, frozen)
+            shift = stepper.method.stages / frozen.length
+            space = stepper.system.space
+            self._bound = max(_bound(space, linearised), _of_waves(space, linearised, shift))
             self._known = False
         follows = followed(stepper.method.stages, tolerance)
         if self._bound * length > follows and not self._known:
@@ -86,29 +89,36 @@ def followed(stages: int, tolerance: float) -> float:
     return float(stages)
 
 
-def _bound(stepper: Stepper, frozen: Frozen) -> float:
-    """G, at the points of the rows; 0 where a time derivative stands under one in space, or cannot be solved for."""
-    evolution = stepper.system.space.evolution
-    if not bool((evolution.time_orders == 1).all()):
-        return 0.0
+def _linearised(stepper: Stepper, frozen: Frozen) -> list[tuple[TermRows, Tensor]]:
+    """The rows of the equation and their sensitivities (n, c, s), at the points that count."""
     times = torch.tensor([frozen.time], dtype=torch.float64)
-    found = [0.0]
+    found = []
     for rows in stepper.system.rows:
         if not rows.boundary:
-            parts = _by_order(rows, rows.linearise(frozen.derivatives, times)[0])
-            if parts is None:
-                return 0.0
-            rates, info = torch.linalg.solve_ex(parts[1], -parts[0])
-            if bool(info.any()) or not bool(rates.isfinite().all()):
-                return 0.0
-            found.append(float(torch.linalg.eigvalsh((rates + rates.mT) / 2).max()))
+            dF = rows.linearise(frozen.derivatives, times)[0]
+            found.append((rows, dF[rows.points.weight.expand(dF.shape[:2]) > 0]))
+    return found
+
+
+def _bound(space: Space, linearised: list[tuple[TermRows, Tensor]]) -> float:
+    """G, at the points of the rows; 0 where a time derivative stands under one in space, or cannot be solved for."""
+    if not bool((space.evolution.time_orders == 1).all()):
+        return 0.0
+    found = [0.0]
+    for rows, dF in linearised:
+        parts = _by_order(rows, dF)
+        if parts is None:
+            return 0.0
+        rates, info = torch.linalg.solve_ex(parts[1], -parts[0])
+        if bool(info.any()) or not bool(rates.isfinite().all()):
+            return 0.0
+        found.append(float(torch.linalg.eigvalsh((rates + rates.mT) / 2).max()))
     return max(found)
 
 
 def _by_order(rows: TermRows, dF: Tensor) -> Tensor | None:
-    """∂F/∂u and ∂F/∂u' (2, n, u, u) at the points that count."""
+    """∂F/∂u and ∂F/∂u' (2, n, u, u) of sensitivities (n, c, s)."""
     unknowns = rows.space.unknowns
-    dF = dF[rows.points.weight.expand(dF.shape[:2]) > 0]  # (n, c, s)
     parts = dF.new_zeros(2, len(dF), unknowns, unknowns)
     for slot, (unknown, index) in enumerate(rows.term.slots):
         if not any(index[:-1]):
@@ -118,18 +128,11 @@ def _by_order(rows: TermRows, dF: Tensor) -> Tensor | None:
     return parts
 
 
-def _of_waves(stepper: Stepper, frozen: Frozen) -> float:
-    """The largest Re λ > 0 of waves e^{iκy + λt} of the equation with its coefficients at some points."""
-    space = stepper.system.space
-    times = torch.tensor([frozen.time], dtype=torch.float64)
+def _of_waves(space: Space, linearised: list[tuple[TermRows, Tensor]], shift: float) -> float:
+    """The largest Re λ > 0, near a shift, of waves e^{iκy + λt} of the equation with its coefficients at some points."""
     waves = _wave_vectors(space)
-    shift = stepper.method.stages / frozen.length
     largest = 0.0
-    for rows in stepper.system.rows:
-        if rows.boundary:
-            continue
-        dF = rows.linearise(frozen.derivatives, times)[0]
-        dF = dF[rows.points.weight.expand(dF.shape[:2]) > 0]
+    for rows, dF in linearised:
         parts = _symbols(rows, dF[:: max(1, len(dF) // POINTS)], waves)
         if parts.shape[-1] == parts.shape[-2]:
             largest = max(largest, _largest_rate(parts, shift))

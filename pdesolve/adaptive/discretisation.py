@@ -96,9 +96,8 @@ class Discretisation:
             # five cubes two patches of degree 14 miss four per cent of the deflection, five of degree 8 three in 1,000.
             slender = math.ceil(float(self.frame.extent.max() / self.frame.extent.min()) * (1 - 1e-9))
             return max(cells, min(slender, MOST_CELLS)), self.first_order
-        # On a line levels cost nothing, in space the dense blocks of high degrees are most of the work, and Newton's
-        # method is cheap from grid to grid.
-        if d != 2 or asked or self.problem.data or not self.statement.linear:
+        # In space dense blocks of high degrees are most of the work, and Newton's method is cheap from grid to grid.
+        if d == 3 or asked or self.problem.data or not self.statement.linear:
             return cells, self.first_order
         return resolving_grid(
             self._spread,

@@ -100,6 +100,13 @@ def undetermined_without_estimate(verification: Verification) -> Verdict | None:
     return Stop(verification.free)
 
 
+def undetermined_at_rounding(verification: Verification) -> Verdict | None:
+    """End where there are many solutions and nothing but rounding is left of the rows: no refinement makes them one."""
+    if verification.free is None or not verification.finer_at_rounding:
+        return None
+    return Stop(verification.free)
+
+
 def within_tolerance(verification: Verification) -> Verdict | None:
     """End where the estimate is within the tolerance; certified unless there are many solutions."""
     if not (verification.worst <= verification.tol and verification.converged):
@@ -180,6 +187,7 @@ AFTER_VERIFICATION: Sequence[Rule] = (
     free_or_coarse,
     undetermined_without_estimate,
     within_tolerance,
+    undetermined_at_rounding,
     limit_after_verification,
     nothing_converges,
     surprised,

@@ -16,7 +16,7 @@ from pdesolve.adaptive.estimation import at_rounding, left_over, overlooked, sha
 from pdesolve.adaptive.roughness import roughness
 from pdesolve.adaptive.stalled import why_finest, why_stalled
 from pdesolve.adaptive.tuning import Tuning
-from pdesolve.adaptive.uniqueness import undetermined, unsettled
+from pdesolve.adaptive.uniqueness import LeftOpen, undetermined, unsettled
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.newton import Discrete
 
@@ -181,9 +181,23 @@ class Verification:
         return bool(self.level.space.problem.data)
 
     @cached_property
-    def free(self) -> str | None:
-        """What equation and conditions leave open, in a sentence."""
+    def left_open(self) -> LeftOpen | None:
+        """What equation and conditions leave open."""
         return undetermined(self.level.current, self.finer, self.tol, self.tuning)
+
+    @property
+    def free(self) -> str | None:
+        """The same in a sentence."""
+        if self.left_open is None:
+            return None
+        return self.left_open.sentence
+
+    @property
+    def errors(self) -> np.ndarray:
+        """The estimates (u,), no smaller than what equation and conditions leave open: that is in no difference."""
+        if self.left_open is None:
+            return self.estimates
+        return np.maximum(self.estimates, self.left_open.error)
 
     @cached_property
     def free_or_coarse(self) -> bool:

@@ -10,13 +10,29 @@ the solution is determined to what is left of the tolerance.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from pdesolve.adaptive.tuning import TUNING, Tuning
 from pdesolve.patches.newton import Discrete, Weakest, weakest_of
 from pdesolve.runs.wording import named
 
 
-def undetermined(coarse: Discrete, fine: Discrete, tol: float, tuning: Tuning = TUNING) -> str | None:
-    """A sentence on what the problem leaves open, if equation and conditions have many solutions; else None.
+@dataclass(frozen=True)
+class LeftOpen:
+    """What equation and conditions leave open.
+
+    Attributes:
+        sentence: says so.
+        error: relative error that nothing else shows; infinite where there are many solutions.
+    """
+
+    sentence: str
+    error: float
+
+
+def undetermined(coarse: Discrete, fine: Discrete, tol: float, tuning: Tuning = TUNING) -> LeftOpen | None:
+    """What the problem leaves open, if equation and conditions have many solutions; else None.
 
     Args:
         coarse: a discrete solution.
@@ -30,14 +46,15 @@ def undetermined(coarse: Discrete, fine: Discrete, tol: float, tuning: Tuning = 
     if weakest.sigma > tuning.free and weakest.sigma > tuning.falling * weakest_of(coarse).sigma:
         return None
     if not (weakest.alone and weakest.sigma > tuning.null) or unsettled(coarse, fine, tuning):
-        return _sentence(fine, weakest, tuning)
+        return LeftOpen(_sentence(fine, weakest, tuning), math.inf)
     reached = tuning.rounded / weakest.sigma
     if reached <= tol:
         return None
-    return (
+    sentence = (
         f"determined to {reached:.0e} only: beside a resonance, rounding of the data moves "
         f"{_moved(fine, weakest, tuning)[0]} by as much; ask for a looser {named('tol')}"
     )
+    return LeftOpen(sentence, reached)
 
 
 def unsettled(coarse: Discrete, fine: Discrete, tuning: Tuning = TUNING) -> bool:
@@ -74,7 +91,10 @@ def _sentence(discrete: Discrete, weakest: Weakest, tuning: Tuning) -> str:
     # From one end, as of an epidemic from a few cases, what begins below rounding is as good as free.
     if problem.domain.dimension == 1:
         start = "; of an initial value problem, make its axis a TimeInterval"
+    held = "to rounding"
+    if weakest.sigma > tuning.null:
+        held = f"to {weakest.sigma:.0e} of its size"
     return (
-        f"not determined: equation and conditions leave {names} free, and hold to rounding with {added} added; add "
+        f"not determined: equation and conditions leave {names} free, and hold {held} with {added} added; add "
         f"what fixes it, e.g. Integral(0), a value at a Point, or a condition on more of the boundary{start}"
     )

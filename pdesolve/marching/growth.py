@@ -129,7 +129,7 @@ def _by_order(rows: TermRows, dF: Tensor) -> Tensor | None:
 
 
 def _of_waves(space: Space, linearised: list[tuple[TermRows, Tensor]], shift: float) -> float:
-    """The largest Re λ > 0, near a shift, of waves e^{iκy + λt} of the equation with its coefficients at some points."""
+    """The largest Re λ > 0 of waves e^{iκy + λt} of the equation with its coefficients at some points."""
     waves = _wave_vectors(space)
     largest = 0.0
     for rows, dF in linearised:

@@ -69,7 +69,8 @@ def resolving_grid(
     degree = degree_on(cells, None)
     if degree is None or degree <= highest:
         return cells, degree or first
-    largest = int((min(most, MOST_UNKNOWNS) / basis_size(2, highest)) ** 0.5)
+    dimension = patches_of(cells, 1).dimension
+    largest = int((min(most, MOST_UNKNOWNS) / basis_size(dimension, highest)) ** (1 / dimension))
     finer = range(cells + 1, largest + 1)
     # The cells that were looked at may have missed what others have: then it is the next grid.
     for number in finer[bisect_left(finer, True, key=enough) :]:

@@ -92,6 +92,8 @@ CASES = [
     (rules.free_or_coarse, {"free_or_coarse": True, "limit": "time"}, None),
     (rules.undetermined_without_estimate, {"has_verdict": False, "free": OPEN}, Stop(OPEN)),
     (rules.undetermined_without_estimate, {"free": OPEN}, None),
+    (rules.undetermined_at_rounding, {"finer_at_rounding": True, "free": OPEN}, Stop(OPEN)),
+    (rules.undetermined_at_rounding, {"free": OPEN}, None),
     (rules.within_tolerance, {}, Accept(None)),
     (rules.within_tolerance, {"free": OPEN}, Accept(OPEN)),
     (rules.within_tolerance, {"worst": 2e-6}, None),

@@ -91,6 +91,24 @@ def stiff(**_):
 ALL = (decay, oscillator, third_order, algebraic, switched, switched_elsewhere, pulse, stiff)
 
 
+@pytest.mark.parametrize("ratio", [1.0, 1e-3])
+def test_waiting_in_rooms_begins_as_a_power_of_time(ratio):
+    """The fifth begins as t⁴, of which a first step of any length has the same relative error: it was refused."""
+
+    def equation(u0, u1, u2, u3, u4):
+        u = (0.0, u0, u1, u2, u3, u4)
+        return tuple(u[i].t + u[i] - ratio * u[i - 1] for i in range(1, 6))
+
+    starts = [Initial(float(i == 0), unknown=f"u{i}") for i in range(5)]
+    solution = solve(Problem(TimeInterval(0, 2), equation, starts), tol=1e-4)
+
+    def exact(t):
+        return np.stack([(ratio * t) ** i * np.exp(-t) / math.factorial(i) for i in range(5)], axis=-1)
+
+    assert solution.converged, solution.status
+    assert float(true_error(solution, exact).max()) <= 1e-4
+
+
 @pytest.mark.parametrize("tol", TOLERANCES)
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.__name__)
 def test_the_error_is_below_the_tolerance_and_near_its_estimate(case, tol):

@@ -39,6 +39,7 @@ FIRST_STEP = 1e-3  # of the whole time; the first step is retried until it is sh
 SHORTEST_STEP = 1e-14  # of the whole time
 SHRINK, GROW = 0.2, 3.0  # bounds of the change of the length from step to step (Hairer & Wanner, §IV.8)
 SAFETY = 0.8
+ROUGHLY = 0.1  # error of a step that tells the sizes of unknowns
 FEW = 20  # unknowns: with 9 stages a matrix of 180 rows, factored within a millisecond
 LOOSE = 1e-5  # tolerance of a step: above it few stages suffice for the longest steps there are
 # Relative error that the residual between stages may show, in tolerances of the step: (DEFECT s²)^r at order r, since
@@ -170,9 +171,11 @@ class March:
     stages: int
     monitor: Monitor
     size: Tensor = field(init=False)  # (u,) integral of squares so far
+    ahead: Tensor = field(init=False)  # (u,) root mean squares on a longer first step that was refused
 
     def __post_init__(self) -> None:
         self.size = torch.zeros(self.system.unknowns, dtype=torch.float64)
+        self.ahead = torch.zeros_like(self.size)
 
     def run(self) -> TimePolynomials:
         """March with steps that the error of each decides."""
@@ -194,6 +197,8 @@ class March:
             if error <= self.local and self._missed(method, trial, t, end - t, start, error):
                 error = math.inf
             if error > self.local:
+                if t == first and error <= ROUGHLY:
+                    self.ahead = torch.maximum(self.ahead, _root_mean_squares(trial.values))
                 LOG.debug(
                     "a step of %g from t = %g is refused: error %.2g, allowed %.2g",
                     end - t,
@@ -216,11 +221,16 @@ class March:
         return _joined(times, values)
 
     def _scale(self, values: Tensor, t: float) -> Tensor:
-        """(u,) sizes that errors of a step are relative to: root mean square so far, or what the step has itself."""
-        passed = max(t - float(self.problem.domain.bounds[0, 0]), 1e-300)
-        mean = (self.size / passed).sqrt()
-        own = values.square().mean(0).sqrt()
-        found = torch.maximum(mean, own)
+        """(u,) sizes that errors of a step are relative to: root mean square so far, or what the step has itself.
+
+        Before anything is known, sizes on a longer step count, too: what begins as t⁴ has the same relative error on a
+        step of any length.
+        """
+        passed = t - float(self.problem.domain.bounds[0, 0])
+        before = self.ahead
+        if passed > 0:
+            before = (self.size / passed).sqrt()
+        found = torch.maximum(before, _root_mean_squares(values))
         largest = float(found.max())
         return torch.where(found > 0, found, largest if largest > 0 else 1.0)
 
@@ -252,6 +262,11 @@ class March:
         # A hundredth of rounding: coefficients of it have no decay.
         error = torch.where(high < 4 * torch.finfo(high.dtype).eps, 0.0, error)
         return float(error.max())
+
+
+def _root_mean_squares(values: Tensor) -> Tensor:
+    """(u,) of stage values (s + 1, u)."""
+    return values.square().mean(0).sqrt()
 
 
 def verified(

@@ -54,14 +54,14 @@ def _agrees_with_its_certificate(draw: Random, limit: float) -> None:
 @settings(max_examples=8, **SETTINGS)
 @given(st.randoms(use_true_random=False))
 def test_no_certificate_is_wrong(draw):
-    _agrees_with_its_certificate(draw, limit=3.0)
+    _agrees_with_its_certificate(draw, limit=1.0)
 
 
 @pytest.mark.slow
-@settings(max_examples=20, **SETTINGS)
+@settings(max_examples=12, **SETTINGS)
 @given(st.randoms(use_true_random=False))
 def test_no_certificate_is_wrong_for_more_problems(draw):
-    _agrees_with_its_certificate(draw, limit=3.0)
+    _agrees_with_its_certificate(draw, limit=1.0)
 
 
 @pytest.mark.parametrize("number", CERTIFIED)
@@ -71,7 +71,7 @@ def test_easy_random_problems_are_certified(number):
     assert row["error"] <= command.MISSED * row["tolerance"]
 
 
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", range(8))
 def test_random_problems_pass_their_check_and_can_be_made_again(number):
     problem, tol = command.numbered(1, number)
     report = check(problem)
@@ -128,5 +128,5 @@ def test_the_table_has_a_line_for_each_kind():
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["smooth", "jumps", "pieces", "resonance", "nonunique", "units"])
 def test_no_verdict_on_a_kind_is_wrong(kind):
-    rows = [command.measure(number, seed=5, limit=5.0, kind=kind) for number in range(5)]
+    rows = [command.measure(number, seed=5, limit=2.0, kind=kind) for number in range(5)]
     assert not [row for row in rows if row["outcome"] in ("wrong", "silent NaN", "traceback")], rows

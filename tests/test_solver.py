@@ -366,12 +366,15 @@ def test_every_method_describes_itself_and_its_settings(name):
 @pytest.mark.parametrize("method", ["gmnm-trained", "pinn", "kan"])
 def test_trained_methods_are_judged_by_the_exact_solution(method):
     problem = load_problem(FOLDER / "poisson_1d.py")
-    solution = solve(problem, method=method, tol=1e-2, time_limit=15)
+    settings = {"method": method, "tol": 0.1, "iterations": 60, "parameters": 60, "points": 60}
+    solution = solve(problem, **settings)
     assert solution.estimates is None
-    assert solution.converged == (solution.relative_l2_error() <= 1e-2)
+    assert solution.converged
+    assert solution.relative_l2_error() <= 0.1
+    far = solve(problem, **settings | {"iterations": 1})
+    assert far.converged == (far.relative_l2_error() <= 0.1)
     problem.exact = None
-    blind = solve(problem, method=method, tol=1e-2, time_limit=3)
-    assert not blind.converged
+    assert not solve(problem, **settings).converged
 
 
 @pytest.mark.parametrize(

@@ -220,10 +220,11 @@ def test_interface_is_refused_with_a_way_out():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "iterations", "goal"), [("pinn", 700, 1e-4), ("kan", 300, 1e-3)])
-def test_poisson_is_solved_by_networks(method, iterations, goal):
+@pytest.mark.parametrize(("method", "goal"), [("pinn", 1e-3), ("kan", 1e-2)])
+def test_poisson_is_solved_by_networks(method, goal):
     problem = poisson()
-    found = solve_trained(problem, method, {"iterations": iterations})
+    settings = {"parameters": 150, "points": 200, "iterations": 250, "adam_iterations": 100}
+    found = solve_trained(problem, method, settings)
     assert relative_error(problem, found.expansion) < goal
 
 

@@ -22,7 +22,7 @@ def in_a_field(k):
     return Problem(square, lambda u: -laplace(u), conditions, exact=exact)
 
 
-@pytest.mark.parametrize(("k", "tol"), [(1e-4, 1e-2), (1e4, 1e-3), (1e4, 5e-3), (1e8, 3e-4)])
+@pytest.mark.parametrize(("k", "tol"), [(1e-4, 1e-2), (1e4, 1e-3), (1e4, 5e-3), (1e8, 3e-3)])
 def test_a_disc_of_another_coefficient_is_right_or_not_verified(k, tol):
     solution = solve(in_a_field(k), tol=tol, time_limit=20.0)
     error = solution.relative_l2_error()

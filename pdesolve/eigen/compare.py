@@ -65,7 +65,7 @@ def compare(coarse: Modes, fine: Modes, tol: float) -> Comparison:
     judged = np.where(np.isfinite(lost), moved * lost, of_modes.max(1) * np.abs(coarse.values))
     errors = np.maximum(judged, least)
     # Quotients are integrals over all patches and faces, which modes that fail anyhow are not worth.
-    if of_modes.max() <= tol and coarse.quotients is not coarse.values:
+    if of_modes.max() <= tol and coarse.has_quotients:
         better = _errors_of_quotients(coarse, fine)
         step = np.abs(coarse.quotients - coarse.values)
         believed = (step <= BELIEVED * errors) & (better < np.inf)
@@ -80,6 +80,14 @@ def missed(coarse: Modes, fine: Modes, near: float, tol: float) -> np.ndarray:
     others = np.setdiff1d(np.arange(len(fine.values)), _partners(coarse, fine))
     within = np.abs(coarse.values - near).max() - _width(coarse, tol).max()
     return fine.values[others[np.abs(fine.values[others] - near) < within]]
+
+
+def distances(fine: Modes, other: Modes, coarse: Modes) -> np.ndarray:
+    """How far apart (k,) two computations on the same patches have the eigenvalues that modes of a coarser one are."""
+    known = fine.values[_partners(coarse, fine)]
+    apart = np.abs(known[:, None] - other.values)
+    _, found = linear_sum_assignment(apart)
+    return np.abs(known - other.values[found])
 
 
 def _width(modes: Modes, tol: float) -> np.ndarray:

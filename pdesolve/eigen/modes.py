@@ -43,12 +43,21 @@ class Modes:
 
     @cached_property
     def quotients(self) -> np.ndarray:
-        """Eigenvalues (k,) as quotients of Rayleigh; as they are where they are complex or there is no quotient."""
+        """Eigenvalues (k,) as quotients of Rayleigh; as they are where there is no quotient.
+
+        Where there is one the problem is self-adjoint, and a complex pair is a double eigenvalue that the rows divide:
+        real and imaginary part of its vector are both modes.
+        """
         quotient = Rayleigh(self.pencil)
         if not quotient.applies():
             return self.values
-        found = self.values + quotient.corrections(self.values, self.coefficients)
-        return np.where((self.values.imag == 0) & np.isfinite(found), found, self.values)
+        found = self.values.real + quotient.corrections(self.values, self.coefficients)
+        return np.where(np.isfinite(found), found, self.values)
+
+    @property
+    def has_quotients(self) -> bool:
+        """Whether the problem is one whose eigenvalues are quotients of Rayleigh."""
+        return self.quotients is not self.values
 
     @cached_property
     def energies(self) -> np.ndarray:

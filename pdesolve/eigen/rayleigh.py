@@ -29,6 +29,7 @@ from pdesolve.patches.points.boundary import boundary_points
 from pdesolve.patches.points.faces import FacePoints, face_points
 from pdesolve.patches.points.interior import Points, interior_points
 from pdesolve.patches.points.owners import stretch
+from pdesolve.patches.points.slices import sliced_points
 from pdesolve.patches.rows.terms import TermRows
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.frame import multi_indices
@@ -113,7 +114,7 @@ class Rayleigh:
         below = c.new_zeros(len(values))
         equation, *conditions = self.pencil.statement.terms
         # One point more than the rows have: at their own, the residual is smaller than elsewhere.
-        for p in interior_points(self.cells, self.q, lambda q: q + 1, AT_ONCE):
+        for p in self._inside():
             half = torch.from_numpy(self.cells.half[p.cells].prod(1)).to(self.space.half)
             points = self.space.to_device(self._hosted(p))
             a = self._coefficients(equation, points)
@@ -129,6 +130,13 @@ class Rayleigh:
             above += over
             below += under
         return (above / below).cpu().numpy()
+
+    def _inside(self) -> Iterator[Points]:
+        """Points of whole cells, and of the parts of others inside the domain."""
+        for p in interior_points(self.cells, self.q, lambda q: q + 1, AT_ONCE):
+            if not self.cells.cut[p.cells[0]]:
+                yield p
+        yield from sliced_points(self.cells, self.q, lambda q: q + 1, AT_ONCE)
 
     def _residual(self, a: GridCoefficients, jets: Tensor) -> Tensor:
         """A(σ) u (b, m, k)."""

@@ -20,7 +20,7 @@ def planar_rule(domain: DomainLike, order: int) -> Rule:
     """
     frame = domain.rotation
     size = float((domain.bounds[1] - domain.bounds[0]).norm())
-    arcs = [(piece, ends) for piece in domain.pieces for ends in _monotone(piece, frame)]
+    arcs = [(piece, ends) for piece in domain.pieces for ends in monotone_arcs(piece, frame)]
     along = torch.stack([(piece.map(ends[:, None]) @ frame)[:, 0] for piece, ends in arcs])  # (arcs, 2)
     # Arcs that meet in a corner end there up to rounding, which must not make a panel.
     ends = distinct(along.reshape(-1), 1e-11 * size)
@@ -33,7 +33,7 @@ def planar_rule(domain: DomainLike, order: int) -> Rule:
     v = torch.full((len(arcs), *u_all.shape), torch.inf, dtype=torch.float64)
     for (piece, t), mask, v_arc in zip(arcs, spans, v, strict=True):
         if mask.any():
-            v_arc[mask] = _graph(piece, t, frame, u_all[mask].reshape(-1)).reshape(-1, order + 1)
+            v_arc[mask] = graph(piece, t, frame, u_all[mask].reshape(-1)).reshape(-1, order + 1)
     # Ordered by their heights in the middle of the panel: arcs do not cross between the ends of arcs.
     v = v.gather(0, v[:, :, -1:].argsort(dim=0).expand_as(v))
     return _between(domain, frame, u, w, v, middle, order)
@@ -57,7 +57,7 @@ def _between(domain, frame, u, w, v, middle, order) -> Rule:
     return Rule(points.reshape(-1, 2) @ frame.T, weights.reshape(-1))
 
 
-def _monotone(piece: PieceLike, frame: Tensor) -> list[Tensor]:
+def monotone_arcs(piece: PieceLike, frame: Tensor) -> list[Tensor]:
     """Split the active intervals of a piece where its tangent is vertical; drop vertical arcs."""
 
     def leans(t: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def _monotone(piece: PieceLike, frame: Tensor) -> list[Tensor]:
     return arcs
 
 
-def _graph(piece: PieceLike, ends: Tensor, frame: Tensor, u: Tensor) -> Tensor:
+def graph(piece: PieceLike, ends: Tensor, frame: Tensor, u: Tensor) -> Tensor:
     """Return v on a monotone arc at abscissae u (n,), by bisection in the parameter."""
     rising = (piece.map(ends[:, None]) @ frame)[:, 0].diff() > 0
     a = ends[0].expand_as(u)

@@ -144,7 +144,7 @@ def _seam_nudge(patches: Patches, f: np.ndarray) -> np.ndarray:
 
 
 def _intervals_of(patches: Patches, f: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`_inside_intervals` of the faces f, which are found once for all faces between cut cells."""
+    """`inside_intervals` of the faces f, which are found once for all faces between cut cells."""
     faces = patches.partition.faces
 
     def find() -> tuple[np.ndarray, ...]:
@@ -153,7 +153,7 @@ def _intervals_of(patches: Patches, f: np.ndarray) -> tuple[np.ndarray, np.ndarr
         nudge = _seam_nudge(patches, clipped)
         low = faces.lower[clipped] - nudge
         high = faces.upper[clipped] - nudge
-        seg, a, b = _inside_intervals(patches.frame, part, low, high)
+        seg, a, b = inside_intervals(patches.frame, part, low, high)
         return clipped[seg], a + nudge[seg], b + nudge[seg]
 
     face, a, b = once(patches.memo, ("faces",), find)
@@ -164,7 +164,7 @@ def _intervals_of(patches: Patches, f: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return number[face[mine]][order], a[mine][order], b[mine][order]
 
 
-def _inside_intervals(
+def inside_intervals(
     frame: Frame, part: np.ndarray, low: np.ndarray, high: np.ndarray, samples: int = SAMPLES
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Parts of segments that lie inside the domain: (segment number, begin (k, d), end (k, d))."""

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pdesolve.adaptive.bodies import hidden_by_contrast, lost_in_bodies
 from pdesolve.adaptive.boundary_data import missed_on_boundaries, root_mean_squares, unknowns_in
 from pdesolve.adaptive.tuning import TUNING, Tuning
 from pdesolve.patches.compiled import GridTerm, orders_of
@@ -13,11 +14,8 @@ from pdesolve.patches.evaluation import Evaluation
 from pdesolve.patches.newton import Discrete, coefficients_of, volume_weights
 from pdesolve.patches.points.interior import Points
 from pdesolve.patches.rows.conservation import SIZE_POWER
-from pdesolve.patches.rows.interfaces import InterfaceRows
 from pdesolve.patches.rows.terms import TermRows
 
-# √κ of a jump by κ up to which moments of fluxes, which weigh a hundred times the rest, settle what depends on them.
-SETTLED_CONTRAST = 32.0
 NARROW = 0.25  # of its second narrowest width: below, a cell was halved twice toward a wall, or more
 
 
@@ -53,7 +51,11 @@ def estimates_of(
         sharp: whether that is finer where the coarse one is singular, too.
         tuning: numbers that decide.
     """
-    estimates = beyond(found, sigma, sharp, tuning) * hidden_by_contrast(fine)
+    estimates = beyond(found, sigma, sharp, tuning) * hidden_by_contrast(coarse)
+    lost = lost_in_bodies(coarse)
+    if lost.any():
+        sizes = coarse.assembly.space.norms(coarse.coefficients).cpu().numpy()
+        estimates = np.maximum(estimates, relative(lost, reference(coarse, sizes, tuning), 0.0))
     return np.maximum(estimates, held_at_walls(coarse, fine, tuning))
 
 
@@ -85,20 +87,6 @@ def held_at_walls(coarse: Discrete, fine: Discrete, tuning: Tuning = TUNING) -> 
     if left <= tuning.left_at_walls or left**2 <= tuning.most_shared * _left_at_walls(coarse) ** 2:
         return 0.0
     return left
-
-
-def hidden_by_contrast(discrete: Discrete) -> np.ndarray:
-    """How many times (u,) the difference of two solutions the error may be where coefficients jump by a factor κ.
-
-    The rows of an interface are in units of √(k₊k₋), and those of the equation in units of u on either side. So a flux
-    that is lost in a body of large k weighs 1/√κ of what it does to the potential of the body, which neither degree
-    settles. Of a disc of k = 1e4 in a square the error was 8 times the difference, of 1e8 97 times.
-    """
-    factors = np.ones(discrete.assembly.unknowns)
-    for source in discrete.assembly.sources:
-        if isinstance(source, InterfaceRows):
-            factors = np.maximum(factors, source.contrasts() ** 0.5 / SETTLED_CONTRAST)
-    return factors
 
 
 def _left_at_walls(discrete: Discrete) -> float:

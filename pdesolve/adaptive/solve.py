@@ -247,12 +247,16 @@ class AdaptiveLoop:
                 self._record(tried.level, tried.worst)
                 status = but or "tolerance met: confirmed by the next order"
                 return self._result(
-                    tried.errors, but is None, status, self._second(tried.finer, tried.shared)
+                    tried.errors, but is None, status, self._second(tried.finer, tried.shared, tried.errors)
                 )
             case Verification() as tried, Stop(why):
-                return self._result(tried.errors, False, why, self._second(tried.finer, tried.shared))
+                return self._result(
+                    tried.errors, False, why, self._second(tried.finer, tried.shared, tried.errors)
+                )
             case Halving(tried), Stop(why):
-                return self._result(tried.errors, False, why, self._second(tried.finer, tried.shared))
+                return self._result(
+                    tried.errors, False, why, self._second(tried.finer, tried.shared, tried.errors)
+                )
         message = f"no end of a {type(state).__name__} is a {type(verdict).__name__}"
         raise TypeError(message)
 
@@ -270,12 +274,18 @@ class AdaptiveLoop:
             sigma = shared(self.before, self.current, tuning)
             moved = change(self.before, self.current, tuning)
             estimates = estimates_of(moved, sigma, self.before, self.current, tuning=tuning)
-            second = self._second(self.before, sigma)
+            second = self._second(self.before, sigma, estimates)
         return self._result(estimates, False, f"stopped early: {why}", second)
 
-    def _second(self, other: Discrete, sigma: float) -> SecondSolution:
+    def _second(self, other: Discrete, sigma: float, estimates: np.ndarray) -> SecondSolution:
         """What tells the errors of quantities: the solution that the estimates come from."""
-        return SecondSolution(self.strategy.expansion(other), sigma, self.condition)
+        second = SecondSolution(self.strategy.expansion(other), sigma, self.condition)
+        if not self.space.problem.interfaces:
+            return second
+        assert self.current is not None
+        found = second.times * change(self.current, other, self.space.tuning)
+        ratio = np.where(found > 0, estimates / np.where(found > 0, found, 1.0), 1.0)
+        return replace(second, widened=float(np.nan_to_num(ratio, nan=1.0, posinf=1.0).max(initial=1.0)))
 
     def _result(self, estimates: np.ndarray, met: bool, status: str, second: SecondSolution | None) -> Answer:
         assert self.current is not None

@@ -135,7 +135,9 @@ def read_solution(directory: Path, problem: Problem | None) -> tuple[Problem, An
     beside = state.pop("verification", None)  # solutions saved by earlier versions have none
     if beside is not None:
         expansion = approximator_from(beside["approximator"], problem)
-        state["verification"] = SecondSolution(expansion, beside["shared"], beside.get("condition"))
+        state["verification"] = SecondSolution(
+            expansion, beside["shared"], beside.get("condition"), beside.get("widened", 1.0)
+        )
     return problem, approximator_from(state.pop("approximator"), problem), state
 
 
@@ -197,7 +199,12 @@ def _verification_state(beside: SecondSolution | None) -> dict[str, Any] | None:
     if beside is None:
         return None
     state = approximator_state(beside.expansion)
-    return {"approximator": state, "shared": beside.shared, "condition": beside.condition}
+    return {
+        "approximator": state,
+        "shared": beside.shared,
+        "condition": beside.condition,
+        "widened": beside.widened,
+    }
 
 
 def approximator_state(approximator: Any) -> dict[str, Any]:

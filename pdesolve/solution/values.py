@@ -37,9 +37,7 @@ class Values:
         beside = solution.verification
         if beside is None:
             return cls(solution, None, expression)
-        return cls(
-            solution, solution.with_expansion(beside.expansion), expression, 1 / (1 - beside.shared**0.5)
-        )
+        return cls(solution, solution.with_expansion(beside.expansion), expression, beside.times)
 
     def at(self, points: Tensor, normals: Tensor | None = None) -> Tensor:
         """f(u) and, where there is one, f(v) at points (n, d): (s, n, m), s being 1 or 2."""

@@ -29,6 +29,7 @@ from pdesolve.marching.evolution import Evolution
 from pdesolve.marching.functionals import Functional, functionals_of, is_linear, means_of
 from pdesolve.marching.semi_discrete import Linearised, SemiDiscrete
 from pdesolve.marching.space import Space
+from pdesolve.marching.stage_iteration import IteratedStages
 from pdesolve.marching.stage_solver import StageFactors
 from pdesolve.patches.rows.weights import VALUE_WEIGHT
 from pdesolve.statement.calculus import Frame
@@ -236,7 +237,7 @@ class LinearBorder:
         own[:, :count] = residual[:, :count]
         return whole, own
 
-    def factor(self, factors: StageFactors, mu: Tensor) -> BorderFactors:
+    def factor(self, factors: StageFactors | IteratedStages, mu: Tensor) -> BorderFactors:
         """Eliminate the patches: D - F B⁻¹E for μ (k,)."""
         powers = torch.stack([mu**j for j in range(len(self.corner))])
         columns = torch.einsum("jk,jenc->kenc", powers, self.columns.to(mu.dtype))
@@ -261,7 +262,7 @@ class BorderFactors:
     """Factors of the bordered stage systems."""
 
     linear: LinearBorder
-    factors: StageFactors
+    factors: StageFactors | IteratedStages
     rows: Tensor
     reached: Tensor
     schur: Tensor

@@ -48,6 +48,9 @@ ITERATED = 1e-3  # times the tolerance: change of the last pass of Newton's iter
 # Rounding of a pass: less cannot be reached.
 FINEST_PASS = 1e-14
 IN_SPACE = 0.1  # of the tolerance: predicted truncation of all patches together
+# The same for the first slab after a start that does not match, and for those that follow it: a first slab has as much
+# of an error in time, and later ones, whose errors die out, hardly any, so that ten of them have 0.15 √10 together.
+FIRST_IN_SPACE, ROUGH_IN_SPACE = 0.4, 0.15
 # Of the tolerance: predicted error in time of a slab of waves in two dimensions or three. That error is not smooth in
 # space, no damping ends it, and patches are cut for it as for a solution: a tenth costs 10^{1/(s+1)} times as many
 # slabs and spares ten times as many patches.
@@ -141,6 +144,7 @@ class March:
         target = self._tuning(state)
         while self._goes_on(state):
             trial = self._attempt(state, tries, target)
+            target = replace(target, lasting=self.lasting)  # of which a first try tells
             if self.monitor.out_of_time():
                 return _why_out_of_time(self.monitor)
             verdict = judge(trial.numbers, target)
@@ -196,12 +200,14 @@ class March:
         norms = track.space.norms(slab.stages).amax(0)
         scale = torch.maximum(state.size, norms)
         if not state.slabs:
+            self.lasting = min(self.lasting, _lasts(state, slab, self.interval))
             state.expect(norms)
         time_error = _in_time(slab, scale)
         weight = state.weight(end, self.lasting)
-        tail = tails(track.space, slab.stages, scale)
+        in_space, weights = _in_space(state, slab)
+        tail = tails(track.space, slab.stages, scale, weights)
         # The tails of P patches add up as squares, so that each may have 1/√P of what all have together.
-        limit = max(IN_SPACE * target.tolerance / weight / len(track.space) ** 0.5, ROUNDING)
+        limit = max(in_space * target.tolerance / weight / len(track.space) ** 0.5, ROUNDING)
         marked = worst(tail, limit * len(track.space) ** 0.5)
         numbers = replace(known, converged=True, time_error=time_error, unresolved=int(marked.sum()))
         starting = state.rough and state.first  # nothing is smooth there, and most of it dies out
@@ -434,6 +440,28 @@ def _stages(evolution: Evolution, linear: bool, tol: float) -> int:
     if linear or _waves(evolution):
         return _chosen(STAGES_OF_LINEAR, tol)
     return _chosen(STAGES, tol)
+
+
+def _lasts(state: State, slab: Slab, interval: TimeInterval) -> float:
+    """For how long a solution as large as the largest lasts, as far as a first try tells; it stays as at its end."""
+    squares = (slab.space.norms(slab.nodes) ** 2).sum(1)
+    largest = squares.max()
+    if state.foreseen is not None or not bool(largest > 0):
+        return interval.length
+    weights = torch.from_numpy(slab.method.integration[-1])
+    whole = slab.length * (weights * squares[1:]).sum() + (interval.t1 - slab.end) * squares[-1]
+    return float(whole / largest)
+
+
+def _in_space(state: State, slab: Slab) -> tuple[float, Tensor | None]:
+    """Part of the tolerance for the truncation in space, and weights (s,) of the stages in it; None: the largest."""
+    if not state.rough:
+        return IN_SPACE, None
+    # In the mean over the slab, as the tolerance counts: at its first stage a layer is far thinner.
+    weights = torch.from_numpy(slab.method.integration[-1])
+    if state.first:
+        return FIRST_IN_SPACE, weights
+    return ROUGH_IN_SPACE, weights
 
 
 def _waves(evolution: Evolution) -> bool:

@@ -21,15 +21,23 @@ from pdesolve.patches.partition import Partition
 # Without a bound, parts that grow with the degree would be extrapolated to ever larger ones.
 SLOWEST_DECAY = 0.95  # from one degree to the next: what decays less is not resolved at all
 ALONG = 0.5  # of the strongest direction: others are halved, too
-LAYER = 0.8  # of the energy of the gradient within an eighth of a patch: it is a layer there
+LAYER = 0.8  # of the energy of the gradient within an eighth or a quarter of a patch: it is a layer there
+LAYERS = (2, 6, 1, 7)  # eighths of a patch after which it is cut beside a layer, the closest last
 MERGED = 0.3  # of the limit that the predicted part of a merged patch may have
 
 
-def tails(space: Space, c: Tensor, scale: Tensor) -> Tensor:
-    """Predicted truncation (e,), relative to the sizes (u,) of the unknowns; the largest of functions (S, e, u, k)."""
+def tails(space: Space, c: Tensor, scale: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Predicted truncation (e,), relative to the sizes (u,) of the unknowns, of functions (S, e, u, k).
+
+    The largest of all, or that of their mean square where they have weights (S,).
+    """
     shells = torch.zeros(space.q, space.functions, dtype=torch.float64)
     shells[space.shells, torch.arange(space.functions)] = 1.0
-    parts = (space.inside(c) ** 2 @ shells.T).amax(0).sqrt()  # (e, u, degree)
+    squares = space.inside(c) ** 2 @ shells.T  # (S, e, u, degree)
+    if weights is None:
+        parts = squares.amax(0).sqrt()
+    else:
+        parts = torch.tensordot(weights, squares, 1).sqrt()
     # Two degrees together: of an even or odd function every second part vanishes.
     last = parts[..., -2:].amax(-1)
     gap = min(4, space.q - 2)
@@ -64,35 +72,37 @@ def directions(space: Space, c: Tensor, scale: Tensor) -> np.ndarray:
 def cuts(space: Space, c: Tensor) -> np.ndarray:
     """Where patches are best cut along each axis, in eighths (e, d): in the middle, or close to a layer at an end.
 
-    A layer is where nearly all of the gradient along the axis is within an eighth of the patch. Halving would need
-    three tries to come as close, and leave two more patches on the way.
+    A layer is where nearly all of the gradient along the axis is within an eighth of the patch, or within a quarter.
+    Halving would need three tries, or two, to come as close, and leave two more patches on the way, or one: in three
+    dimensions, where all axes are cut, eight times as many.
     """
     found = np.full((len(space), space.d), 4)
     energies = c.transpose(0, 1).flatten(1, 2)  # (e, S u, k)
     for axis in range(space.d):
-        whole, first, last = (
+        whole, *parts = (
             torch.einsum("ejk,kl,ejl->e", energies, gram, energies)
             for gram in _slopes(space.d, space.q, axis)
         )
-        found[(first > LAYER * whole).numpy(), axis] = 1
-        found[(last > LAYER * whole).numpy(), axis] = 7
+        for eighth, part in zip(LAYERS, parts, strict=True):
+            found[(part > LAYER * whole).numpy(), axis] = eighth
     # Corners of cut patches beyond the domain would count as layers.
     found[space.patches.cut] = 4
     return found
 
 
 @lru_cache(maxsize=32)
-def _slopes(d: int, q: int, axis: int) -> tuple[Tensor, Tensor, Tensor]:
-    """∫ ∂_k ∂_l along an axis over the reference patch, and over its first and last eighth along the axis: (k, k)."""
+def _slopes(d: int, q: int, axis: int) -> tuple[Tensor, ...]:
+    """∫ ∂_k ∂_l along an axis (k, k) over the reference patch, and over its ends up to LAYERS of the axis."""
     local, weights, _ = gauss_table(d, q, q)
     beta = (tuple(int(i == axis) for i in range(d)),)
     grams = []
-    for begin, end in ((-1.0, 1.0), (-1.0, -0.75), (0.75, 1.0)):
+    ends = [(-1.0, e / 4 - 1) if e < 4 else (e / 4 - 1, 1.0) for e in LAYERS]
+    for begin, end in ((-1.0, 1.0), *ends):
         points = local.clone()
         points[:, axis] = begin + (local[:, axis] + 1) * (end - begin) / 2
         table = reference_table(points[None], q, beta)[0, 0]
         grams.append((end - begin) / 2 * table.T @ (weights[:, None] * table))
-    return grams[0], grams[1], grams[2]
+    return tuple(grams)
 
 
 def split(

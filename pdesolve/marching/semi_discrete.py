@@ -122,24 +122,24 @@ class SemiDiscrete:
             present = [(j, matrix) for j, matrix in enumerate(matrices) if matrix is not None]
             # The same for all stages: one semi-discrete system, and with it the stability of the method in time.
             test = sum(mu0**j * matrix for j, matrix in present)
-            for j, matrix in present:
-                block = self._block(cells, test, matrix)  # type: ignore[arg-type]
-                if rows.all:
-                    pencil[j] += block
-                else:
-                    pencil[j].index_add_(0, cells, block)
+            self._gather(pencil, rows, present, mu0)
             tests.append(_flat(test) * weight.flatten(1)[..., None])  # type: ignore[arg-type]
         # Continuity counts as much as the equation on the stronger side: unscaled, uneven patches are unstable.
         faces = torch.maximum(strength.unknowns[self.faces.minus], strength.unknowns[self.faces.plus])
         return Linearised(self, pencil, tests, faces)
 
-    def _block(self, cells: Tensor, test: Tensor, matrix: Tensor) -> Tensor:
-        """A₀ᵀ M of patches (b,), for matrices (b, m, c, u, k); in orthonormal functions where they are cut."""
-        white = self.space.whitened(cells, matrix)
-        other = white
-        if test is not matrix:
-            other = self.space.whitened(cells, test)
-        return _flat(other).mT @ _flat(white)
+    def _gather(
+        self, pencil: list[Tensor], rows: TermRows, present: list[tuple[int, Tensor]], mu0: float
+    ) -> None:
+        """Add A₀ᵀ M_j for matrices M_j (b, m, c, u, k); in orthonormal functions where patches are cut."""
+        cells = rows.points.cells
+        white = [(j, _flat(self.space.whitened(cells, matrix))) for j, matrix in present]
+        test = torch.stack([mu0**j * matrix for j, matrix in white]).sum(0).mT
+        for j, matrix in white:
+            if rows.all:
+                pencil[j] += test @ matrix
+            else:
+                pencil[j].index_add_(0, cells, test @ matrix)
 
     def _strengths(self, sensitivities: Sequence[Tensor], depth: int, mu0: float) -> _Strengths:
         components = self.rows[0].components

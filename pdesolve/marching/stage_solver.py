@@ -232,6 +232,28 @@ class FactoredStages:
             whole[:, group.patches] += back.view(len(b), e, -1)
         return (self.inverse @ whole[..., None])[..., 0]
 
+    def solve_many(self, b: Tensor) -> Tensor:
+        """Solutions (e, n, r) of many real right-hand sides (e, n, r), by the first matrix."""
+        inverse = self.inverse[0]
+        if self.skeleton is None:
+            return inverse @ b
+        assert isinstance(self.skeleton, FrontalLU)  # a band is solved for one right-hand side
+        first = inverse @ b
+        flux = b.new_zeros(self.solver.count + 1, b.shape[2])
+        for group, traces in self._joined():
+            e, u, _, n = traces.shape
+            mine = traces @ first[group.patches].view(e, u, n, -1)
+            mine = mine.view(e, u, group.faces.shape[1], -1, b.shape[2]).transpose(1, 2)
+            flux.index_add_(0, group.unknowns.flatten() % len(flux), mine.reshape(-1, b.shape[2]))
+        g = torch.zeros_like(flux)
+        g[:-1] = self.skeleton.solve_many(flux[:-1])
+        whole = b.clone()
+        for group, traces in self._joined():
+            e, u, rows, _ = traces.shape
+            mine = g[group.unknowns].view(e, group.faces.shape[1], u, -1, b.shape[2]).transpose(1, 2)
+            whole[group.patches] += (traces.mT @ mine.reshape(e, u, rows, -1)).view(e, -1, b.shape[2])
+        return inverse @ whole
+
     def _solve_on_a_line(self, b: Tensor, skeleton: BandedLU) -> Tensor:
         """As `solve`, by few products: patches are small, and a call costs more than its numbers."""
         found = (self.inverse @ b[..., None])[..., 0]
@@ -270,16 +292,16 @@ class StageFactors:
 
     def solve(self, b: Tensor) -> Tensor:
         """δ (k, e, n) of right-hand sides (k, e, n)."""
-        b = self._changed(b, transposed=True)
+        b = self.whitened(b, transposed=True)
         delta = torch.empty_like(b)
         for part in self.parts:
             mine = b[part.stages]
             if not part.inverse.is_complex():
                 mine = mine.real
             delta[part.stages] = part.solve(mine).to(b.dtype)
-        return self._changed(delta)
+        return self.whitened(delta)
 
-    def _changed(self, vectors: Tensor, transposed: bool = False) -> Tensor:
+    def whitened(self, vectors: Tensor, transposed: bool = False) -> Tensor:
         """G c, or Gᵀ c, of vectors (k, e, n): between the basis and the whitened functions of cut patches."""
         space = self.solver.system.space
         index, change = space.whitening

@@ -14,6 +14,7 @@ from pdesolve.marching.border import Border, BorderFactors, LinearBorder
 from pdesolve.marching.radau import Radau, lagrange
 from pdesolve.marching.semi_discrete import Linearised, SemiDiscrete
 from pdesolve.marching.space import Space
+from pdesolve.marching.stage_iteration import IteratedStages
 from pdesolve.marching.stage_solver import StageFactors, StageSolver
 from pdesolve.patches.mixture import PartitionedMixture
 
@@ -123,7 +124,7 @@ class Stepper:
     frozen: Frozen | None = None
     rate: float = 0.0
     _linearised: Linearised | None = None
-    _factors: StageFactors | None = None
+    _factors: StageFactors | IteratedStages | None = None
     _border: Border | None = field(init=False)
     _linear_border: LinearBorder | None = None
     _bordered: BorderFactors | None = None
@@ -234,7 +235,11 @@ class Stepper:
             self._linearised, self._linear_border = self._border.linearise(
                 self._linearised, frozen.derivatives, frozen.time
             )
-        self._factors = self._solver.factor(self._linearised, mu)
+        # Blocks of three dimensions are so large that factors cost far more than all solutions with them.
+        if self.system.space.d == 3:
+            self._factors = IteratedStages.of(self._solver, self._linearised, mu, mu0)
+        else:
+            self._factors = self._solver.factor(self._linearised, mu)
         if self._linear_border is not None:
             self._bordered = self._linear_border.factor(self._factors, mu)
         self.frozen = frozen

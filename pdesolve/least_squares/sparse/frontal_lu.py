@@ -140,6 +140,22 @@ class FrontalLU:
                 z[:, front.begin : front.end] -= (beside @ z[:, front.border, None])[..., 0]
         return z[:, position]
 
+    def solve_many(self, right: Tensor) -> Tensor:
+        """Solutions (n, r) of many right-hand sides (n, r), by the first matrix."""
+        position = self.elimination.position
+        z = torch.empty_like(right)
+        z[position] = right
+        fronts = self.elimination.fronts
+        for front, (inverse, _, below) in zip(fronts, self.factors, strict=True):
+            y = inverse[0] @ z[front.begin : front.end]
+            z[front.begin : front.end] = y
+            if len(front.border):
+                z.index_add_(0, front.border, below[0] @ y, alpha=-1)
+        for front, (_, beside, _) in zip(reversed(fronts), reversed(self.factors), strict=True):
+            if len(front.border):
+                z[front.begin : front.end] -= beside[0] @ z[front.border]
+        return z[position]
+
 
 def _planned(
     front: Front,

@@ -29,6 +29,7 @@ CASES = {
     "thermal_block": ({f"k{i}": (0.1, 1.0) for i in (1, 2, 3, 4)}, 1e-3),
     "helmholtz_k": ({"k": (1.0, 10.0)}, 1e-4),
     "burgers_steady_1d": ({"nu": (0.02, 1.0)}, 1e-4),
+    "cavity_reynolds": ({"reynolds": (50.0, 150.0)}, 1e-2),
     "four_holes_walls": ({f"g{i}": (0.0, 2.0) for i in (1, 2, 3, 4)}, 1e-4),
 }
 

@@ -122,6 +122,7 @@ CASES = {
     ),
     "plate": (lambda: shipped("plate_modes"), 1e-4, [1294.9339796], None, None),
     "Stokes": (lambda: shipped("stokes_modes"), 1e-3, [52.3446911], None, None),
+    "Maxwell": (lambda: shipped("maxwell_modes"), 1e-6, [1, 1, 2, 4, 4], None, None),
     "Bloch": (
         lambda: shipped("bloch_2d"),
         1e-5,

@@ -284,6 +284,11 @@ def test_a_system_has_modes_of_all_its_unknowns():
     assert set(solution.mode(1)(0.5)) == {"u", "v"}
 
 
+def test_gradients_are_no_modes_of_a_cavity():
+    """Curl curl makes nothing of any gradient: without the divergence, infinitely many zeros came before the first."""
+    assert_true(solve(problem_file("maxwell_modes"), tol=1e-4), [1, 1, 2, 4, 4])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "tol", "exact"),

@@ -18,6 +18,7 @@ from pdesolve.patches.cover import Frame, Patches
 from pdesolve.patches.discretise import discretise
 from pdesolve.patches.grading import halve_toward
 from pdesolve.patches.hidden import halve_where_data_hide
+from pdesolve.patches.layers import halve_toward_layers
 from pdesolve.patches.mixture import PartitionedMixture
 from pdesolve.patches.newton import Discrete, carried, gauss_newton
 from pdesolve.patches.partition import Partition
@@ -78,6 +79,7 @@ class Discretisation:
             patches, kept = Patches.over(self.frame, self.near.partition)
             return patches, self.near.q[kept]
         patches, q = self.roots()
+        patches, q = halve_toward_layers(patches, q, self.statement)
         return halve_where_data_hide(patches, q, self.statement, self.tol)
 
     def roots(self) -> tuple[Patches, np.ndarray]:

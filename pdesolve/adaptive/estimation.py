@@ -198,7 +198,7 @@ def overlooked(
     term = assembly.statement.terms[0]
     at = assembly.source(TermRows).at
     size = root_mean_squares(discrete)
-    left = _seen_residuals(discrete)
+    left, scales = _seen_residuals(discrete)
     mask = np.zeros(len(assembly.patches), dtype=bool)
     orders = np.zeros_like(assembly.statement.orders)
     for points in assembly.space.unseen_points(samples, seed):
@@ -209,7 +209,8 @@ def overlooked(
         allowed = tol * size @ unknowns_in(assembly, term, points, dF, scale)  # (b, c)
         seen = left[torch.from_numpy(points.cells).to(left.device)]
         high = scaled.amax(1) > tuning.unseen * torch.maximum(allowed, left.amax(0))
-        mean = scaled.mean(1)
+        # What is narrow in an unknown has a large derivative by it at these points, which is in no row of the solve.
+        mean = (r.abs() * scales[torch.from_numpy(points.cells).to(r.device), None]).mean(1)
         broad = (mean > tuning.outstanding * seen) & (mean > tuning.noticed * allowed)
         unmet = (high | broad | ~scaled.isfinite().all(1)).any(1)
         mask[points.cells] = unmet.cpu().numpy()
@@ -219,20 +220,27 @@ def overlooked(
     return mask, orders
 
 
-def _seen_residuals(discrete: Discrete) -> Tensor:
-    """Root mean square residuals (e, c) of the equation at the points of the solve, in units of the unknown."""
+def _seen_residuals(discrete: Discrete) -> tuple[Tensor, Tensor]:
+    """Root mean square residuals (e, c) of the equation at the points of the solve, in units of the unknown.
+
+    And the scales (e, c) that bring them to these.
+    """
     assembly = discrete.assembly
     term = assembly.statement.terms[0]
     at = assembly.source(TermRows).at
     found = discrete.coefficients.new_zeros(len(assembly.patches), term.operator.components)
+    scales = torch.zeros_like(found)
     for points in map(assembly.space.to_device, assembly.interior):
         r, dF = at.linearise(
             term, points, at.jets(term, points, at.table(term, points), discrete.coefficients)
         )
         weight = points.weight[..., None]
-        mean = (r * at.row_scale(term, points, dF) * weight).square().sum(1) / weight.square().sum(1)
-        found[torch.from_numpy(points.cells).to(found.device)] = mean.sqrt()
-    return found
+        scale = at.row_scale(term, points, dF)
+        mean = (r * scale * weight).square().sum(1) / weight.square().sum(1)
+        cells = torch.from_numpy(points.cells).to(found.device)
+        found[cells] = mean.sqrt()
+        scales[cells] = scale[:, 0]
+    return found, scales
 
 
 def left_over(discrete: Discrete, tuning: Tuning = TUNING) -> float:

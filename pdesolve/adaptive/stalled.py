@@ -7,6 +7,7 @@ import torch
 
 from pdesolve.adaptive.tuning import Tuning
 from pdesolve.patches.newton import Discrete
+from pdesolve.patches.partition import MAX_LEVEL
 from pdesolve.runs.wording import named
 
 
@@ -27,6 +28,8 @@ def why_stalled(
         known = f"at an estimate of {estimates.max():.1e}"
     if at_rounding:
         return f"stalled {known}: the residual is at rounding; ask for a looser {named('tol')}"
+    if _is_finest(current):
+        return f"stalled {known}: {why_finest(current)}"
     place = worst_place(current)
     if left > tuning.unmet:
         return (
@@ -37,6 +40,13 @@ def why_stalled(
         f"stalled {known}: neither higher orders nor smaller patches lower the residual, most of which is near "
         f"{place}; look there for a jump of the data or a kink, and state it as an Interface"
     )
+
+
+def _is_finest(current: Discrete) -> bool:
+    """Whether the patch with the largest residual is as small as patches can be, along an axis."""
+    partition = current.assembly.patches.partition
+    halvings = partition.level - np.frexp(partition.span)[1] + 1
+    return bool(halvings[current.residual_of_patch.argmax()].max() >= MAX_LEVEL)
 
 
 def why_finest(current: Discrete) -> str:

@@ -83,11 +83,12 @@ def missed(coarse: Modes, fine: Modes, near: float, tol: float) -> np.ndarray:
 
 
 def distances(fine: Modes, other: Modes, coarse: Modes) -> np.ndarray:
-    """How far apart (k,) two computations on the same patches have the eigenvalues that modes of a coarser one are."""
+    """How far (k,) the nearest of another computation on the same patches is from what a coarser one has.
+
+    The other one may have fewer of a multiple eigenvalue.
+    """
     known = fine.values[_partners(coarse, fine)]
-    apart = np.abs(known[:, None] - other.values)
-    _, found = linear_sum_assignment(apart)
-    return np.abs(known - other.values[found])
+    return np.abs(known[:, None] - other.values).min(axis=1)
 
 
 def _width(modes: Modes, tol: float) -> np.ndarray:

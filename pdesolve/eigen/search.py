@@ -30,19 +30,28 @@ class TooFewError(SolveError):
     """There are fewer eigenvalues than are wanted, of the problem or on these patches."""
 
 
-def all_modes(pencil: Pencil, wanted: Eigenvalues, seed: int, accuracy: float = CONVERGED) -> Modes:
+def all_modes(
+    pencil: Pencil, wanted: Eigenvalues, seed: int, accuracy: float = CONVERGED, beside: Tensor | None = None
+) -> Modes:
     """The eigenpairs nearest to a number, two more than are wanted, and no other nearer ones.
+
+    A block of random vectors shows as many modes of one eigenvalue as it has vectors; beside those that are known, it
+    shows as many more.
 
     Args:
         pencil: A and G at a shift near that number.
         wanted: how many, and near what.
         seed: of the random vectors that the iteration begins with.
         accuracy: residual of each pair, relative to its |μ|.
+        beside: right-hand sides (n, j) of modes that are known.
 
     Raises:
         TooFewError: there are fewer than are wanted.
     """
-    arnoldi = Arnoldi.begin(pencil.inverse, _start(pencil, seed))
+    start = _start(pencil, seed)
+    if beside is not None:
+        start = torch.cat([beside / beside.norm(dim=0), start / start.norm(dim=0)], dim=1)
+    arnoldi = Arnoldi.begin(pencil.inverse, start)
     more = True
     while more:
         more = arnoldi.extend() and arnoldi.size < MOST_VECTORS

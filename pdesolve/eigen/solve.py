@@ -171,6 +171,12 @@ class EigenSolver:
         pencil = self._pencil(patches, q, self.shift)
         return _level(all_modes(pencil, self.wanted, self.seed), self.wanted.count)
 
+    def searched_beside(self, level: Level) -> Level:
+        """All wanted modes on the patches of a level, from its own and random vectors beside them."""
+        self.seed += 1
+        modes = all_modes(level.modes.pencil, self.wanted, self.seed, beside=level.modes.right)
+        return _level(modes, self.wanted.count)
+
     def followed(self, current: Level, patches: Patches, q: np.ndarray, accuracy: float) -> Level:
         """The modes of a level on other patches."""
         pencil = self._pencil(patches, q, self.shift)
@@ -244,16 +250,19 @@ class EigenSolver:
         return self._after_failure(current, finer, found, worst)
 
     def _searched_again(self, current: Level, finer: Level, found: Comparison) -> Comparison:
-        """What a whole search on the finer patches, from random vectors of its own, adds to a comparison."""
+        """What searches on the finer patches, from random vectors of their own, add to a comparison."""
         self.seed += 1
-        # Where there are no quotients, eigenvalues are what iteration and rounding leave of them, and the second search
-        # is a measure of that. Of a matrix far from normal, pairs that 1e-6 is left of may be off by all of their size.
-        accuracy = SEARCHED if current.wanted.has_quotients else min(SEARCHED, self._accuracy(current))
-        whole = all_modes(finer.modes.pencil, self.wanted, self.seed, accuracy)
+        pencil = finer.modes.pencil
+        # Where there are no quotients, eigenvalues are what iteration and rounding leave of them. Of a matrix far from
+        # normal, pairs that 1e-6 is left of may be off by all of their size.
+        quotients = current.wanted.has_quotients
+        accuracy = SEARCHED if quotients else min(SEARCHED, self._accuracy(current))
+        whole = all_modes(pencil, self.wanted, self.seed, accuracy, finer.modes.right)
         beyond = missed(current.wanted, whole, self.wanted.near, self.space.tol)
-        if current.wanted.has_quotients:
+        if quotients or len(beyond):
             return replace(found, missed=beyond)
-        noise = distances(finer.modes, whole, current.wanted)
+        self.seed += 1
+        noise = distances(finer.modes, all_modes(pencil, self.wanted, self.seed, accuracy), current.wanted)
         return replace(found, missed=beyond, eigenvalues=found.eigenvalues + noise)
 
     def _compared(self, current: Level, finer: Level) -> tuple[Comparison, float]:
@@ -276,7 +285,9 @@ class EigenSolver:
         exhausted = (finer.q > self.space.highest_order + tuning.overshoot).any()
         before = current.stacked.residual
         enough = tuning.degrees_helped[self.space.problem.domain.dimension - 1] * before
-        if len(found.missed) or (finer.stacked.residual < enough and not exhausted):
+        if len(found.missed):
+            return self.searched_beside(finer)
+        if finer.stacked.residual < enough and not exhausted:
             return finer
         self.residual_goal = self._aimed(before, worst)
         halved = self._by_residual(current)

@@ -284,6 +284,19 @@ def test_a_system_has_modes_of_all_its_unknowns():
     assert set(solution.mode(1)(0.5)) == {"u", "v"}
 
 
+def test_multiplicities_beyond_the_random_vectors_are_found():
+    """Twelve strings without springs between them, of which three random vectors at once showed nine."""
+    names = [f"u{i}" for i in range(12)]
+    strings = {}
+    exec(
+        f"def strings({', '.join(names)}, lam): return [-u.xx - lam * u for u in ({', '.join(names)})]",
+        strings,
+    )
+    ends = [Dirichlet(0, on=LINE.boundary, unknown=name) for name in names]
+    solution = solve(on(LINE, ends, 13, strings["strings"]), tol=1e-4)
+    assert_true(solution, np.pi**2 * np.array([1] * 12 + [4]))
+
+
 def test_gradients_are_no_modes_of_a_cavity():
     """Curl curl makes nothing of any gradient: without the divergence, infinitely many zeros came before the first."""
     assert_true(solve(problem_file("maxwell_modes"), tol=1e-4), [1, 1, 2, 4, 4])

@@ -14,6 +14,7 @@ from torch import Tensor, cos, exp, pi, sin, tanh
 from pdesolve import (
     Box,
     Dirichlet,
+    Disk,
     Initial,
     Interface,
     Interval,
@@ -218,6 +219,93 @@ def units(draw: Random) -> Problem:
     c = lambda x: D / length**2 * (2 + cos(2 * x / length))  # noqa: E731
     exact = _wave(draw, domain, amount)
     return _stated("units", domain, lambda u, x: -div(k(x) * grad(u)) + c(x) * u, {"u": exact})
+
+
+def bodies(draw: Random) -> Problem:
+    """A disc of another coefficient, by up to a million, in a field along x or with a source inside."""
+    square, radius, k = Rectangle((-1, -1), (1, 1)), draw.uniform(0.2, 0.6), 10 ** draw.uniform(-6, 6)
+    a, b = draw.uniform(-0.2, 0.2), draw.uniform(-0.2, 0.2)
+    disc = Disk((a, b), radius)
+    coefficient = Piecewise({disc: k}, otherwise=1.0)
+    source = draw.choice([0.0, 1.0])
+    dipole = (1 - k) / (1 + k) * radius**2
+
+    def squared(x: Tensor, y: Tensor) -> Tensor:
+        return (x - a) ** 2 + (y - b) ** 2
+
+    def exact(x: Tensor, y: Tensor) -> Tensor:
+        r2 = squared(x, y)
+        outside = r2.clamp_min(radius**2)
+        if not source:
+            return (x - a) * (1 + dipole / outside)
+        within = (radius**2 - r2).clamp_min(0.0) / (4 * k)
+        return within - radius**2 / 4 * torch.log(outside)
+
+    def equation(u: Any, x: Any, y: Any) -> Any:
+        return -div(coefficient(x, y) * grad(u)) - source * torch.where(squared(x, y) < radius**2, 1.0, 0.0)
+
+    return Problem(
+        square,
+        equation,
+        [Dirichlet(exact, on=square.boundary), Interface(coefficient, on=disc.boundary)],
+        exact=exact,
+        name=f"disc of {k:.1e}, source {source}",
+    )
+
+
+def spikes(draw: Random) -> Problem:
+    """Values or fluxes on a wall with a spike of width 1e-5 to 0.1: a harmonic function with a pole beyond the wall."""
+    square, d, at = Rectangle((0, 0), (1, 1)), 10 ** draw.uniform(-5, -1), draw.uniform(0.1, 0.9)
+    slope = draw.uniform(-2, 2)
+
+    def exact(x: Tensor, y: Tensor) -> Tensor:
+        return (y + d) / ((x - at) ** 2 + (y + d) ** 2) + slope * x * y
+
+    def flux(x: Tensor, y: Tensor) -> Tensor:
+        r2 = (x - at) ** 2 + (y + d) ** 2
+        return ((y + d) ** 2 - (x - at) ** 2) / r2**2 - slope * x
+
+    others = square.left | square.right | square.top
+    wall = draw.choice([Dirichlet(exact, on=square.bottom), Neumann(flux, on=square.bottom)])
+    return Problem(
+        square,
+        lambda u: -laplace(u),
+        [wall, Dirichlet(exact, on=others)],
+        exact=exact,
+        name=f"spike of {d:.1e}, {type(wall).__name__}",
+    )
+
+
+def flows(draw: Random) -> Problem:
+    """A flow that leaves through a layer of a width between 1e-10 and 0.1, or one that turns within the line."""
+    line, width, speed = (
+        Interval(0, 1),
+        10 ** draw.uniform(-10, -1),
+        draw.choice([-1, 1]) * draw.uniform(0.3, 3),
+    )
+    if draw.random() < 0.3:
+        at = draw.uniform(0.2, 0.8)
+        exact = lambda x: torch.erf((x - at) / math.sqrt(width))  # noqa: E731
+        return Problem(
+            line,
+            lambda u, x: -width * u.xx - 2 * (x - at) * u.x,
+            [Dirichlet(exact, on=line.boundary)],
+            exact=exact,
+            name=f"flow that turns, {width:.1e}",
+        )
+    thin = width / abs(speed)
+
+    def along(x: Tensor) -> Tensor:
+        s = x if speed > 0 else 1 - x
+        return (s - (exp((s - 1) / thin) - math.exp(-1 / thin)) / (1 - math.exp(-1 / thin))) / abs(speed)
+
+    return Problem(
+        line,
+        lambda u: -width * u.xx + speed * u.x - 1,
+        [Dirichlet(0, on=line.boundary)],
+        exact=along,
+        name=f"flow out, {thin:.1e}",
+    )
 
 
 # ---------------------------------------------------------------- in time
@@ -426,5 +514,8 @@ KINDS: dict[str, Callable[[Random], Problem]] = {
         sizes_in_time,
         jumps_in_time,
         units_in_time,
+        bodies,
+        spikes,
+        flows,
     )
 }

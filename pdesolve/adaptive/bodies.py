@@ -26,9 +26,12 @@ from pdesolve.patches.rows.terms import TermRows
 from pdesolve.statement.conditions import Piecewise
 from pdesolve.statement.subdomains import interface_pieces
 
-# Ratio of coefficients up to which rows that conserve settle the flux themselves: they weigh a hundred times the rest.
+# Ratio of coefficients from which on a body has one potential. At 37 an estimate was five times too small.
+FLOATS = 10.0
+# Of bodies at a wall: up to it, rows that conserve settle the flux themselves, as they weigh a hundred times the rest.
 SETTLED = 1024.0
-MOST_NODES = {1: 400, 2: 120, 3: 24}  # of a rule, along an axis
+MOST_NODES = {1: 400, 2: 60, 3: 24}  # of a rule, along an axis
+MORE_ON_SURFACES = 4  # times as many, since slopes jump from patch to patch
 NODES = 1000  # along a radius
 
 
@@ -61,8 +64,9 @@ class Bodies:
         parts = []
         coefficients = []
         fluxes = []
+        order = self.order if self.space.dimension == 3 else MORE_ON_SURFACES * self.order
         for piece in interface_pieces(problem, self.frame.subdomains):
-            x, normals, weights = piece.rule(self.order)
+            x, normals, weights = piece.rule(order)
             sides = [x - step * normals, x + step * normals]
             parts.append(np.stack([self.frame.part_of(y @ self.frame.rotation) for y in sides]))
             k = torch.stack([self.k.on_branch(self.k.branch(y), *x.unbind(1)) for y in sides])
@@ -85,7 +89,7 @@ class Bodies:
         (minus, plus), k, _ = self.faces
         found = np.arange(len(self.frame.subdomains))
         ratio = (k[0] / k[1]).abs().log().abs().exp().numpy()
-        alike = ratio <= SETTLED
+        alike = ratio <= FLOATS
         for a, b in {*zip(minus[alike].tolist(), plus[alike].tolist(), strict=True)}:
             found[found == found[b]] = found[a]
         return found
@@ -104,11 +108,11 @@ class Bodies:
 
     @cached_property
     def afloat(self) -> set[int]:
-        """The bodies whose coefficient is more than SETTLED times each one beside them."""
+        """The bodies whose coefficient is more than FLOATS times each one beside them."""
         found = set()
         for body in set(self.group.tolist()):
             own, other, _ = self.surface(body)
-            if len(own) and float(own.min()) > SETTLED * float(other.max()):
+            if len(own) and float(own.min()) > FLOATS * float(other.max()):
                 found.add(body)
         return found
 
@@ -178,7 +182,7 @@ class Bodies:
 
 
 def bodies_of(discrete: Discrete) -> list[Bodies]:
-    """The bodies of every unknown whose coefficient jumps by more than SETTLED."""
+    """The bodies of every unknown whose coefficient jumps by more than FLOATS."""
     contrasts = np.ones(discrete.assembly.unknowns)
     for source in discrete.assembly.sources:
         if isinstance(source, InterfaceRows):
@@ -190,7 +194,7 @@ def bodies_of(discrete: Discrete) -> list[Bodies]:
     return [
         Bodies(discrete, u, coefficients[name])
         for u, name in enumerate(names)
-        if contrasts[u] > SETTLED and name in coefficients
+        if contrasts[u] > FLOATS and name in coefficients
     ]
 
 

@@ -70,18 +70,23 @@ def equation_overlooked(level: Level) -> Verdict | None:
     return Refine(By.UNSEEN)
 
 
+def doubtful_before(level: Level) -> Verdict | None:
+    """Look sharper at once where two degrees shared much of their error before, and little of it is expected now."""
+    if level.converged and not level.from_data and level.expected <= level.tol:
+        return Sharpen()
+    return None
+
+
 # ---------------------------------------------------------------- after a verification
 
 
 def doubtful(verification: Verification) -> Verdict | None:
     """Look sharper where the difference is within the tolerance, but both solutions share much of their error."""
-    sigma = verification.shared
     if verification.sharp or verification.from_data or not verification.has_verdict:
         return None
-    tuning = verification.tuning
     # Estimates are differences over 1 - √σ.
-    within = verification.worst * (1 - sigma**0.5) <= verification.tol
-    if within and verification.converged and tuning.doubtful < sigma <= tuning.most_shared:
+    within = verification.worst * (1 - verification.shared**0.5) <= verification.tol
+    if within and verification.converged and verification.doubtful:
         return Sharpen()
     return None
 
@@ -181,6 +186,7 @@ BEFORE_VERIFICATION: Sequence[Rule] = (
     residual_too_large,
     continuity_overlooked,
     equation_overlooked,
+    doubtful_before,
 )
 AFTER_VERIFICATION: Sequence[Rule] = (
     doubtful,

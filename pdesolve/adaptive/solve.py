@@ -118,6 +118,7 @@ class AdaptiveLoop:
         self.before: Discrete | None = None
         self.measured: dict[str, float] = {}  # true error of the level, for the history alone
         self.condition: float | None = None  # of the rows of the last verification on the same patches
+        self.doubted = (np.inf, 1.0)  # likely error and residual of the level that it could not be trusted of
 
     def run(self) -> Answer:
         """The loop, within the limits of time and memory."""
@@ -142,7 +143,7 @@ class AdaptiveLoop:
                     state = self._next(unchanged(level.current))
                 case Level() as level, Verify():
                     state = self._verified(level)
-                case Verification() as tried, Sharpen():
+                case (Level() | Verification()) as tried, Sharpen():
                     state = self._sharpened(tried)
                 case Verification() as tried, TakeFiner():
                     state = self._level(self.strategy.adopted(tried.finer))
@@ -187,7 +188,9 @@ class AdaptiveLoop:
         """A solution as the level that was reached; it is recorded."""
         self.before = self.current
         self.current = solution
-        level = Level(self.space, solution, self.residual_goal, self.rows + 1)
+        error, residual = self.doubted
+        expected = error * (solution.residual / residual) ** 2
+        level = Level(self.space, solution, self.residual_goal, self.rows + 1, expected=expected)
         self.measured = self.monitor.measured(partial(self.strategy.expansion, solution))
         self._record(level, None)
         return level
@@ -197,15 +200,18 @@ class AdaptiveLoop:
         assembly = level.current.assembly
         finer = self.strategy.solve(assembly.patches, assembly.q + 2, level.current)
         self.condition = finer.condition
-        return Verification(level, finer, self.strategy.errors(level.current, finer))
+        tried = Verification(level, finer, self.strategy.errors(level.current, finer))
+        self.doubted = (tried.likely, level.residual) if tried.doubtful else (np.inf, 1.0)
+        return tried
 
-    def _sharpened(self, tried: Verification) -> Verification:
+    def _sharpened(self, tried: Level | Verification) -> Verification:
         """A level beside a solution with patches halved where the residual is, and degrees raised."""
-        level = tried.level
+        level, start = (tried, tried.current) if isinstance(tried, Level) else (tried.level, tried.finer)
         self.residual_goal = level.tuning.sharper * level.residual
         marked = self._marked(level, By.RESIDUAL)
-        patches, q = self.space.refined(level.current, marked)
-        sharper = self.strategy.solve(patches, q + 2, tried.finer)
+        raised = np.where(marked.axes.any(axis=1), level.raised_if_halved, 2)
+        patches, q = self.space.refined(level.current, replace(marked, q=marked.q + raised))
+        sharper = self.strategy.solve(patches, q, start)
         moved = change(level.current, sharper, level.tuning)
         sigma = shared(level.current, sharper, level.tuning)
         estimates = estimates_of(moved, sigma, level.current, sharper, sharp=True, tuning=level.tuning)
@@ -217,7 +223,7 @@ class AdaptiveLoop:
         The error is carried in from patches that the truncation does not show (pollution from a singular corner): they
         have the large residuals.
         """
-        self.residual_goal = aimed_residual(tried.residual, tried.worst, tried.tol, self.space.tuning)
+        self.residual_goal = aimed_residual(tried.residual, tried.likely, tried.tol, self.space.tuning)
         return Halving(tried, self._solved(self._marked(tried.level, By.RESIDUAL)))
 
     # ---------------------------------------------------------------- MARK

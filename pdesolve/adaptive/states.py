@@ -5,6 +5,7 @@ Numbers that cost something are computed when a rule asks for them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,6 +38,8 @@ class Level:
         residual_goal: norm of the residual that verifications before asked for.
         number: of the level.
         finest: whether patches that should be halved are as small as they can be.
+        expected: relative L2 error, from a verification before that was doubtful; infinite if there was none. Errors
+            of a singular point go with the square of the residual.
     """
 
     space: Discretisation
@@ -44,6 +47,7 @@ class Level:
     residual_goal: float
     number: int
     finest: bool = False
+    expected: float = math.inf
 
     @property
     def tol(self) -> float:
@@ -69,6 +73,16 @@ class Level:
     def residual(self) -> float:
         """Norm of all rows."""
         return self.current.residual
+
+    @property
+    def from_data(self) -> bool:
+        """Whether something is identified from data."""
+        return bool(self.space.problem.data)
+
+    @property
+    def raised_if_halved(self) -> int:
+        """By how much a sharper look raises the degrees of patches that it halves."""
+        return self.tuning.raised_if_halved[self.current.assembly.dimension - 1]
 
     @cached_property
     def decay(self) -> Decay:
@@ -166,6 +180,13 @@ class Verification:
         return float(self.estimates.max())
 
     @property
+    def likely(self) -> float:
+        """What a sharper look would make of the largest difference, d/(1 - σ): d/(1 - √σ) is up to twice the error."""
+        if self.sharp:
+            return self.worst
+        return self.worst / (1 + self.shared**0.5)
+
+    @property
     def has_verdict(self) -> bool:
         """Whether there is an estimate for every unknown."""
         return bool(np.isfinite(self.estimates).all())
@@ -176,9 +197,14 @@ class Verification:
         return shared(self.level.current, self.finer, self.tuning)
 
     @property
+    def doubtful(self) -> bool:
+        """Whether both solutions share much of their error, and not so much that their difference says nothing."""
+        return self.tuning.doubtful < self.shared <= self.tuning.most_shared
+
+    @property
     def from_data(self) -> bool:
         """Whether something is identified from data."""
-        return bool(self.level.space.problem.data)
+        return self.level.from_data
 
     @cached_property
     def left_open(self) -> LeftOpen | None:

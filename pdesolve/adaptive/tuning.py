@@ -85,6 +85,9 @@ class Tuning:
     # σ above which two degrees on the same patches are not trusted alone: smooth solutions have 0.01 at most, corners
     # 0.5, and there a pair that is also halved was right within 1.3 where raising alone was off by 1.6.
     doubtful: float = 0.25
+    # By how much that pair raises the degrees of patches that it halves. In space a patch becomes eight, which are as
+    # many times finer as at two degrees more, in a quarter of the time; two degrees less leave too much to compare.
+    raised_if_halved: tuple[int, int, int] = (2, 2, 0)
     # Part of the terms of the rows that rounding leaves of a residual.
     met: float = 1e-11
     # Of the unknowns: what the equation leaves of them along a wall that is rounding, also of degree thirty (q⁴ 1e-16).

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from pdesolve.adaptive import rules
+from pdesolve.adaptive.estimation import beyond
+from pdesolve.adaptive.states import Verification
 from pdesolve.adaptive.tuning import Tuning
 from pdesolve.adaptive.verdicts import (
     Accept,
@@ -33,6 +35,8 @@ SOLVED = {
     "missed": np.zeros(4, dtype=bool),
     "finest": False,
     "why_finest": "small",
+    "from_data": False,
+    "expected": np.inf,
 }
 VERIFIED = {
     "tol": 1e-6,
@@ -46,6 +50,7 @@ VERIFIED = {
     "worst": 1e-7,
     "has_verdict": True,
     "shared": 0.01,
+    "doubtful": False,
     "sharp": False,
     "from_data": False,
     "free": None,
@@ -82,11 +87,15 @@ CASES = [
     (rules.equation_overlooked, {"missed": np.eye(4, dtype=bool)[0]}, Refine(By.UNSEEN)),
     (rules.equation_overlooked, {"missed": np.eye(4, dtype=bool)[0], "finest": True}, Interrupt("small")),
     (rules.equation_overlooked, {}, None),
-    (rules.doubtful, {"shared": 0.5}, Sharpen()),
-    (rules.doubtful, {"shared": 0.5, "sharp": True}, None),
-    (rules.doubtful, {"shared": 0.5, "from_data": True}, None),
-    (rules.doubtful, {"shared": 0.5, "worst": 1e-3}, None),
-    (rules.doubtful, {"shared": 0.9}, None),
+    (rules.doubtful_before, {"expected": 1e-6}, Sharpen()),
+    (rules.doubtful_before, {"expected": 2e-6}, None),
+    (rules.doubtful_before, {"expected": 1e-6, "converged": False}, None),
+    (rules.doubtful_before, {"expected": 1e-6, "from_data": True}, None),
+    (rules.doubtful_before, {}, None),
+    (rules.doubtful, {"doubtful": True}, Sharpen()),
+    (rules.doubtful, {"doubtful": True, "sharp": True}, None),
+    (rules.doubtful, {"doubtful": True, "from_data": True}, None),
+    (rules.doubtful, {"doubtful": True, "worst": 1e-3}, None),
     (rules.doubtful, {}, None),
     (rules.free_or_coarse, {"free_or_coarse": True}, TakeFiner()),
     (rules.free_or_coarse, {"free_or_coarse": True, "limit": "time"}, None),
@@ -137,3 +146,12 @@ def test_a_rule(rule, differs, verdict):
 def test_every_rule_is_tested_where_it_speaks():
     spoken = {rule for rule, _, verdict in CASES if verdict is not None}
     assert spoken == {*rules.BEFORE_VERIFICATION, *rules.AFTER_VERIFICATION, *rules.AFTER_HALVING}
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.3, 0.6])
+def test_what_a_sharper_look_is_likely_to_say(sigma):
+    """The difference d over 1 - σ, where the pair itself says d over 1 - √σ."""
+    found = np.array([1e-3, 2e-3])
+    tried = Verification(None, None, beyond(found, sigma))
+    tried.__dict__["shared"] = sigma
+    assert tried.likely == pytest.approx(beyond(found, sigma, sharp=True).max())

@@ -48,9 +48,9 @@ ITERATED = 1e-3  # times the tolerance: change of the last pass of Newton's iter
 # Rounding of a pass: less cannot be reached.
 FINEST_PASS = 1e-14
 IN_SPACE = 0.1  # of the tolerance: predicted truncation of all patches together
-# The same for the first slab after a start that does not match, and for those that follow it: a first slab has as much
-# of an error in time, and later ones, whose errors die out, hardly any, so that ten of them have 0.15 √10 together.
-FIRST_IN_SPACE, ROUGH_IN_SPACE = 0.4, 0.15
+# The same for the first slab after a start that does not match, which has as much of an error in time. For later ones
+# 0.15 is too much: their errors add up, and a square on ice was begun again (1e-4: 40 s in place of 14).
+FIRST_IN_SPACE = 0.4
 # Of the tolerance: predicted error in time of a slab of waves in two dimensions or three. That error is not smooth in
 # space, no damping ends it, and patches are cut for it as for a solution: a tenth costs 10^{1/(s+1)} times as many
 # slabs and spares ten times as many patches.
@@ -455,13 +455,10 @@ def _lasts(state: State, slab: Slab, interval: TimeInterval) -> float:
 
 def _in_space(state: State, slab: Slab) -> tuple[float, Tensor | None]:
     """Part of the tolerance for the truncation in space, and weights (s,) of the stages in it; None: the largest."""
-    if not state.rough:
+    if not (state.rough and state.first):
         return IN_SPACE, None
     # In the mean over the slab, as the tolerance counts: at its first stage a layer is far thinner.
-    weights = torch.from_numpy(slab.method.integration[-1])
-    if state.first:
-        return FIRST_IN_SPACE, weights
-    return ROUGH_IN_SPACE, weights
+    return FIRST_IN_SPACE, torch.from_numpy(slab.method.integration[-1])
 
 
 def _waves(evolution: Evolution) -> bool:

@@ -33,6 +33,9 @@ SMOOTH = 2.0  # least power of the length with which the error of a slab from sm
 # By how much errors in time come out too large on patches that do not resolve a layer (a disc on four patches: 5).
 OVERRATED = 5.0
 OF_LAYER = 0.25  # power of the length with which the L2 norm of a layer √t wide falls
+# The same where the equations are not linear: in patches far wider than a layer those of the stages have no solution,
+# and a layer a quarter as wide is met by the patches that one halving beside it leaves.
+ROUGH_NONLINEAR = 1 / 16
 ROUGH_FACTOR = 1e-3  # least factor of lengths where the power of the error is known
 # Halving so often comes below rounding: no more tries can help.
 TRIED = 60  # times that a slab is tried
@@ -73,6 +76,7 @@ class Numbers:
         shortened: whether a longer slab from this time was tried and not taken.
         splittable: whether patches can be smaller.
         longest: a slab that is longer does not follow what grows fastest.
+        linear: whether the equations of the stages are, which then have a solution on any patches.
     """
 
     length: float
@@ -90,6 +94,7 @@ class Numbers:
     shortened: bool = False
     splittable: bool = True
     longest: float = math.inf
+    linear: bool = True
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,8 @@ def becomes_rough(numbers: Numbers, tuning: Tuning) -> Verdict | None:
     if power is None or power > SMOOTH:
         return None
     rough = replace(numbers, rough=True)
-    return Retry(numbers.length * next_factor(rough, tuning), rough=True)
+    refine = numbers.unresolved > 0 and not numbers.linear
+    return Retry(numbers.length * next_factor(rough, tuning), refine=refine, rough=True)
 
 
 def inaccurate(numbers: Numbers, tuning: Tuning) -> Verdict | None:
@@ -283,5 +289,8 @@ def next_factor(numbers: Numbers, tuning: Tuning) -> float:
         seen = OF_LAYER
     power = 0.5 + min(max(seen, 0.0), numbers.stages + 1.0)
     if aim < 1:
-        return float(min(max(aim ** (1 / power), ROUGH_FACTOR), MOST_ROUGH))
+        least = ROUGH_FACTOR
+        if numbers.first and not numbers.linear:
+            least = ROUGH_NONLINEAR
+        return float(min(max(aim ** (1 / power), least), MOST_ROUGH))
     return float(min(max(aim ** (1 / (numbers.stages + 1.0)), 1.0), MOST_ROUGH))

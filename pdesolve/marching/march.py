@@ -192,6 +192,7 @@ class March:
             elapsed=end - state.since,
             before=tries.before,
             shortened=tries.shortened,
+            linear=self.linear,
         )
         tolerance = max(ITERATED * target.tolerance, FINEST_PASS)
         slab, _ = track.advance(state.time, end, state.size, tolerance, track.nearby(length))

@@ -10,7 +10,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from pdesolve.errors import SolveError
 from pdesolve.marching.border import Border, BorderFactors, LinearBorder
+from pdesolve.marching.newton_krylov import NewtonKrylov
 from pdesolve.marching.radau import Radau, lagrange
 from pdesolve.marching.semi_discrete import Linearised, SemiDiscrete
 from pdesolve.marching.space import Space
@@ -159,9 +161,35 @@ class Stepper:
         guess = self._admissible(near)
         if guess is None:
             guess = self._guess(before, length)
+        try:
+            stages, iteration = self._by_passes(guess, start, begin, end, scale, tolerance)
+        except SolveError:
+            if guess is None or self.linear:
+                raise
+            # What a guess lets expect may be so far off that it has no factors, or no finite residual.
+            stages, iteration = None, Iteration((), False)
+        if stages is None and before is None:
+            stages, iteration = self._by_newton(guess, start, begin, end, scale, tolerance)
+        self.rate = iteration.rate
+        if stages is None:
+            self.frozen = None
+            return None, iteration
+        derivatives = self.derivatives(stages, start, length)
+        following = torch.stack([d[-1] for d in derivatives[: len(start)]])
+        return Slab(begin, end, self.system.space, self.method, start, stages, following), iteration
+
+    def _still(self, start: Tensor) -> Tensor:
+        """Stages (s, e, u, k) at which nothing moves."""
+        return start[:1].expand(self.method.stages, -1, -1, -1).clone()
+
+    def _by_passes(
+        self, guess: Tensor | None, start: Tensor, begin: float, end: float, scale: Tensor, tolerance: float
+    ) -> tuple[Tensor | None, Iteration]:
+        """The stages by simplified Newton; without a guess they begin at the start."""
+        length = end - begin
         fresh = guess is None and not self.linear
         if guess is None:
-            guess = start[:1].expand(self.method.stages, -1, -1, -1).clone()
+            guess = self._still(start)
         if self._stale(length):
             self._factorise(start if fresh else None, guess, start, begin, length)
         if fresh:  # a guess that does not move says little of the middle: first a rough solution
@@ -170,14 +198,28 @@ class Stepper:
                 return None, iteration
             guess = rough
             self._factorise(None, guess, start, begin, length)
-        stages, iteration = self._iterate(guess, start, begin, end, scale, tolerance)
-        self.rate = iteration.rate
-        if stages is None:
-            self.frozen = None
-            return None, iteration
-        derivatives = self.derivatives(stages, start, length)
-        following = torch.stack([d[-1] for d in derivatives[: len(start)]])
-        return Slab(begin, end, self.system.space, self.method, start, stages, following), iteration
+        return self._iterate(guess, start, begin, end, scale, tolerance)
+
+    def _by_newton(
+        self, guess: Tensor | None, start: Tensor, begin: float, end: float, scale: Tensor, tolerance: float
+    ) -> tuple[Tensor | None, Iteration]:
+        """The stages by Newton's iteration with GMRES, where one linearisation does not serve them all."""
+        if self.linear:
+            return None, Iteration((), False)
+        if guess is None:
+            guess = self._still(start)
+        space = self.system.space
+        size = torch.maximum(space.norms(guess).amax(0), scale)
+        solver = NewtonKrylov(
+            self._corrections(start, begin, end),
+            lambda stages: self._factorise(None, stages, start, begin, end - begin),
+            lambda delta, stages: self._change(delta, stages, scale),
+            space.volume.sqrt()[:, None] * relative_to(torch.ones_like(size), size),
+            self.interrupted,
+        )
+        stages, changes = solver.solve(guess, tolerance)
+        self.passes += solver.corrections
+        return stages, Iteration(changes, stages is not None)
 
     def _stale(self, length: float) -> bool:
         """Whether the factors at hand, if any, are of no use for a slab of this length."""
@@ -263,23 +305,13 @@ class Stepper:
     def _iterate(
         self, stages: Tensor, start: Tensor, begin: float, end: float, scale: Tensor, tolerance: float
     ) -> tuple[Tensor | None, Iteration]:
-        method = self.method
-        length = end - begin
-        assert self._linearised is not None
-        assert self._factors is not None
-        times = begin + torch.from_numpy(method.nodes[1:]) * length
-        times = self.system.space.evolution.within(times, begin, end)
-        dual = torch.from_numpy(method.dual)
-        vectors = torch.from_numpy(method.vectors * method.multiplicity)
+        correction = self._corrections(start, begin, end)
         changes: list[float] = []
         for _ in range(MOST_PASSES):
             if self.interrupted():
                 return None, Iteration(tuple(changes), False)
             self.passes += 1
-            # The residual is that of the stages themselves: rounding of the transform, whose condition number grows
-            # with s, is then corrected by the next pass.
-            delta = self._correction(self.derivatives(stages, start, length), times, dual)
-            delta = torch.tensordot(vectors, delta, 1).real.view_as(stages)
+            delta = correction(stages)
             stages = stages + delta
             changes.append(self._change(delta, stages, scale))
             if not changes[-1] < 1e6:  # NaN, too
@@ -289,6 +321,22 @@ class Stepper:
             if len(changes) > 3 and changes[-1] > 2 * changes[-2] and changes[-1] > 1e-6:
                 break
         return None, Iteration(tuple(changes), False)
+
+    def _corrections(self, start: Tensor, begin: float, end: float) -> Callable[[Tensor], Tensor]:
+        """Stages ↦ δ (s, e, u, k), what a pass adds to them with the factors at hand."""
+        length = end - begin
+        times = begin + torch.from_numpy(self.method.nodes[1:]) * length
+        times = self.system.space.evolution.within(times, begin, end)
+        dual = torch.from_numpy(self.method.dual)
+        vectors = torch.from_numpy(self.method.vectors * self.method.multiplicity)
+
+        def correction(stages: Tensor) -> Tensor:
+            # The residual is that of the stages themselves: rounding of the transform, whose condition number grows
+            # with s, is then corrected by the next pass.
+            delta = self._correction(self.derivatives(stages, start, length), times, dual)
+            return torch.tensordot(vectors, delta, 1).real.view_as(stages)
+
+        return correction
 
     def _correction(self, derivatives: list[Tensor], times: Tensor, dual: Tensor) -> Tensor:
         """δ (k, e, n) of the diagonalised stages for the true residual at the stages."""

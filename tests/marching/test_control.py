@@ -136,3 +136,14 @@ def test_a_slab_is_no_longer_than_what_grows_fastest_can_be_followed():
     """Five stages follow e^5 in a slab."""
     assert judge(replace(GOOD, longest=0.05), TARGET) == Retry(pytest.approx(0.05))
     assert judge(replace(GOOD, longest=5 / 45, time_error=1e-20), TARGET) == Accept(pytest.approx(5 / 45))
+
+
+def test_at_a_start_that_does_not_match_patches_follow_the_layer_where_equations_are_not_linear():
+    """In patches far wider than the layer the equations of the stages may have no solution, however short the slab."""
+    first = replace(GOOD, first=True, time_error=0.5, unresolved=3, before=(1.0, 0.5))
+    linear = judge(first, TARGET)
+    assert not linear.refine
+    assert linear.length < first.length / 16
+    other = judge(replace(first, linear=False), TARGET)
+    assert other.refine
+    assert other.length >= first.length / 16

@@ -81,7 +81,8 @@ class Bodies:
         """∇u (n, d) at points x, seen from the patches of points beside them."""
         first = [tuple(row) for row in np.eye(self.space.dimension, dtype=int).tolist()]
         patch = self.mixture.patch_of(beside @ self.frame.rotation)
-        return self.mixture.jet_on(patch, x @ self.frame.rotation, first)[:, self.unknown]
+        y = (x @ self.frame.rotation).to(self.space.device)
+        return self.mixture.jet_on(patch, y, first)[:, self.unknown].cpu()
 
     @cached_property
     def group(self) -> np.ndarray:
@@ -164,11 +165,14 @@ class Bodies:
         y = x @ self.frame.rotation
         patch = self.space.patches.partition.locate(y.numpy(), np.full(len(y), part))
         indices = tuple(dict.fromkeys(beta for _, beta in operator.slots))
-        jets = self.mixture.jet_on(patch, y, indices)
+        jets = self.mixture.jet_on(patch, y.to(self.space.device), indices).cpu()
         columns = torch.stack(
             [jets[:, states.index(u), indices.index(beta)] for u, beta in operator.slots], dim=1
         )
-        r, dF = operator.linearise(x, columns)
+        # With the numbers that are identified as they stand.
+        r, dF = operator.linearise(
+            x, columns, None, self.discrete.assembly.source(TermRows).at.givens.scalars()
+        )
         mine = states[self.unknown]
         second = [i for i, (u, beta) in enumerate(operator.slots) if u == mine and max(beta) == 2]
         c = (
@@ -189,6 +193,8 @@ def bodies_of(discrete: Discrete) -> list[Bodies]:
             contrasts = source.contrasts()
     statement = discrete.assembly.statement
     problem = statement.problem
+    if not {u for u, _ in statement.terms[0].operator.slots} <= set(statement.states):
+        return []  # a coefficient that is identified is a field of its own, of which patches know nothing
     coefficients = {problem.unknown_of(interface): interface.k for interface in problem.interfaces}
     names = [problem.unknowns[state] for state in statement.states]
     return [

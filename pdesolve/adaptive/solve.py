@@ -54,6 +54,8 @@ from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.problem import Problem
 
 LOG = logging.getLogger(__name__)
+# Of the tolerance: an error below it is rounding, as far as a verdict is concerned.
+AT_ROUNDING = 1e-3
 
 
 def solve_adaptively(
@@ -188,6 +190,7 @@ class AdaptiveLoop:
         """A solution as the level that was reached; it is recorded."""
         self.before = self.current
         self.current = solution
+        self.condition = None
         error, residual = self.doubted
         expected = error * (solution.residual / residual) ** 2
         level = Level(self.space, solution, self.residual_goal, self.rows + 1, expected=expected)
@@ -290,7 +293,9 @@ class AdaptiveLoop:
             return second
         assert self.current is not None
         found = second.times * change(self.current, other, self.space.tuning)
-        ratio = np.where(found > 0, estimates / np.where(found > 0, found, 1.0), 1.0)
+        # Of an unknown at rounding the ratio says nothing of the others.
+        counts = (found > 0) & (estimates > AT_ROUNDING * self.space.tol)
+        ratio = np.where(counts, estimates / np.where(found > 0, found, 1.0), 1.0)
         return replace(second, widened=float(np.nan_to_num(ratio, nan=1.0, posinf=1.0).max(initial=1.0)))
 
     def _result(self, estimates: np.ndarray, met: bool, status: str, second: SecondSolution | None) -> Answer:

@@ -134,7 +134,7 @@ class Verification:
 
     Attributes:
         level: what is verified.
-        finer: the solution with all degrees raised by two.
+        finer: the solution with degrees raised, of a sharp look with halved patches.
         estimates: (u,) relative L2 errors of the level; infinite where there is no verdict.
         sharp: whether the finer solution also has halved patches.
     """

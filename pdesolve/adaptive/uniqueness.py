@@ -36,7 +36,7 @@ def undetermined(coarse: Discrete, fine: Discrete, tol: float, tuning: Tuning = 
 
     Args:
         coarse: a discrete solution.
-        fine: the one of the next degree on the same patches.
+        fine: the better one beside it, of higher degrees or on halved patches.
         tol: to which the solution must be determined.
         tuning: numbers that decide.
     """

@@ -257,7 +257,10 @@ class EigenSolver:
         # normal, pairs that 1e-6 is left of may be off by all of their size.
         quotients = current.wanted.has_quotients
         accuracy = SEARCHED if quotients else min(SEARCHED, self._accuracy(current))
-        whole = all_modes(pencil, self.wanted, self.seed, accuracy, finer.modes.right)
+        try:
+            whole = all_modes(pencil, self.wanted, self.seed, accuracy, finer.modes.right)
+        except TooFewError:  # nothing is confirmed, and what was found is kept
+            return replace(found, eigenvalues=np.full_like(found.eigenvalues, np.inf))
         beyond = missed(current.wanted, whole, self.wanted.near, self.space.tol)
         if quotients or len(beyond):
             return replace(found, missed=beyond)

@@ -51,6 +51,8 @@ IN_SPACE = 0.1  # of the tolerance: predicted truncation of all patches together
 # The same for the first slab after a start that does not match, which has as much of an error in time. For later ones
 # 0.15 is too much: their errors add up, and a square on ice was begun again (1e-4: 40 s in place of 14).
 FIRST_IN_SPACE = 0.4
+# Weight of a first slab up to which its data are not looked at between stages and points: a hundredth of the time.
+DIES_OUT = 0.1
 # Of the tolerance: predicted error in time of a slab of waves in two dimensions or three. That error is not smooth in
 # space, no damping ends it, and patches are cut for it as for a solution: a tenth costs 10^{1/(s+1)} times as many
 # slabs and spares ten times as many patches.
@@ -155,7 +157,7 @@ class March:
             if self.monitor.out_of_time():
                 return _why_out_of_time(self.monitor)
             if isinstance(verdict, Stop):
-                return verdict.why
+                return verdict.why + state.coarse.reason
             if isinstance(verdict, Retry):
                 tell_refused(state.time, trial.numbers, verdict)
                 tries = tries.after(trial.numbers, verdict)
@@ -211,7 +213,7 @@ class March:
         limit = max(in_space * target.tolerance / weight / len(track.space) ** 0.5, ROUNDING)
         marked = worst(tail, limit * len(track.space) ** 0.5)
         numbers = replace(known, converged=True, time_error=time_error, unresolved=int(marked.sum()))
-        starting = state.rough and state.first  # nothing is smooth there, and most of it dies out
+        starting = _dies_out(state, weight)
         # What lies between the stages is costly to look for: only where the slab would be taken otherwise.
         if isinstance(judge(numbers, target), Accept) and not starting:
             unseen = UnseenTimes(track.space).error(slab, scale, self.interval.length)
@@ -460,6 +462,11 @@ def _in_space(state: State, slab: Slab) -> tuple[float, Tensor | None]:
         return IN_SPACE, None
     # In the mean over the slab, as the tolerance counts: at its first stage a layer is far thinner.
     return FIRST_IN_SPACE, torch.from_numpy(slab.method.integration[-1])
+
+
+def _dies_out(state: State, weight: float) -> bool:
+    """Whether most of what a slab holds does: at a start that does not match nothing is smooth, for a short time."""
+    return state.rough and state.first and weight <= DIES_OUT
 
 
 def _waves(evolution: Evolution) -> bool:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, gmres
 from torch import Tensor
 
-from pdesolve.errors import SolveError
+from pdesolve.errors import OutOfMemoryError, SolveError
+from pdesolve.runs.deadline import check_deadline
 
 # Steps of Newton; those that converge take four to ten.
 MOST_STEPS = 20
@@ -41,6 +42,10 @@ SHORTEST_STEP = 1 / 256
 Correction = Callable[[Tensor], Tensor]
 
 
+class _Interrupted(Exception):
+    """Time is over."""
+
+
 @dataclass(eq=False)
 class NewtonKrylov:
     """One slab.
@@ -50,7 +55,7 @@ class NewtonKrylov:
         factorise: linearises in the middle of the stages and makes factors anew.
         change: δ, U ↦ ‖δ‖/‖U‖ as the passes measure it.
         weights: (e, u) that make Euclid's norm of coefficients one of relative functions.
-        interrupted: asked before each correction.
+        interrupted: asked before each correction; where true, the iteration ends without a solution.
     """
 
     correction: Correction
@@ -69,40 +74,55 @@ class NewtonKrylov:
                 correction = self._corrected(stages)
                 changes.append(self.change(correction, stages))
                 if changes[-1] <= tolerance:
-                    return stages + correction, tuple(changes)
+                    return stages, tuple(changes)
                 moved = self._step(stages, correction, changes[-1])
                 if moved is None:
                     break
                 stages = moved
-        except SolveError:  # stages far away may have no factors, or no finite residual
+        except OutOfMemoryError:
+            raise
+        except (SolveError, _Interrupted):  # stages far away may have no factors, or no finite residual
             pass
         return None, tuple(changes)
 
     def _corrected(self, stages: Tensor) -> Tensor:
+        check_deadline()
+        if self.interrupted():
+            raise _Interrupted
         self.corrections += 1
         return self.correction(stages)
 
     def _step(self, stages: Tensor, correction: Tensor, change: float) -> Tensor | None:
         """Stages with a smaller ‖F‖ along δ; None where there are none, or time is over."""
         size = self._size(correction)
-        if not np.isfinite(size) or self.interrupted() or self.corrections > MOST_CORRECTIONS:
+        if not np.isfinite(size) or self.corrections > MOST_CORRECTIONS:
             return None
         delta = self._direction(stages, correction, change)
         length = 1.0
         while length >= SHORTEST_STEP:
             moved = stages + length * delta
-            if self._size(self._corrected(moved)) < (1 - ARMIJO * length) * size:
+            if self._size_of_correction(moved) < (1 - ARMIJO * length) * size:
                 return moved
             length /= 2
         return None
 
+    def _size_of_correction(self, stages: Tensor) -> float:
+        """‖F‖, infinite where it does not exist: a step that went too far."""
+        try:
+            return self._size(self._corrected(stages))
+        except OutOfMemoryError:
+            raise
+        except SolveError:
+            return np.inf
+
     def _direction(self, stages: Tensor, correction: Tensor, change: float) -> Tensor:
         """δ of F'(U) δ = -F(U)."""
-        size = self._size(stages)
+        # Stages may all be zero, as at a start at rest: then what they are to become tells their size.
+        size = max(self._size(stages), self._size(correction))
 
         def product(v: NDArray[np.float64]) -> NDArray[np.float64]:
             direction = self._functions(v, stages)
-            step = MOVED * max(size, float(np.finfo(float).tiny)) / max(float(np.linalg.norm(v)), 1e-300)
+            step = MOVED * size / max(float(np.linalg.norm(v)), 1e-300)
             difference = self._corrected(stages + step * direction) - correction
             return self._numbers(-difference / step)
 

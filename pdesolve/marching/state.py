@@ -59,6 +59,12 @@ class Track:
         """A slab, from a guess of its stages where there is one; nothing changes before it is taken."""
         return self.stepper.advance(self.start, begin, end, self.before, scale, tolerance, near)
 
+    @property
+    def reason(self) -> str:
+        """What an equation had against the last tries, to be added to a sentence; empty where it had nothing."""
+        reason = self.stepper.reason
+        return f": {reason}" if reason else ""
+
     def nearby(self, length: float) -> Tensor | None:
         """The stages (s, e, u, k) that an earlier try lets expect of a slab of this length; None without one."""
         tried = self.tried

@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from pdesolve.errors import SolveError
+from pdesolve.errors import OutOfMemoryError, SolveError
 from pdesolve.marching.border import Border, BorderFactors, LinearBorder
 from pdesolve.marching.newton_krylov import NewtonKrylov
 from pdesolve.marching.radau import Radau, lagrange
@@ -116,6 +116,7 @@ class Stepper:
         passes: how many passes.
         frozen: where the rows were linearised last.
         rate: contraction of the last slab.
+        reason: why a guess could not even be tried, where one could not.
     """
 
     system: SemiDiscrete
@@ -125,6 +126,7 @@ class Stepper:
     passes: int = 0
     frozen: Frozen | None = None
     rate: float = 0.0
+    reason: str = ""
     _linearised: Linearised | None = None
     _factors: StageFactors | IteratedStages | None = None
     _border: Border | None = field(init=False)
@@ -158,25 +160,33 @@ class Stepper:
             The slab, or None where the iteration did not converge; and how it went.
         """
         length = end - begin
+        self.reason = ""
         guess = self._admissible(near)
         if guess is None:
             guess = self._guess(before, length)
-        try:
-            stages, iteration = self._by_passes(guess, start, begin, end, scale, tolerance)
-        except SolveError:
-            if guess is None or self.linear:
-                raise
-            # What a guess lets expect may be so far off that it has no factors, or no finite residual.
-            stages, iteration = None, Iteration((), False)
-        if stages is None and before is None:
-            stages, iteration = self._by_newton(guess, start, begin, end, scale, tolerance)
+        stages, iteration = self._from_guess(guess, start, begin, end, scale, tolerance)
         self.rate = iteration.rate
+        if stages is None and before is None and not self.interrupted():
+            stages, iteration = self._by_newton(guess, start, begin, end, scale, tolerance)
+            self.rate = math.inf  # passes with these factors have just diverged
         if stages is None:
             self.frozen = None
             return None, iteration
         derivatives = self.derivatives(stages, start, length)
         following = torch.stack([d[-1] for d in derivatives[: len(start)]])
         return Slab(begin, end, self.system.space, self.method, start, stages, following), iteration
+
+    def _from_guess(
+        self, guess: Tensor | None, start: Tensor, begin: float, end: float, scale: Tensor, tolerance: float
+    ) -> tuple[Tensor | None, Iteration]:
+        """The stages by passes, none where the guess is so far off that it has no factors, or no finite residual."""
+        try:
+            return self._by_passes(guess, start, begin, end, scale, tolerance)
+        except SolveError as error:
+            if guess is None or self.linear or isinstance(error, OutOfMemoryError):
+                raise
+            self.reason = str(error)
+            return None, Iteration((), False)
 
     def _still(self, start: Tensor) -> Tensor:
         """Stages (s, e, u, k) at which nothing moves."""

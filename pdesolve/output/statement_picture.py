@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from textwrap import fill
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 
 from pdesolve.geometry.domain import Domain
-from pdesolve.geometry.place import Boundary
+from pdesolve.geometry.place import Boundary, Filter, Filtered, Joined
 from pdesolve.statement.problem import Problem
 
 # Points on the whole of a condition's place: dots this close join into lines at the size of the picture.
@@ -73,8 +74,16 @@ def _points_of(place: Any, domain: Domain, wanted: int) -> torch.Tensor:
     """Points (n, d) of a part of the boundary, of a surface inside, or the point itself."""
     if place.pieces_on(domain):
         return place.sample(domain, wanted).points
+    if isinstance(place, Joined):
+        return torch.cat([_points_of(part, domain, wanted) for part in place.places])
+    if isinstance(place, Filtered):
+        points = _points_of(place.place, domain, wanted)
+        return points[Filter(place.predicate, domain.coordinates)(points)]
     if isinstance(place, Boundary):
-        return place.sample(place.source, wanted).points
+        source = place.source
+        if domain.time_ends and not source.time_ends:
+            source = source * domain.time
+        return replace(place, source=source).sample(source, wanted).points
     return place.rule(domain, 2).points
 
 

@@ -22,8 +22,9 @@ Slot = tuple[str, MultiIndex]  # a derivative of an unknown
 
 # Points at which the coefficient of a condition is looked at.
 PROBES = 32
-# Values of a derivative at which a condition is looked at: what is linear at these is linear, but for a branch between.
-SIZES = (1.0, -1.0, 1e-3, -1e3)
+# Values of a derivative at which a condition is looked at: what is linear at these is linear, but for a branch between
+# two of them that leaves both as they are.
+SIZES = (1.0, -1.0, 1e-3, -1e3, 1e3)
 
 
 def with_starts(problem: Any, conditions: Sequence[Any]) -> tuple[Any, ...]:
@@ -69,7 +70,8 @@ def _given_by(problem: Any, condition: Condition) -> list[Initial]:
         return []
     found: list[Initial] = []
     for component in range(len(at_zero)):
-        entering = [slot for slot in sorted(frame.requested) if term.depends(points, component, slot)]
+        slots = sorted(frame.requested)
+        entering = [slot for slot in slots if term.depends(points, component, slot, slots)]
         if len(entering) != 1 or any(entering[0][1][:-1]):
             return []
         if not term.is_affine(points, component, entering[0]):
@@ -98,15 +100,24 @@ class _AtStart:
         frame = Frame(self.problem.coordinates, points, jet, 0, normals)
         return frame, self.condition.term(self.problem).evaluate(frame)
 
-    def change(self, points: Tensor, component: int, slot: Slot, size: float) -> Tensor:
-        """r(size) - r(0) (n,) in one derivative, the others zero."""
-        _, at_zero = self.evaluate(points, {})
-        _, changed = self.evaluate(points, {slot: size})
+    def change(
+        self, points: Tensor, component: int, slot: Slot, size: float, others: dict[Slot, float] | None = None
+    ) -> Tensor:
+        """r(size) - r(0) (n,) in one derivative, at values of the others, zero by default."""
+        values: dict[Slot, Tensor | float] = {**(others or {}), slot: 0.0}
+        _, at_zero = self.evaluate(points, values)
+        _, changed = self.evaluate(points, {**values, slot: size})
         return changed[component] - at_zero[component]
 
-    def depends(self, points: Tensor, component: int, slot: Slot) -> bool:
-        """Whether a derivative enters."""
-        return any(bool((self.change(points, component, slot, size) != 0).any()) for size in SIZES)
+    def depends(self, points: Tensor, component: int, slot: Slot, slots: Sequence[Slot]) -> bool:
+        """Whether a derivative enters, alone or by a product with others."""
+        # No two of them alike, and neither zero nor one, at which products of them would hide.
+        beside = {other: 0.7 + 0.31 * number for number, other in enumerate(slots)}
+        for others in ({}, beside):
+            for size in SIZES:
+                if bool((self.change(points, component, slot, size, others) != 0).any()):
+                    return True
+        return False
 
     def is_affine(self, points: Tensor, component: int, slot: Slot) -> bool:
         """Whether a component is c times the derivative less what is given, with c of one sign."""

@@ -69,6 +69,26 @@ def test_it_converges_where_the_preconditioner_is_off_by_twenty(scale):
     torch.testing.assert_close(found, target ** (1 / 3) * scale, rtol=1e-8, atol=0)
 
 
+def test_it_begins_at_rest():
+    """Differences are taken in units of what the stages become: from zero they were 0/ε."""
+    target = STAGES.flip(0)
+    off = torch.diag(torch.logspace(-1.3, 1.3, 6, dtype=torch.float64))
+    found, changes = small(lambda u: u + u**3 / 10 - target, off).solve(torch.zeros_like(STAGES), 1e-9)
+    assert len(changes) <= 10
+    torch.testing.assert_close(found + found**3 / 10, target, rtol=1e-8, atol=0)
+
+
+def test_a_step_to_where_nothing_is_finite_is_halved():
+    def residual(u):
+        if bool((u <= 0).any()):
+            message = "the root of a negative number"
+            raise SolveError(message)
+        return u.sqrt() - 0.1
+
+    found, _ = small(residual, torch.eye(6, dtype=torch.float64)).solve(STAGES, 1e-9)
+    torch.testing.assert_close(found, torch.full_like(STAGES, 0.01))
+
+
 def test_a_step_that_overshoots_is_halved():
     """Newton's own steps for arctan diverge from a distance of 1.4 on."""
     solver = small(lambda u: torch.atan(u - 1), torch.eye(6, dtype=torch.float64) * 10)

@@ -65,6 +65,18 @@ def test_an_interface_and_a_point_inside_are_drawn():
     assert drawn(pinned)["Dirichlet on point (1, 1)"].tolist() == [[1, 1]]
 
 
+def test_interfaces_are_drawn_through_time_and_in_parts():
+    rod = Interval(0, 1) * TimeInterval(0, 3)
+    core = Interval(0.4, 0.6)
+    k = Piecewise({core: 10.0}, otherwise=1.0)
+    held = [Initial(1), Dirichlet(0, on=rod.boundary)]
+    for place in (core.boundary, core.left | core.right, core.boundary.where(lambda x: x > 0)):
+        problem = Problem(rod, lambda u, x: u.t - k(x) * u.xx, [*held, Interface(k=k, on=place)])
+        (dots,) = [points for name, points in drawn(problem).items() if name.startswith("Interface")]
+        assert set(dots[:, 0].round(9)) == {0.4, 0.6}
+        assert np.ptp(dots[:, 1]) > 2.5
+
+
 def test_an_interval_with_time_is_a_rectangle_and_a_longer_evolution_is_drawn_in_space():
     rod = Interval(0, 1) * TimeInterval(0, 3)
     found = drawn(Problem(rod, heat, [Initial(1), Dirichlet(0, on=rod.boundary)]))

@@ -23,6 +23,10 @@ def by_name(path: Path) -> str:
     return path.stem
 
 
+# The divergence beside an equation of every component: least squares take it.
+WITH_ONE_MORE = {"maxwell_modes"}
+
+
 def terms_at_the_exact_solution(problem, n):
     """(term name, residual (n, m), size of its largest term) for the equation and every condition."""
     for term in problem.terms:
@@ -80,7 +84,8 @@ def test_every_equation_compiles_to_as_many_residuals_as_unknowns(path):
     problem = load_problem(path)
     equation, *conditions = compile_problem(problem)
     fields = coefficient_fields(problem, [equation])
-    assert len(problem.unknowns) - len(fields) <= equation.components <= len(problem.unknowns)
+    most = len(problem.unknowns) + (path.stem in WITH_ONE_MORE)
+    assert len(problem.unknowns) - len(fields) <= equation.components <= most
     # One for each component of a vector; none where a function is fitted.
     most = max(map(len, (group.members for group in problem.names.groups.values())), default=1)
     assert {operator.components for operator in conditions} <= {1, most}

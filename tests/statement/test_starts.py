@@ -80,6 +80,13 @@ def test_several_values_in_one_condition_are_several_initial_values():
     torch.testing.assert_close(found["v", 1][:, 1], -POINTS[:, 0] / 2)
 
 
+def test_a_product_of_unknowns_gives_no_value():
+    """With v = 0 it reads u - 1, and u(0) was 1 instead of 1/4."""
+    product = Condition(lambda u, v: u * (1 + v) - 1, on=SPAN.initial)
+    system = Problem(SPAN, lambda u, v: (u.t - v.xx, v.t - u.xx), [Initial(3, unknown="v"), product])
+    assert system.conditions[1] is product
+
+
 def test_other_values_of_constants_reach_them():
     problem = string(Condition(lambda u, a: u - a, on=SPAN.initial), equation=heat, constants={"a": 1.0})
     other = initial_values(problem.with_constants({"a": 3.0}))
@@ -95,6 +102,8 @@ def test_other_values_of_constants_reach_them():
         Condition(lambda u: u + u.t, on=SPAN.initial),
         Condition(lambda u: abs(u) - 1, on=SPAN.initial),
         Condition(lambda u: (u * u).t, on=SPAN.initial),
+        Condition(lambda u: u.t + u * u.x, on=SPAN.initial),
+        Condition(lambda u: u - torch.relu(u - 2) - 1, on=SPAN.initial),
         Dirichlet(0, on=SPAN.final),
     ],
 )

@@ -259,13 +259,14 @@ class EigenSolver:
         accuracy = SEARCHED if quotients else min(SEARCHED, self._accuracy(current))
         try:
             whole = all_modes(pencil, self.wanted, self.seed, accuracy, finer.modes.right)
+            beyond = missed(current.wanted, whole, self.wanted.near, self.space.tol)
+            if quotients or len(beyond):
+                return replace(found, missed=beyond)
+            self.seed += 1
+            other = all_modes(pencil, self.wanted, self.seed, accuracy)
         except TooFewError:  # nothing is confirmed, and what was found is kept
             return replace(found, eigenvalues=np.full_like(found.eigenvalues, np.inf))
-        beyond = missed(current.wanted, whole, self.wanted.near, self.space.tol)
-        if quotients or len(beyond):
-            return replace(found, missed=beyond)
-        self.seed += 1
-        noise = distances(finer.modes, all_modes(pencil, self.wanted, self.seed, accuracy), current.wanted)
+        noise = distances(finer.modes, other, current.wanted)
         return replace(found, missed=beyond, eigenvalues=found.eigenvalues + noise)
 
     def _compared(self, current: Level, finer: Level) -> tuple[Comparison, float]:

@@ -4,11 +4,12 @@
     python benchmarks/random_problems.py --count 50 --seed 3   # others
     python benchmarks/random_problems.py --only 17             # one of them, with what it states and how it ends
     python benchmarks/random_problems.py --kind all --count 400 --time-limit 20  # by kinds, in turn: the other record
+    python benchmarks/random_problems.py --kind all --count 400 --time-limit 20 --rows runs/kinds.jsonl  # resumable
     python benchmarks/random_problems.py --kind jumps          # of one kind; bodies, spikes, flows, …
     python benchmarks/random_problems.py --kind evolutions     # in time: mismatched, switched on, rising, swinging
 
 Domain, equation, conditions, exact solution and tolerance are drawn at random; problem N of a seed is always the same.
-Each is solved by the default method with a limit of time. The exit code is 1 if a run claims a tolerance that it misses
+Each is solved by the default method with a limit of time, in seconds of the processor. The exit code is 1 if a run claims a tolerance that it misses
 by more than three times, ends in a traceback, or certifies something that is not finite.
 """
 
@@ -563,6 +564,14 @@ def _by_kind(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def _read(file: Path | None) -> dict[int, dict[str, Any]]:
+    """Finished runs by number; the last one counts where a number was run twice."""
+    if file is None or not file.exists():
+        return {}
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    return {row["number"]: row for row in rows}
+
+
 def main() -> int:
     """Solve, print, keep."""
     parser = argparse.ArgumentParser(
@@ -575,21 +584,27 @@ def main() -> int:
     parser.add_argument("--time-limit", type=float, default=10.0, help="seconds for each problem")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--first", type=int, default=0, help="number of the first problem")
+    parser.add_argument("--rows", type=Path, help="file of finished runs, one a line: those in it are not run again")
     options = parser.parse_args()
     if options.only is not None:
         row = measure(options.only, options.seed, options.time_limit, options.kind)
         print(json.dumps(row, indent=1))
         return int(row["outcome"] in ("wrong", "silent NaN", "traceback"))
     run = partial(measure, seed=options.seed, limit=options.time_limit, kind=options.kind)
-    rows = []
+    numbers = range(options.first, options.first + options.count)
+    done = _read(options.rows)
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
-        for row in pool.map(run, range(options.first, options.first + options.count)):
-            rows.append(row)
+        for row in pool.map(run, [number for number in numbers if number not in done]):
+            done[row["number"]] = row
+            if options.rows is not None:
+                with options.rows.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
             if row["outcome"] != "certified":
                 print(
                     f"{row['number']}: {row['outcome']}: {row['problem']}: {row.get('status')}",
                     file=sys.stderr,
                 )
+    rows = [done[number] for number in numbers]
     print(report(rows))
     if (options.count, options.seed, options.kind) == (200, 0, MIXED):
         RECORD.write_text(json.dumps({"date": date.today().isoformat(), "rows": rows}, indent=1) + "\n")

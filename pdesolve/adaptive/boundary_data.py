@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.compiled import GridTerm
-from pdesolve.patches.newton import Discrete, coefficients_of
+from pdesolve.patches.newton import Discrete
 from pdesolve.patches.points.boundary import boundary_points
 from pdesolve.patches.points.interior import Points
 from pdesolve.patches.rows.terms import TermRows
@@ -97,14 +97,10 @@ def unknowns_in(assembly: Assembly, term: GridTerm, points: Points, dF: Tensor, 
 
 
 def root_mean_squares(discrete: Discrete) -> Tensor:
-    """Of the unknowns (u,), from the coefficients: their basis is orthonormal but for its envelope."""
-    assembly = discrete.assembly
-    volume = assembly.half.prod(1)
-    # Beside singular functions, the patches hold only the rest.
-    if assembly.space.beside:
-        return assembly.space.norms(discrete.coefficients) / (volume.sum() * 2**assembly.dimension).sqrt()
-    squares = discrete.coefficients.new_zeros(assembly.unknowns)
-    for points in assembly.interior:
-        c = coefficients_of(discrete, points.cells)
-        squares += (c**2).sum(2).T @ volume[torch.from_numpy(points.cells).to(c.device)]
-    return (squares / (volume.sum() * 2**assembly.dimension)).sqrt()
+    """‖u‖ / √|Ω| of the unknowns (u,), by quadrature within the domain.
+
+    Coefficients would not do: those of a cut cell stand for a function on all of it, which may be large beyond the wall.
+    """
+    space = discrete.assembly.space
+    volume = sum(float(space.volume_weights(points).sum()) for points in space.interior)
+    return space.norms(discrete.coefficients) / volume**0.5

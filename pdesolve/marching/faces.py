@@ -12,6 +12,7 @@ from pdesolve.marching.continuity import VALUE_WEIGHT, used_rows, weights_of
 from pdesolve.marching.interfaces import Block, interface_blocks
 from pdesolve.marching.space import BATCH, Space, reference_table
 from pdesolve.patches.cover import FacePoints, face_points
+from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.periodic import PeriodicAxis
 
 
@@ -64,6 +65,7 @@ def faces_of(space: Space) -> Faces:
     count = 0
     problem = space.evolution.problem
     for f in face_points(space.patches, space.degrees, BATCH):
+        check_deadline()
         orders = space.evolution.orders[:, f.axis]
         if not orders.any():
             continue

@@ -157,6 +157,7 @@ class TermRows:
                 found[part.order] = dF.new_zeros(b, m, components, self.space.unknowns, table.shape[-1])
             target = found[part.order]
             for i, slot in enumerate(part.slots):
+                check_deadline()  # in a box, of high degree, each takes a good part of a second
                 weight = dF[..., slot] * reach[:, None, None, i]
                 target[:, :, :, part.unknown].addcmul_(weight[..., None], table[i][:, :, None, :])  # type: ignore[index]
         return found

@@ -29,6 +29,7 @@ from pdesolve.marching.faces import Faces, faces_of
 from pdesolve.marching.rows import TermRows, boundary_rows, interior_rows
 from pdesolve.marching.space import Space
 from pdesolve.patches.rows.weights import VALUE_WEIGHT
+from pdesolve.runs.deadline import check_deadline
 
 # In a thin patch size_e/ρ_e may be 1e8. With f as large, traces cancel to 1/f² of themselves, and factors lose all
 # digits; already 1e3 leaves no jump that could be seen beside the error.
@@ -136,6 +137,7 @@ class SemiDiscrete:
         white = [(j, _flat(self.space.whitened(cells, matrix))) for j, matrix in present]
         test = torch.stack([mu0**j * matrix for j, matrix in white]).sum(0).mT
         for j, matrix in white:
+            check_deadline()
             if rows.all:
                 pencil[j] += test @ matrix
             else:

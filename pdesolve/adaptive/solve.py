@@ -292,11 +292,12 @@ class AdaptiveLoop:
         if not self.space.problem.interfaces:
             return second
         assert self.current is not None
-        found = second.times * change(self.current, other, self.space.tuning)
-        # Of an unknown at rounding the ratio says nothing of the others.
+        found = second.times(0) * change(self.current, other, self.space.tuning)
+        # Of an unknown at rounding the ratio says nothing.
         counts = (found > 0) & (estimates > AT_ROUNDING * self.space.tol)
         ratio = np.where(counts, estimates / np.where(found > 0, found, 1.0), 1.0)
-        return replace(second, widened=float(np.nan_to_num(ratio, nan=1.0, posinf=1.0).max(initial=1.0)))
+        widened = np.maximum(np.nan_to_num(ratio, nan=1.0, posinf=1.0), 1.0)
+        return replace(second, widened=tuple(widened.tolist()))
 
     def _result(self, estimates: np.ndarray, met: bool, status: str, second: SecondSolution | None) -> Answer:
         assert self.current is not None

@@ -33,18 +33,18 @@ class SecondSolution:
         expansion: the solution of a higher order, or of the level before where a run was stopped early.
         shared: σ, the part of the error that both share: an error is estimated as |difference| / (1 - √σ).
         condition: estimated condition number of its rows, with columns of length one, where they were factored.
-        widened: how many times larger an error is than that, where something else than the difference tells it.
+        widened: how many times larger the error of each unknown is than that, where something else than the difference
+            tells it; empty where nothing does.
     """
 
     expansion: Any
     shared: float = 0.0
     condition: float | None = None
-    widened: float = 1.0
+    widened: tuple[float, ...] = ()
 
-    @property
-    def times(self) -> float:
-        """How much larger than a difference an error may be."""
-        return self.widened / (1 - self.shared**0.5)
+    def times(self, unknown: int) -> float:
+        """How much larger than a difference an error of an unknown may be."""
+        return (self.widened[unknown] if self.widened else 1.0) / (1 - self.shared**0.5)
 
 
 @dataclass(frozen=True)

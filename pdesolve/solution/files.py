@@ -135,8 +135,11 @@ def read_solution(directory: Path, problem: Problem | None) -> tuple[Problem, An
     beside = state.pop("verification", None)  # solutions saved by earlier versions have none
     if beside is not None:
         expansion = approximator_from(beside["approximator"], problem)
+        widened = beside.get("widened", ())
+        if isinstance(widened, float):  # earlier versions saved one for all unknowns
+            widened = (widened,) * len(problem.unknowns)
         state["verification"] = SecondSolution(
-            expansion, beside["shared"], beside.get("condition"), beside.get("widened", 1.0)
+            expansion, beside["shared"], beside.get("condition"), tuple(widened)
         )
     return problem, approximator_from(state.pop("approximator"), problem), state
 

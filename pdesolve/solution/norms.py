@@ -52,7 +52,7 @@ def estimated_errors(
         return torch.full((len(problem.unknowns),), torch.inf, dtype=torch.float64)
     # The finer one has the smaller patches, whose points resolve both.
     found = _errors(problem, beside.expansion, expansion.jet, beside.expansion.jet, norm, absolute)
-    return found * beside.times
+    return found * found.new_tensor([beside.times(u) for u in range(len(found))])
 
 
 def true_errors(

@@ -23,7 +23,7 @@ class Values:
         solution: the result.
         verifying: the one beside it, or None.
         expression: f.
-        times: how much larger than |f(v) - f(u)| the error of f(u) may be, 1 / (1 - √σ).
+        times: how much larger than |f(v) - f(u)| the error of f(u) may be: that of the unknown in f with the largest.
     """
 
     solution: Any
@@ -37,7 +37,8 @@ class Values:
         beside = solution.verification
         if beside is None:
             return cls(solution, None, expression)
-        return cls(solution, solution.with_expansion(beside.expansion), expression, beside.times)
+        times = max((beside.times(u) for u, _ in expression.operator.slots), default=1.0)
+        return cls(solution, solution.with_expansion(beside.expansion), expression, times)
 
     def at(self, points: Tensor, normals: Tensor | None = None) -> Tensor:
         """f(u) and, where there is one, f(v) at points (n, d): (s, n, m), s being 1 or 2."""

@@ -199,6 +199,26 @@ def _answer_of(solution):
     )
 
 
+def test_what_widens_the_error_of_one_unknown_leaves_the_others(tmp_path):
+    """A flux that a body of u loses tells nothing of v: errors in norms and of quantities are those of their unknowns."""
+    problem = Problem(
+        LINE,
+        lambda u, v: (u.xx + u, v.xx + 2 * v),
+        [Dirichlet(1, on=LINE.boundary, unknown="u"), Dirichlet(1, on=LINE.boundary, unknown="v")],
+        outputs={"both": lambda u, v: u + v, "second": lambda v: v},
+    )
+    solution = solve(problem, tol=1e-2)
+    wide = replace(solution, verification=replace(solution.verification, widened=(50.0, 1.0)))
+    wide.save(tmp_path)
+    for found in (wide, Solution.load(tmp_path, problem)):
+        for norm in ("l2", "max"):
+            assert found.estimate(norm, "u") == pytest.approx(50 * solution.estimate(norm, "u"))
+            assert found.estimate(norm, "v") == solution.estimate(norm, "v")
+        before = solution.integral("both").estimated_error
+        assert found.integral("both").estimated_error == pytest.approx(50 * before, rel=1e-3)
+        assert found.integral("second").estimated_error == solution.integral("second").estimated_error
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [

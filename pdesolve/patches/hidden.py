@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,18 +17,18 @@ from torch import Tensor
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.compiled import GridTerm, Statement
 from pdesolve.patches.partition import MAX_LEVEL
-from pdesolve.patches.points.boundary import boundary_points
+from pdesolve.patches.points.boundary import points_on_pieces
+from pdesolve.patches.points.grids import panel_grid
 from pdesolve.patches.points.interior import Points
+from pdesolve.patches.points.owners import Part, batched
+from pdesolve.patches.points.thinned import BLOCK, neighbours, thinned
 from pdesolve.patches.space import ROWS_PER_FUNCTION, Space
 from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.residual import ResidualOperator
 
-# Points by dimension: a bell curve of width 1e-5 of an interval is above 1e-3 of its height on 5e-5 of it, which is
-# three points; in the plane one of width 3e-3 has as many.
-SAMPLES = {1: 2**16, 2: 2**15, 3: 2**14}
-MOST_PER_AXIS = (
-    512  # of a part of a boundary in a patch: Gauss rules of more points take longer to make than the rest
-)
+# Points by dimension: a bell curve of width 1e-6 of an interval is above 1e-3 of its height on 5e-6 of it, which is
+# one point; in the plane one of width 1e-3 has six, in space one of 1e-2 thirty.
+SAMPLES = {1: 2**18, 2: 2**18, 3: 2**18}
 LOCAL = 0.1  # of the half width of a patch, as standard deviation of where data are large: of all places it is 0.58
 FLAT = 0.1  # of LOCAL: points that spread less lie on a plane
 # Tolerance to which what is seen, but local, is looked at; the rest is left to the adaptive loop.
@@ -38,7 +38,8 @@ NOTICED = 0.1  # of the tolerance: the part that a patch may hide of the mean si
 ROUNDING = 1e-10  # part of the largest value that fits of degree 22 leave of smooth data
 FEW = 2**8  # points at which the sizes of sources and other terms are compared
 AT_ONCE = 2**15  # points at which data are evaluated together, which bounds the memory
-Data = Callable[[Space, Points], Tensor]
+LEAST_BLOCKS = 2  # of points along each axis of a patch
+Data = Callable[[Tensor], Tensor]
 Known = tuple[Points, Tensor]  # a batch of points, and values (b, m, c) there
 
 
@@ -58,19 +59,34 @@ def halve_where_data_hide(
     """
     if statement.problem.data:
         return patches, q  # coefficients are yet to be found
-    terms = [(term, data_of(term)) for term in statement.terms]
+    watched = [Watched(term, data_of(term)) for term in statement.terms if _may_hide(patches, term)]
+    fresh = np.ones(len(patches), dtype=bool)
     for level in range(MAX_LEVEL):
         axes = np.zeros((len(patches), patches.dimension), dtype=bool)
-        for term, data in terms:
+        for one in watched:
             check_deadline()
-            space = Space(patches, q, np.zeros((term.operator.components, patches.dimension), dtype=int))
-            axes |= _hidden(space, term, data, level, tol)
+            unknowns = one.term.operator.components
+            space = Space(patches, q, np.zeros((unknowns, patches.dimension), dtype=int))
+            axes |= one.hidden(space, fresh, level, tol)
         if not axes.any():
             break
+        halved = np.asarray(axes.any(1))
         partition, parent = patches.partition.split(axes)
         patches, kept = Patches.over(patches.frame, partition)
         q = q[parent[kept]]
+        # What was seen stays so: children alone are looked at again.
+        fresh = halved[parent[kept]]
     return patches, q
+
+
+def _may_hide(patches: Patches, term: GridTerm) -> bool:
+    """Whether a term holds at other places than points, all of which are seen, and asks for more than a number."""
+    stated = term.operator.term
+    if stated.place is None:
+        return True
+    if stated.kind in ("dirichlet", "neumann") and not callable(stated.value):
+        return False
+    return patches.dimension > 1 and bool(patches.frame.pieces_on(stated.place))
 
 
 def at_one_jet(operator: ResidualOperator) -> Callable[[Tensor, Tensor | None], Tensor]:
@@ -97,18 +113,17 @@ def at_one_jet(operator: ResidualOperator) -> Callable[[Tensor, Tensor | None], 
 
 
 def data_of(term: GridTerm) -> Data:
-    """The residual (b, m, c) of a term at one jet, as a function of the points of a space."""
+    """The residual (n, c) of a term at one jet, as a function of points x (n, d)."""
     values = at_one_jet(term.operator)
+    inside = term.operator.term.place is None
 
-    def data(space: Space, points: Points) -> Tensor:
-        x = torch.split(space.coordinates(points), AT_ONCE)
-        normals: Sequence[Tensor | None] = [None] * len(x)
-        if points.normals is not None:
+    def data(x: Tensor) -> Tensor:
+        found = []
+        for part in torch.split(x, AT_ONCE):
             # One direction for all: the corner of a square under ∂u/∂n = 0 is no jump of the data.
-            direction = torch.full_like(points.normals, 1 / math.sqrt(points.normals.shape[-1]))
-            normals = torch.split(direction.flatten(0, 1), AT_ONCE)
-        found = [values(part, normal) for part, normal in zip(x, normals, strict=True)]
-        return torch.cat(found).view(*points.weight.shape, -1)
+            direction = None if inside else torch.full_like(part, 1 / math.sqrt(part.shape[1]))
+            found.append(values(part, direction))
+        return torch.cat(found)
 
     return data
 
@@ -121,50 +136,140 @@ def _values(operator: ResidualOperator, x: Tensor, jet: Tensor, normals: Tensor 
     return found.nan_to_num(0.0, 0.0, 0.0)
 
 
-def _hidden(space: Space, term: GridTerm, data: Data, seed: int, tol: float) -> np.ndarray:
-    """Axes (e, d) to halve, where the data of a term do more between the points than at them."""
-    nothing = np.zeros((len(space.patches), space.dimension), dtype=bool)
-    if term.operator.term.place is None:
+@dataclass(eq=False)
+class Watched:
+    """A term whose data are looked at level by level.
+
+    Attributes:
+        term: the term.
+        data: its residual at one jet.
+        count: blocks of points in each patch; on a boundary points along each axis of its part in a patch.
+        size: (c,) mean absolute values over the domain or the boundary.
+        largest: (c,) largest ones.
+        measure: of the domain or the boundary, in reference cells.
+        constant: whether it asks for the same at all points, as values of zero on a boundary.
+    """
+
+    term: GridTerm
+    data: Data
+    count: int = 0
+    size: Tensor = field(default_factory=lambda: torch.zeros(1))
+    largest: Tensor = field(default_factory=lambda: torch.zeros(1))
+    measure: float = 0.0
+    constant: bool = False
+
+    def hidden(self, space: Space, fresh: np.ndarray, level: int, tol: float) -> np.ndarray:
+        """Axes (e, d) to halve of `fresh` patches (e,), in which data do more between the points than at them."""
+        nothing = np.zeros((len(space.patches), space.dimension), dtype=bool)
+        if self.constant:
+            return nothing
         # The fit takes the points of the solve: the question is what these points see.
-        own = space.value_points
-        others = space.unseen_points(SAMPLES[space.dimension], seed)
-    elif space.dimension == 1 or not space.patches.frame.pieces_on(term.operator.term.place):
-        return nothing  # single points, all of which are seen
-    else:
-        own = _on_boundary(space, term, math.ceil(ROWS_PER_FUNCTION * int(space.q.max())))
-        others = _on_boundary(space, term, _dense(space, sum(len(points.cells) for points in own)))
-    values = [data(space, points) for points in others]
-    if _are_constant(values):
-        return nothing
-    look = Look.at(space, [(p, data(space, p)) for p in own], list(zip(others, values, strict=True)))
-    axes = look.hidden(tol)
-    if term.operator.term.place is not None:
-        axes = np.repeat(axes.any(1, keepdims=True), space.dimension, axis=1)  # as deep as wide
-    return axes
+        own = [(p, self._at(space, p)) for p in self._own(space, fresh)]
+        if not own:
+            return nothing
+        if level == 0:
+            self.count = self._enough(space, sum(len(points.cells) for points, _ in own))
+            self.measure = float(_measures(space, own).sum())
+        others = [(p, self._at(space, p)) for p in self._others(space, fresh, level)]
+        if level == 0:
+            self._size_up(space, own, others)
+            if self.constant:
+                return nothing
+        axes = Look.at(space, own, others).hidden(self, tol)
+        if self.on_boundary:
+            axes = np.repeat(axes.any(1, keepdims=True), space.dimension, axis=1)  # as deep as wide
+        return axes
+
+    @property
+    def on_boundary(self) -> bool:
+        """Whether it is a condition, and not the equation."""
+        return self.term.operator.term.place is not None
+
+    def _at(self, space: Space, points: Points) -> Tensor:
+        """Values (b, m, c) at the points of a batch."""
+        return self.data(space.coordinates(points)).view(*points.weight.shape, -1)
+
+    def _own(self, space: Space, fresh: np.ndarray) -> list[Points]:
+        """Points of the solve in the patches of a mask (e,)."""
+        if not self.on_boundary:
+            return _of(space.value_points, fresh)
+        n = math.ceil(ROWS_PER_FUNCTION * int(space.q.max()))
+        part = points_on_pieces(
+            space.patches, self.term.operator.term.place, n, chosen=torch.from_numpy(fresh)
+        )
+        return _batches(space, part)
+
+    def _others(self, space: Space, fresh: np.ndarray, level: int) -> list[Points]:
+        """Points that stand for many in the patches of a mask (e,)."""
+        if self.on_boundary:
+            place = self.term.operator.term.place
+            part = points_on_pieces(space.patches, place, self.count, panel_grid, torch.from_numpy(fresh))
+            kept, weight = thinned(part[0], self.data(part[0]), part[3].square())
+            x, normals, cells, _ = (column[kept] for column in part)
+            return _batches(space, (x, normals, cells, weight.sqrt()))
+        found = []
+        batch = max(1, AT_ONCE // (self.count * BLOCK))
+        for points in neighbours(space.patches, np.flatnonzero(fresh), self.count, level, batch):
+            x = space.coordinates(points)
+            kept, weight = thinned(x, self.data(x), points.weight.flatten().square())
+            y = points.y.flatten(0, 1)[kept].view(len(points.cells), -1, space.dimension)
+            found += _of_one_degree(space, Points(points.cells, y, weight.sqrt().view(len(y), -1)))
+        return found
+
+    def _enough(self, space: Space, parts: int) -> int:
+        """Blocks in each patch, or points along each axis of each of so many parts of a boundary."""
+        samples = SAMPLES[space.dimension]
+        if not self.on_boundary:
+            return max(samples // (BLOCK * len(space.patches)), LEAST_BLOCKS**space.dimension)
+        count = int((samples / max(1, parts)) ** (1 / (space.dimension - 1)))
+        return max(count, 3 * int(space.q.max()))
+
+    def _size_up(self, space: Space, own: Sequence[Known], others: Sequence[Known]) -> None:
+        """What data are measured against."""
+        self.constant = all(bool((values == others[0][1][0, 0]).all()) for _, values in others)
+        part = _measures(space, own) / self.measure
+        self.size, self.largest = torch.zeros(2, space.unknowns, dtype=torch.float64)
+        for points, values in others:
+            weight = points.weight.square()[..., None]
+            values = torch.where(weight > 0, values.abs(), 0.0)
+            mean = (weight * values).sum(1) / weight.sum(1).clamp_min(torch.finfo(weight.dtype).tiny)
+            self.size += part[points.cells] @ mean
+            self.largest = torch.maximum(self.largest, values.amax((0, 1)))
 
 
-def _are_constant(values: Sequence[Tensor]) -> bool:
-    """Whether a term asks for the same at all points, as values of zero on a boundary."""
-    return all(bool((part == values[0][0, 0]).all()) for part in values)
-
-
-def _dense(space: Space, parts: int) -> int:
-    """Points along each axis of each of so many parts of a boundary."""
-    count = (SAMPLES[space.dimension] / max(1, parts)) ** (1 / (space.dimension - 1))
-    return min(max(int(count), 3 * int(space.q.max())), MOST_PER_AXIS)
-
-
-def _on_boundary(space: Space, term: GridTerm, count: int) -> list[Points]:
-    """So many points along each axis of each part of a boundary, in batches of patches of one degree."""
-    counts = np.full_like(space.q, count)
-    found = []
-    for points in boundary_points(space.patches, term.operator.term.place, counts, space.batch):
-        own = space.q[points.cells]
-        for degree in np.unique(own):
-            mine = own == degree
-            normals = points.given_normals[mine]
-            found.append(Points(points.cells[mine], points.y[mine], points.weight[mine], False, normals))
+def _measures(space: Space, own: Sequence[Known]) -> Tensor:
+    """Measures (e,) of the parts of the domain or the boundary in the patches."""
+    found = torch.zeros(len(space.patches), dtype=torch.float64)
+    for points, _ in own:
+        found[points.cells] = space.volume_weights(points).sum(1)
     return found
+
+
+def _batches(space: Space, part: Part) -> list[Points]:
+    """Points of a boundary in batches of patches of one degree."""
+    x, normals, cells, weight = part
+    return batched(x @ space.rotation, normals, cells, weight, space.q, space.batch)
+
+
+def _of_one_degree(space: Space, points: Points) -> list[Points]:
+    """A batch divided by the degrees of its patches."""
+    own = space.q[points.cells]
+    return [_some(points, own == degree) for degree in np.unique(own)]
+
+
+def _of(batches: Sequence[Points], chosen: np.ndarray) -> list[Points]:
+    """Points of the patches of a mask (e,)."""
+    masks = [chosen[points.cells] for points in batches]
+    return [_some(points, mine) for points, mine in zip(batches, masks, strict=True) if mine.any()]
+
+
+def _some(points: Points, mine: np.ndarray) -> Points:
+    if mine.all():
+        return points
+    normals = None
+    if points.normals is not None:
+        normals = points.normals[mine]
+    return Points(points.cells[mine], points.y[mine], points.weight[mine], points.congruent, normals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,25 +281,19 @@ class Look:
         between: (e, c) mean misfit at the others.
         net: (e, c) misfit of the mean over the others.
         spread: (e, d, c) standard deviation of where the data are large, over the half width of the patch.
-        part: (e,) of all of the domain or the boundary.
-        size: (c,) mean absolute values.
-        largest: (c,) largest ones.
+        measure: (e,) of the parts of the domain or the boundary.
     """
 
     seen: Tensor
     between: Tensor
     net: Tensor
     spread: Tensor
-    part: Tensor
-    size: Tensor
-    largest: Tensor
+    measure: Tensor
 
     @classmethod
     def at(cls, space: Space, own: Sequence[Known], others: Sequence[Known]) -> Look:
         """Fit what is known of the data at the points of the solve on every patch, and look at others."""
-        seen, between, net, size = torch.zeros(4, len(space.patches), space.unknowns, dtype=torch.float64)
-        part = torch.zeros(len(space.patches), dtype=torch.float64)
-        largest = torch.zeros(space.unknowns, dtype=torch.float64)
+        seen, between, net = torch.zeros(3, len(space.patches), space.unknowns, dtype=torch.float64)
         spread = torch.ones(len(space.patches), space.dimension, space.unknowns, dtype=torch.float64)
         fit = space.zero()
         for points, values in own:
@@ -203,28 +302,25 @@ class Look:
             weight = points.weight.square()[..., None]
             missed = _misfit(space, points, fit, values)
             seen[points.cells] = ((weight * missed.square()).sum(1) / weight.sum(1)).sqrt()
-            part[points.cells] = space.volume_weights(points).sum(1)
         for points, values in others:
             weight = points.weight.square()[..., None]
             missed = _misfit(space, points, fit, values)
-            between[points.cells] = (weight * missed.abs()).sum(1) / weight.sum(1)
-            net[points.cells] = ((weight * missed).sum(1) / weight.sum(1)).abs()
+            whole = weight.sum(1).clamp_min(torch.finfo(weight.dtype).tiny)
+            between[points.cells] = (weight * missed.abs()).sum(1) / whole
+            net[points.cells] = ((weight * missed).sum(1) / whole).abs()
             spread[points.cells] = _spread(space, points, values)
-            values = torch.where(weight > 0, values.abs(), 0.0)
-            size[points.cells] = (weight * values).sum(1) / weight.sum(1)
-            largest = torch.maximum(largest, values.amax((0, 1)))
-        part = part / part.sum()
-        return cls(seen, between, net, spread, part, part @ size, largest)
+        return cls(seen, between, net, spread, _measures(space, own))
 
-    def hidden(self, tol: float) -> np.ndarray:
+    def hidden(self, of: Watched, tol: float) -> np.ndarray:
         """Axes (e, d) to halve: of patches in which data do more between the points than at them, enough to matter."""
-        share = self.part[:, None] * self.between / self.size.clamp_min(torch.finfo(self.size.dtype).tiny)
-        exact = self.between > ROUNDING * self.largest
+        part = (self.measure / of.measure)[:, None]
+        size = of.size.clamp_min(torch.finfo(of.size.dtype).tiny)
+        share = part * self.between / size
+        exact = self.between > ROUNDING * of.largest
         narrow = (self.between > HIDDEN * self.seen) & (share > NOTICED * tol) & exact
         local = (share > NOTICED * max(tol, ROUGHLY)) & exact
         # A net source that is missing is felt everywhere, however small what it does nearby.
-        missing = self.part[:, None] * self.net / self.size.clamp_min(torch.finfo(self.size.dtype).tiny)
-        local |= (missing > NOTICED * tol) & exact
+        local |= (part * self.net / size > NOTICED * tol) & exact
         small = self.spread < LOCAL  # (e, d, c)
         unclear = narrow & ~small.any(1)
         return np.asarray((small & (narrow | local)[:, None] | unclear[:, None]).any(2))

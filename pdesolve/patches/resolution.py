@@ -98,7 +98,7 @@ def _degree(
     degree = space.basis.tail(most).sum(1)
     parts = torch.zeros(len(patches), components, most, dtype=torch.float64)
     for points in space.value_points:
-        c = space.fit_at(points, data(space, points))
+        c = space.fit_at(points, data(space.coordinates(points)).view(*points.weight.shape, -1))
         volume = space.half[torch.from_numpy(points.cells)].prod(1)
         own = torch.zeros(len(c), components, most, dtype=torch.float64)
         parts[points.cells] = own.index_add_(2, degree, c.square() * volume[:, None, None])

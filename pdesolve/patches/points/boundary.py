@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pdesolve.geometry.place import Place
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.points.curves import on_curve
-from pdesolve.patches.points.interior import Points
-from pdesolve.patches.points.owners import batched, ends_of, owners
+from pdesolve.patches.points.grids import gauss_grid
+from pdesolve.patches.points.interior import Points, Rule
+from pdesolve.patches.points.owners import Part, batched, ends_of, owners
 from pdesolve.patches.points.surfaces import between_grid_planes, on_plane, on_surface
 from pdesolve.runs.deadline import check_deadline
 
-__all__ = ["boundary_points", "owners"]
+__all__ = ["boundary_points", "owners", "points_on_pieces"]
 INWARDS = (
     1e-7  # part of the way to the middle of the box, by which a point of its own moves to be found in a cell
 )
@@ -28,26 +30,41 @@ def boundary_points(patches: Patches, place: Place, q: np.ndarray, batch: int) -
         q: (e,) orders of the patches.
         batch: at most so many cells in a batch.
     """
-    domain = patches.frame.domain
-    frame = patches.frame
-    n = int(q.max())
-    pieces = frame.pieces_on(place)
-    if not pieces:
+    if not patches.frame.pieces_on(place):
         return _point_batches(patches, place, q)
+    x, normals, cells, weight = points_on_pieces(patches, place, int(q.max()))
+    return batched(x @ patches.frame.rotation, normals, cells, weight, q, batch)
+
+
+def points_on_pieces(
+    patches: Patches, place: Place, n: int, rule: Rule = gauss_grid, chosen: Tensor | None = None
+) -> Part:
+    """Points (m, d) on the pieces of one place, with their normals, patches and weights.
+
+    Args:
+        patches: the patches.
+        place: with pieces of the boundary.
+        n: points along each axis of each part of a piece.
+        rule: (d - 1, n) ↦ points on [-1, 1]^(d - 1), and their weights.
+        chosen: mask (e,) of the patches that have any; all of them by default.
+    """
+    frame = patches.frame
+    if chosen is None:
+        chosen = torch.ones(len(patches), dtype=torch.bool)
     parts = []
-    for piece in pieces:
+    for piece in frame.pieces_on(place):
         check_deadline()
         plane = frame.plane(piece)
-        if domain.dimension == 1:
+        if patches.dimension == 1:
             parts.append(ends_of(patches, piece))
-        elif domain.dimension == 2:
-            parts.append(on_curve(patches, piece, n))
+        elif patches.dimension == 2:
+            parts.append(on_curve(patches, piece, n, rule=rule, chosen=chosen))
         elif plane is not None and not between_grid_planes(patches, plane):
-            parts.append(on_plane(patches, piece, plane, n))
+            parts.append(on_plane(patches, piece, plane, n, rule, chosen))
         else:
-            parts.append(on_surface(patches, piece, n))
+            parts.append(on_surface(patches, piece, n, rule, chosen))
     x, normals, cells, weight = (torch.cat(column) for column in zip(*parts, strict=True))
-    return batched(x @ frame.rotation, normals, cells, weight, q, batch)
+    return x, normals, cells, weight
 
 
 def _point_batches(patches: Patches, place: Place, q: np.ndarray) -> list[Points]:

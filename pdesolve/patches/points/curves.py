@@ -14,20 +14,31 @@ from pdesolve.geometry.place import Piece
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.frame import once
 from pdesolve.patches.points.grids import gauss_grid
+from pdesolve.patches.points.interior import Rule
 from pdesolve.patches.points.owners import Part, nudge, owners, stretch
 
 EXIT_STEPS = 8  # of order 1.44, from a sixteenth of a curve to rounding
 
 
-def on_curve(patches: Patches, piece: Piece, n: int, both: bool = False) -> Part:
-    """Cut parameter intervals until both ends and the inside lie in one cell, then Gauss points.
+def on_curve(
+    patches: Patches,
+    piece: Piece,
+    n: int,
+    both: bool = False,
+    rule: Rule = gauss_grid,
+    chosen: Tensor | None = None,
+) -> Part:
+    """Cut parameter intervals until both ends and the inside lie in one cell, then points of a rule.
 
-    With `both`, intervals lie in one cell on the other side, too.
+    With `both`, intervals lie in one cell on the other side, too; with a mask `chosen` (e,), in one of these cells.
     """
     intervals, cells = intervals_in_cells(patches, piece)
+    if chosen is not None:
+        intervals = intervals[chosen[cells]]
+        cells = cells[chosen[cells]]
     if both:
         intervals, cells = _common(intervals, cells, intervals_in_cells(patches, piece, -1.0)[0])
-    t, w = gauss_grid(1, n)
+    t, w = rule(1, n)
     a = intervals[:, :1]
     b = intervals[:, 1:]
     parameter = (a + b) / 2 + (b - a) / 2 * t[:, 0]

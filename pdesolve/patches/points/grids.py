@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from pdesolve.quadrature import gauss_legendre, sobol
+
+PANEL = 64  # Gauss points together on a panel of a line or a square, beyond which rules take long to make
 
 
 @lru_cache
@@ -19,6 +22,17 @@ def gauss_grid(dimension: int, n: int) -> tuple[Tensor, Tensor]:
     points = torch.cartesian_prod(*[x] * dimension).reshape(-1, dimension)
     weights = torch.cartesian_prod(*[w] * dimension).reshape(-1, dimension).prod(1)
     return points, weights
+
+
+@lru_cache(maxsize=32)
+def panel_grid(dimension: int, n: int) -> tuple[Tensor, Tensor]:
+    """At least n^d Gauss points on [-1, 1]^d and weights, d ≤ 2: panel by panel, of PANEL points each."""
+    own = round(PANEL ** (1 / max(dimension, 1)))
+    count = math.ceil(n / own)
+    t, w = gauss_grid(dimension, own)
+    first = torch.cartesian_prod(*[torch.arange(count, dtype=t.dtype)] * dimension).reshape(-1, 1, dimension)
+    points = (2 * first + 1 + t) / count - 1
+    return points.flatten(0, 1), (w / count**dimension).repeat(len(first))
 
 
 @lru_cache(maxsize=32)

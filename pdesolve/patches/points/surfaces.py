@@ -10,6 +10,7 @@ from pdesolve.geometry.place import Piece
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.frame import once
 from pdesolve.patches.points.grids import gauss_grid
+from pdesolve.patches.points.interior import Rule
 from pdesolve.patches.points.owners import Part, owners, stretch
 
 PANEL_LENGTH = 1.06  # of panels on surfaces, in half widths of their cells
@@ -24,14 +25,24 @@ def between_grid_planes(patches: Patches, plane: tuple[int, float, int]) -> bool
     return bool(((lower[:, axis] < value - slack) & (upper[:, axis] > value + slack)).any())
 
 
-def on_plane(patches: Patches, piece: Piece, plane: tuple[int, float, int], n: int) -> Part:
-    """Gauss points on the cell faces in a grid plane."""
+def on_plane(
+    patches: Patches,
+    piece: Piece,
+    plane: tuple[int, float, int],
+    n: int,
+    rule: Rule = gauss_grid,
+    chosen: Tensor | None = None,
+) -> Part:
+    """Points of a rule on the cell faces in a grid plane; with a mask `chosen` (e,), of these cells."""
     axis, value, sign = plane
     frame = patches.frame
     d = patches.dimension
     lower, upper = patches.partition.bounds
     edge = upper[:, axis] if sign > 0 else lower[:, axis]
-    cells = np.flatnonzero(np.abs(edge - value) < 1e-9 * frame.extent[axis])
+    at = np.abs(edge - value) < 1e-9 * frame.extent[axis]
+    if chosen is not None:
+        at &= chosen.numpy()
+    cells = np.flatnonzero(at)
     low = lower[cells].copy()
     high = upper[cells].copy()
     low[:, axis] = high[:, axis] = value
@@ -39,9 +50,9 @@ def on_plane(patches: Patches, piece: Piece, plane: tuple[int, float, int], n: i
     parts = []
     for cut in (False, True):
         mine = cells[crowded == cut]
-        if not len(mine):
+        if cut and not len(mine):
             continue
-        t, w = gauss_grid(d - 1, 2 * n if cut else n)
+        t, w = rule(d - 1, 2 * n if cut else n)
         full = torch.zeros(len(t), d, dtype=torch.float64)
         full[:, [i for i in range(d) if i != axis]] = t
         a = torch.from_numpy(low[crowded == cut])
@@ -58,11 +69,21 @@ def on_plane(patches: Patches, piece: Piece, plane: tuple[int, float, int], n: i
     return x, normals, owner, weight
 
 
-def on_surface(patches: Patches, piece: Piece, n: int) -> Part:
-    """Gauss points on panels of the parameter square, each no longer than the cell it lies in."""
+def on_surface(
+    patches: Patches, piece: Piece, n: int, rule: Rule = gauss_grid, chosen: Tensor | None = None
+) -> Part:
+    """Points of a rule on panels of the parameter square, each no longer than the cell it lies in.
+
+    With a mask `chosen` (e,), on those whose middle is in one of these cells.
+    """
     k = piece.dimension - 1
     low, high = once(patches.memo, ("panels", piece), lambda: _panels(patches, piece))
-    t, w = gauss_grid(k, max(3, round(0.6 * n)))
+    if chosen is not None and not bool(chosen.all()):
+        middle = (low + high) / 2
+        mine = chosen[owners(patches, piece.map(middle), piece.normal(middle))]
+        low = low[mine]
+        high = high[mine]
+    t, w = rule(k, max(3, round(0.6 * n)))
     parameter = ((low + high)[:, None] / 2 + (high - low)[:, None] / 2 * t).reshape(-1, k)
     x = piece.map(parameter)
     keep = piece.active(x)

@@ -20,7 +20,7 @@ from pdesolve.methods import METHODS, Method
 from pdesolve.runs.answer import Answer
 from pdesolve.runs.cluster import connected
 from pdesolve.runs.deadline import check_deadline
-from pdesolve.runs.goal import Goal
+from pdesolve.runs.goal import Goal, require_time_limit, require_tolerance
 from pdesolve.runs.monitor import Monitor
 from pdesolve.runs.random_numbers import drawing_from
 from pdesolve.runs.ranks import number_of_processes
@@ -347,12 +347,8 @@ def _check_numbers(tol: float, seed: int, time_limit: float | None) -> None:
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         message = f"seed={seed!r}; expected a whole number from 0 on"
         raise UsageError(message)
-    if time_limit is not None and not (isinstance(time_limit, (int, float)) and time_limit > 0):
-        message = f"time_limit={time_limit!r}; expected a number of seconds above 0, or None"
-        raise UsageError(message)
-    if not (isinstance(tol, (int, float)) and math.isfinite(tol) and 0 < tol < 1):
-        message = f"tol={tol!r}; expected a relative error between 0 and 1, such as 1e-6"
-        raise UsageError(message)
+    require_time_limit(time_limit)
+    require_tolerance(tol)
 
 
 def _refuse_goal(problem: Problem, method: Method, goal: Goal) -> None:

@@ -15,6 +15,9 @@ from pdesolve.statement.problem import Problem
 from pdesolve.statement.quantities import Flux, Maximum, Minimum, Probe, integrand
 
 CLOSED = 1e-9  # of the size of the domain: a probe on its boundary may be off by rounding
+# Points on each axis of the rule that looks for points of a sub-domain in the domain: those of its first integral.
+ORDER = {1: 40, 2: 32, 3: 16}
+ORDER_BEYOND = 8
 SAMPLES = 64  # points at which the factor of a derivative is seen to be one number
 
 
@@ -46,8 +49,19 @@ def _examined(problem: Problem, equation: Sample, quantity: Any, name: str) -> s
     expression = Expression.of(problem, integrand(quantity), name, quantity.on)
     if isinstance(quantity, (Maximum, Minimum)) and expression.is_vector:
         return f"{name} is an extremum of a vector; expected a number at each point: its norm or a component"
-    if quantity.over is not None and quantity.over.dimension != problem.domain.space_dimension:
-        return f"{name} is over {quantity.over}; expected a sub-domain in {problem.domain.space_dimension} dimensions"
+    if quantity.over is None:
+        return None
+    return _apart(problem, quantity.over, name)
+
+
+def _apart(problem: Problem, over: Any, name: str) -> str | None:
+    """What keeps a sub-domain from being part of the domain."""
+    domain = problem.domain.in_space
+    if over.dimension != domain.dimension:
+        return f"{name} is over {over}; expected a sub-domain in {domain.dimension} dimensions"
+    points = over.rule(ORDER.get(domain.dimension, ORDER_BEYOND)).points
+    if not bool(domain.contains(points).any()):
+        return f"{name} is over {over}, which has nothing in common with the domain {domain}"
     return None
 
 

@@ -55,7 +55,10 @@ def stated(problem: Any, asked: Asked) -> Any:
 def _quantity(problem: Any, kind: str, text: str) -> Any:
     from pdesolve.statement import quantities
 
-    word, _, part = text.partition("@")
+    word, at, part = text.partition("@")
+    if at and not part.strip():
+        message = f"--{kind} {text}: expected a part of the boundary after @, one of {_parts(problem)}"
+        raise UsageError(message)
     place = _part(problem, kind, text, part.strip()) if part.strip() else None
     if kind == "flux":
         if place is None:

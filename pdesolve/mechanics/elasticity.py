@@ -8,6 +8,7 @@ ones of plane stress. See Timoshenko and Goodier, Theory of Elasticity, chapters
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 from pdesolve.errors import ProblemError
@@ -80,6 +81,7 @@ def plane_stress(E: float, nu: float) -> tuple[float, float]:
 
 
 def _check(E: float, nu: float) -> None:
-    if not (E > 0 and -1 < nu < 0.5):
+    known = all(isinstance(number, Real) for number in (E, nu))
+    if not (known and E > 0 and -1 < nu < 0.5):
         message = f"received E={E!r} and nu={nu!r}; expected E > 0 and -1 < nu < 1/2"
         raise ProblemError(message)

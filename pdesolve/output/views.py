@@ -77,6 +77,9 @@ def chosen_view(
         return _with_axes(solution, partial(draw_solid, solution=solution))
     names = components_of(solution, vectors[asked[0]])
     if asked[0] == "deformed":
+        if solution.problem.domain.space_dimension not in (2, 3):
+            message = "deformed is drawn of a shape in the plane or in space; plot the displacement itself"
+            raise UsageError(message)
         return _with_axes(solution, partial(draw_deformed, solution=solution, names=names))
     _require_plane(solution, asked[0])
     return partial(draw_flow, solution=solution, names=names, lines=asked[0] == "streamlines")

@@ -10,6 +10,29 @@ from typing import Any
 from pdesolve.errors import UsageError, did_you_mean
 from pdesolve.runs.wording import named
 
+
+def require_tolerance(tol: Any, such_as: str = "1e-6") -> None:
+    """See that a tolerance is one.
+
+    Raises:
+        UsageError: it is no number between 0 and 1.
+    """
+    if isinstance(tol, bool) or not isinstance(tol, (int, float)) or not 0 < tol < 1:
+        message = f"tol={tol!r}; expected a relative error between 0 and 1, such as {such_as}"
+        raise UsageError(message)
+
+
+def require_time_limit(time_limit: Any) -> None:
+    """See that a time limit is one, or None.
+
+    Raises:
+        UsageError: it is no number above 0.
+    """
+    if time_limit is not None and not (isinstance(time_limit, (int, float)) and time_limit > 0):
+        message = f"time_limit={time_limit!r}; expected a number of seconds above 0, or None"
+        raise UsageError(message)
+
+
 # Norm ↦ what an error in it is relative to.
 NORMS = {
     "l2": "the mean square of the unknown",

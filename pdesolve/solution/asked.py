@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral as Whole
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,8 @@ from pdesolve.statement.conditions import Integral
 from pdesolve.statement.conormal import Conormal
 from pdesolve.statement.outputs import COMPLEX, Expression, entry_names, require_part
 from pdesolve.statement.quantities import Flux, Maximum, Mean, Minimum, Probe, integrand
+
+MOST_POINTS = 10_000_000  # of a line, as of a file
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,11 @@ class Asked:
         return quantities.single(quantities.mean(values, region), values.expression)
 
     def extremum(
-        self, f: Any, on: Any, over: Any, time: float | None, sign: float, name: str = "extremum"
+        self, f: Any, on: Any, over: Any, time: float | None, sign: float, name: str | None = None
     ) -> Estimated:
         """The largest (sign 1) or smallest (sign -1) value."""
+        if name is None:
+            name = "maximum" if sign > 0 else "minimum"
         values, region = self._values(f, on, over, time, name)
         return extremum(values, region, sign)
 
@@ -111,13 +117,19 @@ class Asked:
         self, start: Sequence[float], end: Sequence[float], n: int, f: Any, time: float | None
     ) -> dict[str, Any]:
         """Values along a line by name."""
-        if not isinstance(n, int) or n < 2:
-            message = f"line received n={n!r}; expected a number of points, at least 2"
+        if isinstance(n, bool) or not isinstance(n, Whole) or not 2 <= n <= MOST_POINTS:
+            message = f"line received n={n!r}; expected a whole number of points, at least 2, at most {MOST_POINTS:,}"
             raise UsageError(message)
         a = self._numbers(start, time, "line")
         b = self._numbers(end, time, "line")
-        s = torch.linspace(0, 1, n, dtype=torch.float64)[:, None]
+        s = torch.linspace(0, 1, int(n), dtype=torch.float64)[:, None]
         points = a + s * (b - a)
+        if not bool(self._inside(points).any()):
+            message = (
+                f"line: none of {n} points from {tuple(a.tolist())} to {tuple(b.tolist())} lies in the domain "
+                f"{self.problem.domain}"
+            )
+            raise UsageError(message)
         found = {name: points[:, i].numpy() for i, name in enumerate(self.problem.coordinates)}
         found["distance"] = (s[:, 0] * (b - a).norm()).numpy()
         wanted = [f]
@@ -171,9 +183,18 @@ class Asked:
 
     def over(self, times: Sequence[float]) -> dict[str, list[float]]:
         """Columns of a table over time."""
-        columns: dict[str, list[float]] = {"t": [float(t) for t in times]}
+        if self._moment() is None:
+            message = "quantities_over: the problem is no evolution in space; ask quantities()"
+            raise UsageError(message)
+        if isinstance(times, (str, bytes)) or not isinstance(times, Iterable):
+            message = (
+                f"quantities_over received times={times!r}; expected a list of times such as [0, 0.1, 1]"
+            )
+            raise UsageError(message)
+        moments = [self.time(t, "quantities_over") for t in times]
+        columns: dict[str, list[Any]] = {"t": list(moments)}
         axes = self.problem.domain.space_coordinates
-        for t in times:
+        for t in moments:
             for name, found in self.table(t).items():
                 parts: tuple[Any, ...] = (found,)
                 shape: tuple[int, ...] = ()
@@ -204,9 +225,9 @@ class Asked:
         return self.extremum(quantity.f, quantity.on, quantity.over, time, sign, called)
 
     def _moment(self) -> float | None:
-        """The last time of an evolution in space."""
-        evolves = self.problem.domain.space_dimension < self.problem.domain.dimension
-        if not evolves:
+        """The last time of an evolution in space; None where all depends on space alone, or on time alone."""
+        domain = self.problem.domain
+        if not 0 < domain.space_dimension < domain.dimension:
             return None
         return self._last_time()
 
@@ -242,10 +263,19 @@ class Asked:
         if on is not None and over is not None:
             message = f"{name} received on= and over=; give a part of the boundary or a sub-domain"
             raise UsageError(message)
+        if over is not None and over.dimension not in self._dimensions():
+            expected = " or ".join(map(str, self._dimensions()))
+            message = f"{name} received over={over}; expected a sub-domain in {expected} dimensions"
+            raise UsageError(message)
         if on is not None:
             with _as_usage():
                 require_part(self.problem, on, name)
         return Region(self.solution, on, over, self.time(time, name), name)
+
+    def _dimensions(self) -> list[int]:
+        """Of sub-domains: in space, or in space and time."""
+        domain = self.problem.domain
+        return sorted({domain.in_space.dimension, domain.dimension})
 
     def time(self, time: float | None, name: str) -> float | None:
         """A time that the solution has, or None.
@@ -260,6 +290,9 @@ class Asked:
             raise UsageError(message)
         first = float(self.problem.domain.bounds[0, -1])
         last = self._last_time()
+        if isinstance(time, bool) or not isinstance(time, Real):
+            message = f"{name} received time={time!r}; expected a number from {first:g} to {last:g}"
+            raise UsageError(message)
         if not first <= float(time) <= last:
             message = f"{name} received time={time:g}; expected {first:g} to {last:g}"
             raise UsageError(message)
@@ -267,16 +300,15 @@ class Asked:
 
     def _numbers(self, point: Sequence[float], time: float | None, name: str) -> Tensor:
         """A point (d,) with the time as its last coordinate."""
-        numbers = [*(point if isinstance(point, (tuple, list, np.ndarray)) else (point,))]
+        given: Any = point.tolist() if isinstance(point, (Tensor, np.ndarray)) else point
+        numbers = [*(given if isinstance(given, (tuple, list)) else (given,))]
         moment = self.time(time, name)
         if moment is not None:
             numbers.append(moment)
         names = self.problem.coordinates
-        if len(numbers) != len(names) or not all(
-            isinstance(c, (int, float)) and math.isfinite(c) for c in numbers
-        ):
+        if len(numbers) != len(names) or not all(isinstance(c, Real) and math.isfinite(c) for c in numbers):
             message = f"{name} received the point {point!r}; expected finite numbers {', '.join(names)}"
-            if "t" in names:
+            if self._moment() is not None:
                 message += " (or the point in space, and time=)"
             raise UsageError(message)
         return torch.tensor(numbers, dtype=torch.float64)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pdesolve.errors import UsageError
+from pdesolve.errors import SolveError, UsageError
 from pdesolve.geometry.piece import Piece
 from pdesolve.solution.at_corners import require_bounded_at_corners
 from pdesolve.solution.estimated import Estimated
@@ -126,7 +126,9 @@ def _highest(values: Values, region: Region, sign: float) -> tuple[float, tuple[
     place: tuple[float, ...] = ()
     charts = _charts(values, region, sign)
     seen = [chart.hills() for chart in charts]
-    region.require(torch.cat([hills.heights for hills, _ in seen]).isfinite().nonzero())
+    known = torch.cat([hills.heights for hills, _ in seen]).isfinite()
+    if not bool(known.any()):
+        _require_points(values, region)
     highest = max(float(hills.heights.max()) for hills, _ in seen)
     lowest = min(least for _, least in seen)
     for chart, (hills, _) in zip(charts, seen, strict=True):
@@ -136,6 +138,17 @@ def _highest(values: Values, region: Region, sign: float) -> tuple[float, tuple[
             best = float(top.heights[which])
             place = tuple(chart.points(top.parameters[which : which + 1])[0].tolist())
     return best, place
+
+
+def _require_points(values: Values, region: Region) -> None:
+    """Say why there is no value at any point of a region.
+
+    Raises:
+        UsageError: it has no points in the domain.
+        SolveError: f is not finite at any.
+    """
+    points, normals, _ = next(region.rules())
+    values.finite(points[:1], None if normals is None else normals[:1])
 
 
 def _least(heights: Tensor) -> float:
@@ -184,6 +197,21 @@ def _heights(values: Values, region: Region, sign: float, x: Tensor, normals: An
     if bool(known.any()):
         points = region.timed(x[known])
         n = None if normals is None else region.timed_normals(normals[known])
+        f = sign * values.at(points, n)[0, :, 0]
+        _require_finite(values, f, points)
         # What is not known must never be the highest.
-        found[known] = (sign * values.at(points, n)[0, :, 0]).nan_to_num(-torch.inf)
+        found[known] = f.nan_to_num(-torch.inf)
     return found
+
+
+def _require_finite(values: Values, f: Tensor, points: Tensor) -> None:
+    """See that no value (n,) at points (n, d) is infinite: then there is no largest one.
+
+    Raises:
+        SolveError: one is.
+    """
+    infinite = f == torch.inf
+    if bool(infinite.any()):
+        where = ", ".join(f"{c:.6g}" for c in points[infinite][0].tolist())
+        message = f"{values.expression.name} is infinite at ({where}): there is no largest value"
+        raise SolveError(message)

@@ -300,6 +300,9 @@ class Solution(OfModes, InNorms, HandedOn):
         Returns:
             A number with `estimated_error`, a tuple of them for a vector.
         """
+        if f is not None and unknown is not None:
+            message = f"integral received f={f!r} and unknown={unknown!r}; give one of them"
+            raise UsageError(message)
         return self._asked.integral(unknown if f is None else f, on, over, time)
 
     def mean(self, f: Any = None, on: Any = None, over: Any = None, time: float | None = None) -> Any:

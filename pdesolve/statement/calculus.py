@@ -58,7 +58,17 @@ def as_field(value: Any, what: str = "grad") -> Any:
 
 
 def vector(*components: Any) -> Vector:
-    """The vector field with these components: `vector(a, b)`."""
+    """The vector field with these components: `vector(a, b)`.
+
+    Raises:
+        ProblemError: one is a vector itself.
+    """
+    if any(isinstance(c, Vector) for c in components):
+        message = (
+            "vector(…) received a vector; it takes fields and numbers, such as vector(u.x, u.y): rows make a "
+            "matrix(…)"
+        )
+        raise ProblemError(message)
     return Vector(components)
 
 

@@ -360,6 +360,7 @@ class Vector:
         cls, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         """Elementwise torch functions act on each component, scalars broadcasting."""
+        _require_one_kind(args)
         # Vectors of one length act component by component with scalars between them.
         sizes = {len(a) for a in args if isinstance(a, Vector)}
         if len(sizes) != 1:
@@ -394,6 +395,12 @@ class Vector:
             return sum_of(abs(c) ** 2 for c in self).sqrt()
         return (self @ self).sqrt()
 
+    def __bool__(self) -> bool:
+        message = (
+            "the truth value of a vector is ambiguous; compare a component, or its norm, with torch.where"
+        )
+        raise ProblemError(message)
+
     def __neg__(self) -> Vector:
         return self * -1.0
 
@@ -404,6 +411,17 @@ class Vector:
     __radd__ = _vector_operator("radd")
     __rsub__ = _vector_operator("rsub")
     __rmul__ = _vector_operator("rmul")
+
+
+def _require_one_kind(args: Sequence[Any]) -> None:
+    """See that a matrix, whose components are vectors, is not taken for a vector.
+
+    Raises:
+        ProblemError: it is.
+    """
+    if len({any(isinstance(c, Vector) for c in a.components) for a in args if isinstance(a, Vector)}) > 1:
+        message = "a matrix and a vector are multiplied with @, and cannot be added or multiplied elementwise"
+        raise ProblemError(message)
 
 
 def sum_of(terms: Iterable[Any]) -> Any:

@@ -6,6 +6,7 @@ import builtins
 import contextlib
 import copyreg
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -39,9 +40,14 @@ def load_problem(path: str | Path, params: Mapping[str, float] | None = None) ->
         The problem, with `name` the stem of the file, `source_path` its path, and `files` what it reads.
 
     Raises:
-        UsageError: there is no such file, or it is no Python file.
+        UsageError: there is no such file, it is no Python file, or what was given is no path.
         ProblemError: the file fails, or defines no problem; the sentence names file, line and cause.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        message = (
+            f"received a value of type {type(path).__name__}; expected a Problem, or the path of its file"
+        )
+        raise UsageError(message)
     return _loaded(_existing(Path(path)), params)
 
 

@@ -20,11 +20,6 @@ class Matrix(Vector):
         cls, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         """Elementwise torch functions act on each entry, scalars broadcasting."""
-        if any(isinstance(a, Vector) and not isinstance(a, Matrix) for a in args):
-            message = (
-                "a matrix and a vector are multiplied with @, and cannot be added or multiplied elementwise"
-            )
-            raise ProblemError(message)
         found = super().__torch_function__(func, types, args, kwargs)
         return Matrix(found.components, found.names)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from pdesolve.errors import ProblemError, did_you_mean
@@ -15,6 +16,7 @@ from pdesolve.statement.complex_fields import Complex, is_complex
 from pdesolve.statement.fields import Field, Vector
 from pdesolve.statement.frame import Frame
 from pdesolve.statement.matrices import Matrix
+from pdesolve.statement.pointwise import ADVICE, is_pointwise
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import Slot, compile_term, sample_points
 from pdesolve.statement.term import Term
@@ -93,7 +95,9 @@ class Expression:
             return _components(result, frame, name)
 
         term = Term(name, "output", place, parts)
-        operator = compile_term(problem, term, *sample_points(problem, term, SAMPLES))
+        points, normals = sample_points(problem, term, SAMPLES)
+        operator = compile_term(problem, term, points, normals)
+        _require_pointwise(problem, operator, points, normals, name)
         return cls(name, operator, found[-1])
 
     def values(
@@ -118,6 +122,27 @@ def require_part(problem: Problem, place: Any, name: str) -> None:
     raise ProblemError(message)
 
 
+def _require_pointwise(
+    problem: Problem, operator: Operator, points: Tensor, normals: Tensor | None, name: str
+) -> None:
+    """See that values at a point do not depend on what the other points are.
+
+    Raises:
+        ProblemError: they do.
+    """
+    generator = torch.Generator().manual_seed(1)
+    jets = torch.rand(len(points), len(operator.slots), generator=generator, dtype=points.dtype) + 0.5
+    parameters = {key: points.new_tensor(value) for key, value in problem.parameters.items()}
+
+    def values(chosen: Tensor) -> Tensor:
+        there = None if normals is None else normals[chosen]
+        return operator.values(points[chosen], jets[chosen], there, parameters)
+
+    if not is_pointwise(values, len(points)):
+        message = f"{name} is not pointwise: {ADVICE}"
+        raise ProblemError(message)
+
+
 def _stated(problem: Problem, function: Any, name: str, on_boundary: bool) -> Callable[[Frame], Any]:
     """What is asked for, as a function of the frame."""
     if function is None:
@@ -129,6 +154,7 @@ def _stated(problem: Problem, function: Any, name: str, on_boundary: bool) -> Ca
         problem.names.check_arguments(function, name, known if on_boundary else known - {"n"})
         return called(problem, function)
     if isinstance(function, (int, float)) and not isinstance(function, bool):
+        _require_finite(function, name)
         return lambda frame: frame.full(function)
     known_names = ", ".join(map(repr, (*problem.unknowns, *problem.outputs)))
     message = (
@@ -191,6 +217,7 @@ def _component(part: Any, frame: Frame, name: str) -> Any:
             return tensor.expand(frame.size)
         return part
     if isinstance(part, (int, float)) and not isinstance(part, bool):
+        _require_finite(part, name)
         return frame.full(part)
     kind = f"a {type(part).__name__}"
     if isinstance(part, Complex):
@@ -202,6 +229,12 @@ def _component(part: Any, frame: Frame, name: str) -> Any:
         kind = "a vector inside a vector"
     message = f"{name} returned {kind}; expected a field of shape ({frame.size},) or a vector of such fields"
     raise ProblemError(message)
+
+
+def _require_finite(number: float, name: str) -> None:
+    if not math.isfinite(number):
+        message = f"{name} is {number}; expected a finite number, or a function of the unknowns"
+        raise ProblemError(message)
 
 
 def output_expressions(problem: Problem) -> dict[str, Expression]:

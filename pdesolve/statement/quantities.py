@@ -90,7 +90,7 @@ def checked_quantities(quantities: Any) -> dict[str, Any]:
 def _check_region(name: str, quantity: Any) -> None:
     part = getattr(quantity, "on", None)
     region = getattr(quantity, "over", None)
-    if part is not None and not hasattr(part, "pieces_on"):
+    if (part is not None or isinstance(quantity, Flux)) and not hasattr(part, "pieces_on"):
         message = (
             f"quantity '{name}' received on={part!r}; expected a part of the boundary such as square.left or "
             "hole.boundary"

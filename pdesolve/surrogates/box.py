@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,8 +45,8 @@ class Box:
             message = "a surrogate needs a constant to vary: over={'k': (0.1, 10)}"
             raise UsageError(message)
         for name, ends in ranges.items():
-            if len(ends) != 2 or not all(np.isfinite(ends)) or ends[0] == ends[1]:
-                message = f"over {name}={ends}: expected two finite ends that differ"
+            if not _are_ends(ends):
+                message = f"over {name}={ends!r}: expected two finite ends that differ"
                 raise UsageError(message)
         return cls(
             tuple(ranges),
@@ -126,3 +129,12 @@ class Box:
     def __str__(self) -> str:
         ends = zip(self.names, self.lower, self.upper, strict=True)
         return ", ".join(f"{name} from {low:g} to {high:g}" for name, low, high in ends)
+
+
+def _are_ends(ends: Any) -> bool:
+    """Whether these are two finite numbers that differ."""
+    if not isinstance(ends, (tuple, list, np.ndarray)) or len(ends) != 2:
+        return False
+    if any(isinstance(end, bool) or not isinstance(end, Real) or not math.isfinite(end) for end in ends):
+        return False
+    return bool(ends[0] != ends[1])

@@ -22,6 +22,7 @@ from pdesolve.checks.check import require_sound
 from pdesolve.errors import ProblemError, SolveError, UsageError, did_you_mean
 from pdesolve.patches.family import Family
 from pdesolve.patches.mixture import PartitionedMixture
+from pdesolve.runs.goal import require_time_limit, require_tolerance
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solution.solution import Solution
 from pdesolve.statement.loading import load_problem
@@ -81,7 +82,9 @@ def build_surrogate(
     """
     if not isinstance(problem, Problem):
         problem = load_problem(problem)
-    _check(problem, over, tol)
+    require_tolerance(tol, "1e-4")
+    require_time_limit(time_limit)
+    _check(problem, over)
     maker = _Maker(problem, Box.of(over), tol, Monitor(time_limit=time_limit), show or _silent)
     threads = torch.get_num_threads()
     try:
@@ -95,12 +98,15 @@ def _silent(text: str) -> None:
     del text
 
 
-def _check(problem: Problem, over: Mapping[str, Any], tol: float) -> None:
+def _check(problem: Problem, over: Any) -> None:
+    if not isinstance(over, Mapping):
+        message = f"over={over!r}; expected the two ends of each constant: over={{'k': (0.1, 10)}}"
+        raise UsageError(message)
     for name in over:
         if name not in problem.constants:
             known = ", ".join(problem.constants) or "none"
             message = f"{name} is no constant of this problem; its constants are: {known}"
-            raise ProblemError(message + did_you_mean(name, problem.constants))
+            raise ProblemError(message + did_you_mean(str(name), problem.constants))
     if "t" in problem.coordinates:
         message = "a surrogate needs a steady problem, and this one evolves in time: sweep over its constants"
         raise UsageError(message)
@@ -109,11 +115,8 @@ def _check(problem: Problem, over: Mapping[str, Any], tol: float) -> None:
             "a surrogate is one of solutions, and this problem asks for eigenvalues: sweep over its constants"
         )
         raise UsageError(message)
-    if problem.data:
-        message = "a surrogate needs a problem without data; identify what is unknown first"
-        raise UsageError(message)
-    if not (isinstance(tol, (int, float)) and 0 < tol < 1):
-        message = f"tol={tol!r}; expected a relative error between 0 and 1, such as 1e-4"
+    if problem.data or problem.parameters:
+        message = "a surrogate needs a problem without data and parameters; identify what is unknown first"
         raise UsageError(message)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pdesolve.errors import ProblemError, SolveError, UsageError, did_you_mean
 from pdesolve.patches.family import Family
 from pdesolve.runs import html
 from pdesolve.runs.answer import SecondSolution
+from pdesolve.runs.goal import require_time_limit, require_tolerance
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solution.solution import Solution
 from pdesolve.solver import solve
@@ -199,7 +201,10 @@ def follow_branch(
     """
     if not isinstance(problem, Problem):
         problem = load_problem(problem)
-    _check(problem, name, first, last, points)
+    require_tolerance(tol)
+    require_time_limit(time_limit)
+    _check(problem, name)
+    _check_range(name, first, last, points)
     monitor = Monitor(time_limit=time_limit)
     # The first point needs the whole search for a solution; all others begin with the one before.
     begin = solve(problem.with_constants({name: first}), tol=tol, time_limit=time_limit)
@@ -215,14 +220,20 @@ def follow_branch(
     return Branch(problem, name, tol, walk.found, status)
 
 
-def _check(problem: Problem, name: str, first: float, last: float, points: int) -> None:
+def _check_range(name: str, first: Any, last: Any, points: Any) -> None:
+    if not all(isinstance(end, Real) and math.isfinite(end) for end in (first, last)) or first == last:
+        message = f"{name} from {first!r} to {last!r}; expected two finite values that differ"
+        raise UsageError(message)
+    if isinstance(points, bool) or not isinstance(points, int) or points < 2:
+        message = f"points={points!r}; expected a whole number, 2 or more"
+        raise UsageError(message)
+
+
+def _check(problem: Problem, name: str) -> None:
     if name not in problem.constants:
         known = ", ".join(problem.constants) or "none"
         message = f"{name} is no constant of this problem; its constants are: {known}"
-        raise ProblemError(message + did_you_mean(name, problem.constants))
-    if not (math.isfinite(first) and math.isfinite(last)) or first == last:
-        message = f"{name} from {first} to {last}; expected two finite values that differ"
-        raise UsageError(message)
+        raise ProblemError(message + did_you_mean(str(name), problem.constants))
     if "t" in problem.coordinates:
         message = (
             "a branch consists of steady solutions, and this problem evolves in time: sweep over the constant"
@@ -233,11 +244,8 @@ def _check(problem: Problem, name: str, first: float, last: float, points: int) 
             "a branch is one of solutions, and this problem asks for eigenvalues: sweep over the constant"
         )
         raise UsageError(message)
-    if problem.data:
+    if problem.data or problem.parameters:
         message = "a branch cannot be followed while something is identified from data"
-        raise UsageError(message)
-    if points < 2:
-        message = f"points={points}; expected 2 or more"
         raise UsageError(message)
 
 

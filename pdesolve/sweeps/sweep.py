@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -82,7 +83,8 @@ def sweep(
         UsageError: an argument is not what it should be.
         ProblemError: the problem file fails, or has no such constant.
     """
-    chosen = _chosen({**(params or {}), **values})
+    chosen = _chosen(params or {}, values)
+    _require_places(out, resume, force)
     points = points_of(chosen)
     options = {
         "method": method,
@@ -92,7 +94,7 @@ def sweep(
         "dtype": dtype,
         "device": device,
     }
-    task = Task(_source(problem), options, dict(settings or {}), threads)
+    task = Task(_source(problem), options, _mapping("settings", settings), threads)
     # All that is wrong at every point is told before the first solve.
     _check(task, chosen, jobs, threads)
     _require_one_of(jobs, client)
@@ -111,14 +113,53 @@ def sweep(
     return SweepTable(list(chosen), [found[i] for i in range(len(points))], places, loaders)
 
 
-def _chosen(values: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]]:
-    return {name: checked_values(name, given) for name, given in values.items()}
+def _chosen(params: Any, values: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]]:
+    both = _mapping("params", params)
+    for name in values:
+        if name in both:
+            message = f"{name} is in params= and among the arguments; give its values once"
+            raise UsageError(message)
+    return {name: checked_values(name, given) for name, given in {**both, **values}.items()}
 
 
-def _source(problem: Problem | str | Path) -> Problem | Path:
+def _mapping(name: str, given: Any) -> dict[str, Any]:
+    """A dict of what was given, which may be None."""
+    if given is None or isinstance(given, Mapping):
+        return dict(given or {})
+    message = f"{name}={given!r}; expected a dict name → value"
+    raise UsageError(message)
+
+
+def _source(problem: Any) -> Problem | Path:
     if isinstance(problem, Problem):
         return problem
+    if not isinstance(problem, (str, os.PathLike)):
+        message = (
+            f"received a value of type {type(problem).__name__}; expected a Problem, or the path of its file"
+        )
+        raise UsageError(message)
     return Path(problem)
+
+
+def _require_places(out: Any, resume: bool, force: bool) -> None:
+    """See that there can be run directories, and that it is clear what becomes of those that are there.
+
+    Raises:
+        UsageError: there cannot, or it is not.
+    """
+    if resume and force:
+        message = (
+            f"{named('resume')} keeps the points that are there, {named('force')} solves them again: give one"
+        )
+        raise UsageError(message)
+    if out is None:
+        if resume or force:
+            message = f"{named('resume')} and {named('force')} speak of the points in {named('out')}: give that, too"
+            raise UsageError(message)
+        return
+    if not isinstance(out, (str, os.PathLike)) or Path(out).is_file():
+        message = f"{named('out')}={out!r}; expected a directory, which may be new"
+        raise UsageError(message)
 
 
 def _places(out: str | Path | None, points: Sequence[Mapping[str, float]]) -> list[Path | None]:

@@ -113,28 +113,48 @@ def checked_values(name: str, values: Any) -> tuple[float, ...]:
     Raises:
         UsageError: there are none, one is no finite number, or one occurs twice.
     """
-    if isinstance(values, (int, float)):
-        values = [values]
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        message = f"{name}={values!r}; expected numbers, such as {name}=[1, 2, 3]"
+    found = _as_numbers(name, values)
+    if len(found) > MOST_POINTS:
+        message = f"{name} has more than {MOST_POINTS:,} values, each a solve; expected at most as many"
         raise UsageError(message)
-    try:
-        found = tuple(float(value) for value in values)
-    except (TypeError, ValueError):
-        message = f"{name}={values!r} holds what is no number; expected numbers, such as {name}=[1, 2, 3]"
-        raise UsageError(message) from None
     if not found:
         message = f"{name} has no values; expected one or more, such as {name}=[1, 2, 3]"
         raise UsageError(message)
+    seen = set()
     for value in found:
         if not math.isfinite(value):
             message = f"{name} has the value {value}; expected finite numbers"
             raise UsageError(message)
         # Two points of one value would share one directory.
-        if found.count(value) > 1:
+        if value in seen:
             message = f"{name} has the value {value:g} twice; a point is solved once"
             raise UsageError(message)
+        seen.add(value)
     return found
+
+
+def _as_numbers(name: str, values: Any) -> tuple[float, ...]:
+    """As many numbers as were given, or one more than there may be."""
+    if isinstance(values, (int, float)) and not isinstance(values, bool):
+        values = [values]
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        message = f"{name}={values!r}; expected numbers, such as {name}=[1, 2, 3]"
+        raise UsageError(message)
+    # So that an endless range ends.
+    given = list(itertools.islice(values, MOST_POINTS + 1))
+    try:
+        return tuple(map(_as_float, given))
+    except (TypeError, ValueError):
+        shown = " ".join(f"{values!r}".split())
+        message = f"{name}={shown} holds what is no number; expected numbers, such as {name}=[1, 2, 3]"
+        raise UsageError(message) from None
+
+
+def _as_float(value: Any) -> float:
+    """A number; truth values and text, which Python takes for numbers, too, are none."""
+    if isinstance(value, (bool, str)):
+        raise TypeError
+    return float(value)
 
 
 def points_of(values: Mapping[str, tuple[float, ...]]) -> list[dict[str, float]]:

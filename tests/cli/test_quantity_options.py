@@ -51,6 +51,7 @@ def test_those_of_an_evolution_are_a_table_over_time(run, tmp_path):
         (("--integral", "v"), "'v'"),
         (("--integral", "u@top"), "no part 'top'; expected one of left, right, boundary"),
         (("--flux", "u"), "expected @ and a part"),
+        (("--integral", "u@"), "expected a part of the boundary after @"),
         (("--probe", "0.5,0.5"), "expected numbers x"),
         (("--probe", "2"), "outside the domain"),
     ],

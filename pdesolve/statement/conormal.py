@@ -4,7 +4,8 @@ A row r of the equation is read as a conservation law r = s Σ_i ∂_i G_i + wha
 derivatives that are taken last are marked by numbers ε that are zero, so that ∂r/∂ε is their factor in r: where that
 is one number s at all points, G_i is the flux along axis i. Of first derivatives of undifferentiated unknowns only
 those of *other* unknowns count, as the pressure in p.x - laplace(u): transport of u itself is no part of its conormal
-flux. The sign is the one that makes the flux grow with ∂u/∂n.
+flux, and neither is a known function, as in laplace(u) - laplace(exact(x, y)). The sign is the one that makes the flux
+grow with ∂u/∂n.
 """
 
 from __future__ import annotations
@@ -43,11 +44,24 @@ class MarkingFrame(Frame):
     def __init__(self, *args: Any):
         super().__init__(*args)
         self.marks: dict[str, Mark] = {}
+        self.values: list[Tensor] = []  # all that was taken from the jets
+
+    def _is_of_unknowns(self, field: Field) -> bool:
+        """Whether a field is not known beforehand, as the Laplacian of an exact solution is: that is a source."""
+        if field.combination is not None:
+            return True
+        sources = [
+            one for one in (*self.values, *(m.epsilon for m in self.marks.values())) if one.requires_grad
+        ]
+        if not sources or not field.tensor.requires_grad:
+            return False
+        found = torch.autograd.grad(field.tensor.sum(), sources, allow_unused=True, retain_graph=True)
+        return any(one is not None for one in found)
 
     def differentiate(self, field: Field, axis: str) -> Field:
         """∂/∂axis + ε; what is differentiated again knows nothing of ε."""
         # A derivative in time is no part of a divergence in space.
-        if axis == "t":
+        if axis == "t" or not self._is_of_unknowns(field):
             return super().differentiate(field, axis)
         name = f"∂{len(self.marks)}"
         epsilon = self.full(0.0).requires_grad_()
@@ -64,7 +78,8 @@ class MarkingFrame(Frame):
         """As of a frame; of a marked derivative, that of what it is taken of."""
         mark = self.marks.get(name)
         if mark is None:
-            return super().taylor(name, index)
+            self.values.append(super().taylor(name, index))
+            return self.values[-1]
         raised = tuple(k + (i == mark.axis) for i, k in enumerate(index))
         total: Any = 0.0
         for (u, alpha), factor in mark.flux.combination.items():  # type: ignore[union-attr]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -26,6 +27,11 @@ ORDERS = {
     3: (16, 24, 36),
 }
 ON_PANELS = (12, 20, 32, 48)  # points on the part of a curve that lies in one patch
+LOOK = {
+    1: 40,
+    2: 64,
+    3: 16,
+}  # points on each axis of the rule that shows whether a sub-domain leaves the domain
 FINEST = 12  # in more dimensions
 INSIDE = 1e-9  # of the size of the domain: points of a sub-domain beyond its boundary by rounding are in it
 
@@ -61,16 +67,30 @@ class Region:
         """Of the region: one less than that of the domain on a boundary."""
         return self.domain.dimension - int(self.on is not None)
 
-    @property
+    @cached_property
     def inner(self) -> Domain:
-        """The sub-domain, or all of it."""
+        """What the sub-domain and the domain have in common, or all of it."""
         if self.over is None:
             return self.domain
         whole = self.domain
-        over = self.over
-        if over.dimension < whole.dimension:  # at all times
-            over = over * whole.time  # type: ignore[attr-defined]
-        return over
+        if self.over.dimension == whole.dimension > whole.in_space.dimension:  # in space–time itself
+            return self.over
+        inner = self._common(whole.in_space)
+        if inner.dimension < whole.dimension:  # at all times
+            inner = inner * whole.time  # type: ignore[attr-defined]
+        return inner
+
+    def _common(self, space: Domain) -> Domain:
+        """The sub-domain, without what of it lies outside: rules of its own would end at the boundary by chance.
+
+        Raises:
+            UsageError: it has no points of the domain.
+        """
+        inside = self._contains(space, self.over.rule(LOOK.get(space.dimension, FINEST)).points)
+        if bool(inside.all()):
+            return self.over
+        self.require(inside.nonzero())
+        return self.over & space
 
     def rules(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
         """Points (n, d), normals (n, d) on boundaries, and weights (n,) of finer and finer rules.
@@ -139,8 +159,11 @@ class Region:
 
     def contains(self, points: Tensor) -> Tensor:
         """Which points (n, d) of the sub-domain are in the closed domain."""
-        extent = float((self.domain.bounds[1] - self.domain.bounds[0]).max())
-        return self.domain.contains(points, INSIDE * extent)
+        return self._contains(self.domain, points)
+
+    def _contains(self, domain: Domain, points: Tensor) -> Tensor:
+        extent = float((domain.bounds[1] - domain.bounds[0]).max())
+        return domain.contains(points, INSIDE * extent)
 
     def require(self, points: Tensor) -> None:
         """See that something is left of a sub-domain.

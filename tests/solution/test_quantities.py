@@ -149,6 +149,13 @@ def test_a_part_of_the_domain(bump):
     assert bump.maximum("u", over=Disk((0, 0.5), 0.25)) == pytest.approx(math.sin(math.pi / 4), abs=1e-6)
 
 
+def test_ends_of_a_sub_domain_outside_of_the_domain_do_not_count(bump):
+    """∫∫ sin πx sin πy over the square is 4/π², and a disk around the square has no more of it."""
+    around = bump.mean("u", over=Disk((0.5, 0.5), 10))
+    assert abs(around - 4 / math.pi**2) <= 3 * around.estimated_error < 1e-7
+    assert bump.integral(1, over=Disk((0, 0.5), 0.2)) == pytest.approx(math.pi * 0.02, rel=1e-12)
+
+
 def test_the_flux_is_that_of_the_coefficient():
     ring = Annulus((0, 0), 1, 2)
     problem = Problem(
@@ -162,6 +169,27 @@ def test_the_flux_is_that_of_the_coefficient():
         found = solution.flux(part)
         assert abs(found - sign * through) <= 3 * found.estimated_error
         assert found.estimated_error < 1e-3
+
+
+def product(x, y):
+    return torch.exp(x) * sin(2 * y)
+
+
+@pytest.mark.parametrize(
+    ("equation", "flux"),
+    [
+        (lambda u, x, y: laplace(u) - laplace(product(x, y)), math.e * math.sin(1) ** 2),
+        (
+            lambda u, x, y: -div((1 + x * y) * grad(u)) + div((1 + x * y) * grad(product(x, y))),
+            math.e * (math.sin(1) ** 2 + math.sin(2) / 4 - math.cos(2) / 2),
+        ),
+    ],
+)
+def test_what_is_known_beforehand_is_no_part_of_a_flux(equation, flux):
+    """∫ k ∂u/∂x over x = 1 for u = exp(x) sin(2y), of which the equation holds a derivative as its source."""
+    problem = Problem(SQUARE, equation, [Dirichlet(product, on=SQUARE.boundary)])
+    found = solve(problem, tol=1e-4).flux(SQUARE.right)
+    assert abs(found - flux) <= 3 * found.estimated_error < 1e-4
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,10 @@ def test_the_size_of_an_unknown_is_that_within_the_domain():
         return 1 / (x**2 + y**2)
 
     problem = Problem(
-        ring, lambda u, x, y: laplace(u) - 4 * exact(x, y) ** 2, [Dirichlet(exact, on=ring.boundary)], exact=exact
+        ring,
+        lambda u, x, y: laplace(u) - 4 * exact(x, y) ** 2,
+        [Dirichlet(exact, on=ring.boundary)],
+        exact=exact,
     )
     discrete = solve_on(problem, patches_over(problem, 8), 12)
     assert float(root_mean_squares(discrete)[0]) == pytest.approx(5, rel=0.03)

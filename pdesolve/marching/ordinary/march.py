@@ -20,6 +20,7 @@ from torch import Tensor
 
 from pdesolve.errors import OutOfTimeError, SolveError
 from pdesolve.marching.ordinary.between import overlooked
+from pdesolve.marching.ordinary.branching import several_ways
 from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.marching.ordinary.step import Trial, attempt, defect
 from pdesolve.marching.ordinary.system import System, compiled
@@ -158,6 +159,9 @@ def _verdict(system: System, best: Attempt) -> tuple[bool, str]:
     t = degenerate_at(system, best.solution)
     if t is not None:
         return False, _DEGENERATE.format(t)
+    many = several_ways(system, best.solution, best.worst)
+    if many is not None:
+        return False, many
     return True, _SOLVED.format(len(best.solution.values))
 
 

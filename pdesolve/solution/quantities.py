@@ -1,10 +1,10 @@
 """Integrals, means and values of expressions, each with the error that the verifying solution tells.
 
-    Q(u) ± max(|Σ_e d_e|, κ √(Σ_e d_e²)) / (1 - √σ) + |quadrature|,   d_e = ∫_e f(v) - f(u)
+    Q(u) ± max(|Σ_e d_e|, √σ √(Σ_e d_e²)) / (1 - √σ) + |quadrature|,   d_e = ∫_e f(v) - f(u)
 
 with the result u, the solution v that verifies it, the part σ of the error that both share (`SecondSolution`), and the
 patches e. The sum over patches alone would be Q(v) - Q(u), which may vanish by chance; the root of the sum of squares
-is what it is expected to be if the patches do not know of each other; a fifth of it is always allowed for.
+is what it is expected to be if the patches do not know of each other. Of that, what v has left is allowed for: √σ.
 """
 
 from __future__ import annotations
@@ -22,10 +22,6 @@ from pdesolve.solution.regions import Region
 from pdesolve.solution.values import ROUNDING, Values
 from pdesolve.statement.outputs import Expression
 
-# κ: without it a difference that vanishes by chance would be the estimate. With 0.2 no estimate of
-# benchmarks/quantities.py is below half of the error; fluxes that are conserved to far more digits than the solution
-# has are overestimated.
-CHANCE = 0.2
 ENOUGH = 0.3  # of the difference of the solutions: rules that differ by less need no finer one
 
 
@@ -45,7 +41,7 @@ def integral(values: Values, region: Region) -> tuple[Estimated, ...]:
         between = None
         if len(f) > 1:
             patch = patch_numbers(values.solution.approximator, points).unique(return_inverse=True)[1]
-            between = _between(patch, (f[1] - f[0]) * weights[:, None])
+            between = _between(patch, (f[1] - f[0]) * weights[:, None], values.left)
         before = value
         # Without a second solution nothing says how fine is fine enough, so the first rule is the last.
         if between is None or (quadrature is not None and _is_enough(between, quadrature, size)):
@@ -104,13 +100,14 @@ def _change(before: Tensor | None, value: Tensor) -> Tensor | None:
     return (value - before).abs()
 
 
-def _between(patch: Tensor, parts: Tensor) -> Tensor:
+def _between(patch: Tensor, parts: Tensor, left: float) -> Tensor:
     """How much two integrals differ, or would if it were not for chance, from weighted differences (n, m): (m,).
 
-    The differences are those in the patches of numbers (n,) from 0 on.
+    The differences are those in the patches of numbers (n,) from 0 on; `left` is the part of them that the finer
+    solution is off by.
     """
     of_patch = parts.new_zeros(int(patch.max()) + 1, parts.shape[1]).index_add_(0, patch, parts)
-    return torch.maximum(of_patch.sum(0).abs(), CHANCE * of_patch.square().sum(0).sqrt())
+    return torch.maximum(of_patch.sum(0).abs(), left * of_patch.square().sum(0).sqrt())
 
 
 def _is_enough(between: Tensor, quadrature: Tensor, size: Tensor) -> bool:

@@ -12,6 +12,7 @@ from pdesolve.errors import SolveError
 from pdesolve.statement.outputs import Expression
 
 CHUNK = 65_536  # points at once: a jet of some derivatives then takes some megabytes
+UNKNOWN = 0.2  # part of an error that a solution of the next order has left, where no residuals tell it
 ROUNDING = 1e-15  # of the sizes of what is added up: less than that, no estimate can say
 
 
@@ -24,12 +25,14 @@ class Values:
         verifying: the one beside it, or None.
         expression: f.
         times: how much larger than |f(v) - f(u)| the error of f(u) may be: that of the unknown in f with the largest.
+        left: the part of the error of u that v has, too, √σ; where that is not known, a guess.
     """
 
     solution: Any
     verifying: Any
     expression: Expression
     times: float = 1.0
+    left: float = UNKNOWN
 
     @classmethod
     def of(cls, solution: Any, expression: Expression) -> Values:
@@ -38,7 +41,8 @@ class Values:
         if beside is None:
             return cls(solution, None, expression)
         times = max((beside.times(u) for u, _ in expression.operator.slots), default=1.0)
-        return cls(solution, solution.with_expansion(beside.expansion), expression, times)
+        left = beside.shared**0.5 or UNKNOWN
+        return cls(solution, solution.with_expansion(beside.expansion), expression, times, left)
 
     def at(self, points: Tensor, normals: Tensor | None = None) -> Tensor:
         """f(u) and, where there is one, f(v) at points (n, d): (s, n, m), s being 1 or 2."""

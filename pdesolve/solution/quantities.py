@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pdesolve.quadrature import sobol
 from pdesolve.solution.at_corners import require_bounded_at_corners, require_integrable_at_corners
 from pdesolve.solution.estimated import Estimated
 from pdesolve.solution.growth import require_bounded, require_integrable
@@ -22,6 +23,8 @@ from pdesolve.solution.regions import Region
 from pdesolve.solution.values import ROUNDING, Values
 from pdesolve.statement.outputs import Expression
 
+AROUND = 32  # points about a probe, of which a quarter must lie in its patch
+MOST_HALVED = 16  # times that they are drawn nearer until they do
 ENOUGH = 0.3  # of the difference of the solutions: rules that differ by less need no finer one
 
 
@@ -70,7 +73,17 @@ def at_points(values: Values, points: Tensor) -> tuple[Tensor, Tensor | None]:
     f = values.at(points)
     if len(f) < 2:
         return f[0], None
-    return f[0], values.times * (f[1] - f[0]).abs() + ROUNDING * f[0].abs()
+    between = (f[1] - f[0]).abs()
+    between = torch.maximum(between, values.left * _typical(values, points, between))
+    return f[0], values.times * between + ROUNDING * f[0].abs()
+
+
+def _typical(values: Values, points: Tensor, between: Tensor) -> Tensor:
+    """Mean of differences (n, m) over those of the points (n, d) that lie in one patch."""
+    patch = patch_numbers(values.solution.approximator, points).unique(return_inverse=True)[1]
+    known = between.nan_to_num(0.0, 0.0, 0.0)
+    total = known.new_zeros(len(patch.bincount()), known.shape[1]).index_add_(0, patch, known)
+    return (total / patch.bincount()[:, None])[patch]
 
 
 def probe(values: Values, region: Region, point: Tensor) -> tuple[Estimated, ...]:
@@ -87,10 +100,31 @@ def probe(values: Values, region: Region, point: Tensor) -> tuple[Estimated, ...
     if len(found) > 1:
         between = (found[1, 0] - value).abs()
         require_bounded(values, region, between / value.abs(), place)
+        around, other = values.at(_around(values, region, point))
+        typical = (other - around).abs().nan_to_num(0.0, 0.0, 0.0).mean(0)
+        between = torch.maximum(between, values.left * typical)
     return tuple(
         Estimated(float(one), one.estimated_error, place)
         for one in _estimated(values, value, between, value.abs())
     )
+
+
+def _around(values: Values, region: Region, point: Tensor) -> Tensor:
+    """Points (k, d) about a point (d,) of a region, most of them in its patch.
+
+    Two solutions may meet at the point by chance, and are as far from the exact one there as around it.
+    """
+    lower, upper = region.domain.bounds
+    space = point[: len(lower)]
+    steps = (2 * sobol(AROUND, len(lower)) - 1) * (upper - lower)
+    own = patch_numbers(values.solution.approximator, point[None])
+    for halved in range(1, MOST_HALVED):
+        near = space + steps / 2**halved
+        near = region.timed(near[region.contains(near)])
+        same = patch_numbers(values.solution.approximator, near) == own
+        if int(same.sum()) >= AROUND / 4:
+            return near[same]
+    return point[None]
 
 
 def _change(before: Tensor | None, value: Tensor) -> Tensor | None:

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import brentq
 from torch import pi, sin
 
 from pdesolve import (
@@ -216,6 +217,34 @@ def test_of_an_evolution_at_a_time(cooling):
     table = cooling.quantities_over([0.0, 0.1])
     assert table["heat"][0] == pytest.approx(2 / math.pi, rel=1e-9)
     assert table["heat"][1] == found["heat"]
+
+
+def test_where_two_solutions_meet_by_chance_the_estimate_is_that_of_what_is_around():
+    """u = exp(-100 r²) about (0.4, 0.6); along y = 0.55 the two solutions cross each other."""
+
+    def peak(x, y):
+        return torch.exp(-100 * ((x - 0.4) ** 2 + (y - 0.6) ** 2))
+
+    problem = Problem(
+        SQUARE, lambda u, x, y: laplace(u) - laplace(peak(x, y)), [Dirichlet(peak, on=SQUARE.boundary)]
+    )
+    solution = solve(problem, tol=1e-2)
+    finer = solution.with_expansion(solution.verification.expansion)
+
+    def difference(x):
+        return finer(x, 0.55) - solution(x, 0.55)
+
+    x = np.linspace(0.05, 0.95, 400)
+    signs = np.sign(difference(x))
+    crossings = [
+        brentq(lambda s: float(difference(s)), x[i], x[i + 1])
+        for i in np.flatnonzero(signs[1:] != signs[:-1])
+    ]
+    assert len(crossings) > 3
+    for s in crossings:
+        found = solution.probe((s, 0.55))
+        error = abs(found - float(peak(torch.tensor(s), torch.tensor(0.55))))
+        assert error <= 10 * found.estimated_error  # which was zero but for rounding
 
 
 @pytest.mark.parametrize(

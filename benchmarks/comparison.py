@@ -4,7 +4,7 @@ python benchmarks/comparison.py                 tables and pictures of the commi
 python benchmarks/comparison.py --run           makes the records of all suites anew before: about an hour of a core
 python benchmarks/comparison.py --quick         runs quick.toml (under three minutes on two cores) and prints its table
 python benchmarks/comparison.py --from fitting=DIR …   keeps the records of a `pdesolve bench` that has run
-python benchmarks/comparison.py --sitting poisson_60s   goes on with a long suite; stop it and call it again as you like
+python benchmarks/comparison.py --sitting poisson_60s   goes on with a suite; stop it and call it again as you like
 """
 
 import argparse
@@ -36,7 +36,7 @@ END = "<!-- end of {} -->"
 FAMILIES = {"mixture": "gmnm-", "perceptron": "mlp-", "KAN": "kan-", "others": ("gabor", "gm-layer")}
 HOME_GAME = "peaks"  # three Gaussians
 FACTORS = {
-    "approximator": ("gmnm-full", "mlp-tanh", "kan-spline"),
+    "approximator": ("gmnm-full", "gmnm-stacked", "mlp-tanh", "kan-spline"),
     "optimiser": ("lbfgs", "ssbroyden", "lm", "vp"),
 }
 
@@ -264,7 +264,7 @@ def main() -> None:
     parser.add_argument(
         "--from", dest="sources", metavar="SUITE=DIR", nargs="+", default=[], help="keep these"
     )
-    parser.add_argument("--sitting", metavar="SUITE", choices=LONG, help="go on with it")
+    parser.add_argument("--sitting", metavar="SUITE", choices=SUITES + LONG, help="go on with it")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     options = parser.parse_args()
     if options.quick:

@@ -1,4 +1,4 @@
-"""The multilayer perceptron of physics-informed neural networks."""
+"""The multilayer perceptron of physics-informed neural networks, and the stack of GMNM layers that has its shape."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,10 +9,10 @@ import torch
 
 from pdesolve.approximators.approximator import as_dtype, as_floats, dtype_name
 from pdesolve.approximators.taylor_network import FixedLinear, TaylorNetwork
-from pdesolve.approximators.univariate import Sine, Tanh
+from pdesolve.approximators.univariate import Gaussian, Sine, Tanh
 from pdesolve.errors import UsageError
 
-ACTIVATIONS = {"tanh": Tanh, "sine": Sine}
+ACTIVATIONS = {"tanh": Tanh, "sine": Sine, "gaussian": Gaussian}
 
 
 class MLP(TaylorNetwork):
@@ -21,6 +21,10 @@ class MLP(TaylorNetwork):
     Weights start by Glorot & Bengio (2010) for tanh, as Raissi et al. (2019) do, and by Sitzmann et al.
     (2020) for sine, whose first layer is multiplied by ``frequency``; biases start at zero for tanh.
 
+    With f = exp(-½h²) every unit is a Gaussian of one projection, exp(-½ (w·y + b)²), and every layer a GMNM layer of
+    rank one whose weights are those of the next: a stack of mixtures, for compositions. Weights start as for tanh,
+    those of the first layer uniform on [-``frequency``, ``frequency``], and biases uniform on [-1, 1].
+
     With ``features`` = m > 0 the network sees Fourier features cos 2πBx̂, sin 2πBx̂ in place of x̂, the m rows of
     B drawn from N(0, ``feature_scale``²) and kept (Tancik et al. 2020, arXiv 2006.10739, eq. 5 with a = 1).
 
@@ -28,10 +32,10 @@ class MLP(TaylorNetwork):
         inputs: Coordinates d.
         outputs: Unknowns u.
         hidden: Widths of the hidden layers.
-        activation: ``"tanh"`` or ``"sine"``.
+        activation: ``"tanh"``, ``"sine"`` or ``"gaussian"``.
         lower: Lower corner of the points' bounding box; no normalisation without it.
         upper: Upper corner.
-        frequency: Scale of the first layer's weights (sine only).
+        frequency: Scale of the first layer's weights (not for tanh).
         seed: Of the initial weights.
         dtype: ``float64`` (default) or ``float32``.
         features: Fourier frequencies m; 0: none.
@@ -95,17 +99,17 @@ class MLP(TaylorNetwork):
         layers = [step for step in self.steps if isinstance(step, torch.nn.Linear)]
         for position, layer in enumerate(layers):
             fan_out, fan_in = layer.weight.shape
-            if activation == "tanh":
+            if activation == "sine":
+                # Sitzmann et al. 2020, §3.2: arguments of the sines are of variance one in every layer but the first.
+                bound = sqrt(6 / fan_in)
+                bias_bound = 1 / sqrt(fan_in)
+            else:
                 # Glorot & Bengio 2010: variances neither grow nor fall from layer to layer, forwards and backwards.
                 bound = sqrt(6 / (fan_in + fan_out))
-                bias_bound = 0.0
-            else:
-                # Sitzmann et al. 2020, §3.2: arguments of the sines are of variance one in every layer but the first.
-                if position == 0:
-                    bound = frequency
-                else:
-                    bound = sqrt(6 / fan_in)
-                bias_bound = 1 / sqrt(fan_in)
+                # A Gaussian is even: at zero its slope and those of all units before it would be zero.
+                bias_bound = 1.0 if activation == "gaussian" else 0.0
+            if position == 0 and activation != "tanh":
+                bound = frequency
             # Drawn in float64 whatever the dtype, so that both start at the same point.
             for tensor, limit in ((layer.weight, bound), (layer.bias, bias_bound)):
                 draw = torch.rand(tensor.shape, generator=generator, dtype=torch.float64)

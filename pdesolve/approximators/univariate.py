@@ -53,6 +53,17 @@ class Sine(Univariate):
         return f
 
 
+class Gaussian(Univariate):
+    """f = exp(-½h²): f' = -h f, hence f^(k+1) = -h f^(k) - k f^(k-1)."""
+
+    def derivatives(self, h: Tensor, order: int) -> list[Tensor]:
+        """[exp(-½h²), …] to the given order."""
+        f = [torch.exp(-0.5 * h * h)]
+        for k in range(order):
+            f.append(-h * f[k] - (k * f[k - 1] if k else 0))
+        return f
+
+
 def silu_derivatives(h: Tensor, order: int) -> list[Tensor]:
     """SiLU f = h σ(h), σ the logistic function: f^(k) = h σ^(k) + k σ^(k-1), and σ' = σ - σ²."""
     sigma = [torch.sigmoid(h)]

@@ -73,11 +73,13 @@ NETWORKS: Mapping[str, Build] = {
     "gabor": GaborNet,
     "gm-layer": GMLayer,
     "gmnm-mlp": GaussianNetwork,
+    "gmnm-stacked": partial(_mlp, activation="gaussian"),
 }
 # What may be set beside the size, with what it means; the papers' values are the defaults.
 SHAPES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("gmnm-isotropic", "gmnm-diagonal", "gmnm-full", "gmnm-ridge"), ("width_factor",)),
     "mlp-tanh": ("depth",),
+    "gmnm-stacked": ("depth", "frequency"),
     "mlp-sine": ("depth", "frequency"),
     "mlp-fourier": ("depth", "frequency"),
     "kan-spline": ("depth", "grid", "degree"),

@@ -32,8 +32,8 @@ class Budget(Settings):
         "the last optimiser: adam, lbfgs, bfgs, ssbfgs or ssbroyden", WORD_OR_MAKER, also=("optimizer",)
     )
     approximator: str | Maker | None = setting(
-        "gmnm-isotropic, -diagonal, -full, -ridge, -mlp, mlp-tanh, -sine, -fourier, kan-spline, -chebyshev, -gaussian, "
-        "gabor, gm-layer, or my_module.py:MyNet; in Python a torch.nn.Module, or a class or function that makes one",
+        "gmnm-isotropic, -diagonal, -full, -ridge, -mlp, -stacked, mlp-tanh, -sine, -fourier, kan-spline, -chebyshev, "
+        "-gaussian, gabor, gm-layer, or my_module.py:MyNet; in Python a torch.nn.Module, or a class or function that makes one",
         WORD_OR_MAKER,
         also=("network", "model"),
     )

@@ -2,12 +2,12 @@ import pytest
 import torch
 from contract import ApproximatorContract, assert_close
 
-from pdesolve.approximators import MLP
+from pdesolve.approximators import MLP, GaussianMixture
 from pdesolve.approximators.autodiff_jet import nested_jet
 from pdesolve.errors import UsageError
 
 
-@pytest.mark.parametrize(("activation", "outputs"), [("tanh", 1), ("tanh", 2), ("sine", 2), ("fourier", 2)])
+@pytest.mark.parametrize(("activation", "outputs"), [("tanh", 1), ("tanh", 2), ("sine", 2), ("gaussian", 2), ("fourier", 2)])
 class TestMLP(ApproximatorContract):
     @pytest.fixture(autouse=True)
     def _case(self, activation, outputs):
@@ -39,8 +39,9 @@ def test_collapsed_laplacian_equals_nested_autograd_in_any_dimension(d):
     assert_close(network.laplacian_and_pullback(x)[0], nested_jet(network(x), x, pure).sum(-1).detach())
 
 
-def test_sixth_order_is_exact_too():
-    network = MLP(1, 1, (5, 4), "tanh")
+@pytest.mark.parametrize("activation", ["tanh", "gaussian"])
+def test_sixth_order_is_exact_too(activation):
+    network = MLP(1, 1, (5, 4), activation)
     x = torch.linspace(-1, 1, 5, dtype=torch.float64)[:, None].requires_grad_()
     assert_close(network.jet(x, [(6,)]), nested_jet(network(x), x, [(6,)]), digits_lost=6)
 
@@ -70,9 +71,23 @@ def test_jets_work_under_torch_func():
 
 
 def test_unknown_activation_and_wrong_bounds_are_refused():
-    with pytest.raises(UsageError, match="received activation 'relu', expected one of sine, tanh"):
+    with pytest.raises(UsageError, match="received activation 'relu', expected one of gaussian, sine, tanh"):
         MLP(2, activation="relu")
     with pytest.raises(UsageError, match="expected both, with 2 numbers each, or neither"):
         MLP(2, lower=(0, 0))
     with pytest.raises(UsageError, match="every upper bound must exceed its lower bound"):
         MLP(2, lower=(0, 0), upper=(1, 0))
+
+
+def test_one_layer_of_gaussian_units_is_a_mixture_of_ridges():
+    network = MLP(2, 1, (5,), "gaussian", seed=3)
+    first, _, last = network.steps
+    mixture = GaussianMixture(2, 1, components=5, kind="ridge", skip=True)
+    with torch.no_grad():
+        mixture.directions.copy_(first.weight)
+        mixture.offsets.copy_(-first.bias)  # y = w·x - b
+        mixture.coefficients.copy_(last.weight.T)
+        mixture.skip.copy_(torch.stack([last.bias, torch.zeros(1), torch.zeros(1)]))
+    x = torch.rand(6, 2, dtype=torch.float64)
+    indices = [(0, 0), (1, 0), (1, 1), (0, 2)]
+    assert_close(network.jet(x, indices), mixture.jet(x, indices))

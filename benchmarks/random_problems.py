@@ -9,8 +9,9 @@
     python benchmarks/random_problems.py --kind evolutions     # in time: mismatched, switched on, rising, swinging
 
 Domain, equation, conditions, exact solution and tolerance are drawn at random; problem N of a seed is always the same.
-Each is solved by the default method with a limit of time, in seconds of the processor. The exit code is 1 if a run claims a tolerance that it misses
-by more than three times, ends in a traceback, or certifies something that is not finite.
+Each is solved by the default method with a limit of time, in seconds of the processor. The exit code is 1 if a run
+claims a tolerance that it misses by more than three times, ends in a traceback, or certifies something that is not
+finite.
 """
 
 import argparse
@@ -584,7 +585,9 @@ def main() -> int:
     parser.add_argument("--time-limit", type=float, default=10.0, help="seconds for each problem")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--first", type=int, default=0, help="number of the first problem")
-    parser.add_argument("--rows", type=Path, help="file of finished runs, one a line: those in it are not run again")
+    parser.add_argument(
+        "--rows", type=Path, help="file of finished runs, one a line: those in it are not run again"
+    )
     options = parser.parse_args()
     if options.only is not None:
         row = measure(options.only, options.seed, options.time_limit, options.kind)

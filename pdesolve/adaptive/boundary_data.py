@@ -99,7 +99,8 @@ def unknowns_in(assembly: Assembly, term: GridTerm, points: Points, dF: Tensor, 
 def root_mean_squares(discrete: Discrete) -> Tensor:
     """‖u‖ / √|Ω| of the unknowns (u,), by quadrature within the domain.
 
-    Coefficients would not do: those of a cut cell stand for a function on all of it, which may be large beyond the wall.
+    Coefficients would not do: those of a cut cell stand for a function on all of it, which may be large
+    beyond the wall.
     """
     space = discrete.assembly.space
     volume = sum(float(space.volume_weights(points).sum()) for points in space.interior)

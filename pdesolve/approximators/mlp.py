@@ -12,7 +12,11 @@ from pdesolve.approximators.taylor_network import FixedLinear, TaylorNetwork
 from pdesolve.approximators.univariate import Gaussian, Sine, Tanh
 from pdesolve.errors import UsageError
 
-ACTIVATIONS = {"tanh": Tanh, "sine": Sine, "gaussian": Gaussian}
+ACTIVATIONS: dict[str, type[Tanh] | type[Sine] | type[Gaussian]] = {
+    "tanh": Tanh,
+    "sine": Sine,
+    "gaussian": Gaussian,
+}
 
 
 class MLP(TaylorNetwork):

@@ -6,8 +6,10 @@ from pdesolve.approximators import MLP, GaussianMixture
 from pdesolve.approximators.autodiff_jet import nested_jet
 from pdesolve.errors import UsageError
 
+CASES = [("tanh", 1), ("tanh", 2), ("sine", 2), ("gaussian", 2), ("fourier", 2)]
 
-@pytest.mark.parametrize(("activation", "outputs"), [("tanh", 1), ("tanh", 2), ("sine", 2), ("gaussian", 2), ("fourier", 2)])
+
+@pytest.mark.parametrize(("activation", "outputs"), CASES)
 class TestMLP(ApproximatorContract):
     @pytest.fixture(autouse=True)
     def _case(self, activation, outputs):

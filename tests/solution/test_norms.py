@@ -200,7 +200,7 @@ def _answer_of(solution):
 
 
 def test_what_widens_the_error_of_one_unknown_leaves_the_others(tmp_path):
-    """A flux that a body of u loses tells nothing of v: errors in norms and of quantities are those of their unknowns."""
+    """A flux that a body of u loses tells nothing of v: errors in norms and of quantities are of their own unknowns."""
     problem = Problem(
         LINE,
         lambda u, v: (u.xx + u, v.xx + 2 * v),

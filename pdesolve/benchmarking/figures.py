@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Times at which the quartiles of several runs are compared, equidistant on the logarithmic axis.
 PLACES = 80
+COLOURS = 10  # of matplotlib's cycle
 _MARKERS = "osD^vPX*<>hd"
 
 
@@ -45,15 +46,25 @@ def _draw_curve(axes: Any, row: Row, axis: str, number: int) -> None:
     at = [place for places in steps for place in places]
     if not at:
         return
-    colour = f"C{number % 10}"
+    colour = f"C{number % COLOURS}"
     marker = _MARKERS[number % len(_MARKERS)]
     if max(map(len, steps)) == 1:  # a method without a curve
         axes.plot([quantile(at, 0.5)], [row.error], marker, color=colour, markersize=6, label=row.method)
         return
     places = np.geomspace(min(at), max(at), PLACES)
     low, middle, high = (np.array(values) for values in curve(row, axis, places.tolist()))
+    # Beyond the tenth method colours come again.
+    style = "-" if number < COLOURS else "--"
     axes.plot(
-        places, middle, color=colour, marker=marker, markersize=3, markevery=12, lw=1.2, label=row.method
+        places,
+        middle,
+        style,
+        color=colour,
+        marker=marker,
+        markersize=3,
+        markevery=12,
+        lw=1.2,
+        label=row.method,
     )
     # An infinite quartile, of runs that failed, ends above whatever an error can be.
     axes.fill_between(places, low, np.where(np.isinf(high), 10.0, high), color=colour, alpha=0.12, lw=0)

@@ -17,6 +17,8 @@ from pdesolve.geometry.spacetime import Lateral
 from pdesolve.marching.breaks import kept_off
 from pdesolve.patches.compiled import GridTerm, Statement
 from pdesolve.patches.cover import Frame
+from pdesolve.patches.frame import once
+from pdesolve.patches.narrow import Ranges
 from pdesolve.statement.calculus import Frame as Points
 from pdesolve.statement.conditions import Initial
 from pdesolve.statement.problem import Problem
@@ -85,6 +87,11 @@ class Evolution:
             if term.operator.term.place is not None and term.operator.term.kind != "initial"
         }
         return cls(problem, statement, frame, places, in_time=compiled_scalars(problem))
+
+    @property
+    def ranges(self) -> Ranges:
+        """Within which the equation has been looked at."""
+        return once(self.memo, ("ranges",), Ranges)
 
     @property
     def dimension(self) -> int:

@@ -86,7 +86,8 @@ class TermRows:
                     jets[slot] *= reach[:, i, None]
         return jets.permute(1, 2, 3, 0)
 
-    def _arguments(self, jets: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def arguments(self, jets: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Jets (S b m, s) along the axes of the problem, places and times (S b m, d + 1), and normals."""
         s, b, m, _ = jets.shape
         flat = jets.reshape(s * b * m, -1)
         if self.term.transform is not None:
@@ -105,7 +106,7 @@ class TermRows:
     def residual(self, derivatives: Sequence[Tensor], times: Tensor) -> Tensor:
         """F at S stages with their times (S,): (S, b, m, c)."""
         jets = self.jets(derivatives)
-        flat, x, normals = self._arguments(jets, times)
+        flat, x, normals = self.arguments(jets, times)
         operator = self.term.operator
         with torch.set_grad_enabled(operator.depth != 0):
             r = operator.residual(x, flat, normals, self.space.evolution.parameters).detach()
@@ -118,7 +119,7 @@ class TermRows:
             SolveError: it is not finite.
         """
         jets = self.jets(derivatives)
-        flat, x, normals = self._arguments(jets, times)
+        flat, x, normals = self.arguments(jets, times)
         _, dF = self.term.operator.linearise(x, flat, normals, self.space.evolution.parameters)
         if self.term.transform is not None:
             dF = dF @ self.term.transform

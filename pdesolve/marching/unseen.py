@@ -9,7 +9,7 @@ event. In the same way a source may lie between the points of the patches.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,10 +31,13 @@ TIMES = 2**14  # in the whole interval: three in a pulse of 2e-4 of it
 LEAST_TIMES = 16  # in a slab
 POINTS = 8  # in space
 PLACES = 2**13  # in space, at few times: one at least in a source as wide as 2e-4 of an interval
+# So many times as many where the equation is narrow in an unknown: one in what is as wide as 1e-5 of an interval.
+SETS_NARROW = {1: 32, 2: 8, 3: 4}
 OUTSTANDING = 10.0  # times the residual at the points of a patch: more is a source between them
 A_MOMENT = 3.0  # times the mean over a slab: what lasts for a third of it has a stage in it
 # Where an equation is narrow in an unknown, while it moves by its size: one at least in a gap of 1.5e-5 of it.
 TIMES_NARROW = 2**16
+MORE_NARROW = 8  # times as many where the equation is known to be narrow: two in a gap of 1e-5
 LEAST_NARROW = 2**8  # times in a slab where an equation is narrow in an unknown: one of them stands out
 ALLOWED = (
     1.0  # times the tolerance: what is left without the residual of collocation is an error of the solution
@@ -73,7 +76,7 @@ class UnseenTimes:
         for cells, rows in self.rows:
             inside = not rows.boundary and rows.term is slab.space.evolution.statement.terms[0]
             narrow = inside and not of_evolution(self.space, varies_slowly)
-            count = self._count(slab, cells, scale, interval, narrow)
+            count = self._count(slab, cells, rows, scale, interval, narrow)
             fractions = (np.arange(count) + 0.5) / count
             middle = fractions[count // 2 : count // 2 + 1]
             r = torch.cat(
@@ -99,13 +102,16 @@ class UnseenTimes:
             largest = max(largest, float(found.max()))
         return largest / ALLOWED
 
-    def _count(self, slab: Slab, cells: Tensor, scale: Tensor, interval: float, narrow: bool) -> int:
+    def _count(
+        self, slab: Slab, cells: Tensor, rows: TermRows, scale: Tensor, interval: float, narrow: bool
+    ) -> int:
         """Times in a slab: by its part of the interval and, if `narrow`, by how far unknowns move, over their sizes."""
         part, least, most = slab.length / interval, LEAST_TIMES, TIMES
         if narrow:
             values = slab.nodes[:, cells][..., 0]  # (s + 1, b, u)
             moved = values.diff(dim=0).abs().sum(0).amax(0) / scale.clamp_min(torch.finfo(scale.dtype).tiny)
-            part, least, most = max(part, float(moved.max())), LEAST_NARROW, TIMES_NARROW
+            more = MORE_NARROW if passes_narrow(slab, cells, rows) else 1
+            part, least, most = max(part, float(moved.max())), more * LEAST_NARROW, more * TIMES_NARROW
         return int(np.clip(most * part, least, most))
 
     def _as_at_stages(self, slab: Slab, cells: Tensor, rows: TermRows, r: Tensor, narrow: bool) -> bool:
@@ -144,10 +150,13 @@ class UnseenPlaces:
     @cached_property
     def rows(self) -> tuple[Tensor, TermRows]:
         """The patches (b,) of the points, and the equation there."""
+        return self._drawn(0)
+
+    def _drawn(self, number: int) -> tuple[Tensor, TermRows]:
+        """One set of points after another."""
         problem = self.space.evolution.problem
-        x = problem.domain.space.sample(PLACES, sampler="sobol", seed=7)
-        cells, rows = rows_at(self.space, self.space.evolution.statement.terms[0], x, None)
-        return cells, rows
+        x = problem.domain.space.sample(PLACES, sampler="sobol", seed=7 + number)
+        return rows_at(self.space, self.space.evolution.statement.terms[0], x, None)
 
     @cached_property
     def seen_rows(self) -> list[TermRows]:
@@ -158,22 +167,38 @@ class UnseenPlaces:
         """Patches (e,) whose residual between their points would change an unknown by more than `tolerance`."""
         if not of_evolution(self.space, holds_data):
             return torch.zeros(len(self.space), dtype=torch.bool)
-        cells, rows = self.rows
-        method = slab.method
-        fractions = np.unique(method.nodes[[1 + method.middle, -1]])
+        fractions = np.unique(slab.method.nodes[[1 + slab.method.middle, -1]])
         times = times_of(slab, fractions)
         everything = derivatives_of(slab, torch.arange(len(self.space)), fractions)
+        sets = [self.rows]
+        if passes_narrow(slab, *self.rows):
+            sets += [self._drawn(number) for number in range(1, SETS_NARROW[self.space.d])]
+        looks = [self._look(one, slab, scale, everything, times) for one in sets]
+        count, sums, effect = (sum(parts) for parts in zip(*looks, strict=True))
+        mean = sums / count.clamp_min(1)[:, None]
+        outstanding = mean > OUTSTANDING * self._seen(everything, times)
+        return (outstanding & (effect / count.sum() > tolerance)).any(1)
+
+    def _look(
+        self,
+        points: tuple[Tensor, TermRows],
+        slab: Slab,
+        scale: Tensor,
+        everything: Sequence[Tensor],
+        times: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of each patch: points in it (e,), sums of their residuals (e, c), and of what these do to the unknowns."""
+        cells, rows = points
         here = [d[:, cells] for d in everything]
         r = rows.residual(here, times)
         dF = rows.linearise([d[-1:] for d in here], times[-1:])[0]
-        interval = self.space.evolution.problem.domain.time.length
-        size = sizes_of(rows, dF, scale, slab.length, interval)
-        sums = r.new_zeros(len(self.space), r.shape[3]).index_add_(0, cells, r[:, :, 0].abs().mean(0))
-        count = torch.bincount(cells, minlength=len(self.space)).clamp_min(1)
-        units = torch.where(size > 0, r[:, :, 0].abs().mean(0) / size, 0.0)
-        effect = units.new_zeros(sums.shape).index_add_(0, cells, units) / len(cells)
-        outstanding = sums / count[:, None] > OUTSTANDING * self._seen(everything, times)
-        return (outstanding & (effect > tolerance)).any(1)
+        size = sizes_of(rows, dF, scale, slab.length, self.space.evolution.problem.domain.time.length)
+        left = r[:, :, 0].abs().mean(0)
+        units = torch.where(size > 0, left / size, 0.0)
+        sums = left.new_zeros(2, len(self.space), left.shape[1])
+        sums[0].index_add_(0, cells, left)
+        sums[1].index_add_(0, cells, units)
+        return torch.bincount(cells, minlength=len(self.space)), sums[0], sums[1]
 
     def _seen(self, derivatives: list[Tensor], times: Tensor) -> Tensor:
         """Root mean square residuals (e, c) at the points of the patches."""
@@ -184,6 +209,16 @@ class UnseenPlaces:
             mean = (r.square().mean(0) * weight).sum(1) / weight.sum(1)
             found[rows.points.cells] = mean.sqrt()
         return found
+
+
+def passes_narrow(slab: Slab, cells: Tensor, rows: TermRows) -> bool:
+    """Whether the unknowns of a slab, at points in patches (b,), pass values in which the equation is narrow."""
+    if of_evolution(slab.space, varies_slowly):
+        return False
+    fractions = slab.method.nodes
+    jets, x, _ = rows.arguments(rows.jets(derivatives_of(slab, cells, fractions)), times_of(slab, fractions))
+    evolution = slab.space.evolution
+    return evolution.ranges.narrow(rows.term.operator, x, jets, evolution.parameters)
 
 
 def of_evolution(space: Space, question: Callable[[ResidualOperator], bool]) -> bool:

@@ -29,6 +29,12 @@ def test_a_gap_in_which_an_unknown_waits_is_not_stepped_over(width, tol):
     assert values_at(solution, 3.0)[0] == pytest.approx(2.5, abs=9 * tol)
 
 
+def test_a_gap_narrower_than_the_times_of_a_first_march_is_not_stepped_over():
+    solution = solve(gap(1e-5), tol=1e-2, time_limit=60)
+    assert solution.converged, solution.status
+    assert values_at(solution, 3.0)[0] == pytest.approx(2.5, abs=9e-2)
+
+
 @pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-4])
 def test_a_slide_along_the_path_is_not_stepped_over(width):
     """u' = 1 + h e^{-((t - 1)/w)²} in a phase v of its own, v' = 1: what is added is 1/2."""

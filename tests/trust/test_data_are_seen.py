@@ -4,13 +4,17 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from test_narrow_sources import on_a_line
 from torch import exp, log, pi, sin, where
 from verdicts import LINE, SQUARE, require_right, require_right_or_refused, stated
 
-from pdesolve import Condition, Dirichlet, Disk, Neumann, Problem, grad, laplace
+from pdesolve import Condition, Dirichlet, Disk, Initial, Neumann, Problem, TimeInterval, grad, laplace, solve
 from pdesolve.adaptive.discretisation import Discretisation
+from pdesolve.errors import SolveError
+from pdesolve.patches.narrow import is_narrow
 from pdesolve.runs.monitor import Monitor
+from pdesolve.statement.residual import compile_problem
 
 
 def patches_of(problem, tol=1e-3):
@@ -144,3 +148,47 @@ def test_what_is_narrow_in_an_unknown_is_no_part_of_its_scale(width):
 
     ends = [Dirichlet(0, on=LINE.left), Dirichlet(1, on=LINE.right)]
     require_right_or_refused(Problem(LINE, equation, ends, exact=exact), 1e-2)
+
+
+def test_what_is_narrow_in_an_unknown_of_an_evolution_is_not_passed_over():
+    """u_t = u_xx - δ_w(u - ½) from u = x, which would stay as it is without it: as that it was verified."""
+    width = 1e-5
+    time = TimeInterval(0, 1)
+    ends = [Dirichlet(0, on=LINE.left), Dirichlet(1, on=LINE.right), Initial(lambda x: x)]
+    sink = lambda u: exp(-(((u - 0.5) / width) ** 2)) / (width * math.pi**0.5)  # noqa: E731
+    try:
+        solution = solve(Problem(LINE * time, lambda u: u.t - u.xx + sink(u), ends), tol=1e-2, time_limit=4)
+    except SolveError:
+        return
+    assert not solution.converged or abs(float(solution(0.5, 1.0)) - 0.36456) < 0.02
+
+
+WIDE = {
+    "a polynomial": lambda u: u**3,
+    "a wave": lambda u: sin(20 * u),
+    "a jump": lambda u: where(u > 0.4321, 1.0, 0.0),
+    "a bend": lambda u: (u - 0.4321).abs(),
+    "an exponential": lambda u: exp(5 * u),
+}
+
+
+def narrow_along(f, lower=0.0, upper=1.0):
+    problem = Problem(LINE, lambda u: u.xx - f(u), [Dirichlet(0, on=LINE.boundary)])
+    operator = compile_problem(problem)[0]
+    x = LINE.sample(50)
+    jets = torch.rand(
+        50, len(operator.slots), generator=torch.Generator().manual_seed(2), dtype=torch.float64
+    )
+    return is_narrow(operator, x, lower + (upper - lower) * jets, {})
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_what_is_wide_in_an_unknown_asks_for_no_more_points(name):
+    assert not narrow_along(WIDE[name])
+
+
+@pytest.mark.parametrize("width", [1e-4, 1e-5, 3e-6])
+def test_what_is_narrow_in_an_unknown_is_found_where_the_unknown_passes_it(width):
+    bell = lambda u: exp(-(((u - 0.4321) / width) ** 2))  # noqa: E731
+    assert narrow_along(bell)
+    assert not narrow_along(bell, 0.5, 1.0)

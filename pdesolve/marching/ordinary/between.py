@@ -19,7 +19,6 @@ from pdesolve.marching.ordinary.system import System
 from pdesolve.marching.radau import Radau, lagrange
 from pdesolve.marching.unseen import without_collocation
 
-TIMES = 2**16  # in the whole interval: three in a gap that is crossed in 5e-5 of it
 LEAST_TIMES = 24  # in a step
 # Of the rate: one that is lower by more counts as so many times lower. What stands still in a thousandth of a step for
 # a thousand times as long changes everything after it.
@@ -54,7 +53,7 @@ def overlooked(
         scale: (u,) sizes of the unknowns.
         interval: the whole time.
     """
-    count = int(np.clip(TIMES * step / interval, LEAST_TIMES, TIMES))
+    count = int(np.clip(system.times * step / interval, LEAST_TIMES, system.times))
     fractions = (np.arange(count) + 0.5) / count
     jets = _jets(system, method, trial, start, fractions, step)
     r, sensitivity = system.residual(t, step, fractions, jets)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from pdesolve.marching.ordinary.between import overlooked
 from pdesolve.marching.ordinary.branching import several_ways
 from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.marching.ordinary.step import Trial, attempt, defect
-from pdesolve.marching.ordinary.system import System, compiled
+from pdesolve.marching.ordinary.system import MORE_TIMES, System, compiled
 from pdesolve.marching.radau import Radau, lagrange, legendre_transform, radau
 from pdesolve.runs.answer import Answer, SecondSolution
 from pdesolve.runs.monitor import Monitor
@@ -77,7 +77,11 @@ def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) 
         if best.verified:
             _record(monitor, best)
         if best.worst <= tol:
-            return best.result(*_verdict(system, best))
+            if system.times >= MORE_TIMES or not system.passes_narrow(best.path):
+                return best.result(*_verdict(system, best))
+            # Steps may have passed over what is narrow: once more, looking between the stages more closely.
+            system = replace(system, times=MORE_TIMES)
+            continue
         if _is_hopeless(best, before, local, tol, last):
             break
         before = best.worst
@@ -112,6 +116,12 @@ class Attempt:
     def unfinished(cls, system: System, solution: TimePolynomials | None = None) -> Attempt:
         """One without estimates."""
         return cls(solution, np.full(system.unknowns, np.nan))
+
+    @property
+    def path(self) -> TimePolynomials:
+        """The solution that there is."""
+        assert self.solution is not None
+        return self.solution
 
     @property
     def verified(self) -> bool:

@@ -9,10 +9,16 @@ import torch
 from torch import Tensor
 
 from pdesolve.marching.breaks import Resolution, at_fixed_jets, resolve, with_stated
+from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.marching.radau import Radau
+from pdesolve.marching.unseen import varies_slowly
+from pdesolve.patches.narrow import is_narrow
 from pdesolve.statement.initial_values import orders_and_start
 from pdesolve.statement.problem import Problem
 from pdesolve.statement.residual import ResidualOperator, compile_term, sample_points
+
+TIMES = 2**16  # in the whole interval: three in a gap that is crossed in 5e-5 of it
+MORE_TIMES = 2**19  # where unknowns pass values in which the equations are narrow: two in a gap of 5e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +30,27 @@ class System:
         resolution: when data jump.
         orders: (u,) of the highest derivative of each unknown.
         start: (r, u) initial values of the derivatives below the order, r the highest order; others are zero.
+        times: at which equations are looked at between stages, in the whole interval.
     """
 
     operator: ResidualOperator
     resolution: Resolution
     orders: tuple[int, ...]
     start: Tensor
+    times: int = TIMES
+
+    def passes_narrow(self, path: TimePolynomials) -> bool:
+        """Whether a path passes values of the unknowns in which the equations are narrow."""
+        if varies_slowly(self.operator):
+            return False  # polynomials of the unknowns are narrow in none of them
+        t, _ = path.rule(path.stages + 1)
+        orders = range(max(self.orders) + 1)
+        jets = path.jet(t[:, None], tuple((k,) for k in orders)).permute(2, 0, 1)
+        return is_narrow(self.operator, t[:, None], self.columns(jets), {})
+
+    def columns(self, jets: Tensor) -> Tensor:
+        """Jets (n, s) slot by slot, of derivatives (k + 1, n, u)."""
+        return torch.stack([jets[index[0], :, u] for u, index in self.operator.slots], dim=1)
 
     @property
     def unknowns(self) -> int:
@@ -64,8 +85,7 @@ class System:
     def residual(self, t: float, step: float, nodes: np.ndarray, jets: Tensor) -> tuple[Tensor, Tensor]:
         """F (n, m) and its sensitivities (n, m, slots) at the nodes (n,) of a step, from jets (k + 1, n, u)."""
         times = self.resolution.within(t + step * torch.from_numpy(nodes), t, t + step)
-        columns = torch.stack([jets[index[0], :, u] for u, index in self.operator.slots], dim=1)
-        return self.operator.linearise(times[:, None], columns)
+        return self.operator.linearise(times[:, None], self.columns(jets))
 
     def newton_matrix(self, method: Radau, sensitivity: Tensor, step: float) -> Tensor:
         """∂F/∂u^{(r)} (s m, s u), r the order of each unknown: Σ_k diag(∂F/∂u^{(k)}) (Δ A)^{r - k}, A = Â⁻¹."""

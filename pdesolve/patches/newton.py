@@ -41,6 +41,10 @@ AS_MODELLED = 1e-10
 # On cells that the boundary cuts, functions are nearly dependent and coefficients cancel: rounding goes with the terms
 # of J c, of which it was 1.5e-15 at most, while it was 9e-10 of J c itself (four holes, degrees to 26).
 ROUNDED = 1e-14
+# ‖r‖² over that of the coefficients zero, above which it is no matter of rounding.
+GROWN = 2.0
+# Of J c: more left over than rounding, which was 9e-10 of it at most.
+WRONG = 1e-6
 # Last step of an iterated linear solve, over that at which Gauss–Newton ends: the estimate counts it as an error,
 # though it is one of the solution before it.
 ALGEBRAIC = 1.0
@@ -153,6 +157,9 @@ class _PatchRows:
         assembly = self.assembly
         rows, residuals, self._scales = assembly.linearise(point.c)
         self.equations = equations_of(assembly, rows, self._at_hand)
+        if self.linear and self._is_worse_than_zero(point.c, residuals):
+            point = Point(assembly.space.zero(), [], np.inf)
+            residuals = assembly.residuals(point.c, self._scales)
         # A correction needs digits beside the whole solution only, so that its energy bounds the refinement.
         found = self._solved(residuals, point.c)
         self._energy = found.energy
@@ -218,6 +225,25 @@ class _PatchRows:
         moved = squared_norm(self.equations.apply(step.direction))
         return float((moved / max(squared_norm(self.equations.apply(step.after.c)), 1e-300)) ** 0.5)
 
+    def _is_worse_than_zero(self, c: Tensor, residuals: list[Tensor], rounding: float = 0.0) -> bool:
+        """Whether coefficients c of a linear problem leave more than zero does, as on new cut cells they may.
+
+        Args:
+            c: coefficients (p,).
+            residuals: what they leave, r; zero leaves r - J c.
+            rounding: of J c: what is no more than that part of it does not count.
+        """
+        if not bool(c.any()):
+            return False
+        image = self.equations.apply(c)
+        of_zero = squared_norm([r - part for r, part in zip(residuals, image, strict=True)])
+        left = squared_norm(residuals)
+        return left > GROWN * of_zero and left > rounding**2 * squared_norm(image)
+
+    def went_wrong(self, step: Step[list[Tensor]]) -> bool:
+        """Whether a linear solve leaves more than zero does, which least squares cannot."""
+        return self._is_worse_than_zero(step.after.c, step.after.residual, WRONG)
+
     def off_model(self, step: Step[list[Tensor]]) -> bool:
         """Whether a full step leaves another residual than the linear model says."""
         modelled = [
@@ -274,6 +300,8 @@ class _Stop:
         return None
 
     def _after_linear(self, step: Step[list[Tensor]]) -> bool | None:
+        if self.rows.went_wrong(step):
+            return False
         # A problem called linear may not be: certainty comes from the residual, not from the statement.
         self.rows.linear = not self.rows.off_model(step)
         if self.rows.linear:

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 # Of the extent: on a line, cells of any length are as good as others, and cost no more.
 CLOSE = 1e-6
+CLOSEST = 0.02  # of the extent: planes of the grid that refinement does not make are no closer
 ALIGNED = 1e-9  # relative distance at which a boundary plane and a cell face coincide
 
 
@@ -135,6 +136,30 @@ class Frame:
                     marks[plane[0]].append(plane[1])
         return marks
 
+    def _facing(self, axis: int) -> set[float]:
+        """Planes across an axis between which there is a channel, or a wall, that is narrower than planes may be.
+
+        A cell wider than a channel is cut, and the part of its faces that lies in the channel is not seen; a cell
+        wider than a wall goes through it, and its polynomials do, too.
+        """
+        found: set[float] = set()
+        if len(self.lower) == 1:
+            return found
+        flat = [
+            (plane[1], plane[2], *self.box_of(piece))
+            for piece in self.domain.pieces
+            if (plane := self.plane(piece)) is not None and plane[0] == axis
+        ]
+        others = [i for i in range(len(self.lower)) if i != axis]
+        for (a, sign, low, high), (b, other, its_low, its_high) in itertools.combinations(flat, 2):
+            apart = abs(a - b) / float(self.extent[axis])
+            shared = torch.minimum(high, its_high) - torch.maximum(low, its_low)
+            # Nearly opposite: what is much shorter than it is wide, as a notch, is no channel.
+            along = bool((shared[others] > abs(a - b)).all())
+            if sign != other and CLOSE < apart <= CLOSEST and along:
+                found |= {a, b}
+        return found
+
     def breaks(
         self, cells: int, periodic: tuple[int, ...] = (), planes: Sequence[Sequence[float]] = ()
     ) -> list[np.ndarray]:
@@ -150,13 +175,13 @@ class Frame:
         space = self.domain.space_dimension
         # Time has units of its own, so that its cells are not compared with those in space.
         width = self.extent[:space].max() / cells
-        closest = 0.02
+        closest = CLOSEST
         if d == 1:
             closest = CLOSE
         result = []
         for i in range(d):
             # Planes closer than 2 % would make slivers of root cells; refinement resolves what lies between them.
-            values = _merge(np.array(marks[i]), 0.02 * self.extent[i])
+            values = _merge(np.array(marks[i]), CLOSEST * self.extent[i], self._facing(i))
             if planes:
                 values = _added(values, planes[i], closest * self.extent[i])
             target = width
@@ -193,12 +218,12 @@ def _added(values: np.ndarray, more: Sequence[float], gap: float) -> np.ndarray:
     return values
 
 
-def _merge(values: np.ndarray, gap: float) -> np.ndarray:
-    """Sorted values, keeping the ends, without those closer than `gap` to an earlier one."""
+def _merge(values: np.ndarray, gap: float, facing: set[float]) -> np.ndarray:
+    """Sorted values, keeping the ends and those `facing` others, without those closer than `gap` to an earlier one."""
     values = np.unique(values)
     kept = [values[0]]
     for v in values[1:-1]:
-        if v - kept[-1] > gap and values[-1] - v > gap:
+        if v in facing or (v - kept[-1] > gap and values[-1] - v > gap):
             kept.append(v)
     return np.array([*kept, values[-1]])
 

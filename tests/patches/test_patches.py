@@ -142,6 +142,31 @@ def test_break_points_fall_on_the_planes_of_the_boundary():
     assert not patches_over(l_shape).cut.any()
 
 
+def test_both_walls_of_a_narrow_channel_are_planes_of_the_grid_and_a_small_step_is_not():
+    """Of a cell wider than a channel, the part of a face in the channel is not seen: nothing joined both ends."""
+    low, high = 0.497, 0.507
+    channel = [
+        (0, 0),
+        (1, 0),
+        (1, low),
+        (2, low),
+        (2, 0),
+        (3, 0),
+        (3, 1),
+        (2, 1),
+        (2, high),
+        (1, high),
+        (1, 1),
+        (0, 1),
+    ]
+    planes = Frame.of(Polygon(channel)).breaks(3)[1]
+    assert set(planes) >= {0.0, low, high, 1.0}
+    wall = Rectangle((0, 0), (1, 1)) - Rectangle((0.3, low), (0.7, high))
+    assert set(Frame.of(wall).breaks(3)[1]) >= {low, high}
+    step = Polygon([(0, 0), (1, 0), (1, low), (2, low), (2, high), (3, high), (3, 1), (0, 1)])
+    assert np.diff(Frame.of(step).breaks(3)[1]).min() > 0.1
+
+
 def test_a_periodic_axis_has_at_least_two_cells():
     frame = Frame.of(SQUARE)
     assert [len(b) - 1 for b in frame.breaks(1, periodic=(0,))] == [2, 1]

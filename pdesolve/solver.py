@@ -119,6 +119,8 @@ def solve(
         monitor.true_error = partial(largest_error, problem)
     run = Run(method, tol, seed, _dtype(dtype, chosen), _device(device, chosen), monitor, configured, goal)
     LOG.info("%s: method %s to %g", problem.name, method, tol)
+    # What functions of the user read, such as a global, may have changed since they were compiled.
+    problem.operators.clear()
     with drawing_from(seed, run.device), _factored_on(client, monitor):
         with monitor.enforce(ready=lambda: False):
             try:

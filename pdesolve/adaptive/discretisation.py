@@ -14,7 +14,7 @@ from pdesolve.adaptive.tuning import FINEST_TOLERANCE, TUNING, Tuning
 from pdesolve.patches.assembly import Assembly
 from pdesolve.patches.compiled import Statement
 from pdesolve.patches.corners.enrichment import Singular
-from pdesolve.patches.cover import Frame, Patches
+from pdesolve.patches.cover import Frame, Patches, once
 from pdesolve.patches.discretise import discretise
 from pdesolve.patches.grading import halve_toward
 from pdesolve.patches.hidden import halve_where_data_hide
@@ -85,7 +85,7 @@ class Discretisation:
     def roots(self) -> tuple[Patches, np.ndarray]:
         """The patches of a uniform grid, which resolves the data where it can, and the first degree of each."""
         cells, degree = self._first()
-        patches, _ = Patches.over(self.frame, self._grid(cells))
+        patches = self._spread(cells, None)
         return patches, np.full(len(patches), degree)
 
     def _first(self) -> tuple[int, int]:
@@ -113,11 +113,12 @@ class Discretisation:
     def _spread(self, cells: int, most: int | None) -> Patches:
         """Patches of a uniform grid, or so many of them that are spread over it."""
         grid = self._grid(cells)
-        if most is not None and most < len(grid):
-            # At random, as every third of them may be alike.
-            chosen = np.random.default_rng(0).permutation(len(grid))[:most]
-            grid = grid.keep(np.sort(chosen))
-        return Patches.over(self.frame, grid)[0]
+        if most is None or most >= len(grid):
+            # The first grid is looked at before it is solved on, and what was found out about its cells is kept.
+            return once(self.frame.memo, ("grid", cells), lambda: Patches.over(self.frame, grid)[0])
+        # At random, as every third of them may be alike.
+        chosen = np.random.default_rng(0).permutation(len(grid))[:most]
+        return Patches.over(self.frame, grid.keep(np.sort(chosen)))[0]
 
     @cached_property
     def _planes(self) -> list[list[float]]:

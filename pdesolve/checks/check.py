@@ -52,6 +52,7 @@ def check(problem: Problem) -> Report:
         meant) and notes.
     """
     findings = Findings()
+    problem.operators.clear()  # what functions of the user read may have changed since
     try:
         _examine(_fields_alone(problem), findings)
     except PdesolveError as error:

@@ -242,7 +242,7 @@ def _is_regular(problem: Problem, equation: Sample, piece: Piece) -> bool:
         return False
     axis, value = piece.plane
     lower, upper = (float(bound[axis]) for bound in problem.domain.bounds)
-    if value not in (lower, upper):
+    if value not in (lower, upper) or _slots_along(equation, axis) is None:
         return False
     inward = upper - lower
     if value == upper:
@@ -258,18 +258,29 @@ def _is_regular(problem: Problem, equation: Sample, piece: Piece) -> bool:
 
 def _fuchs(equation: Sample, dF: Tensor, axis: int, s: float) -> Tensor | None:
     """κ = s b/a (n, u) of each unknown, from its own equation; None where one has no second derivative."""
-    coordinates = equation.operator.problem.coordinates
-    one = tuple(int(i == axis) for i in range(len(coordinates)))
+    slots = _slots_along(equation, axis)
+    if slots is None:
+        return None
+    found = []
+    for one, two in slots:
+        # Its own equation is the one in which its second derivative is largest.
+        row = int(dF[:, :, two].abs().amax(0).argmax())
+        found.append(s * dF[:, row, one] / dF[:, row, two])
+    return torch.stack(found, dim=1).nan_to_num(0.0)
+
+
+def _slots_along(equation: Sample, axis: int) -> list[tuple[int, int]] | None:
+    """Places of the first and second derivative of each unknown along an axis; None where one has not both."""
+    d = len(equation.operator.problem.coordinates)
+    one = tuple(int(i == axis) for i in range(d))
     two = tuple(2 * k for k in one)
+    places = {slot: i for i, slot in enumerate(equation.operator.slots)}
     found = []
     for unknown in range(len(equation.operator.problem.unknowns)):
-        mine = {alpha: i for i, (u, alpha) in enumerate(equation.operator.slots) if u == unknown}
-        if one not in mine or two not in mine:
+        if (unknown, one) not in places or (unknown, two) not in places:
             return None
-        # Its own equation is the one in which its second derivative is largest.
-        row = int(dF[:, :, mine[two]].abs().amax(0).argmax())
-        found.append(s * dF[:, row, mine[one]] / dF[:, row, mine[two]])
-    return torch.stack(found, dim=1).nan_to_num(0.0)
+        found.append((places[unknown, one], places[unknown, two]))
+    return found
 
 
 def _too_few_in_all(problem: Problem, samples: Sequence[Sample], pieces: Sequence[Piece]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from pdesolve.geometry import Point
 from pdesolve.statement.coefficient_fields import coefficient_fields
 from pdesolve.statement.pointwise import ADVICE, is_pointwise
 from pdesolve.statement.problem import Problem, Term
-from pdesolve.statement.residual import ResidualOperator, Slot, compile_term, sample_points
+from pdesolve.statement.residual import ResidualOperator, Slot, compiled, sample_points
 
 # Points of each term: a derivative that is there at all is there at one of them, and a term costs a millisecond.
 POINTS = 64
@@ -42,6 +43,12 @@ class Sample:
         normals = None if self.normals is None else self.normals[chosen]
         return Sample(self.operator, self.points[chosen], normals, self.parameters)
 
+    @cached_property
+    def strength(self) -> Tensor:
+        """The largest |∂F| (m, s) at random jets, one where it is no number: zero where nothing depends on a slot."""
+        _, dF = self.linearise(random_jets(self, seed=5))
+        return dF.nan_to_num(1.0).abs().amax(dim=0)
+
     def linearise(self, jets: Tensor) -> tuple[Tensor, Tensor]:
         """Residuals (n, m) and their derivatives (n, m, s) with respect to jets (n, s)."""
         return self.operator.linearise(self.points, jets, self.normals, self.parameters)
@@ -56,11 +63,11 @@ class Sample:
 def compile_samples(problem: Problem, findings: Findings) -> list[Sample]:
     """Compile every term that can be compiled, and report the others as errors."""
     samples = []
-    for term in problem.terms:
+    for number, term in enumerate(problem.terms):
         try:
             _check_place(problem, term)
             points, normals = sample_points(problem, term, POINTS)
-            operator = compile_term(problem, term, points, normals)
+            operator = compiled(problem, number)
         except PdesolveError as error:
             findings.error(_with_name(str(error), term.name))
         else:
@@ -81,6 +88,8 @@ def _with_name(sentence: str, name: str) -> str:
 
 def check_pointwise(sample: Sample, findings: Findings) -> None:
     """A residual at a point may depend on the jet there only: half the points must give the same as all."""
+    if sample.term.prescribes_a_number:
+        return
     jets = random_jets(sample, seed=1)
     try:
         pointwise = is_pointwise(
@@ -118,9 +127,7 @@ def fields_of(problem: Problem, samples: Sequence[Sample]) -> tuple[int, ...]:
 
 def active_slots(sample: Sample) -> list[Slot]:
     """The derivatives on which a term depends in fact (coefficients may vanish)."""
-    jets = random_jets(sample, seed=5)
-    _, dF = sample.operator.linearise(sample.points, jets, sample.normals, sample.parameters)
-    strength = dF.nan_to_num(1.0).abs().amax(dim=(0, 1)).tolist()
+    strength = sample.strength.amax(dim=0).tolist()
     return [slot for slot, size in zip(sample.operator.slots, strength, strict=True) if size > 0]
 
 

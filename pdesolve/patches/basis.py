@@ -23,6 +23,9 @@ from torch import Tensor
 from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.calculus import MultiIndex
 
+# Numbers of a table along one axis, up to which gathering them costs less than the calls for one degree after another
+FEW = 2**13
+
 
 class Basis(Protocol):
     """Functions φ_j(t) on the reference cell [-1, 1]^d, for every degree q; those of q - 1 are the first of those of q.
@@ -112,6 +115,13 @@ def degrees(dimension: int, q: int) -> tuple[tuple[int, ...], ...]:
     return tuple(sorted(found, key=lambda j: (sum(j), j[::-1])))
 
 
+@lru_cache
+def _axes(q: int) -> tuple[Tensor, Tensor]:
+    """Degrees (k,) along either axis of the functions of two variables."""
+    first, second = zip(*degrees(2, q), strict=True)
+    return torch.tensor(first), torch.tensor(second)
+
+
 def basis_size(dimension: int, q: int) -> int:
     """Number of basis functions of total degree < q in d variables, C(q - 1 + d, d)."""
     return math.comb(q - 1 + dimension, dimension)
@@ -131,14 +141,15 @@ def legendre_table(t: Tensor, q: int, order: int) -> Tensor:
     Recurrence  (j+1) P_{j+1} = (2j+1) t P_j - j P_{j-1}  for the values, normalised by √(j + ½); derivatives are
     combinations of polynomials of lower degree.
     """
-    rows = t.new_empty(q, *t.shape)
-    rows[0] = math.sqrt(0.5)
+    table = t.new_empty(q, *t.shape)
+    rows = table.unbind()  # once: taking a row costs as much as the sum for it
+    rows[0].fill_(math.sqrt(0.5))
     if q > 1:
         torch.mul(t, math.sqrt(1.5), out=rows[1])
     for j in range(1, q - 1):
         ahead, back = _recurrence(j)
         torch.mul(rows[j - 1], back, out=rows[j + 1]).addcmul_(t, rows[j], value=ahead)
-    values = rows.movedim(0, -1)
+    values = table.movedim(0, -1)
     if order == 0:
         return values[None]
     table = t.new_empty(order + 1, *t.shape, q)
@@ -224,6 +235,10 @@ def axis_factors(t: Tensor, half: Tensor, sigma: Tensor, q: int, order: int) -> 
 def product_table(factors: Tensor, q: int, indices: tuple[tuple[int, ...], ...]) -> Tensor:
     """Derivatives β (a of them) of all basis functions from those along each axis, `axis_factors`: (a, b, n, k)."""
     d = factors.shape[1]
+    if d == 2 and factors[0, 0].numel() <= FEW:
+        first, second = (axis.to(factors.device) for axis in _axes(q))
+        rows, columns = (torch.tensor(orders) for orders in zip(*indices, strict=True))
+        return factors[rows, 0].index_select(-1, first) * factors[columns, 1].index_select(-1, second)
     result = factors.new_empty(len(indices), *factors.shape[2:-1], basis_size(d, q))
     for row, index in zip(result, indices, strict=True):
         _multiply([factors[k, i] for i, k in enumerate(index)], q, row)

@@ -24,7 +24,6 @@ from pdesolve.patches.points.owners import Part, batched
 from pdesolve.patches.points.thinned import BLOCK, neighbours, thinned
 from pdesolve.patches.space import ROWS_PER_FUNCTION, Space
 from pdesolve.runs.deadline import check_deadline
-from pdesolve.statement.residual import ResidualOperator
 
 # Points by dimension: a bell curve of width 1e-6 of an interval is above 1e-3 of its height on 5e-6 of it, which is
 # one point; in the plane one of width 1e-3 has six, in space one of 1e-2 thirty.
@@ -36,7 +35,6 @@ ROUGHLY = 1e-4
 HIDDEN = 10.0  # misfit at other points over that at the points of the fit: aliased waves have 2 to 3
 NOTICED = 0.1  # of the tolerance: the part that a patch may hide of the mean size of the data
 ROUNDING = 1e-10  # part of the largest value that fits of degree 22 leave of smooth data
-FEW = 2**8  # points at which the sizes of sources and other terms are compared
 AT_ONCE = 2**15  # points at which data are evaluated together, which bounds the memory
 LEAST_BLOCKS = 2  # of points along each axis of a patch
 Data = Callable[[Tensor], Tensor]
@@ -84,37 +82,14 @@ def _may_hide(patches: Patches, term: GridTerm) -> bool:
     stated = term.operator.term
     if stated.place is None:
         return True
-    if stated.kind in ("dirichlet", "neumann") and not callable(stated.value):
+    if stated.prescribes_a_number:
         return False
     return patches.dimension > 1 and bool(patches.frame.pieces_on(stated.place))
 
 
-def at_one_jet(operator: ResidualOperator) -> Callable[[Tensor, Tensor | None], Tensor]:
-    """The residual (n, c) of a term as a function of the place and the normal: sources and coefficients at once.
-
-    It is taken at a random jet, the same at all places, of such a size that sources and the other terms are alike.
-    """
-    domain = operator.problem.domain
-    lengths = domain.bounds[1] - domain.bounds[0]
-    units = torch.stack([lengths.pow(-torch.tensor(alpha)).prod() for _, alpha in operator.slots])
-    generator = torch.Generator().manual_seed(9)
-    # A random jet makes it unlikely that coefficients cancel; entries stay away from zero, lest one be overlooked.
-    jet = (torch.rand(len(units), generator=generator, dtype=torch.float64) + 0.5) * units
-    x = domain.sample(FEW, sampler="sobol", seed=9)
-    normals = None
-    if operator.term.place is not None:
-        normals = torch.ones_like(x) / math.sqrt(x.shape[1])
-    sources = _values(operator, x, 0 * jet, normals)
-    others = _values(operator, x, jet, normals) - sources
-    # Without a common size, a strong source would hide a coefficient that varies, or the other way round.
-    size = float((sources.abs().sum(0) / others.abs().sum(0)).nan_to_num(0.0, 0.0, 0.0).max())
-    jet = jet * (size or 1.0)
-    return lambda x, normals: _values(operator, x, jet, normals)
-
-
 def data_of(term: GridTerm) -> Data:
     """The residual (n, c) of a term at one jet, as a function of points x (n, d)."""
-    values = at_one_jet(term.operator)
+    values = term.operator.at_one_jet
     inside = term.operator.term.place is None
 
     def data(x: Tensor) -> Tensor:
@@ -126,14 +101,6 @@ def data_of(term: GridTerm) -> Data:
         return torch.cat(found)
 
     return data
-
-
-def _values(operator: ResidualOperator, x: Tensor, jet: Tensor, normals: Tensor | None) -> Tensor:
-    """Residuals (n, c) at places with one jet; zero where they are not finite."""
-    parameters = {k: torch.tensor(v, dtype=torch.float64) for k, v in operator.problem.parameters.items()}
-    with torch.no_grad() if operator.depth == 0 else torch.enable_grad():
-        found = operator.residual(x, jet.expand(len(x), -1), normals, parameters).detach()
-    return found.nan_to_num(0.0, 0.0, 0.0)
 
 
 @dataclass(eq=False)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from pdesolve.patches.compiled import Statement
 from pdesolve.patches.frame import Frame
-from pdesolve.patches.hidden import at_one_jet
 from pdesolve.statement.breaks import breaks_along, lines_along
 
 # Lines along each axis, and points on each.
@@ -35,7 +34,7 @@ def planes_of_data(frame: Frame, statement: Statement, tol: float) -> list[list[
     """For every grid axis, values at which the equation's own functions jump or bend."""
     d = len(frame.lower)
     problem = statement.problem
-    values = at_one_jet(statement.terms[0].operator)
+    values = statement.terms[0].operator.at_one_jet
     # An evolution is looked at over all of its time; the planes hold for ever.
     evolves = problem.domain.dimension > d
     lower = torch.from_numpy(frame.lower)

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.patches.basis import basis_size
+from pdesolve.patches.basis import basis_size, legendre_table
 from pdesolve.patches.cells import Patches
 from pdesolve.patches.compiled import GridTerm
 from pdesolve.patches.hidden import Data, data_of
+from pdesolve.patches.points.grids import gauss_grid
 from pdesolve.patches.space import Space
 
 # Unknowns of the first grid: a second of work, so that whoever has little time gets something at all. Beyond it, a grid
@@ -95,14 +96,30 @@ def _degree(
     patches = patches.some(~patches.cut)
     most = highest + 2
     space = Space(patches, np.full(len(patches), most), np.zeros((components, patches.dimension), dtype=int))
-    degree = space.basis.tail(most).sum(1)
     parts = torch.zeros(len(patches), components, most, dtype=torch.float64)
     for points in space.value_points:
-        c = space.fit_at(points, data(space.coordinates(points)).view(*points.weight.shape, -1))
+        values = data(space.coordinates(points)).view(*points.weight.shape, -1)
         volume = space.half[torch.from_numpy(points.cells)].prod(1)
-        own = torch.zeros(len(c), components, most, dtype=torch.float64)
-        parts[points.cells] = own.index_add_(2, degree, c.square() * volume[:, None, None])
+        parts[points.cells] = _by_degree(values, most, space.dimension) * volume[:, None, None]
     return _lowest(parts, first, highest, tol)
+
+
+def _by_degree(values: Tensor, most: int, dimension: int) -> Tensor:
+    """Squares (b, c, q) of the Legendre coefficients, by total degree < q, of values (b, n^d, c) at n^d Gauss points.
+
+    Polynomials of degree < q ≤ n are orthogonal at the points, so that the best fit is a product axis by axis.
+    """
+    b, m, components = values.shape
+    n = round(m ** (1 / dimension))
+    t, w = gauss_grid(1, n)
+    along = legendre_table(t[:, 0], most, 0)[0] * w[:, None]  # (n, q)
+    c = values.view(b, *[n] * dimension, components)
+    for _ in range(dimension):
+        c = torch.tensordot(c, along, ([1], [0]))  # the first axis is summed over, and its degree comes last
+    c = c.flatten(2)  # (b, c, q^d)
+    degree = torch.cartesian_prod(*[torch.arange(most)] * dimension).view(-1, dimension).sum(1)
+    found = values.new_zeros(b, components, dimension * most)
+    return found.index_add_(2, degree, c.square())[..., :most]
 
 
 def _lowest(parts: Tensor, first: int, highest: int, tol: float) -> int | None:

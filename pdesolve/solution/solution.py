@@ -28,7 +28,7 @@ from pdesolve.solution.times import checked_times
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.outputs import output_expressions
 from pdesolve.statement.problem import Problem
-from pdesolve.statement.residual import compile_term, sample_points
+from pdesolve.statement.residual import compiled
 
 # Points at once: a jet of some derivatives then takes some megabytes.
 CHUNK = 65_536
@@ -233,8 +233,7 @@ class Solution(OfModes, InNorms, HandedOn):
     @cached_property
     def equation(self) -> Any:
         """The compiled equation."""
-        term = self.problem.terms[0]
-        return compile_term(self.problem, term, *sample_points(self.problem, term, 64))
+        return compiled(self.problem, 0)
 
     def residual(self, points: Tensor) -> Tensor:
         """Residual of the equation (n, m) at points (n, d)."""

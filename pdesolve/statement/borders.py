@@ -15,7 +15,7 @@ from pdesolve.errors import PdesolveError
 from pdesolve.geometry.domain import Domain
 from pdesolve.statement.conditions import Interface, Piecewise, called_coefficients
 from pdesolve.statement.problem import Problem
-from pdesolve.statement.residual import ResidualOperator, compile_term, sample_points
+from pdesolve.statement.residual import ResidualOperator, compiled, sample_points
 from pdesolve.statement.subdomains import subdomains_of
 
 POINTS = 64  # at which the equation is evaluated to see what it calls
@@ -30,9 +30,12 @@ def with_borders(problem: Problem) -> Problem:
     """
     if _is_of_another_kind(problem):
         return problem
-    with called_coefficients() as called:
-        term = problem.terms[0]
-        operator = compile_term(problem, term, *sample_points(problem, term, POINTS))
+    operator = compiled(problem, 0)
+    with called_coefficients() as called, torch.enable_grad():
+        points, normals = sample_points(problem, operator.term, POINTS)
+        jets = torch.ones(len(points), len(operator.slots), dtype=torch.float64)
+        parameters = {k: torch.tensor(v, dtype=torch.float64) for k, v in problem.parameters.items()}
+        operator.residual(points, jets, normals, parameters)
     # Only for a second-order operator are u and ∂u/∂n continuous where a source jumps.
     if not called or not _is_of_second_order(operator):
         return problem

@@ -170,8 +170,9 @@ def _suspects(values: Function, points: Tensor, axis: int, label: Label, least: 
     part = label(flat).view(lines, count).unfold(1, STENCIL, 1)  # (l, m - 4, 5)
     together = ((part == part[..., :1]) & (part >= 0)).all(-1)
     stencils = f.unfold(2, STENCIL, 1)
-    difference = (stencils @ torch.tensor(WEIGHTS, dtype=f.dtype)).abs()
-    scale = stencils.abs().amax(-1).clamp_min(torch.finfo(f.dtype).tiny)
+    first, *rest = (w * f[..., k : count - STENCIL + 1 + k] for k, w in enumerate(WEIGHTS))
+    difference = sum(rest, first).abs()
+    scale = torch.nn.functional.max_pool1d(f.abs(), STENCIL, 1).clamp_min(torch.finfo(f.dtype).tiny)
     size = torch.where(together[:, None], difference / scale, 0.0).nan_to_num(0.0, 0.0, 0.0)
     # One window for each place: the largest among those that overlap.
     peak = torch.nn.functional.max_pool1d(size, 2 * STENCIL - 1, 1, STENCIL - 1)

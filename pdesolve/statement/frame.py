@@ -96,6 +96,9 @@ class Frame:
     def taylor(self, name: str, index: MultiIndex) -> Tensor:
         """D^index of an unknown as its Taylor polynomial at the points; (n,)."""
         self.requested.add((name, index))
+        if self.depth == 0:
+            value = self._jet(name, index)  # type: ignore[misc]
+            return self.full(0.0) if value is None else value
         terms: list[Tensor] = []
         for gamma in multi_indices(len(self.names), self.depth):
             coefficient = self._jet(name, tuple(map(sum, zip(index, gamma, strict=True))))  # type: ignore[misc]

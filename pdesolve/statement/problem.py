@@ -107,6 +107,7 @@ class Problem:
         self.source_path: Any = None
         self.files: dict[str, Path] = {}  # that its file reads, by the path from that file
         self.changes: dict[str, Any] = {}  # arguments that differ from those in its file
+        self.operators: dict[int, Any] = {}  # its terms by number, once they are compiled
         asking = [equation, *(c.function for c in conditions if isinstance(c, Condition))]
         beside = {"exact": exact, "reference": reference, "guess": guess, "data": data}
         beside |= {"outputs": outputs, "quantities": quantities}

@@ -6,8 +6,10 @@ diagonal per derivative:  J = Σ_s diag(∂F/∂u_s) · ∂u_s/∂θ,  with slot
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -30,6 +32,10 @@ FEW = 16
 PRESCRIBED = ("dirichlet", "neumann", "robin", "initial")
 # Of the values: a second difference below it is the rounding of sums of terms.
 SAME_SLOPE = 1e-9
+# Points at which terms are compiled; eight times as many inside, where a coefficient may differ from zero in a small
+# part only.
+COMPILED_AT = 64
+COMPARED_AT = 2**8  # points at which the sizes of sources and other terms are compared
 
 
 @dataclass(frozen=True)
@@ -166,6 +172,36 @@ class ResidualOperator:
         if outer is None:
             return torch.zeros_like(jets)
         return outer
+
+    @cached_property
+    def at_one_jet(self) -> Callable[[Tensor, Tensor | None], Tensor]:
+        """The residual (n, m) as a function of the place and the normal: sources and coefficients at once.
+
+        It is taken at a random jet, the same at all places, of such a size that sources and the other terms are alike.
+        """
+        domain = self.problem.domain
+        lengths = domain.bounds[1] - domain.bounds[0]
+        units = torch.stack([lengths.pow(-torch.tensor(alpha)).prod() for _, alpha in self.slots])
+        generator = torch.Generator().manual_seed(9)
+        # A random jet makes it unlikely that coefficients cancel; entries stay away from zero, lest one be overlooked.
+        jet = (torch.rand(len(units), generator=generator, dtype=torch.float64) + 0.5) * units
+        x = domain.sample(COMPARED_AT, sampler="sobol", seed=9)
+        normals = None
+        if self.term.place is not None:
+            normals = torch.ones_like(x) / math.sqrt(x.shape[1])
+        sources = self._finite_values(x, 0 * jet, normals)
+        others = self._finite_values(x, jet, normals) - sources
+        # Without a common size, a strong source would hide a coefficient that varies, or the other way round.
+        size = float((sources.abs().sum(0) / others.abs().sum(0)).nan_to_num(0.0, 0.0, 0.0).max())
+        jet = jet * (size or 1.0)
+        return lambda x, normals: self._finite_values(x, jet, normals)
+
+    def _finite_values(self, x: Tensor, jet: Tensor, normals: Tensor | None) -> Tensor:
+        """Residuals (n, m) at places with one jet (s,); zero where they are not finite."""
+        parameters = {k: torch.tensor(v, dtype=torch.float64) for k, v in self.problem.parameters.items()}
+        with torch.no_grad() if self.depth == 0 else torch.enable_grad():
+            found = self.residual(x, jet.expand(len(x), -1), normals, parameters).detach()
+        return found.nan_to_num(0.0, 0.0, 0.0)
 
     def frame(
         self,
@@ -382,19 +418,29 @@ def _values_are_affine(
     return not bool((bad & scale.isfinite()).any())
 
 
-def compile_problem(problem: Problem, points: int = 64, seed: int = 0) -> tuple[ResidualOperator, ...]:
-    """One operator per term, compiled at `points` sample points where each term holds.
+def compile_problem(problem: Problem) -> tuple[ResidualOperator, ...]:
+    """One operator per term, compiled at sample points where each term holds.
 
     Raises:
         ProblemError: a condition meets no boundary point, or a term is wrong.
     """
-    return tuple(
-        # Eight times as many points inside: a coefficient may differ from zero in a small part only.
-        compile_term(
-            problem, term, *sample_points(problem, term, points * (8 if term.place is None else 1), seed)
-        )
-        for term in problem.terms
-    )
+    return tuple(compiled(problem, number) for number in range(len(problem.terms)))
+
+
+def compiled(problem: Problem, number: int) -> ResidualOperator:
+    """The operator of a term by its number, the equation first: compiled once, kept by the problem.
+
+    Raises:
+        ProblemError: the term is a condition that meets no boundary point, or is wrong.
+    """
+    known = problem.operators.get(number)
+    # A copy of a problem has the operators of the original.
+    if known is None or known.problem is not problem:
+        term = problem.terms[number]
+        points = COMPILED_AT * (8 if term.place is None else 1)
+        known = compile_term(problem, term, *sample_points(problem, term, points))
+        problem.operators[number] = known
+    return known
 
 
 def sample_points(problem: Problem, term: Term, points: int, seed: int = 0) -> tuple[Tensor, Tensor | None]:

@@ -37,6 +37,11 @@ class Term:
     unknown: str | None = None
     value: Any = None
 
+    @property
+    def prescribes_a_number(self) -> bool:
+        """Whether it is u or ∂u/∂n minus a number, the same at all points."""
+        return self.kind in ("dirichlet", "neumann") and not callable(self.value)
+
     def evaluate(self, frame: Frame) -> tuple[Tensor, ...]:
         """The residuals at the points of the frame, each (n,).
 

@@ -176,6 +176,7 @@ def test_non_finite_entries_are_refused_with_a_sentence():
 
 def test_a_factor_that_does_not_fit_is_refused_before_it_is_formed(monkeypatch):
     monkeypatch.setattr(hands, "available_memory", lambda _: 1e4)
+    monkeypatch.setattr(hands, "SMALL", 1e4)
     layout = Columns(torch.full((16,), 20))
     with pytest.raises(OutOfMemoryError, match="320 unknowns needs"):
         factor(layout, grid_centres((4, 4)), random_rows(layout, grid_pairs((4, 4))))

@@ -1,5 +1,6 @@
 """From jets to residuals: which derivatives, how deep, linear or not, and the linearisation."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -272,3 +273,14 @@ def test_compiling_twice_gives_the_same_operator():
     first = compile_term(problem, problem.terms[0], *sample_points(problem, problem.terms[0], 64))
     second = compile_term(problem, problem.terms[0], *sample_points(problem, problem.terms[0], 640))
     assert (first.slots, first.depth, first.linear) == (second.slots, second.depth, second.linear)
+
+
+def test_terms_are_compiled_once_and_a_copy_of_a_problem_has_its_own():
+    square = Rectangle((0, 0), (1, 1))
+    problem = Problem(square, lambda u: laplace(u) - 1, [Dirichlet(0, on=square.boundary)])
+    first = compile_problem(problem)
+    assert all(a is b for a, b in zip(first, compile_problem(problem), strict=True))
+    twin = copy.copy(problem)
+    assert all(operator.problem is twin for operator in compile_problem(twin))
+    changed = problem.with_guess(0.0)
+    assert all(operator.problem is changed for operator in compile_problem(changed))

@@ -24,6 +24,8 @@ MANY_COLUMNS = 20_000
 SUBTREES = 8
 # Of the free memory that a factor may take: the rows of the next step need some, too
 ROOM = 0.8
+# Bytes: what the process itself takes when it has loaded its libraries; a look at free memory takes two milliseconds
+SMALL = 1e8
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class Threads:
             OutOfMemoryError: they would not fit.
         """
         needed = needs.subtrees.sum() + needs.last + needs.front
+        if needed < SMALL:
+            return
         available = available_memory(needs.device)
         if needed > ROOM * available:
             message = (

@@ -9,6 +9,7 @@ Blocks that are equal, as those of an equation with constant coefficients on con
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -23,12 +24,12 @@ class Columns:
 
     sizes: Tensor  # (e,) long, on the CPU
 
-    @property
+    @cached_property
     def offsets(self) -> Tensor:
         """First column of each group (e,)."""
         return torch.cumsum(self.sizes, 0) - self.sizes
 
-    @property
+    @cached_property
     def total(self) -> int:
         """Number of columns p."""
         return int(self.sizes.sum())
@@ -156,7 +157,7 @@ class RowBlocks:
 
 def shared(matrices: Tensor) -> bool:
     """Whether matrices (b, m, k) are one, expanded."""
-    return len(matrices) > 1 and matrices.stride(0) == 0
+    return matrices.shape[0] > 1 and matrices.stride(0) == 0
 
 
 def _some_of(m: Tensor, chosen: Tensor) -> Tensor:

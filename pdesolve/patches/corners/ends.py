@@ -28,7 +28,7 @@ class End:
     """Where a part of a boundary ends: place x (2,), the direction (2,) into the part, and its outward normal (2,).
 
     The length is that of a straight part, and 0 of others; a step is by how much one goes along the edge to take
-    differences.
+    differences. `among` holds all ends of the term, this one being the one with its number.
     """
 
     term: GridTerm
@@ -37,12 +37,14 @@ class End:
     normal: Tensor
     length: float
     step: float
+    among: Ends
+    number: int
 
-    @cached_property
+    @property
     def along(self) -> tuple[Tensor, Tensor]:
         """Residuals (4,) at zero and sensitivities (4, s) of the term here, and one to three steps along the edge."""
-        x = self.place + self.step * torch.arange(4.0, dtype=torch.float64)[:, None] * self.direction
-        return linear_at(self.term, x, self.normal)
+        r, dF = self.among.along
+        return r[self.number], dF[self.number]
 
     @property
     def prescribed(self) -> Tensor:
@@ -51,9 +53,22 @@ class End:
         return -r / dF[:, 0]
 
 
-def ends_of(term: GridTerm, pieces: Sequence[Piece], step: float) -> list[End]:
+class Ends(list[End]):
+    """All ends of parts on which one term holds: it is evaluated at all of them together."""
+
+    @cached_property
+    def along(self) -> tuple[Tensor, Tensor]:
+        """Residuals (e, 4) at zero and sensitivities (e, 4, s) at all ends, and one to three steps along the edges."""
+        steps = torch.arange(4.0, dtype=torch.float64)[:, None]
+        x = torch.cat([end.place + end.step * steps * end.direction for end in self])
+        normals = torch.stack([end.normal for end in self]).repeat_interleave(4, 0)
+        r, dF = linear_at(self[0].term, x, normals)
+        return r.view(-1, 4), dF.view(len(self), 4, -1)
+
+
+def ends_of(term: GridTerm, pieces: Sequence[Piece], step: float) -> Ends:
     """Both ends of every smooth part of pieces on which a condition holds."""
-    found = []
+    found = Ends()
     for piece in pieces:
         check_deadline()
         if len(piece.intervals) == 1 and bool(piece.surface.periodic[0]):
@@ -70,7 +85,7 @@ def ends_of(term: GridTerm, pieces: Sequence[Piece], step: float) -> list[End]:
                 along = piece.map(torch.stack([other, (end + other) / 2])[:, None]) - x[0]
                 straight = bool((along @ normal).abs().max() <= SAME_PLACE * along[0].norm())
                 length = float(along[0].norm()) * straight
-                found.append(End(term, x[0], direction, normal, length, step))
+                found.append(End(term, x[0], direction, normal, length, step, found, len(found)))
     return found
 
 
@@ -88,11 +103,8 @@ def angle_between(begin: Tensor, end: Tensor) -> float:
     return math.atan2(cross, float(begin @ end)) % (2 * math.pi)
 
 
-def linear_at(term: GridTerm, x: Tensor, normal: Tensor | None) -> tuple[Tensor, Tensor]:
+def linear_at(term: GridTerm, x: Tensor, normals: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Residuals (n,) at zero, and sensitivities (n, s) along grid axes, of a term in one component at places (n, 2)."""
-    normals = None
-    if normal is not None:
-        normals = normal.expand_as(x)
     zero = torch.zeros(len(x), len(term.operator.slots), dtype=torch.float64)
     r, dF = term.operator.linearise(x, zero, normals, parameters_of(term.operator))
     if term.transform is not None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -73,8 +75,78 @@ def corner_functions(statement: Statement, frame: Frame) -> tuple[Singular, ...]
     rays = ends_of(
         statement.terms[0], interface_pieces(statement.problem, frame.subdomains), DIFFERENCE * size
     )
-    found = [_at_place(statement, frame, group, sides, size) for group in groups([*sides, *rays], size)]
+    places = list(groups([*sides, *rays], size))
+    corners = [_corner(statement, group, sides) for group in places]
+    beside = _beside(statement.terms[0], [corner for corner in corners if corner is not None], size)
+    found = [
+        _at_place(statement, frame, group, sides, size)
+        if corner is None
+        else _functions(statement, frame, corner, next(beside), size)
+        for group, corner in zip(places, corners, strict=True)
+    ]
     return tuple(one for one in found if one is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class _Corner:
+    """Two ends that meet, in the order in which the boundary is gone along: the domain is on the left.
+
+    Attributes:
+        begin, end: the ends.
+        opening: angle between both, inside the domain.
+    """
+
+    begin: End
+    end: End
+    opening: float
+
+    def inside(self, size: float) -> Tensor:
+        """A place (2,) in the domain, next to the corner."""
+        angle = math.atan2(float(self.begin.direction[1]), float(self.begin.direction[0])) + self.opening / 2
+        middle = torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64)
+        return self.begin.place + INSIDE * size * middle
+
+
+@dataclass(frozen=True, eq=False)
+class _Coefficients:
+    """Of an equation at a corner.
+
+    Attributes:
+        inside: (s,) its sensitivities next to the corner.
+        residual: at zero, in the corner.
+        sensitivity: (s,) in the corner.
+    """
+
+    inside: Tensor
+    residual: Tensor
+    sensitivity: Tensor
+
+
+def _corner(statement: Statement, group: list[End], sides: list[End]) -> _Corner | None:
+    """Two ends of sides of the domain that meet, of a scalar equation; None of other places."""
+    # Where more than two parts meet, domains touch in a point; where one ends alone, nothing is prescribed beyond.
+    if len(group) != 2 or not _is_scalar(statement) or any(end not in sides for end in group):
+        return None
+    one, other = group
+    # Seen from its begin, the domain is on the left of the boundary: its outward normal is on the right.
+    turn = float(one.direction[0] * one.normal[1] - one.direction[1] * one.normal[0])
+    begin, end = (one, other) if turn < 0 else (other, one)
+    opening = angle_between(begin.direction, end.direction)
+    if not NARROW < opening < 2 * math.pi - NARROW:
+        return None
+    return _Corner(begin, end, opening)
+
+
+def _beside(equation: GridTerm, corners: list[_Corner], size: float) -> Iterator[_Coefficients]:
+    """What an equation says at corners: evaluated at all of them together, as an evaluation costs its call."""
+    if not corners:
+        return
+    check_deadline()
+    inside = [corner.inside(size) for corner in corners]
+    r, dF = linear_at(equation, torch.stack([*inside, *(corner.begin.place for corner in corners)]))
+    n = len(corners)
+    for i in range(n):
+        yield _Coefficients(dF[i], r[n + i], dF[n + i])
 
 
 def _at_place(
@@ -83,15 +155,11 @@ def _at_place(
     """The singular functions of a place where ends of `sides` of the domain, or of interfaces, meet."""
     check_deadline()
     outer = [end for end in group if end in sides]
-    scalar = _is_scalar(statement)
     # Where parts of the boundary meet interfaces, functions are unknown.
     if outer and len(outer) < len(group):
         return None
-    if outer and not scalar:
+    if outer and not _is_scalar(statement):
         return system_functions(statement, frame, outer, size, MOST, ROUGH)
-    # Where more than two parts meet, domains touch in a point; where one ends alone, nothing is prescribed beyond.
-    if len(outer) == 2:
-        return _functions(statement, frame, (outer[0], outer[1]), size)
     # What λ adds to functions of modes differs from sector to sector.
     if outer or statement.problem.eigenvalues:
         return None
@@ -112,7 +180,8 @@ def _between_sectors(
     k = []
     for begin, end in pairwise([*angles, angles[0] + 2 * math.pi]):
         middle = torch.tensor([math.cos((begin + end) / 2), math.sin((begin + end) / 2)], dtype=torch.float64)
-        A = _principal_part(equation, place + INSIDE * size * (frame.rotation @ middle))
+        _, (dF,) = linear_at(equation, (place + INSIDE * size * (frame.rotation @ middle))[None])
+        A = _principal_part(equation, dF)
         k.append(float(A[0, 0]))
         # Sectors that conduct differently in different directions have exponents of their own.
         if float((A - A[0, 0] * torch.eye(2, dtype=torch.float64)).abs().max()) > JUMP * abs(k[-1]):
@@ -142,19 +211,12 @@ def _is_scalar(statement: Statement) -> bool:
 
 
 def _functions(
-    statement: Statement, frame: Frame, ends: tuple[End, End], size: float
+    statement: Statement, frame: Frame, corner: _Corner, coefficients: _Coefficients, size: float
 ) -> CornerFunctions | None:
     """The singular functions between two ends that meet, None where it is worth none."""
-    one, other = ends
-    # Seen from its begin, the domain is on the left of the boundary: its outward normal is on the right.
-    turn = float(one.direction[0] * one.normal[1] - one.direction[1] * one.normal[0])
-    begin, end = (one, other) if turn < 0 else (other, one)
-    opening = angle_between(begin.direction, end.direction)
-    if not NARROW < opening < 2 * math.pi - NARROW:
-        return None
-    start = math.atan2(float(begin.direction[1]), float(begin.direction[0]))
-    middle = torch.tensor([math.cos(start + opening / 2), math.sin(start + opening / 2)], dtype=torch.float64)
-    transform = _to_laplace(statement.terms[0], begin.place + INSIDE * size * middle)
+    begin = corner.begin
+    end = corner.end
+    transform = _to_laplace(statement.terms[0], coefficients.inside)
     if transform is None:
         return None
     gradient = torch.complex(transform[0], transform[1])
@@ -179,7 +241,7 @@ def _functions(
         )
     jumps = _jump(begin, end)
     forced = source_asks_for_logarithm(edges[0], edges[1]) and _is_forced(
-        statement.terms[0], frame, begin, end, size
+        statement.terms[0], frame, corner, coefficients, size
     )
     # The function of a jump is of no use where values do not jump.
     found = [power for power in powers(edges[0], edges[1], MOST) if power.exponent > 0 or jumps]
@@ -203,12 +265,16 @@ def _is_rough(power: Power) -> bool:
     return 0 < power.exponent < ROUGH and fraction > INTEGER
 
 
-def _is_forced(equation: GridTerm, frame: Frame, begin: End, end: End, size: float) -> bool:
+def _is_forced(
+    equation: GridTerm, frame: Frame, corner: _Corner, coefficients: _Coefficients, size: float
+) -> bool:
     """Whether values along two edges contradict an equation at their corner: then no quadratic function meets both.
 
     Values and their derivatives along the edges tell u, ∇u, and the second derivatives along each edge. In a wedge in
     which ζ² is singular, the equation holds no others.
     """
+    begin = corner.begin
+    end = corner.end
     if not (_fixes_values(begin) and _fixes_values(end)):
         return True  # rare: the functions are of use or not, and harmless
     directions = torch.stack([e.direction @ frame.rotation for e in (begin, end)])
@@ -225,10 +291,10 @@ def _is_forced(equation: GridTerm, frame: Frame, begin: End, end: End, size: flo
         axes = np.repeat([0, 1], beta)
         known = (values[0, 0], gradient, hessian)[len(axes)]
         jets[i] = known[tuple(axes)]
-    r, dF = (found[0] for found in linear_at(equation, begin.place[None], None))
+    dF = coefficients.sensitivity
     # Where next to nothing happens at the corner, what is left is beside what happens elsewhere.
     natural = float(dF.abs().max() * values.abs().max()) / size**2
-    left = abs(float(r + dF @ jets))
+    left = abs(float(coefficients.residual + dF @ jets))
     if left <= CONTRADICTION * max(float((dF * jets).abs().sum()), natural):
         return False
     return left > CONTRADICTION * float((dF * jets).abs().sum() + _prescribed(equation).abs().max())
@@ -263,9 +329,9 @@ def _prescribed(term: GridTerm) -> Tensor:
     return operator.residual(points, zero, normals, parameters_of(operator))[:, 0].detach()
 
 
-def _to_laplace(term: GridTerm, x: Tensor) -> Tensor | None:
-    """T (2, 2) in grid coordinates with T A Tᵀ = 1 for the principal part A at a place; None if it is not elliptic."""
-    A = _principal_part(term, x)
+def _to_laplace(term: GridTerm, dF: Tensor) -> Tensor | None:
+    """T (2, 2) in grid coordinates with T A Tᵀ = 1 for the principal part A of ∂F (s,); None if it is not elliptic."""
+    A = _principal_part(term, dF)
     if float(A.trace()) < 0:
         A = -A
     values, vectors = torch.linalg.eigh(A)
@@ -274,9 +340,8 @@ def _to_laplace(term: GridTerm, x: Tensor) -> Tensor | None:
     return vectors @ torch.diag(values.rsqrt()) @ vectors.mT
 
 
-def _principal_part(term: GridTerm, x: Tensor) -> Tensor:
-    """A (2, 2) of Σ A_ij ∂_i∂_j u along grid axes, at a place."""
-    _, (dF,) = linear_at(term, x[None], None)
+def _principal_part(term: GridTerm, dF: Tensor) -> Tensor:
+    """A (2, 2) of Σ A_ij ∂_i∂_j u along grid axes, from sensitivities ∂F (s,) at a place."""
     A = torch.zeros(2, 2, dtype=torch.float64)
     for (_, beta), value in zip(term.slots, dF, strict=True):
         if sum(beta) == 2:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pdesolve.patches.basis import basis_size
 from pdesolve.patches.cells import Patches
+from pdesolve.patches.frame import once
 from pdesolve.patches.points.grids import gauss_grid
 
 CUT_ROWS = 6  # most collocation points of a cut cell, for each of its basis functions
@@ -64,7 +65,7 @@ def interior_points(
         Batches of cells of one order, congruent or cut; every patch is in one of them.
     """
     result = []
-    classes = _classes(patches, q)
+    classes = once(patches.memo, ("classes", q), lambda: _classes(patches, q))
     for cells in classes:
         order = int(q[cells[0]])
         cut = bool(patches.cut[cells[0]])

@@ -42,9 +42,9 @@ def neighbours(patches: Patches, chosen: np.ndarray, blocks: int, seed: int, bat
         if cut.any():
             own = patches.partition.part[part][cut]
             inside[torch.from_numpy(cut)] = torch.from_numpy(patches.frame.inside(y[cut].numpy(), own))
-        # Functions of the problem may not be defined outside: a point inside of the same cell stands there.
-        first = inside.to(torch.uint8).argmax(1)
-        y = torch.where(inside[..., None], y, y[torch.arange(len(y)), first][:, None])
+            # Functions of the problem may not be defined outside: a point inside of the same cell stands there.
+            first = inside.to(torch.uint8).argmax(1)
+            y = torch.where(inside[..., None], y, y[torch.arange(len(y)), first][:, None])
         found.append(Points(part, y, inside.to(y.dtype)))
     return found
 
@@ -66,12 +66,11 @@ def thinned(x: Tensor, values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     blocks = len(x) // BLOCK
     weight = weight[: blocks * BLOCK].reshape(blocks, BLOCK)
     points, f = (part[: blocks * BLOCK].reshape(blocks, BLOCK, part.shape[1]) for part in (x, values))
-    away = _from_linear(points, f, weight > 0)
+    known = weight > 0
+    away = _from_linear(points.mT, f.mT, known)
     total = weight.sum(1)
     far = away.argmax(1)
-    order = torch.where(weight > 0, away, torch.inf).argsort(1)
-    known = (weight > 0).sum(1, keepdim=True)
-    middle = order.gather(1, (known - 1).clamp_min(0) // 2)[:, 0]
+    middle = _in_the_middle(away, known)
     # One that stands out moves the fit, and with it all others alike.
     common, largest = (away.gather(1, one[:, None]) for one in (middle, far))
     more = (away - common).clamp_min(0.0) / (largest - common).clamp_min(torch.finfo(f.dtype).tiny)
@@ -80,15 +79,28 @@ def thinned(x: Tensor, values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return chosen.flatten(), torch.stack([total - alike, alike], 1).flatten()
 
 
+def _in_the_middle(away: Tensor, known: Tensor) -> Tensor:
+    """Numbers (b,) of the points of blocks that have their median of away (b, m), among those that are known (b, m)."""
+    if bool(known.all()):
+        return away.median(1).indices  # without sorting all of them
+    order = torch.where(known, away, torch.inf).argsort(1)
+    count = known.sum(1, keepdim=True)
+    return order.gather(1, (count - 1).clamp_min(0) // 2)[:, 0]
+
+
 def _from_linear(y: Tensor, f: Tensor, known: Tensor) -> Tensor:
-    """How far values (…, m, c) are from their best linear function of y (…, m, d), in units of the largest: (…, m)."""
-    one = known.to(y.dtype)[..., None]
-    count = one.sum(-2, keepdim=True).clamp_min(1.0)
-    centred = (y - (one * y).sum(-2, keepdim=True) / count) * one
-    f = (f - (one * f).sum(-2, keepdim=True) / count) * one
-    reach = centred.abs().amax((-2, -1), keepdim=True).clamp_min(torch.finfo(y.dtype).tiny)
-    t = centred / reach
-    moments = t.mT @ t + SINGULAR * count * torch.eye(y.shape[-1], dtype=y.dtype)
-    left = f - t @ torch.linalg.solve(moments, t.mT @ f)
-    largest = left.abs().flatten(0, -2).amax(0).clamp_min(torch.finfo(f.dtype).tiny)
-    return (left.abs() / largest * one).amax(-1)
+    """How far values (b, c, m) are from their best linear function of y (b, d, m), in units of the largest: (b, m)."""
+    one = known.to(y.dtype)[:, None]
+    count = one.sum(-1, keepdim=True).clamp_min(1.0)
+    if bool(known.all()):
+        centred = y - y.mean(-1, keepdim=True)
+        f = f - f.mean(-1, keepdim=True)
+    else:
+        centred = (y - (one * y).sum(-1, keepdim=True) / count) * one
+        f = (f - (one * f).sum(-1, keepdim=True) / count) * one
+    reach = centred.abs().amax((1, 2), keepdim=True).clamp_min(torch.finfo(y.dtype).tiny)
+    t = (centred / reach).contiguous()  # sums over the points are over what lies side by side
+    moments = t @ t.mT + SINGULAR * count * torch.eye(t.shape[1], dtype=y.dtype)
+    left = (f - torch.linalg.solve(moments, t @ f.mT).mT @ t).abs()
+    largest = left.amax((0, 2)).clamp_min(torch.finfo(f.dtype).tiny)
+    return (left / largest[:, None] * one).amax(1)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from pdesolve.adaptive.singular_ends import singular_ends
 from pdesolve.adaptive.tuning import Tuning
 from pdesolve.patches.newton import Discrete
 from pdesolve.patches.partition import MAX_LEVEL
 from pdesolve.runs.wording import named
+
+NEAR = 0.05  # of a line: what holds back a solution so near to a singular end comes of it
 
 
 def why_stalled(
@@ -36,10 +39,24 @@ def why_stalled(
             f"equation and conditions cannot all be met: {left:.1e} of the terms of the equation is left over "
             f"whatever the order, most of it near {place}; pdesolve check says where they contradict each other"
         )
+    for end in singular_ends(current):
+        if _is_at(current, end.place):
+            return (
+                f"stalled {known}: the equation is singular at {end.place:.6g}, where its solutions go like ξ^r with "
+                f"r = {end.exponents} at the distance ξ; write the problem in a coordinate that is stretched there, "
+                "such as s with ξ = s²"
+            )
     return (
         f"stalled {known}: neither higher orders nor smaller patches lower the residual, most of which is near "
         f"{place}; look there for a jump of the data or a kink, and state it as an Interface"
     )
+
+
+def _is_at(current: Discrete, place: float) -> bool:
+    """Whether the patch with the largest residual of a line is near a place."""
+    patches = current.assembly.patches
+    worst = current.residual_of_patch.argmax()
+    return abs(float(patches.centre[worst, 0]) - place) <= NEAR * float(patches.frame.extent[0])
 
 
 def _is_finest(current: Discrete) -> bool:

@@ -15,6 +15,7 @@ from pdesolve.adaptive.decay import Decay, predict
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.estimation import at_rounding, left_over, overlooked, shared
 from pdesolve.adaptive.roughness import roughness
+from pdesolve.adaptive.singular_ends import met_by_a_jump
 from pdesolve.adaptive.stalled import why_finest, why_stalled
 from pdesolve.adaptive.tuning import Tuning
 from pdesolve.adaptive.uniqueness import LeftOpen, undetermined, unsettled
@@ -208,8 +209,11 @@ class Verification:
 
     @cached_property
     def left_open(self) -> LeftOpen | None:
-        """What equation and conditions leave open."""
-        return undetermined(self.level.current, self.finer, self.tol, self.tuning)
+        """What equation and conditions leave open, or ask for too much."""
+        found = undetermined(self.level.current, self.finer, self.tol, self.tuning)
+        if found is None and (sentence := met_by_a_jump(self.finer)) is not None:
+            found = LeftOpen(sentence, math.inf)
+        return found
 
     @property
     def free(self) -> str | None:

@@ -28,6 +28,9 @@ LEAST_FACTOR, MOST_FACTOR = 0.3, 2.0  # of one length to the next
 # The same while the solution still knows a start that does not match: it lives on the scale of the time since then.
 MOST_ROUGH = 4.0
 KEPT = (0.9, 1.3)  # between them the length, and with it the factors, are kept
+# The same where many slabs follow: a few per cent would make factors anew for every slab, as predictions waver by them.
+KEPT_EARLY = 1.1
+SPARED = 10.0  # slabs that are worth new factors: these cost one or two in one dimension, up to ten in two
 COMPARED = 1.5  # ratio of lengths from which on the errors of two slabs tell a power
 SMOOTH = 2.0  # least power of the length with which the error of a slab from smooth data falls
 # By how much errors in time come out too large on patches that do not resolve a layer (a disc on four patches: 5).
@@ -77,6 +80,7 @@ class Numbers:
         splittable: whether patches can be smaller.
         longest: a slab that is longer does not follow what grows fastest.
         linear: whether the equations of the stages are, which then have a solution on any patches.
+        left: time from the end of the slab on.
     """
 
     length: float
@@ -95,6 +99,7 @@ class Numbers:
     splittable: bool = True
     longest: float = math.inf
     linear: bool = True
+    left: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -213,7 +218,9 @@ def unresolved(numbers: Numbers, tuning: Tuning) -> Verdict | None:
 def accepted(numbers: Numbers, tuning: Tuning) -> Verdict:
     """Take what is left; keep the length where little is gained by another."""
     factor = next_factor(numbers, tuning)
-    if KEPT[0] <= factor <= KEPT[1]:
+    spared = numbers.left / numbers.length * (1 - 1 / factor)
+    most = KEPT_EARLY if spared > SPARED else KEPT[1]
+    if KEPT[0] <= factor <= most:
         factor = 1.0
     if numbers.shortened and not numbers.rough:  # what was too long a moment ago is so again
         factor = min(factor, 1.0)

@@ -195,6 +195,7 @@ class March:
             before=tries.before,
             shortened=tries.shortened,
             linear=self.linear,
+            left=self.interval.t1 - end,
         )
         tolerance = max(ITERATED * target.tolerance, FINEST_PASS)
         slab, _ = track.advance(state.time, end, state.size, tolerance, track.nearby(length))

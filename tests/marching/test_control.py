@@ -29,6 +29,15 @@ def test_a_resolved_slab_is_taken_and_its_length_kept():
     assert judge(GOOD, TARGET) == Accept(0.1)
 
 
+def test_a_slab_is_lengthened_by_less_where_that_spares_many():
+    """Factors are made anew for it; after many slabs by a fifth longer, ten are spared."""
+    exact = replace(GOOD, time_error=0.5e-6 / 1.2**6)
+    assert judge(exact, TARGET) == Accept(0.1)
+    assert judge(replace(exact, length=0.01, left=0.2), TARGET) == Accept(0.01)
+    assert judge(replace(exact, length=0.01, left=0.9), TARGET) == Accept(pytest.approx(0.012))
+    assert judge(replace(exact, time_error=0.49e-6, length=0.001, left=0.9), TARGET) == Accept(0.001)
+
+
 def test_a_much_too_exact_slab_is_followed_by_one_of_twice_the_length_at_most():
     assert judge(replace(GOOD, time_error=1e-20), TARGET) == Accept(0.2)
 

@@ -96,9 +96,7 @@ class March:
         self.interval = self.problem.domain.time
         self.linear = self.evolution.statement.linear and is_linear(self.evolution)
         self.q = self.settings.get("degree") or _chosen(DEGREES[self.evolution.dimension], self.tol)
-        slabs = 8
-        if self.linear:
-            slabs = 1
+        slabs = 1 if self.linear else 8
         self.first_length = self.interval.length / self.settings.get("slabs", slabs)
         self.lasting = self.interval.length
         self._places: UnseenPlaces | None = None
@@ -370,8 +368,8 @@ class March:
         # Errors are relative to the largest norm so far: a solution that dies out need not keep its digits.
         scale = space.norms(coarse.start[:1])[0]
         squares = np.zeros((2, space.unknowns))
-        length = self.first_length
-        return State(self.interval.t0, coarse, fine, length, scale, share, squares=squares, expected=expected)
+        begin, length = self.interval.t0, self.first_length
+        return State(begin, coarse, fine, length, scale, share, squares=squares, expected=expected)
 
     # ---------------------------------------------------------------- what is kept and told
 

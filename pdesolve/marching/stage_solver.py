@@ -109,6 +109,17 @@ class StageSolver:
         sizes = faces.used.sum((1, 2)).numpy()
         return Elimination.of(self.system.space.centre.numpy(), pairs, sizes, rows)
 
+    @property
+    def flops(self) -> tuple[float, float, float]:
+        """Multiplications of one real factor, of a solution with it, and of a product with a pencil's matrix."""
+        patches, n = float(len(self.system.space)), float(self.system.space.width)
+        factor, solution = patches * n**3, 2 * patches * n**2
+        for front in self.elimination.fronts:
+            k, b = float(front.own), float(len(front.border))
+            factor += k**3 + k**2 * b + k * b**2
+            solution += k**2 + 2 * k * b
+        return factor, solution, patches * n**2
+
     @cached_property
     def band(self) -> Band:
         """The order of the traces on a line."""

@@ -16,7 +16,7 @@ from pdesolve.marching.newton_krylov import NewtonKrylov
 from pdesolve.marching.radau import Radau, lagrange
 from pdesolve.marching.semi_discrete import Linearised, SemiDiscrete
 from pdesolve.marching.space import Space
-from pdesolve.marching.stage_iteration import IteratedStages
+from pdesolve.marching.stage_iteration import IteratedStages, cheapest_factors
 from pdesolve.marching.stage_solver import StageFactors, StageSolver
 from pdesolve.patches.mixture import PartitionedMixture
 
@@ -222,7 +222,7 @@ class Stepper:
         size = torch.maximum(space.norms(guess).amax(0), scale)
         solver = NewtonKrylov(
             self._corrections(start, begin, end),
-            lambda stages: self._factorise(None, stages, start, begin, end - begin),
+            lambda stages: self._factorise(None, stages, start, begin, end - begin, exact=True),
             lambda delta, stages: self._change(delta, stages, scale),
             space.volume.sqrt()[:, None] * relative_to(torch.ones_like(size), size),
             self.interrupted,
@@ -264,7 +264,13 @@ class Stepper:
         return guess
 
     def _factorise(
-        self, state: Tensor | None, guess: Tensor, start: Tensor, begin: float, length: float
+        self,
+        state: Tensor | None,
+        guess: Tensor,
+        start: Tensor,
+        begin: float,
+        length: float,
+        exact: bool = False,
     ) -> None:
         """Linearise at the start, or in the middle of a guess."""
         # One linearisation serves all stages; in the middle of the slab it is nearest to all of them.
@@ -275,10 +281,14 @@ class Stepper:
             still = [torch.zeros_like(state[:1])] * (self.system.space.evolution.depth + 1 - len(state))
             derivatives = [*state.split(1), *still]
         time = begin + float(self.method.nodes[1 + middle]) * length
-        self.freeze(Frozen([d.clone() for d in derivatives], time, length))
+        self.freeze(Frozen([d.clone() for d in derivatives], time, length), exact)
 
-    def freeze(self, frozen: Frozen) -> None:
-        """Linearise and factorise."""
+    def freeze(self, frozen: Frozen, exact: bool = False) -> None:
+        """Linearise and factorise.
+
+        Solutions with one factor for all stages differ from those with factors of their own by 1e-3 of themselves, and
+        not smoothly: where it matters, factors are to be `exact`, as far as memory allows.
+        """
         mu = torch.from_numpy(self.method.eigenvalues) / frozen.length
         # The geometric mean lies between the smallest and the largest |μ|, so that one test space serves every stage.
         mu0 = float(mu.abs().log().mean().exp())
@@ -287,9 +297,11 @@ class Stepper:
             self._linearised, self._linear_border = self._border.linearise(
                 self._linearised, frozen.derivatives, frozen.time
             )
-        # Blocks of three dimensions are so large that factors cost far more than all solutions with them.
-        if self.system.space.d == 3:
-            self._factors = IteratedStages.of(self._solver, self._linearised, mu, mu0)
+        # Blocks of more than one dimension are so large that factors cost more than a few solutions with them; a border
+        # takes one for each of its rows.
+        d = self.system.space.d
+        if d == 3 or (d == 2 and self._border is None and not exact):
+            self._factors = cheapest_factors(self._solver, self._linearised, mu, mu0)
         else:
             self._factors = self._solver.factor(self._linearised, mu)
         if self._linear_border is not None:

@@ -10,8 +10,9 @@ from pdesolve.geometry.domain import Domain
 from pdesolve.marching import stage_iteration
 from pdesolve.marching.radau import radau
 from pdesolve.marching.semi_discrete import SemiDiscrete
-from pdesolve.marching.stage_iteration import REDUCED, IteratedStages
-from pdesolve.marching.stage_solver import StageSolver
+from pdesolve.marching.stage_iteration import REDUCED, USUAL, IteratedStages, steps_worth
+from pdesolve.marching.stage_solver import StageFactors, StageSolver
+from pdesolve.marching.step import Frozen, Stepper
 
 unit = Box((0, 0, 0), (1, 1, 1)), Rectangle((0, 0), (1, 1))
 
@@ -71,3 +72,38 @@ def test_where_the_iteration_fails_stages_are_factored(monkeypatch):
     direct, iterated, b = stages_of("wave", unit[1], 0.1)
     assert torch.allclose(iterated.solve(b), direct.solve(b))
     assert iterated.exact is not None
+
+
+def test_once_steps_have_cost_as_much_as_factors_these_are_made():
+    """So no more than twice the least is paid, however many slabs share the factors."""
+    direct, iterated, b = stages_of("diffusion", unit[1], 0.1)
+    iterated.worth = 2
+    iterated.solve(b)
+    assert iterated.exact is None
+    assert torch.allclose(iterated.solve(b), direct.solve(b))
+    assert iterated.exact is not None
+
+
+def test_many_patches_are_worth_more_steps_than_few():
+    """A step costs its calls at least, which are dearer than the factors of four small patches."""
+    problem = body(unit[1], "diffusion")
+    mu = torch.from_numpy(radau(5).eigenvalues)
+    few, many, higher = (
+        steps_worth(StageSolver(SemiDiscrete(space_on(problem, even(problem, count), q))), mu, 1)
+        for count, q in ((2, 5), (8, 5), (8, 10))
+    )
+    assert few < USUAL
+    assert few < many < higher
+    assert higher > USUAL
+
+
+@pytest.mark.parametrize(("count", "q", "kind"), [(2, 5, StageFactors), (8, 10, IteratedStages)])
+def test_a_slab_takes_the_factors_that_cost_less(count, q, kind):
+    problem = body(unit[1], "diffusion")
+    stepper = Stepper(SemiDiscrete(space_on(problem, even(problem, count), q)), radau(5))
+    state = torch.zeros(1, len(stepper.system.space), 1, stepper.system.space.functions, dtype=torch.float64)
+    frozen = Frozen([state, state], 0.0, 0.1)
+    stepper.freeze(frozen)
+    assert isinstance(stepper._factors, kind)
+    stepper.freeze(frozen, exact=True)
+    assert isinstance(stepper._factors, StageFactors)

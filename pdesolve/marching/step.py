@@ -164,7 +164,12 @@ class Stepper:
         guess = self._admissible(near)
         if guess is None:
             guess = self._guess(before, length)
-        stages, iteration = self._from_guess(guess, start, begin, end, scale, tolerance)
+        stages, iteration = self._from_guess(guess, start, begin, end, scale, tolerance, last=guess is None)
+        if stages is None and guess is not None and not self.linear and not self.interrupted():
+            # Extrapolation to twice a slab makes its error 3,000 times as large (five stages), and after a start that
+            # does not match slabs may err by per cents: then the start itself is the better guess.
+            self.frozen = None
+            stages, iteration = self._from_guess(None, start, begin, end, scale, tolerance, last=False)
         self.rate = iteration.rate
         if stages is None and before is None and not self.interrupted():
             stages, iteration = self._by_newton(guess, start, begin, end, scale, tolerance)
@@ -177,13 +182,24 @@ class Stepper:
         return Slab(begin, end, self.system.space, self.method, start, stages, following), iteration
 
     def _from_guess(
-        self, guess: Tensor | None, start: Tensor, begin: float, end: float, scale: Tensor, tolerance: float
+        self,
+        guess: Tensor | None,
+        start: Tensor,
+        begin: float,
+        end: float,
+        scale: Tensor,
+        tolerance: float,
+        last: bool,
     ) -> tuple[Tensor | None, Iteration]:
-        """The stages by passes, none where the guess is so far off that it has no factors, or no finite residual."""
+        """The stages by passes, none where the guess is so far off that it has no factors, or no finite residual.
+
+        Raises:
+            SolveError: there are none, and this guess is the last.
+        """
         try:
             return self._by_passes(guess, start, begin, end, scale, tolerance)
         except SolveError as error:
-            if guess is None or self.linear or isinstance(error, OutOfMemoryError):
+            if last or self.linear or isinstance(error, OutOfMemoryError):
                 raise
             self.reason = str(error)
             return None, Iteration((), False)

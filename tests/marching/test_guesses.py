@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from evolutions import advanced, even, rod, second
+from evolutions import advanced, even, rod, second, space_on
 from torch import exp, pi, sin
 
 from pdesolve import Dirichlet, Initial, Problem
@@ -50,6 +50,22 @@ def test_the_finer_march_begins_at_what_the_coarser_one_found():
     bump = torch.zeros_like(v.start[0])
     bump[..., 0] = 0.3
     assert torch.allclose(stages_near(u, v.start[0] + bump, v.method), guess + bump)
+
+
+@pytest.mark.parametrize("off", [30.0, 1e120], ids=["diverges", "overflows"])
+def test_where_a_guess_leads_nowhere_a_slab_begins_at_its_start(off):
+    problem = burning()
+    track = Track.beginning(space_on(problem, even(problem, 2), 8), 4, lambda: False)
+    scale = track.space.norms(track.start[:1])[0]
+    first, _ = track.advance(0.0, 0.2, scale, 1e-9)
+    track.take(first)
+    expected, _ = track.advance(0.2, 0.4, scale, 1e-9)
+    far = off * torch.randn(
+        expected.stages.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    found, iteration = track.advance(0.2, 0.4, scale, 1e-9, far)
+    assert iteration.converged
+    assert track.space.norms(found.stages - expected.stages).max() < 1e-8
 
 
 @pytest.mark.parametrize("shorter", [1.0, 0.5])

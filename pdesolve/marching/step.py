@@ -164,13 +164,7 @@ class Stepper:
         guess = self._admissible(near)
         if guess is None:
             guess = self._guess(before, length)
-        stages, iteration = self._from_guess(guess, start, begin, end, scale, tolerance, last=guess is None)
-        if stages is None and guess is not None and not self.linear and not self.interrupted():
-            # Extrapolation to twice a slab makes its error 3,000 times as large (five stages), and after a start that
-            # does not match slabs may err by per cents: then the start itself is the better guess.
-            self.frozen = None
-            stages, iteration = self._from_guess(None, start, begin, end, scale, tolerance, last=False)
-        self.rate = iteration.rate
+        stages, iteration = self._found(guess, start, begin, end, scale, tolerance)
         if stages is None and before is None and not self.interrupted():
             stages, iteration = self._by_newton(guess, start, begin, end, scale, tolerance)
             self.rate = math.inf  # passes with these factors have just diverged
@@ -180,6 +174,19 @@ class Stepper:
         derivatives = self.derivatives(stages, start, length)
         following = torch.stack([d[-1] for d in derivatives[: len(start)]])
         return Slab(begin, end, self.system.space, self.method, start, stages, following), iteration
+
+    def _found(
+        self, guess: Tensor | None, start: Tensor, begin: float, end: float, scale: Tensor, tolerance: float
+    ) -> tuple[Tensor | None, Iteration]:
+        """The stages by passes from a guess, and from the start where it leads nowhere."""
+        stages, iteration = self._from_guess(guess, start, begin, end, scale, tolerance, last=guess is None)
+        if stages is None and guess is not None and not self.linear and not self.interrupted():
+            # Extrapolation to twice a slab makes its error 3,000 times as large (five stages), and after a start that
+            # does not match slabs may err by per cents: then the start itself is the better guess.
+            self.frozen = None
+            stages, iteration = self._from_guess(None, start, begin, end, scale, tolerance, last=False)
+        self.rate = iteration.rate
+        return stages, iteration
 
     def _from_guess(
         self,

@@ -95,9 +95,9 @@ class Pencil:
                 )
         return torch.nonzero(seen)[:, 0].tolist()
 
-    def inverse(self, f: Tensor) -> tuple[Tensor, Tensor]:
-        """-G S f (n, j), and c = S f (p, j), the least-squares solution of A c = f."""
-        c = self.equations.solve_many(self._in_blocks(f), SOLVED, MOST_STEPS)
+    def inverse(self, f: Tensor, tolerance: float = SOLVED) -> tuple[Tensor, Tensor]:
+        """-G S f (n, j), and c = S f (p, j), the least-squares solution of A c = f, to a part of its energy."""
+        c = self.equations.solve_many(self._in_blocks(f), max(tolerance, SOLVED), MOST_STEPS)
         return self.right(c), c
 
     def right(self, c: Tensor) -> Tensor:

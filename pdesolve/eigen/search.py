@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,6 +23,8 @@ MOST_VECTORS = 400
 INFINITE = 1e-11  # of the largest |μ|: below it, λ is infinite to rounding
 # Residual of a Ritz pair, relative to its |μ|: eigenvalues are compared to the last digits that solves leave of them.
 CONVERGED = 1e-12
+# Of the accuracy of pairs, that each solve may leave: it adds to what iteration leaves, and that alone is measured.
+OF_ACCURACY = 1e-3
 # Of subspace iteration on a new level, which begins with modes of the old one. A step gains a digit, more with every
 # other; after six the last of ten modes of a drum were left with 1e-6, and the residual of the rows was that of those.
 MOST_STEPS = 15
@@ -51,7 +55,7 @@ def all_modes(
     start = _start(pencil, seed)
     if beside is not None:
         start = torch.cat([beside / beside.norm(dim=0), start / start.norm(dim=0)], dim=1)
-    arnoldi = Arnoldi.begin(pencil.inverse, start)
+    arnoldi = Arnoldi.begin(partial(pencil.inverse, tolerance=OF_ACCURACY * accuracy), start)
     more = True
     while more:
         more = arnoldi.extend() and arnoldi.size < MOST_VECTORS
@@ -79,7 +83,8 @@ def next_modes(pencil: Pencil, wanted: Eigenvalues, known: Tensor, accuracy: flo
         known: modes on other patches.
         accuracy: residual, relative to |μ|, that those wanted may keep.
     """
-    arnoldi = Arnoldi.begin(pencil.inverse, pencil.right(known))
+    inverse = partial(pencil.inverse, tolerance=OF_ACCURACY * accuracy)
+    arnoldi = Arnoldi.begin(inverse, pencil.right(known))
     for _ in range(MOST_STEPS):
         more = arnoldi.extend()
         ritz = arnoldi.ritz()

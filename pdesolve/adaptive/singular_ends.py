@@ -23,6 +23,7 @@ REGULAR = 1e-3  # of all P_k below the highest; regular coefficients of size one
 INTEGER = 1e-2  # roots nearer to one are one
 BESIDE = 1e-4  # of the line, from an end: what an exponent of 1/2 changes within it is a hundredth
 JUMPS = 0.1  # of the size of a derivative, which changes by more within that
+STEEP = 0.25  # exponent of what changes by a tenth there
 GRID = 257  # points at which this size is measured
 
 
@@ -48,7 +49,10 @@ class SingularEnd:
         )
 
     def excludes(self, order: int) -> bool:
-        """Whether a derivative of this order has no limit in one of the solutions."""
+        """Whether a derivative of this order has no limit in one of the solutions, and changes slowly in the others."""
+        above = self.roots.real - order
+        if ((above > INTEGER) & (above < STEEP)).any():
+            return False  # what such a solution does beside the end is as good as a jump
         seen: set[int] = set()
         for root in self.roots:
             power = round(root.real)

@@ -76,3 +76,11 @@ def test_the_value_that_a_solution_takes_by_itself_is_verified(a):
     solution = solve(Problem(LINE, conducting(a), conditions, exact=lambda x: cos(2 * x)), tol=1e-4)
     assert solution.converged, solution.status
     assert solution.relative_l2_error() <= 1e-4
+
+
+def test_a_solution_that_is_steep_at_its_end_is_no_jump():
+    """x^0.1 beside x^-0.1, which its value excludes."""
+    conditions = [Dirichlet(0, on=LINE.left), Dirichlet(1, on=LINE.right)]
+    (end,) = ends_of(lambda u, x: x**2 * u.xx + x * u.x - 0.01 * u, conditions)
+    np.testing.assert_allclose(np.sort(end.roots.real), [-0.1, 0.1], atol=1e-3)
+    assert not end.excludes(0)

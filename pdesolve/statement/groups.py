@@ -7,6 +7,7 @@ all that comes after the statement knows these alone.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -122,7 +123,11 @@ def complex_among(groups: Mapping[str, Group]) -> dict[str, tuple[str, ...]]:
 
 
 def marked_groups(equation: Callable, coordinates: Sequence[str]) -> dict[str, Group]:
-    """Arguments of an equation that are annotated as vectors or complex fields."""
+    """Arguments of an equation that are annotated as vectors or complex fields.
+
+    Raises:
+        ProblemError: one is annotated with something else that is made of these words.
+    """
     if not has_signature(equation):
         return {}
     found: dict[str, Group] = {}
@@ -132,6 +137,14 @@ def marked_groups(equation: Callable, coordinates: Sequence[str]) -> dict[str, G
             found[p.name] = VectorGroup(tuple(f"{p.name}_{c}" for c in coordinates if c != "t"))
         elif p.annotation in (Complex, complex) or p.annotation in ("Complex", "pdesolve.Complex", "complex"):
             found[p.name] = ComplexGroup((f"{p.name}_re", f"{p.name}_im"))
+        elif re.search(r"\b(Vector|Complex)\b", str(p.annotation)):
+            shown = p.annotation if isinstance(p.annotation, str) else repr(p.annotation)
+            message = (
+                f"the argument {p.name} of the equation is annotated with {shown}; expected Vector or Complex alone: a "
+                f"vector of complex fields is stated by its components, {p.name}x: Complex, {p.name}y: Complex, as "
+                f"vector({p.name}x, {p.name}y)"
+            )
+            raise ProblemError(message)
     return found
 
 

@@ -259,3 +259,13 @@ def test_a_vector_that_does_not_fit(make, sentence):
 
 def test_annotations_may_be_text():
     assert Problem(SQUARE, annotated_by_text, [Dirichlet(0, on=SQUARE.boundary)]).unknowns == ("u_x", "u_y")
+
+
+@pytest.mark.parametrize("text", ["Vector[Complex]", "Vector(complex=True)", "list[Vector]"])
+def test_an_annotation_of_another_kind_is_not_taken_for_a_scalar(text):
+    def waves(E):
+        return laplace(E) + E
+
+    waves.__annotations__["E"] = text
+    with pytest.raises(ProblemError, match=r"Ex: Complex, Ey: Complex"):
+        Problem(SQUARE, waves, [Dirichlet(0, on=SQUARE.boundary, unknown="E")])

@@ -33,7 +33,12 @@ PAGE = ROOT / "docs" / "comparison.md"
 DRAWN = {"franke": "comparison_fitting.png", "poisson_2d": "comparison.png"}
 BEGIN = "<!-- {}: python benchmarks/comparison.py -->"
 END = "<!-- end of {} -->"
-FAMILIES = {"mixture": "gmnm-", "perceptron": "mlp-", "KAN": "kan-", "others": ("gabor", "gm-layer")}
+FAMILIES = {
+    "mixture": "gmnm-",
+    "perceptron": "mlp-",
+    "KAN": "kan-",
+    "others": ("gabor", "gm-layer", "random-"),
+}
 HOME_GAME = "peaks"  # three Gaussians
 FACTORS = {
     "approximator": ("gmnm-full", "gmnm-stacked", "mlp-tanh", "kan-spline"),

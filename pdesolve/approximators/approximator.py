@@ -44,6 +44,8 @@ class TrainableApproximator(torch.nn.Module, ABC):
 
     inputs: int
     outputs: int
+    # Whether u_θ is linear in all of θ
+    is_linear = False
     # Working sets of this many points stay in cache; callers may loop in such chunks
     points_per_chunk = 512
 

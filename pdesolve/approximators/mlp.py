@@ -30,7 +30,8 @@ class MLP(TaylorNetwork):
     those of the first layer uniform on [-``frequency``, ``frequency``], and biases uniform on [-1, 1].
 
     With ``features`` = m > 0 the network sees Fourier features cos 2πBx̂, sin 2πBx̂ in place of x̂, the m rows of
-    B drawn from N(0, ``feature_scale``²) and kept (Tancik et al. 2020, arXiv 2006.10739, eq. 5 with a = 1).
+    B drawn from N(0, ``feature_scale``²) and kept (Tancik et al. 2020, arXiv 2006.10739, eq. 5 with a = 1). Without
+    hidden layers that is a sum of random waves, linear in all that is trained (Rahimi & Recht 2007).
 
     Args:
         inputs: Coordinates d.
@@ -88,6 +89,7 @@ class MLP(TaylorNetwork):
             self.steps.append(ACTIVATIONS[activation]())
         self.steps.append(torch.nn.Linear(widths[-2], outputs, dtype=dtype))
         self._initialise(activation, frequency, generator)
+        self.is_linear = not hidden
 
     def config(self) -> dict[str, Any]:
         """JSON-able constructor arguments."""

@@ -48,6 +48,10 @@ def _fourier(
     return MLP(inputs, outputs, hidden, features=features, feature_scale=frequency, **common)
 
 
+def _random_waves(inputs: int, outputs: int, width: int, frequency: float = 0.3, **common: Any) -> MLP:
+    return MLP(inputs, outputs, (), features=width, feature_scale=frequency, **common)
+
+
 def _layers(width: int, depth: int) -> tuple[int, ...]:
     """A total width as `depth` nearly equal ones, the larger first: so sizes come in small steps."""
     return tuple(max(1, (width + depth - 1 - layer) // depth) for layer in range(depth))
@@ -70,6 +74,7 @@ NETWORKS: Mapping[str, Build] = {
     "kan-spline": _kan,
     "kan-chebyshev": partial(_kan, basis="chebyshev"),
     "kan-gaussian": partial(_kan, basis="gaussian", grid=8),
+    "random-waves": _random_waves,
     "gabor": GaborNet,
     "gm-layer": GMLayer,
     "gmnm-mlp": GaussianNetwork,
@@ -82,6 +87,7 @@ SHAPES: Mapping[str, tuple[str, ...]] = {
     "gmnm-stacked": ("depth", "frequency"),
     "mlp-sine": ("depth", "frequency"),
     "mlp-fourier": ("depth", "frequency"),
+    "random-waves": ("frequency",),
     "kan-spline": ("depth", "grid", "degree"),
     "kan-chebyshev": ("depth", "degree"),
     "kan-gaussian": ("depth", "grid"),

@@ -33,8 +33,8 @@ class Budget(Settings):
     )
     approximator: str | Maker | None = setting(
         "gmnm-isotropic, -diagonal, -full, -ridge, -mlp, -stacked, mlp-tanh, -sine, -fourier, kan-spline, -chebyshev, "
-        "-gaussian, gabor, gm-layer, or my_module.py:MyNet; in Python a torch.nn.Module, or a class or function that "
-        "makes one",
+        "-gaussian, random-waves, gabor, gm-layer, or my_module.py:MyNet; in Python a torch.nn.Module, or a class or "
+        "function that makes one",
         WORD_OR_MAKER,
         also=("network", "model"),
     )

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from contract import ApproximatorContract, assert_close
+from torch.nn.utils import parameters_to_vector
 
 from pdesolve.approximators import MLP, GaussianMixture
 from pdesolve.approximators.autodiff_jet import nested_jet
@@ -93,3 +94,12 @@ def test_one_layer_of_gaussian_units_is_a_mixture_of_ridges():
     x = torch.rand(6, 2, dtype=torch.float64)
     indices = [(0, 0), (1, 0), (1, 1), (0, 2)]
     assert_close(network.jet(x, indices), mixture.jet(x, indices))
+
+
+def test_waves_without_hidden_layers_are_linear_in_all_parameters():
+    network = MLP(2, 2, (), features=3)
+    assert network.is_linear
+    assert not MLP(2, 2, (4,)).is_linear
+    x = torch.rand(5, 2, dtype=torch.float64)
+    theta = parameters_to_vector(network.parameters())
+    assert_close(network.jet(x, [(2, 0)]), network.jet_jacobian(x, [(2, 0)]) @ theta)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from statements import poisson
 
-from pdesolve import Dirichlet, Problem, Rectangle, laplace
+from pdesolve import Dirichlet, Problem, Rectangle, laplace, solve
 from pdesolve.errors import UsageError
 from pdesolve.methods import METHODS
 from pdesolve.runs.monitor import Monitor
@@ -115,3 +115,20 @@ def test_the_list_of_methods_names_every_approximator_and_optimiser():
     assert set(OPTIMISERS) == set(
         re.findall(r"\b(adam|lbfgs|bfgs|ssbfgs|ssbroyden|lm|vp)\b", settings["optimiser"])
     )
+
+
+def test_random_waves_fit_an_analytic_solution_to_rounding():
+    """Half of the digits would be lost by normal equations: the rows are of a condition beyond 1e8."""
+    square = Rectangle((0, 0), (1, 1))
+
+    def exact(x, y):
+        return torch.sin(torch.pi * x) * torch.sin(torch.pi * y)
+
+    problem = Problem(
+        square,
+        lambda u, x, y: -laplace(u) - 2 * torch.pi**2 * exact(x, y),
+        [Dirichlet(0, on=square.boundary)],
+        exact=exact,
+    )
+    waves = {"approximator": "random-waves", "optimiser": "lm", "parameters": 150, "iterations": 15}
+    assert solve(problem, "network", tol=1e-12, **waves).relative_l2_error() < 1e-11

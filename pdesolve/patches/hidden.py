@@ -181,7 +181,7 @@ class Watched:
             kept, weight = thinned(x, self.data(x), points.weight.flatten().square())
             y = points.y.flatten(0, 1)[kept].view(len(points.cells), -1, space.dimension)
             found += _of_one_degree(space, Points(points.cells, y, weight.sqrt().view(len(y), -1)))
-        return found
+        return _together(space, found)
 
     def _enough(self, space: Space, parts: int) -> int:
         """Blocks in each patch, or points along each axis of each of so many parts of a boundary."""
@@ -216,6 +216,24 @@ def _batches(space: Space, part: Part) -> list[Points]:
     """Points of a boundary in batches of patches of one degree."""
     x, normals, cells, weight = part
     return batched(x @ space.rotation, normals, cells, weight, space.q, space.batch)
+
+
+def _together(space: Space, batches: Sequence[Points]) -> list[Points]:
+    """Points inside of patches of one degree in as few batches as memory allows, since a look costs its calls."""
+    alike: dict[tuple[int, int], list[Points]] = {}
+    for points in batches:
+        alike.setdefault((int(space.q[points.cells[0]]), points.y.shape[1]), []).append(points)
+    found = []
+    for (_, m), mine in alike.items():
+        cells = np.concatenate([points.cells for points in mine])
+        y = torch.cat([points.y for points in mine])
+        weight = torch.cat([points.weight for points in mine])
+        b = max(1, AT_ONCE // m)
+        found += [
+            Points(cells[start : start + b], y[start : start + b], weight[start : start + b])
+            for start in range(0, len(cells), b)
+        ]
+    return found
 
 
 def _of_one_degree(space: Space, points: Points) -> list[Points]:

@@ -105,7 +105,10 @@ def _check(problem: Problem, over: Any) -> None:
     for name in over:
         if name not in problem.constants:
             known = ", ".join(problem.constants) or "none"
-            message = f"{name} is no constant of this problem; its constants are: {known}"
+            message = (
+                f"{name} is no constant of this problem (which may enter all but the shape of the domain); its "
+                f"constants are: {known}"
+            )
             raise ProblemError(message + did_you_mean(str(name), problem.constants))
     if "t" in problem.coordinates:
         message = "a surrogate needs a steady problem, and this one evolves in time: sweep over its constants"

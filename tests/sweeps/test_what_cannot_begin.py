@@ -69,6 +69,7 @@ CUBIC = Problem(LINE, lambda u, k: -u.xx + k * u**3 - 1, [FIXED], constants={"k"
         (lambda: follow_branch(TONES, "k", 1, 2), "asks for eigenvalues"),
         (lambda: follow_branch(None, "k", 1, 2), "expected a Problem"),
         (lambda: build_surrogate(PULLED, {"kk": (1, 2)}), "did you mean 'k'"),
+        (lambda: build_surrogate(PULLED, {"radius": (1, 2)}), "all but the shape of the domain"),
         (lambda: build_surrogate(PULLED, {}), "needs a constant"),
         (lambda: build_surrogate(PULLED, None), "over=None"),
         (lambda: build_surrogate(PULLED, ["k"]), r"over=\['k'\]"),

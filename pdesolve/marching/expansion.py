@@ -21,6 +21,8 @@ from pdesolve.quadrature import chebyshev_extrema, gauss_legendre
 from pdesolve.statement.calculus import MultiIndex
 from pdesolve.statement.problem import Problem
 
+# Of the time that was marched: a march adds up its steps, and rounding with them; one that lacks that much is complete.
+AFTER = 2e-9
 MOST_TIMES = 12  # Gauss points in a slab: the polynomial in time has at most degree 13
 MOST_POINTS = 1_500_000  # of all slabs together: with three unknowns and their derivatives 100 MB
 
@@ -114,12 +116,14 @@ class CollocatedMixture:
         return self.slabs[0].is_cut_by(problem.domain.space, problem)
 
     def jet(self, x: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
-        """Derivatives at points x (n, d), time last: (n, u, a); NaN outside all patches."""
+        """Derivatives at points x (n, d), time last: (n, u, a); NaN outside all patches, and after the last slab."""
         inner = self.times[1:-1].to(x)
         slab = torch.searchsorted(inner, x[:, -1].contiguous())
         result = x.new_full((len(x), self.outputs, len(indices)), torch.nan)
-        for k in torch.unique(slab).tolist():
-            mine = torch.nonzero(slab == k)[:, 0]
+        lasted = float(self.times[-1] - self.times[0])
+        known = x[:, -1] <= float(self.times[-1]) + AFTER * lasted
+        for k in torch.unique(slab[known]).tolist():
+            mine = torch.nonzero(known & (slab == k))[:, 0]
             result[mine] = self._on_slab(k, x[mine], indices)
         return result
 

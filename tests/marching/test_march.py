@@ -198,6 +198,18 @@ def test_a_stopped_march_keeps_its_slabs_with_their_estimate():
     assert 0 < result.estimates[0] < 1e-5
 
 
+def test_a_stopped_march_knows_nothing_of_later_times():
+    """The polynomials of the last slab went on: a largest value of 100 was returned of a solution below one."""
+    expansion = march(steepening(), 1e-6, StopAfter(3)).expansion
+    x = torch.tensor(
+        [[0.3, 0.999 * expansion.end], [0.3, expansion.end], [0.3, 1.001 * expansion.end]],
+        dtype=torch.float64,
+    )
+    values = expansion.jet(x, ((0, 0), (1, 0), (0, 1)))
+    assert bool(values[:2].isfinite().all())
+    assert bool(values[2].isnan().all())
+
+
 @pytest.mark.parametrize("slabs", [1, 4])
 def test_a_resumed_march_ends_with_the_same_bits(slabs):
     whole = march(steepening(), 1e-7)

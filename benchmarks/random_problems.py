@@ -4,7 +4,7 @@
     python benchmarks/random_problems.py --count 50 --seed 3   # others
     python benchmarks/random_problems.py --only 17             # one of them, with what it states and how it ends
     python benchmarks/random_problems.py --kind all --count 400 --time-limit 20  # by kinds, in turn: the other record
-    python benchmarks/random_problems.py --kind all --count 400 --time-limit 20 --rows runs/kinds.jsonl  # resumable
+    python benchmarks/random_problems.py --kind all --count 400 --rows kinds.jsonl  # taken up where it was left
     python benchmarks/random_problems.py --kind jumps          # of one kind; bodies, spikes, flows, …
     python benchmarks/random_problems.py --kind evolutions     # in time: mismatched, switched on, rising, swinging
 

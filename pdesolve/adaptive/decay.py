@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pdesolve.adaptive.estimation import reference
+from pdesolve.adaptive.estimation import reference, shared
 from pdesolve.adaptive.tuning import TUNING, Tuning
 from pdesolve.patches.newton import Discrete, coefficients_of, value_table, volume_weights
 
@@ -107,6 +108,18 @@ def _highest_parts(discrete: Discrete) -> tuple[Tensor, Tensor]:
         shares[place] = torch.einsum("buk,dk->bud", c**2, high.to(c))
         parts[place] = torch.stack([c[..., pair == k].norm(dim=2) for k in range(4)], dim=2)
     return parts, shares
+
+
+def fallen(before: Discrete, after: Discrete, tuning: Tuning = TUNING) -> float:
+    """Part of the error of a solution that the next one still has: as the residual falls, or the truncation, if slower.
+
+    Where a run is stopped, only the difference to the level before is known, which is the error of that. The next one
+    has a hundredth of it, or a millionth where all is smooth: that was told of 1e-4 where the error was 1e-10.
+    """
+    truncation = predict(after, tuning=tuning).total / max(predict(before, tuning=tuning).total, 1e-300)
+    if not math.isfinite(truncation):
+        return 1.0
+    return min(max(shared(before, after, tuning) ** 0.5, truncation), 1.0)
 
 
 def _norms(discrete: Discrete, parts: Tensor, size: np.ndarray | None, tuning: Tuning) -> Tensor:

@@ -40,6 +40,7 @@ def estimates_of(
     fine: Discrete,
     sharp: bool = False,
     tuning: Tuning = TUNING,
+    of: Discrete | None = None,
 ) -> np.ndarray:
     """Estimated errors (u,) of a solution from what tells it from a finer one: all estimates are made here.
 
@@ -50,12 +51,14 @@ def estimates_of(
         fine: the finer one.
         sharp: whether that is finer where the coarse one is singular, too.
         tuning: numbers that decide.
+        of: whose error is meant, `coarse` by default.
     """
-    estimates = beyond(found, sigma, sharp, tuning) * hidden_by_contrast(coarse)
-    lost = lost_in_bodies(coarse)
+    of = of or coarse
+    estimates = beyond(found, sigma, sharp, tuning) * hidden_by_contrast(of)
+    lost = lost_in_bodies(of)
     if lost.any():
-        sizes = coarse.assembly.space.norms(coarse.coefficients).cpu().numpy()
-        estimates = np.maximum(estimates, relative(lost, reference(coarse, sizes, tuning), 0.0))
+        sizes = of.assembly.space.norms(of.coefficients).cpu().numpy()
+        estimates = np.maximum(estimates, relative(lost, reference(of, sizes, tuning), 0.0))
     return np.maximum(estimates, held_at_walls(coarse, fine, tuning))
 
 

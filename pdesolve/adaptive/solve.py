@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from pdesolve.adaptive.decay import fallen
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.estimation import change, estimates_of, shared
 from pdesolve.adaptive.marking import (
@@ -270,7 +271,7 @@ class AdaptiveLoop:
         raise TypeError(message)
 
     def _interrupted(self, why: str) -> Answer:
-        """Return what there is, with the estimate of the level before, which has a larger error; none if σ forbids.
+        """Return what there is, with what is left of the error of the level before; no estimate if σ forbids.
 
         Where Gauss–Newton is stuck, finer patches begin with the same function and end with it: a difference of 3e-12
         was seen of what solves nothing.
@@ -282,13 +283,27 @@ class AdaptiveLoop:
             tuning = self.space.tuning
             sigma = shared(self.before, self.current, tuning)
             moved = change(self.before, self.current, tuning)
-            estimates = estimates_of(moved, sigma, self.before, self.current, tuning=tuning)
-            second = self._second(self.before, sigma, estimates)
+            part = fallen(self.before, self.current, tuning)
+            estimates = estimates_of(
+                part * moved, sigma, self.before, self.current, tuning=tuning, of=self.current
+            )
+            second = self._second(self.before, sigma, estimates, part)
         return self._result(estimates, False, f"stopped early: {why}", second)
 
-    def _second(self, other: Discrete, sigma: float, estimates: np.ndarray) -> SecondSolution:
-        """What tells the errors of quantities: the solution that the estimates come from."""
-        second = SecondSolution(self.strategy.expansion(other), sigma, self.condition)
+    def _second(
+        self, other: Discrete, sigma: float, estimates: np.ndarray, part: float = 1.0
+    ) -> SecondSolution:
+        """What tells the errors of quantities: the solution that the estimates come from.
+
+        Args:
+            other: that solution.
+            sigma: σ of the pair.
+            estimates: (u,).
+            part: of the difference, that the error is.
+        """
+        second = SecondSolution(
+            self.strategy.expansion(other), sigma, self.condition, (part,) * len(estimates)
+        )
         if not self.space.problem.interfaces:
             return second
         assert self.current is not None
@@ -296,7 +311,7 @@ class AdaptiveLoop:
         # Of an unknown at rounding the ratio says nothing.
         counts = (found > 0) & (estimates > AT_ROUNDING * self.space.tol)
         ratio = np.where(counts, estimates / np.where(found > 0, found, 1.0), 1.0)
-        widened = np.maximum(np.nan_to_num(ratio, nan=1.0, posinf=1.0), 1.0)
+        widened = part * np.maximum(np.nan_to_num(ratio, nan=1.0, posinf=1.0), 1.0)
         return replace(second, widened=tuple(widened.tolist()))
 
     def _result(self, estimates: np.ndarray, met: bool, status: str, second: SecondSolution | None) -> Answer:

@@ -34,7 +34,7 @@ class SecondSolution:
         shared: σ, the part of the error that both share: an error is estimated as |difference| / (1 - √σ).
         condition: estimated condition number of its rows, with columns of length one, where they were factored.
         widened: how many times larger the error of each unknown is than that, where something else than the difference
-            tells it; empty where nothing does.
+            tells it, or of which part it is, where the solution is the finer of the two; empty where it is that.
     """
 
     expansion: Any

@@ -17,6 +17,7 @@ from pdesolve.patches.newton import carried
 from pdesolve.runs.answer import Answer
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solution.measures import error_rule, relative_l2
+from pdesolve.solution.norms import estimated_errors
 from pdesolve.statement.loading import load_problem
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
@@ -253,6 +254,20 @@ def test_time_that_runs_out_in_a_verification_leaves_its_estimate():
     result = run(TooLate(Discretisation(problem, 1e-9, Monitor(), "cpu", {})))
     assert (result.converged, result.status) == (False, "stopped early: no time")
     assert result.estimates == pytest.approx((1e-6,))
+
+
+@pytest.mark.parametrize(("name", "levels"), [("annulus_robin", 1), ("peak_2d", 2)])
+def test_a_solve_that_is_stopped_tells_the_error_of_what_it_returns(name, levels):
+    """It told that of the level before: up to a million times as much, of what is smooth."""
+    problem = load_problem(PROBLEMS / f"{name}.py")
+    monitor = Monitor()
+    monitor.why_over = lambda: "no time" if len(monitor.history) > levels else None
+    result = solve_adaptively(problem, 1e-9, monitor)
+    assert result.status == "stopped early: no time"
+    (error,) = errors_of(problem, result)
+    assert 0.5 < result.estimates[0] / error < 6
+    told = estimated_errors(problem, result.expansion, result.verification, "l2")
+    assert float(told[0]) == pytest.approx(result.estimates[0], rel=0.2)
 
 
 def test_sources_that_no_flux_balances_are_not_certified():

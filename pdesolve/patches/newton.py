@@ -215,15 +215,22 @@ class _PatchRows:
         return step
 
     def change(self, step: Step[list[Tensor]]) -> float:
-        """How far a step goes, over how far its end is from zero.
+        """How far a step goes, over how far its end is from zero."""
+        return self.moved(step.direction, step.after.c)
+
+    def moved(self, direction: Tensor, c: Tensor) -> float:
+        """‖δ‖ over ‖c‖.
 
         Functions at corners may be nearly those of the patches: then their coefficients are known to few digits, and
-        only what the rows see of them, to many.
+        only what the rows see of them, to many. Those of cut cells stand for what is beyond the wall, too, and are
+        known to seven digits where the function within the domain is to twelve: it is that which is measured.
         """
-        if not self.assembly.space.beside:
-            return relative_change(step)
-        moved = squared_norm(self.equations.apply(step.direction))
-        return float((moved / max(squared_norm(self.equations.apply(step.after.c)), 1e-300)) ** 0.5)
+        space = self.assembly.space
+        if space.beside:
+            apply = self.equations.apply
+            return float((squared_norm(apply(direction)) / max(squared_norm(apply(c)), 1e-300)) ** 0.5)
+        measure = space.norms if space.patches.cut.any() else torch.norm
+        return float(measure(direction).norm() / measure(c).norm().clamp_min(1e-300))
 
     def _is_worse_than_zero(self, c: Tensor, residuals: list[Tensor], rounding: float = 0.0) -> bool:
         """Whether coefficients c of a linear problem leave more than zero does, as on new cut cells they may.
@@ -256,11 +263,6 @@ class _PatchRows:
         terms = float((step.after.c[: len(scale)] / scale).square().sum())
         off = squared_norm([r - m for r, m in zip(step.after.residual, modelled, strict=True)])
         return not off <= max(AS_MODELLED**2 * size, ROUNDED**2 * terms)
-
-
-def relative_change(step: Step[list[Tensor]]) -> float:
-    """‖δ‖ over the norm of the coefficients after the step."""
-    return float(step.direction.norm() / step.after.c.norm().clamp_min(1e-300))
 
 
 class _Stop:
@@ -310,7 +312,7 @@ class _Stop:
 
     def stuck(self, model: Linearisation[list[Tensor]]) -> bool:
         # No descent is left: that is rounding, unless the step is still large.
-        change = float(model.direction.norm() / model.point.c.norm().clamp_min(1e-300))
+        change = self.rows.moved(model.direction, model.point.c)
         return change <= max(1e3 * self.stop, 1e-10)
 
 

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 from clocks import just_late
-from discretised import patches_over, solve_on
+from discretised import assemble, error_of, patches_over, solve_on
 
-from pdesolve import Dirichlet, Disk, Integral, Interval, Neumann, Problem, Rectangle, laplace
+from pdesolve import Dirichlet, Disk, Ellipse, Integral, Interval, Neumann, Problem, Rectangle, laplace
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.adaptive.solve import run, solve_adaptively
 from pdesolve.adaptive.strategy import Forward
+from pdesolve.benchmarking.manufactured import manufactured
 from pdesolve.patches.discretise import discretise
-from pdesolve.patches.newton import carried
+from pdesolve.patches.newton import carried, gauss_newton
 from pdesolve.runs.answer import Answer
 from pdesolve.runs.monitor import Monitor
 from pdesolve.solution.measures import error_rule, relative_l2
@@ -254,6 +255,21 @@ def test_time_that_runs_out_in_a_verification_leaves_its_estimate():
     result = run(TooLate(Discretisation(problem, 1e-9, Monitor(), "cpu", {})))
     assert (result.converged, result.status) == (False, "stopped early: no time")
     assert result.estimates == pytest.approx((1e-6,))
+
+
+def test_gauss_newton_ends_where_the_function_within_the_domain_stands_still():
+    """Coefficients of cut cells went on to move by 1e-7, and 25 steps were taken without an end."""
+    ellipse = Ellipse((0, 0), (1, 0.69), 0.94)
+
+    def exact(x, y):
+        return 1 / (1 + 25 * (x - 0.2) ** 2 + 25 * (y + 0.1) ** 2)
+
+    equation = manufactured(lambda u: -laplace(u) + u**3, {"u": exact}, ("x", "y"))
+    problem = Problem(ellipse, equation, [Dirichlet(exact, on=ellipse.boundary)], exact=exact)
+    found = gauss_newton(assemble(problem, patches_over(problem, 2), 18), None, 1e-11, Monitor())
+    assert found.converged
+    assert found.steps <= 5
+    assert error_of(found) < 1e-3
 
 
 @pytest.mark.parametrize(("name", "levels"), [("annulus_robin", 1), ("peak_2d", 2)])

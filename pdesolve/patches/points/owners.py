@@ -66,6 +66,7 @@ def _nearest(patches: Patches, x: Tensor) -> Tensor:
     found = torch.zeros(len(x), dtype=torch.long)
     lower, upper = (torch.from_numpy(corner) for corner in patches.partition.bounds)
     for part in torch.split(torch.arange(len(x)), max(1, AT_ONCE // len(patches))):
+        check_deadline()
         y = (x[part] @ frame.rotation)[:, None]
         distance, found[part] = (torch.maximum(lower - y, y - upper).clamp_min(0).norm(dim=2)).min(dim=1)
         if bool((far := distance > REACH * float(frame.extent.max())).any()):
@@ -108,6 +109,7 @@ def batched(
     weight = weight[order]
     unique, count = torch.unique_consecutive(cells, return_counts=True)
     start = torch.cumsum(count, 0) - count
+    check_deadline()
     result = []
     kinds = torch.stack([count, torch.from_numpy(q)[unique]], dim=1)
     for kind in torch.unique(kinds, dim=0):

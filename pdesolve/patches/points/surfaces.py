@@ -12,6 +12,7 @@ from pdesolve.patches.frame import once
 from pdesolve.patches.points.grids import gauss_grid
 from pdesolve.patches.points.interior import Rule
 from pdesolve.patches.points.owners import Part, owners, stretch
+from pdesolve.runs.deadline import check_deadline
 
 PANEL_LENGTH = 1.06  # of panels on surfaces, in half widths of their cells
 MOST_HALVINGS = 24
@@ -86,12 +87,16 @@ def on_surface(
     t, w = rule(k, max(3, round(0.6 * n)))
     parameter = ((low + high)[:, None] / 2 + (high - low)[:, None] / 2 * t).reshape(-1, k)
     x = piece.map(parameter)
+    check_deadline()  # of surfaces of many facets, each of these takes half a second
     keep = piece.active(x)
+    check_deadline()
     x = x[keep]
     parameter = parameter[keep]
     normals = piece.normal(parameter)
     cells = owners(patches, x, normals)
+    check_deadline()
     area = ((high - low).prod(1)[:, None] * w / 2**k).reshape(-1)[keep] * piece.area(parameter)
+    check_deadline()
     return x, normals, cells, (area * stretch(patches, cells, normals)).sqrt()
 
 

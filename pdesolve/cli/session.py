@@ -254,11 +254,12 @@ class Session:
     def _save(self, solution: Any) -> dict[str, str]:
         """Write everything; label → path of what shows the solution."""
         self._begin()
-        self.record.update(solution.summary() | solution.verification_summary())
-        self._compare()
         # The file may have been edited meanwhile; the copy is what was solved.
         solution.problem.source_path = self.directory.path / "problem.py"
+        # First: errors against a reference may take seconds, which whoever stops a run need not wait for.
         solution.save(self.directory.path)
+        self.record.update(solution.summary() | solution.verification_summary())
+        self._compare()
         self._save_summary()
         files = self._write_products(solution)
         # Again, with the memory that the files took.

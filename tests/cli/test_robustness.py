@@ -107,6 +107,18 @@ def test_a_saved_solution_is_not_lost_when_saving_again_fails(run, monkeypatch):
     assert leftovers("out") == []
 
 
+def test_a_solution_is_saved_before_its_error_is_measured(run, monkeypatch):
+    """A reference may take seconds, for which a run that is to end is not given time."""
+
+    def killed(self):
+        del self
+        raise MemoryError
+
+    monkeypatch.setattr(Solution, "summary", killed)
+    assert run("solve", PROBLEMS / "poisson_1d.py", "--out", "out").code != 0
+    assert Solution.load("out").converged
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission_is_refused_before_solving(run):
     Path("locked").mkdir(mode=0o500)

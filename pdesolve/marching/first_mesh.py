@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,8 +13,10 @@ from pdesolve.marching.refinement import directions, split, tails
 from pdesolve.marching.space import Space
 from pdesolve.marching.step import relative_to
 from pdesolve.patches.basis import basis_size
+from pdesolve.patches.compiled import GridTerm
 from pdesolve.patches.cover import Patches
 from pdesolve.patches.frame import once
+from pdesolve.patches.hidden import Data, Watched, data_of, halve_where_hidden, may_hide
 from pdesolve.patches.partition import Partition
 from pdesolve.patches.planes import planes_of_data
 
@@ -28,6 +32,8 @@ HIGHEST = {
 }  # degrees that are tried, by dimension; beyond, tables and inverses rule the cost
 # Tolerance to which jumps of data are looked for: those of any size cost a patch at most.
 TIGHT = 1e-8
+TIMES = (0.01, 0.31, 0.77)  # of the interval, at which data are looked at for what is narrow in space
+HIDDEN = 1e-3  # of the mean size of the data, of which a patch may hide a tenth; slabs look for the rest
 PROBES = 4096  # points at which initial values are compared with what the patches make of them
 # Truncation between points is seen by the decay already: only what decay cannot see should count here.
 MISFIT = 1e3  # times the tolerance: values there that differ by more were not seen by the patches
@@ -44,7 +50,36 @@ def root_space(evolution: Evolution, q: int, cells: int | None = None) -> Space:
     periodic = [i in seams for i in range(evolution.dimension)]
     parts = len(evolution.frame.subdomains)
     partition = Partition.grid(breaks, periodic, parts, shift if shift.any() else None)
-    return Space(evolution, Patches.over(evolution.frame, partition)[0], q)
+    patches = once(
+        evolution.memo,
+        ("halved", cells or 0),
+        lambda: _halved(evolution, Patches.over(evolution.frame, partition)[0], q),
+    )
+    return Space(evolution, patches, q)
+
+
+def _halved(evolution: Evolution, patches: Patches, q: int) -> Patches:
+    """Patches halved where data, at a few times, do more between their points than at them; once, for one degree."""
+    if evolution.problem.data:
+        return patches
+    terms: list[tuple[GridTerm, Any]] = [(evolution.statement.terms[0], None)]
+    terms += [(evolution.statement.terms[number], place) for number, place in evolution.places.items()]
+    watched = [
+        Watched(*_at_times(evolution, term), place) for term, place in terms if may_hide(patches, term, place)
+    ]
+    return halve_where_hidden(patches, np.full(len(patches), q), watched, HIDDEN)[0]
+
+
+def _at_times(evolution: Evolution, term: GridTerm) -> tuple[Data, int]:
+    """Data of a term as functions (n, d) ↦ (n, c) of the place, at all TIMES, and c."""
+    values = data_of(term)
+    time = evolution.problem.domain.time
+    times = [time.t0 + part * time.length for part in TIMES]
+
+    def data(x: Tensor) -> Tensor:
+        return torch.cat([values(torch.cat([x, torch.full_like(x[:, :1], t)], 1)) for t in times], 1)
+
+    return data, len(times) * term.operator.components
 
 
 def _planes(evolution: Evolution) -> list[list[float]]:

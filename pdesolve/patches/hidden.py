@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,14 +58,25 @@ def halve_where_data_hide(
     """
     if statement.problem.data:
         return patches, q  # coefficients are yet to be found
-    watched = [Watched(term, data_of(term)) for term in statement.terms if _may_hide(patches, term)]
+    terms = [(term, term.operator.term.place) for term in statement.terms]
+    watched = [
+        Watched(data_of(term), term.operator.components, place)
+        for term, place in terms
+        if may_hide(patches, term, place)
+    ]
+    return halve_where_hidden(patches, q, watched, tol)
+
+
+def halve_where_hidden(
+    patches: Patches, q: np.ndarray, watched: Sequence[Watched], tol: float
+) -> tuple[Patches, np.ndarray]:
+    """`halve_where_data_hide` for data that are given as functions of the place."""
     fresh = np.ones(len(patches), dtype=bool)
     for level in range(MAX_LEVEL):
         axes = np.zeros((len(patches), patches.dimension), dtype=bool)
         for one in watched:
             check_deadline()
-            unknowns = one.term.operator.components
-            space = Space(patches, q, np.zeros((unknowns, patches.dimension), dtype=int))
+            space = Space(patches, q, np.zeros((one.components, patches.dimension), dtype=int))
             axes |= one.hidden(space, fresh, level, tol)
         if not axes.any():
             break
@@ -77,14 +89,13 @@ def halve_where_data_hide(
     return patches, q
 
 
-def _may_hide(patches: Patches, term: GridTerm) -> bool:
+def may_hide(patches: Patches, term: GridTerm, place: Any) -> bool:
     """Whether a term holds at other places than points, all of which are seen, and asks for more than a number."""
-    stated = term.operator.term
-    if stated.place is None:
+    if place is None:
         return True
-    if stated.prescribes_a_number:
+    if term.operator.term.prescribes_a_number:
         return False
-    return patches.dimension > 1 and bool(patches.frame.pieces_on(stated.place))
+    return patches.dimension > 1 and bool(patches.frame.pieces_on(place))
 
 
 def data_of(term: GridTerm) -> Data:
@@ -108,8 +119,9 @@ class Watched:
     """A term whose data are looked at level by level.
 
     Attributes:
-        term: the term.
-        data: its residual at one jet.
+        data: its residual at one jet, at places (n, d): (n, c).
+        components: c.
+        place: where a condition holds; None of the equation.
         count: blocks of points in each patch; on a boundary points along each axis of its part in a patch.
         size: (c,) mean absolute values over the domain or the boundary.
         largest: (c,) largest ones.
@@ -117,8 +129,9 @@ class Watched:
         constant: whether it asks for the same at all points, as values of zero on a boundary.
     """
 
-    term: GridTerm
     data: Data
+    components: int
+    place: Any = None
     count: int = 0
     size: Tensor = field(default_factory=lambda: torch.zeros(1))
     largest: Tensor = field(default_factory=lambda: torch.zeros(1))
@@ -150,7 +163,7 @@ class Watched:
     @property
     def on_boundary(self) -> bool:
         """Whether it is a condition, and not the equation."""
-        return self.term.operator.term.place is not None
+        return self.place is not None
 
     def _at(self, space: Space, points: Points) -> Tensor:
         """Values (b, m, c) at the points of a batch."""
@@ -161,16 +174,15 @@ class Watched:
         if not self.on_boundary:
             return _of(space.value_points, fresh)
         n = math.ceil(ROWS_PER_FUNCTION * int(space.q.max()))
-        part = points_on_pieces(
-            space.patches, self.term.operator.term.place, n, chosen=torch.from_numpy(fresh)
-        )
+        part = points_on_pieces(space.patches, self.place, n, chosen=torch.from_numpy(fresh))
         return _batches(space, part)
 
     def _others(self, space: Space, fresh: np.ndarray, level: int) -> list[Points]:
         """Points that stand for many in the patches of a mask (e,)."""
         if self.on_boundary:
-            place = self.term.operator.term.place
-            part = points_on_pieces(space.patches, place, self.count, panel_grid, torch.from_numpy(fresh))
+            part = points_on_pieces(
+                space.patches, self.place, self.count, panel_grid, torch.from_numpy(fresh)
+            )
             kept, weight = thinned(part[0], self.data(part[0]), part[3].square())
             x, normals, cells, _ = (column[kept] for column in part)
             return _batches(space, (x, normals, cells, weight.sqrt()))

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 from test_narrow_sources import on_a_line
-from torch import exp, log, pi, sin, where
+from torch import cos, exp, log, pi, sin, where
 from verdicts import LINE, SQUARE, require_right, require_right_or_refused, stated
 
 from pdesolve import Condition, Dirichlet, Disk, Initial, Neumann, Problem, TimeInterval, grad, laplace, solve
 from pdesolve.adaptive.discretisation import Discretisation
 from pdesolve.errors import SolveError
+from pdesolve.marching.evolution import Evolution
+from pdesolve.marching.first_mesh import root_space
 from pdesolve.patches.narrow import is_narrow
 from pdesolve.runs.monitor import Monitor
 from pdesolve.statement.residual import compile_problem
@@ -192,3 +194,30 @@ def test_what_is_narrow_in_an_unknown_is_found_where_the_unknown_passes_it(width
     bell = lambda u: exp(-(((u - 0.4321) / width) ** 2))  # noqa: E731
     assert narrow_along(bell)
     assert not narrow_along(bell, 0.5, 1.0)
+
+
+def first_widths(equation, bottom, domain=SQUARE):
+    """Widths (e, d) of the first patches of an evolution from u = 1, with u = 1 on the other sides."""
+    sides = domain.left | domain.right | domain.top
+    conditions = [Dirichlet(bottom, on=domain.bottom), Dirichlet(1, on=sides), Initial(1)]
+    return (
+        2
+        * root_space(Evolution.of(Problem(domain * TimeInterval(0, 1), equation, conditions)), 8).patches.half
+    )
+
+
+@pytest.mark.parametrize("width", [1e-2])
+def test_what_is_narrow_in_space_halves_the_first_patches_of_an_evolution(width):
+    """Values on a boundary as narrow as 1e-3 of it were verified as if they were not: 1.0 beside 1.95."""
+    bell = lambda z: exp(-((z / width) ** 2)) / width  # noqa: E731
+    assert first_widths(lambda u: u.t - laplace(u), lambda x: 1 + bell(x - 0.41234)).min() < 10 * width
+
+    def equation(u, x, y):
+        return u.t - laplace(u) - 1 - bell(x - 0.41234) * bell(y - 0.6)
+
+    assert first_widths(equation, 1).min() < 10 * width
+
+
+def test_data_of_an_evolution_that_are_seen_leave_its_first_patches_as_they_are():
+    widths = first_widths(lambda u, x, t: u.t - laplace(u) - sin(5 * x + t), lambda x, t: cos(3 * x) + t)
+    assert widths.min() == widths.max()

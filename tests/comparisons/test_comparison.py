@@ -29,7 +29,7 @@ def test_at_the_last_budget_the_best_of_each_family_is_that_of_the_summary(recor
 
 
 def test_a_long_suite_says_what_is_missing_and_goes_on_from_there(records, tmp_path, monkeypatch):
-    assert "none of its 140 runs (60 s each)" in comparison.missing("poisson_60s", [])
+    assert "none of its 210 runs (60 s each)" in comparison.missing("poisson_60s", [])
     some = [r for r in records if r["method"] == "mlp-tanh+lm"]
     said = comparison.missing("poisson_60s", some)
     assert "poisson_2d, gmnm-trained: seeds 0, 1, 2, 3, 4" in said

@@ -152,4 +152,5 @@ def _jumps(discrete: Discrete, end: SingularEnd, order: int) -> bool:
 
 def _derivatives(discrete: Discrete, x: Tensor, orders: list[int]) -> Tensor:
     """Derivatives (n, s) of a solution of one unknown at x (n, 1)."""
-    return discrete.mixture.jet(x, tuple((order,) for order in orders))[:, 0]
+    x = x.to(discrete.assembly.device)
+    return discrete.mixture.jet(x, tuple((order,) for order in orders))[:, 0].cpu()

@@ -98,6 +98,9 @@ class Track:
 
 # Of the largest unknown: what is smaller and begins with nothing is zero but for rounding.
 VANISHING = 1e-12
+UNTOLD = (
+    1e-3  # part of an estimate that two marches share: less is rounding, and tells nothing of what is left
+)
 # Times the tolerance: an error in sight of which a march begins again. Less may still be what a start left that does
 # not match, of which a march begun again would have as much.
 DOOMED = 2.0
@@ -219,7 +222,8 @@ class State:
         worst = int(estimate.argmax())
         if not estimate[worst] > 0:
             return 0.0
-        return float(1 - difference[worst] / estimate[worst]) ** 2
+        share = float(1 - difference[worst] / estimate[worst])
+        return share**2 if share > UNTOLD else 0.0
 
     @property
     def error(self) -> float:

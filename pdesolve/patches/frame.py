@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -145,13 +146,19 @@ class Frame:
         found: set[float] = set()
         if len(self.lower) == 1:
             return found
-        flat = [
-            (plane[1], plane[2], *self.box_of(piece))
-            for piece in self.domain.pieces
-            if (plane := self.plane(piece)) is not None and plane[0] == axis
-        ]
+        flat = sorted(
+            (
+                (plane[1], plane[2], *self.box_of(piece))
+                for piece in self.domain.pieces
+                if (plane := self.plane(piece)) is not None and plane[0] == axis
+            ),
+            key=lambda one: one[:2],
+        )
+        places = [one[0] for one in flat]
+        end = [bisect_right(places, place + CLOSEST * float(self.extent[axis])) for place in places]
         others = [i for i in range(len(self.lower)) if i != axis]
-        for (a, sign, low, high), (b, other, its_low, its_high) in itertools.combinations(flat, 2):
+        pairs = ((flat[i], other) for i, last in enumerate(end) for other in flat[i + 1 : last])
+        for (a, sign, low, high), (b, other, its_low, its_high) in pairs:
             apart = abs(a - b) / float(self.extent[axis])
             shared = torch.minimum(high, its_high) - torch.maximum(low, its_low)
             # Nearly opposite: what is much shorter than it is wide, as a notch, is no channel.
@@ -181,7 +188,8 @@ class Frame:
         result = []
         for i in range(d):
             # Planes closer than 2 % would make slivers of root cells; refinement resolves what lies between them.
-            values = _merge(np.array(marks[i]), CLOSEST * self.extent[i], self._facing(i))
+            facing = once(self.memo, ("facing", i), partial(self._facing, i))
+            values = _merge(np.array(marks[i]), CLOSEST * self.extent[i], facing, CLOSE * self.extent[i])
             if planes:
                 values = _added(values, planes[i], closest * self.extent[i])
             target = width
@@ -218,12 +226,13 @@ def _added(values: np.ndarray, more: Sequence[float], gap: float) -> np.ndarray:
     return values
 
 
-def _merge(values: np.ndarray, gap: float, facing: set[float]) -> np.ndarray:
-    """Sorted values, keeping the ends and those `facing` others, without those closer than `gap` to an earlier one."""
+def _merge(values: np.ndarray, gap: float, facing: set[float], rounding: float) -> np.ndarray:
+    """Sorted values, keeping the ends, without those closer than `gap` to an earlier one, or `rounding` if `facing`."""
     values = np.unique(values)
     kept = [values[0]]
     for v in values[1:-1]:
-        if v in facing or (v - kept[-1] > gap and values[-1] - v > gap):
+        least = rounding if v in facing else gap
+        if v - kept[-1] > least and values[-1] - v > least:
             kept.append(v)
     return np.array([*kept, values[-1]])
 

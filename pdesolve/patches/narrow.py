@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pdesolve.runs.deadline import check_deadline
 from pdesolve.statement.residual import ResidualOperator
 
 VALUES = (
@@ -64,6 +65,7 @@ def is_narrow(operator: ResidualOperator, x: Tensor, jets: Tensor, parameters: M
     chosen = torch.randint(len(x), (jets.shape[1],), generator=generator)
     share = (torch.arange(VALUES, dtype=jets.dtype) + 0.5) / VALUES
     for slot in torch.nonzero(upper > lower)[:, 0].tolist():
+        check_deadline()
         here = int(chosen[slot])
         found = []
         for part in share.split(AT_ONCE):

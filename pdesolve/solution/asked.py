@@ -285,6 +285,8 @@ class Asked:
         """
         if time is None:
             return None
+        if isinstance(time, (Tensor, np.ndarray)) and time.ndim == 0:
+            time = time.item()
         if self._moment() is None:
             message = f"{name} received time={time!r}, but the problem is no evolution in space; leave it out"
             raise UsageError(message)

@@ -42,6 +42,8 @@ class Values:
             return cls(solution, None, expression)
         times = max((beside.times(u) for u, _ in expression.operator.slots), default=1.0)
         left = beside.shared**0.5 or UNKNOWN
+        if any(part < 1 for part in beside.widened):
+            left = 1.0  # the other is the coarser one, and where the two meet the error is like that around
         return cls(solution, solution.with_expansion(beside.expansion), expression, times, left)
 
     def at(self, points: Tensor, normals: Tensor | None = None) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +224,7 @@ def _check_range(name: str, first: Any, last: Any, points: Any) -> None:
     if not all(isinstance(end, Real) and math.isfinite(end) for end in (first, last)) or first == last:
         message = f"{name} from {first!r} to {last!r}; expected two finite values that differ"
         raise UsageError(message)
-    if isinstance(points, bool) or not isinstance(points, int) or points < 2:
+    if isinstance(points, bool) or not isinstance(points, Integral) or points < 2:
         message = f"points={points!r}; expected a whole number, 2 or more"
         raise UsageError(message)
 

@@ -237,3 +237,12 @@ def test_equal_cells_share_a_batch_and_cut_ones_stay_apart():
     for batch in interior_points(patches, orders(patches), lambda q: q, 1000):
         assert len(set(patches.cut[batch.cells].tolist())) == 1
         assert batch.congruent != bool(patches.cut[batch.cells[0]])
+
+
+def test_facing_walls_that_differ_by_rounding_are_one_plane():
+    """A column of 5e-17 between them made normal equations that are not positive definite."""
+    plate = Rectangle((0, 0), (1, 1))
+    for lower, upper in (((0.1, 0.1), (0.1 + 0.2, 0.4)), ((0.1, 0.6), (0.3, 0.9)), ((0.31, 0.1), (0.5, 0.9))):
+        plate = plate - Rectangle(lower, upper)
+    planes = Frame.of(plate).breaks(3)[0]
+    assert float(np.diff(planes).min()) == pytest.approx(0.01)

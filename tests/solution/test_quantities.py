@@ -219,6 +219,12 @@ def test_of_an_evolution_at_a_time(cooling):
     assert table["heat"][1] == found["heat"]
 
 
+def test_times_may_be_scalars_of_torch_and_numpy(cooling):
+    one = cooling.integral("u", time=0.1)
+    assert float(cooling.integral("u", time=torch.tensor(0.1, dtype=torch.float64))) == float(one)
+    assert float(cooling.integral("u", time=np.array(0.1))) == float(one)
+
+
 def test_where_two_solutions_meet_by_chance_the_estimate_is_that_of_what_is_around():
     """u = exp(-100 r²) about (0.4, 0.6); along y = 0.55 the two solutions cross each other."""
 

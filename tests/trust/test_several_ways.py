@@ -21,6 +21,8 @@ ONE = {
     "it crosses at a speed of its own": (lambda u: u.t - 1 - root(u), -1),
     "it crosses slowly": (lambda u: u.t - 3 * u.abs() ** (2 / 3) - 1e-3, -1),
     "it comes to rest": (lambda u: u.t + u.clamp(min=0).sqrt(), 1),
+    "it is not defined beside the path": (lambda u: u.t - torch.sqrt(u) + u, 1e-3),
+    "it is a logarithm that is not defined there": (lambda u: u.t + 5 * u * torch.log(u), 1e-6),
     "its derivative grows like a logarithm": (lambda u: u.t - u * torch.log(u.abs() + 1e-300), 0.5),
 }
 

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from pdesolve.marching.ordinary.polynomials import TimePolynomials
 from pdesolve.marching.ordinary.system import System
+from pdesolve.marching.unseen import varies_slowly
+from pdesolve.runs.deadline import check_deadline
 
 SAMPLES = 2**12  # times at most, at which the path is looked at
 IN_STEP = 8  # of them in a step
@@ -65,6 +67,8 @@ def several_ways(system: System, path: TimePolynomials, tol: float) -> str | Non
         tol: its relative error.
     """
     look = _Look(system, path)
+    if look.has_bounds():
+        return None
     states = look.candidates()
     if not len(states.t):
         return None
@@ -117,6 +121,14 @@ class _Look:
         unit = size[:, self.highest].amax(1, keepdim=True).clamp(1e-300, 1e300)
         return size / unit
 
+    def has_bounds(self) -> bool:
+        """Whether derivatives have bounds: the highest ones stand alone, beside polynomials of the others."""
+        if not varies_slowly(self.system.operator):
+            return False
+        _, sensitivity = self.system.operator.linearise(self.times[:, None], self.columns(self.times))
+        highest = sensitivity[..., self.highest]
+        return bool((highest == highest[0]).all())
+
     def candidates(self) -> _States:
         """Where the derivatives by each column are largest."""
         steep = self.steepness(self.times, self.columns(self.times))
@@ -140,6 +152,7 @@ class _Look:
         share = torch.linspace(-1, 1, POINTS, dtype=torch.float64)
         seen = []
         for _ in range(ZOOMS):
+            check_deadline()
             tried = centre[:, None] + width[:, None] * share
             many = jets[:, None].repeat(1, POINTS, 1)
             many[rows, :, states.column] = tried
@@ -198,6 +211,10 @@ class _Look:
         """How fast the columns (c,) change by the equation at a jet, and how that grows with them."""
         r, sensitivity = self.system.operator.linearise(states.t[:, None], jets)
         matrix = sensitivity[..., self.highest]
+        # Beside the path an equation may not be defined, as of √u: from there nothing leaves.
+        known = r.isfinite().all(1) & matrix.isfinite().all(2).all(1)
+        r = torch.where(known[:, None], r, 0.0)
+        matrix = torch.where(known[:, None, None], matrix, 0.0)
         rows = torch.arange(len(jets))
         own = sensitivity[rows, :, states.column].nan_to_num(0.0, 0.0, 0.0)
         change = torch.linalg.lstsq(matrix, torch.stack([r, own], 2)).solution  # (c, highest, 2)
@@ -210,4 +227,4 @@ class _Look:
                 place = self.highest.index(self.slots.index((unknown, (order + 1,))))
                 rate[i] -= change[i, place, 0]
                 growth[i] = -change[i, place, 1]
-        return rate, growth
+        return torch.where(known, rate, torch.inf), torch.where(known, growth, 0.0)

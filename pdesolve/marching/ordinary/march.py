@@ -68,7 +68,9 @@ def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) 
     local = LOCAL * min(tol, LOOSEST)
     before = math.inf
     best = Attempt.unfinished(system)
-    for _ in range(ATTEMPTS):
+    for tried in range(ATTEMPTS + 1):
+        if tried == ATTEMPTS and system.times < MORE_TIMES:
+            break  # the last one is for a closer look
         local = max(local, FINEST)
         found = _attempted(system, problem, local, monitor)
         if monitor.out_of_time() and best.solution is not None:

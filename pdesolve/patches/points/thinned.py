@@ -42,10 +42,14 @@ def neighbours(patches: Patches, chosen: np.ndarray, blocks: int, seed: int, bat
         if cut.any():
             own = patches.partition.part[part][cut]
             inside[torch.from_numpy(cut)] = torch.from_numpy(patches.frame.inside(y[cut].numpy(), own))
+            # A cell may have less of the domain than lies between the points.
+            some = inside.any(1)
+            part, y, inside = part[some.numpy()], y[some], inside[some]
             # Functions of the problem may not be defined outside: a point inside of the same cell stands there.
             first = inside.to(torch.uint8).argmax(1)
             y = torch.where(inside[..., None], y, y[torch.arange(len(y)), first][:, None])
-        found.append(Points(part, y, inside.to(y.dtype)))
+        if len(part):
+            found.append(Points(part, y, inside.to(y.dtype)))
     return found
 
 

@@ -146,26 +146,26 @@ class Frame:
         found: set[float] = set()
         if len(self.lower) == 1:
             return found
-        flat = sorted(
-            (
-                (plane[1], plane[2], *self.box_of(piece))
-                for piece in self.domain.pieces
-                if (plane := self.plane(piece)) is not None and plane[0] == axis
-            ),
-            key=lambda one: one[:2],
-        )
+        flat = self._flat(axis)
         places = [one[0] for one in flat]
-        end = [bisect_right(places, place + CLOSEST * float(self.extent[axis])) for place in places]
+        least, most = (part * float(self.extent[axis]) for part in (CLOSE, CLOSEST))
         others = [i for i in range(len(self.lower)) if i != axis]
-        pairs = ((flat[i], other) for i, last in enumerate(end) for other in flat[i + 1 : last])
-        for (a, sign, low, high), (b, other, its_low, its_high) in pairs:
-            apart = abs(a - b) / float(self.extent[axis])
-            shared = torch.minimum(high, its_high) - torch.maximum(low, its_low)
-            # Nearly opposite: what is much shorter than it is wide, as a notch, is no channel.
-            along = bool((shared[others] > abs(a - b)).all())
-            if sign != other and CLOSE < apart <= CLOSEST and along:
-                found |= {a, b}
+        for i, (a, sign, low, high) in enumerate(flat):
+            for b, other, its_low, its_high in flat[i + 1 : bisect_right(places, a + most)]:
+                shared = torch.minimum(high, its_high) - torch.maximum(low, its_low)
+                # Nearly opposite: what is much shorter than it is wide, as a notch, is no channel.
+                along = bool((shared[others] > b - a).all())
+                if sign != other and along and b - a > least:
+                    found |= {a, b}
         return found
+
+    def _flat(self, axis: int) -> list[tuple[float, int, Tensor, Tensor]]:
+        """Place, side, and the corners of the box of all pieces of the boundary in planes across an axis, in order."""
+        planes = [(plane, piece) for piece in self.domain.pieces if (plane := self.plane(piece)) is not None]
+        flat = [
+            (value, sign, *self.box_of(piece)) for (across, value, sign), piece in planes if across == axis
+        ]
+        return sorted(flat, key=lambda one: one[:2])
 
     def breaks(
         self, cells: int, periodic: tuple[int, ...] = (), planes: Sequence[Sequence[float]] = ()

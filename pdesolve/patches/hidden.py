@@ -148,7 +148,7 @@ class Watched:
         if not own:
             return nothing
         if level == 0:
-            self.count = self._enough(space, sum(len(points.cells) for points, _ in own))
+            self.count = self._enough(space, own)
             self.measure = float(_measures(space, own).sum())
         others = [(p, self._at(space, p)) for p in self._others(space, fresh, level)]
         if level == 0:
@@ -195,11 +195,16 @@ class Watched:
             found += _of_one_degree(space, Points(points.cells, y, weight.sqrt().view(len(y), -1)))
         return _together(space, found)
 
-    def _enough(self, space: Space, parts: int) -> int:
-        """Blocks in each patch, or points along each axis of each of so many parts of a boundary."""
+    def _enough(self, space: Space, own: Sequence[Known]) -> int:
+        """Blocks in each patch, or points along each axis of each part of a boundary; parts are as long as patches."""
         samples = SAMPLES[space.dimension]
         if not self.on_boundary:
             return max(samples // (BLOCK * len(space.patches)), LEAST_BLOCKS**space.dimension)
+        parts = sum(len(points.cells) for points, _ in own)
+        if space.dimension > 2:
+            # On a surface a patch may have many panels.
+            each = math.ceil(ROWS_PER_FUNCTION * int(space.q.max())) ** (space.dimension - 1)
+            parts = max(parts, sum(points.weight.numel() for points, _ in own) // each)
         count = int((samples / max(1, parts)) ** (1 / (space.dimension - 1)))
         return max(count, 3 * int(space.q.max()))
 

@@ -69,8 +69,8 @@ def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) 
     before = math.inf
     best = Attempt.unfinished(system)
     for tried in range(ATTEMPTS + 1):
-        if tried == ATTEMPTS and system.times < MORE_TIMES:
-            break  # the last one is for a closer look
+        if not _may_try(tried, system):
+            break
         local = max(local, FINEST)
         found = _attempted(system, problem, local, monitor)
         if monitor.out_of_time() and best.solution is not None:
@@ -79,7 +79,7 @@ def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) 
         if best.verified:
             _record(monitor, best)
         if best.worst <= tol:
-            if system.times >= MORE_TIMES or not system.passes_narrow(best.path):
+            if _is_seen(system, best):
                 return best.result(*_verdict(system, best))
             # Steps may have passed over what is narrow: once more, looking between the stages more closely.
             system = replace(system, times=MORE_TIMES)
@@ -89,6 +89,16 @@ def march_in_time(problem: Problem, tol: float, monitor: Monitor | None = None) 
         before = best.worst
         local = local * _tighter(best, tol)
     return best.result(False, _why(best, last, local, monitor))
+
+
+def _may_try(tried: int, system: System) -> bool:
+    """Whether there is another attempt; the last one is for a closer look."""
+    return tried < ATTEMPTS or system.times >= MORE_TIMES
+
+
+def _is_seen(system: System, best: Attempt) -> bool:
+    """Whether what happens between the stages of a march is known."""
+    return system.times >= MORE_TIMES or not system.passes_narrow(best.path)
 
 
 def _is_hopeless(best: Attempt, before: float, local: float, tol: float, last: float) -> bool:

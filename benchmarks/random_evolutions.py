@@ -13,6 +13,7 @@ from scipy.special import j0, j1, jn_zeros
 from torch import Tensor, cos, exp, sin
 
 from benchmarks.random_kinds import _named, _wave
+from benchmarks.starts import cooled
 from pdesolve import (
     Box,
     Dirichlet,
@@ -28,34 +29,12 @@ from pdesolve import (
 from pdesolve.benchmarking.manufactured import manufactured
 
 TERMS = 400  # of series; beyond the first thousandth of the time, the next ones are below rounding
-IMAGES_UNTIL = 0.1  # of the time of diffusion: the seventh image is erfc(11), the seventh wave exp(-167)
-IMAGES = 7
 AT_ONCE = 4096  # points of a series in one batch
 
 
 def _cooled(s: Tensor, t: Tensor) -> Tensor:
-    """A rod (0, 1) at one, put on ice, at s and t (diffusivity one), to rounding.
-
-    1 - Σ_k (-1)ᵏ (erfc((k + s)/√(4t)) + erfc((k + 1 - s)/√(4t))) at first and Σ_n 4/n sin(ns) exp(-n²t), n = π, 3π, …,
-    later: of the first moments that series would need as many terms as 1/√t.
-    """
-    parts = [
-        torch.where(b < IMAGES_UNTIL, _by_images(a, b), _by_waves(a, b))
-        for a, b in zip(s.split(AT_ONCE), t.split(AT_ONCE), strict=True)
-    ]
-    return torch.cat(parts)
-
-
-def _by_images(s: Tensor, t: Tensor) -> Tensor:
-    k = torch.arange(IMAGES, dtype=torch.float64)
-    reach = (4 * t).sqrt().clamp_min(torch.finfo(t.dtype).tiny)[:, None]
-    both = torch.erfc((k + s[:, None]) / reach) + torch.erfc((k + 1 - s[:, None]) / reach)
-    return 1 - (both * (-1) ** k).sum(1)
-
-
-def _by_waves(s: Tensor, t: Tensor) -> Tensor:
-    n = math.pi * torch.arange(1, 2 * IMAGES, 2, dtype=torch.float64)
-    return (4 / n * sin(s[:, None] * n) * exp(-(n**2) * t[:, None])).sum(1)
+    """A rod (0, 1) at one, put on ice, at s and t (diffusivity one)."""
+    return torch.as_tensor(cooled(s.numpy(), t.numpy()))
 
 
 def _cooled_disc(r: Tensor, t: Tensor) -> Tensor:

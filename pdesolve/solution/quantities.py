@@ -4,7 +4,8 @@
 
 with the result u, the solution v that verifies it, the part σ of the error that both share (`SecondSolution`), and the
 patches e. The sum over patches alone would be Q(v) - Q(u), which may vanish by chance; the root of the sum of squares
-is what it is expected to be if the patches do not know of each other. Of that, what v has left is allowed for: √σ.
+is what it is expected to be if the patches do not know of each other. Of that, what v has left is allowed for: √σ
+(`Values.left`).
 """
 
 from __future__ import annotations

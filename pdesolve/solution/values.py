@@ -25,7 +25,7 @@ class Values:
         verifying: the one beside it, or None.
         expression: f.
         times: how much larger than |f(v) - f(u)| the error of f(u) may be: that of the unknown in f with the largest.
-        left: the part of the error of u that v has, too, √σ; where that is not known, a guess.
+        left: the part of the error of u that v has, too, √σ; where that is not known, a guess; one where v is coarser.
     """
 
     solution: Any

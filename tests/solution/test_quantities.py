@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,8 @@ from pdesolve import (
     solve,
 )
 from pdesolve.solution.growth import growth
+from pdesolve.solution.values import Values
+from pdesolve.statement.outputs import Expression
 
 SQUARE = Rectangle((0, 0), (1, 1))
 LINE = Interval(0, 1)
@@ -217,6 +220,12 @@ def test_of_an_evolution_at_a_time(cooling):
     table = cooling.quantities_over([0.0, 0.1])
     assert table["heat"][0] == pytest.approx(2 / math.pi, rel=1e-9)
     assert table["heat"][1] == found["heat"]
+
+
+def test_beside_a_coarser_solution_a_value_may_err_as_around_it(cooling):
+    beside = replace(cooling.verification, shared=0.01, widened=(0.1,))
+    stopped = replace(cooling, verification=beside)
+    assert Values.of(stopped, Expression.of(stopped.problem, "u", "u")).left == 1.0
 
 
 def test_times_may_be_scalars_of_torch_and_numpy(cooling):
